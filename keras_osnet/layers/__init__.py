@@ -1,1 +1,13 @@
+"""The paper's building blocks as Keras layers.
 
+They run on TensorFlow, JAX and torch, in float32 and in mixed precision, on channels-last maps of
+any static or dynamic height and width. Importing this room registers them with Keras, which is
+what `keras.saving.load_model` needs to read a saved OSNet.
+"""
+
+from keras_osnet.layers.aggregation_gate import AggregationGate
+from keras_osnet.layers.convolution import ConvNorm2D
+from keras_osnet.layers.lite_convolution import LiteConv2D
+from keras_osnet.layers.omni_scale_block import OmniScaleBlock
+
+__all__ = ["AggregationGate", "ConvNorm2D", "LiteConv2D", "OmniScaleBlock"]

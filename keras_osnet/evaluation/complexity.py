@@ -1,0 +1,102 @@
+"""The size and the arithmetic of a model, counted as the paper counts them."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_CLASSIFIER = "logits"
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What a model costs for one image.
+
+    Attributes:
+        parameters: Trainable parameters as the paper and torchreid count them: a gate that T
+            streams share counts T times.
+        trainable_parameters: Trainable parameters that are really there.
+        mult_adds: Multiply-accumulate operations of convolutions and dense layers, biases included.
+    """
+
+    parameters: int
+    trainable_parameters: int
+    mult_adds: int
+
+
+def complexity(model: Any, size: Sequence[int] | None = None) -> Complexity:
+    """Count the parameters and mult-adds of an OSNet, as in the paper's Tables 2 and 6.
+
+    The classifier is left out, as it is in the paper: it serves training only, and its size is the
+    training set's.
+
+    Args:
+        model: A model of `keras_osnet.OSNet`.
+        size: Height and width of the image; the model's own by default.
+
+    Raises:
+        ValueError: The model takes images of any size and `size` is not given.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.evaluation import complexity
+        >>> complexity(keras_osnet.OSNet(0.25, head="embedding"))
+        Complexity(parameters=203568, trainable_parameters=201864, mult_adds=82316000)
+    """
+    shapes: dict[int, Any] = {}
+    for tensor in model.inputs:
+        height, width = size or tensor.shape[1:3]
+        if height is None or width is None:
+            raise ValueError(
+                "`size` must be given for a model that takes images of any size, such as "
+                f"size=(256, 128). Received: size=None, model of shape {tuple(tensor.shape)}"
+            )
+        shapes[id(tensor)] = (None, height, width, tensor.shape[-1])
+
+    counts = [0, 0, 0]
+    for layer in model.layers:
+        if id(_first(layer.output)) in shapes:  # an input
+            continue
+        shape = layer.compute_output_shape(shapes[id(_first(layer.input))])
+        shapes[id(_first(layer.output))] = shape
+        if layer.name != _CLASSIFIER:
+            counts = [a + b for a, b in zip(counts, _count(layer, shape), strict=True)]
+    return Complexity(*counts)
+
+
+def _count(layer: Any, output_shape: Sequence[int | None]) -> tuple[int, int, int]:
+    """Return the parameters as the paper counts them, those really there, and the mult-adds."""
+    # All convolutions of a layer here yield maps of the layer's own height and width.
+    positions = math.prod(output_shape[1:-1])  # type: ignore[arg-type]
+    really = _size(layer.trainable_variables)
+    mult_adds = _mult_adds(layer.trainable_variables, positions)
+
+    gate = getattr(layer, "gate", None)
+    repeats = 0
+    if gate is not None and gate.kind in ("unified", "streamwise"):
+        repeats = len(layer.depths) - 1
+    if not repeats:
+        return really, really, mult_adds
+    variables = gate.trainable_variables
+    return (
+        really + repeats * _size(variables),
+        really,
+        mult_adds + repeats * _mult_adds(variables, positions),
+    )
+
+
+def _size(variables: Iterable[Any]) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)
+
+
+def _mult_adds(variables: Iterable[Any], positions: int) -> int:
+    """Every element of a convolution's kernel takes part once a position, of a dense layer's once."""
+    total = 0
+    for variable in variables:
+        if variable.name in ("kernel", "bias"):
+            total += math.prod(variable.shape) * (positions if len(variable.shape) == 4 else 1)
+    return total
+
+
+def _first(tensors: Any) -> Any:
+    return tensors[0] if isinstance(tensors, (list, tuple)) else tensors

@@ -1,0 +1,43 @@
+"""The constants and initial values of the reference implementation, in one place."""
+
+import math
+from typing import Any
+
+import keras
+
+EPSILON = 1e-5
+"""What batch and instance norm add to the variance."""
+
+MOMENTUM = 0.9
+"""How much of the moving statistics a batch leaves in place (torch calls the rest 0.1)."""
+
+
+def batch_norm(**kwargs: Any) -> keras.layers.BatchNormalization:
+    """Return a batch norm over the last axis with the reference's constants."""
+    return keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, **kwargs)
+
+
+def instance_norm(**kwargs: Any) -> keras.layers.GroupNormalization:
+    """Return an affine instance norm: one group a channel, statistics over height and width."""
+    return keras.layers.GroupNormalization(groups=-1, epsilon=EPSILON, **kwargs)
+
+
+def kernel_initializer() -> keras.initializers.Initializer:
+    """Return normal values with std √(2 / (k² · out_channels)), He et al.'s fan-out rule."""
+    return keras.initializers.VarianceScaling(
+        scale=2.0, mode="fan_out", distribution="untruncated_normal"
+    )
+
+
+def depthwise_initializer(kernel_size: int, channels: int) -> keras.initializers.Initializer:
+    """Return the same rule for a depthwise kernel.
+
+    The reference leaves the groups out of account: its fan-out is k² · channels, although a
+    depthwise output channel is fed by k² values only.
+    """
+    return keras.initializers.RandomNormal(stddev=math.sqrt(2.0 / (kernel_size**2 * channels)))
+
+
+def dense_initializer() -> keras.initializers.Initializer:
+    """Return the normal values with std 0.01 of the fully connected layers."""
+    return keras.initializers.RandomNormal(stddev=0.01)

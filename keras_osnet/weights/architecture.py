@@ -1,0 +1,54 @@
+"""Which OSNet a state dict belongs to, read off its names and shapes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_STEM = "conv1.conv.weight"
+_STEM_CHANNELS = 64
+
+
+def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    """Return the arguments of `keras_osnet.OSNet` that build the reference network of a state dict.
+
+    Args:
+        tensors: Arrays under plain torchreid names.
+
+    Returns:
+        `width`, `variant`, `feature_dim` and `classes` (None without a classifier); or None if the
+        tensors are not an OSNet's.
+    """
+    stem = tensors.get(_STEM)
+    if stem is None or stem.ndim != 4:
+        return None
+    if "pool2.0.conv.weight" in tensors:
+        variant = "ain"
+    elif "conv2.0.IN.weight" in tensors:
+        variant = "ibn"
+    else:
+        variant = "base"
+    fc = tensors.get("fc.0.weight")
+    return {
+        "width": stem.shape[0] / _STEM_CHANNELS,
+        "variant": variant,
+        "feature_dim": None if fc is None else fc.shape[0],
+        "classes": classes_in(tensors),
+    }
+
+
+def classes_in(tensors: Mapping[str, np.ndarray]) -> int | None:
+    """Return the number of rows of the classifier, None if there is none."""
+    classifier = tensors.get("classifier.weight")
+    return None if classifier is None else classifier.shape[0]
+
+
+def describe_tensors(tensors: Mapping[str, np.ndarray]) -> str:
+    """Say in words what a state dict holds, for error messages."""
+    architecture = architecture_of(tensors)
+    if architecture is None:
+        return f"{len(tensors)} tensors that are not an OSNet's"
+    return (
+        f"{len(tensors)} tensors of an OSNet with width={architecture['width']:g}, "
+        f"variant={architecture['variant']!r}"
+    )

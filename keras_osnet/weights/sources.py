@@ -1,0 +1,118 @@
+"""From what a user gives as `weights=` to the variables of a model."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import numpy as np
+
+from keras_osnet.weights.architecture import classes_in
+from keras_osnet.weights.catalogue import find_checkpoint, list_weights
+from keras_osnet.weights.conversion import load_tensors, plain_names, to_torchreid
+from keras_osnet.weights.hub import download, resolve_hub_reference
+from keras_osnet.weights.keras_h5 import KerasH5Source
+from keras_osnet.weights.safetensors_file import read_safetensors
+from keras_osnet.weights.torch_checkpoint import read_torch_checkpoint
+
+TORCH_ENDINGS = (".pth", ".pth.tar", ".pyth", ".pt")
+ENDINGS = (*TORCH_ENDINGS, ".safetensors", ".keras", ".weights.h5")
+
+
+class WeightsSource(Protocol):
+    """Weights that have been found and read, but belong to no model yet.
+
+    Attributes:
+        classes: Rows of their classifier, None without one.
+    """
+
+    classes: int | None
+
+    def load_into(self, model: keras.Model) -> None:
+        """Set the variables of a model, or raise ValueError if they do not fit it."""
+
+
+class TensorSource:
+    """Arrays under torchreid names, whatever kind of file they came from."""
+
+    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self.tensors = tensors
+        self.classes = classes_in(tensors)
+
+    def load_into(self, model: keras.Model) -> None:
+        """Convert strictly; see `keras_osnet.weights.load_torchreid`."""
+        load_tensors(model, self.tensors)
+
+
+def open_weights(
+    weights: str | os.PathLike[str], *, variant: str, width: float
+) -> WeightsSource:
+    """Find weights, download them if need be, and read them.
+
+    Args:
+        weights: A tag of the catalogue, a local file, or `"hf://owner/repo[/file][@revision]"`.
+        variant: `"base"`, `"ibn"` or `"ain"`, for which the tag is looked up.
+        width: Width multiplier, likewise.
+
+    Raises:
+        ValueError: There is no such tag or file, or it is not a file of weights.
+        OSError: The file cannot be read or downloaded.
+    """
+    path = locate_weights(weights, variant=variant, width=width)
+    if str(path).endswith(".weights.h5"):
+        return KerasH5Source(path)
+    return TensorSource(read_tensors(path))
+
+
+def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: float) -> Path:
+    """Return the local path of weights, downloaded and verified if they were not there yet."""
+    if isinstance(weights, str) and weights.startswith("hf://"):
+        return resolve_hub_reference(weights)
+    if isinstance(weights, (str, os.PathLike)) and Path(weights).is_file():
+        return Path(weights)
+    tags = sorted({checkpoint.tag for checkpoint in list_weights()})
+    if isinstance(weights, str) and not weights.endswith(ENDINGS) and "/" not in weights:
+        checkpoint = find_checkpoint(weights, variant=variant, width=width)
+        return download(
+            checkpoint.repository,
+            checkpoint.file,
+            revision=checkpoint.revision,
+            sha256=checkpoint.sha256,
+            size=checkpoint.size,
+        )
+    raise ValueError(
+        f"`weights` must be None, a tag ({', '.join(tags)}), the path of a file that exists, or "
+        f'"hf://owner/repo[/file][@revision]". Received: {weights!r}'
+    )
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Read a file of weights as arrays under plain torchreid names and in torch's layout.
+
+    Args:
+        path: A torch checkpoint, a `.safetensors` file or a whole `.keras` model.
+
+    Raises:
+        ValueError: The file does not end in one of these, or does not hold an OSNet.
+    """
+    readers: dict[tuple[str, ...], Callable[[str], dict[str, np.ndarray]]] = {
+        TORCH_ENDINGS: lambda name: plain_names(read_torch_checkpoint(name)),
+        (".safetensors",): read_safetensors,
+        (".keras",): _read_keras_model,
+    }
+    name = os.fspath(path)
+    for endings, reader in readers.items():
+        if name.endswith(endings):
+            return reader(name)
+    raise ValueError(f"A file of weights must end in one of {', '.join(ENDINGS)}. Received: {name}")
+
+
+def _read_keras_model(path: str) -> dict[str, np.ndarray]:
+    import keras_osnet.layers  # noqa: F401 - registers what the file is made of
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+        return to_torchreid(model)
+    except Exception as error:  # Keras has no error of its own for a file that it cannot read
+        raise ValueError(f"{path} does not hold an OSNet saved by Keras: {error}") from error

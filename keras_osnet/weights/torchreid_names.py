@@ -1,0 +1,174 @@
+"""Which torchreid tensor each variable of a model is, and in which layout."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_osnet.layers import AggregationGate, ConvNorm2D, LiteConv2D, OmniScaleBlock
+
+_LAYOUTS = {
+    # torch (out, in, height, width) <-> Keras (height, width, in, out)
+    "convolution": ((2, 3, 1, 0), (3, 2, 0, 1)),
+    # torch (channels, 1, height, width) <-> Keras (height, width, channels, 1)
+    "depthwise": ((2, 3, 0, 1), (2, 3, 0, 1)),
+    # torch (out, in) <-> Keras (in, out)
+    "dense": ((1, 0), (1, 0)),
+    "vector": ((0,), (0,)),
+    "streams": ((0, 1), (0, 1)),
+}
+
+
+@dataclass(frozen=True)
+class NamedVariable:
+    """A variable of a Keras model and what it is called in a torchreid state dict.
+
+    Attributes:
+        name: Name in the state dict, without a `module.` prefix.
+        variable: The Keras variable.
+        layout: How the two arrange the same numbers: `"convolution"`, `"depthwise"`, `"dense"`,
+            `"vector"`, `"streams"` or `"pointwise"` (dense in Keras, a 1×1 convolution in torch).
+    """
+
+    name: str
+    variable: keras.Variable
+    layout: str
+
+    @property
+    def torch_shape(self) -> tuple[int, ...]:
+        """Shape of the tensor in the state dict."""
+        shape = tuple(self.variable.shape)
+        if self.layout == "pointwise":
+            return (shape[1], shape[0], 1, 1)
+        return tuple(shape[axis] for axis in _LAYOUTS[self.layout][1])
+
+    def to_keras(self, tensor: np.ndarray) -> np.ndarray:
+        """Arrange a state dict's tensor as the variable."""
+        if self.layout == "pointwise":
+            return tensor[:, :, 0, 0].T
+        return tensor.transpose(_LAYOUTS[self.layout][0])
+
+    def to_torch(self) -> np.ndarray:
+        """Return the variable's value arranged as in a state dict, contiguous."""
+        value = keras.ops.convert_to_numpy(self.variable)
+        if self.layout == "pointwise":
+            return np.ascontiguousarray(value.T[:, :, None, None])
+        return np.ascontiguousarray(value.transpose(_LAYOUTS[self.layout][1]))
+
+
+def named_variables(model: keras.Model) -> list[NamedVariable]:
+    """Return all variables of an OSNet under their torchreid names, in the network's order.
+
+    torchreid has two naming schemes, one a source file: OSNet-AIN's (`conv2.0.conv2.1.layers.0`,
+    `pool2.0`) and that of the others (`conv2.0.conv2b.0`, `conv2.2.0`). What torchreid cannot build
+    (the ablations' gates) is named in the same manner.
+
+    Raises:
+        ValueError: The model has variables that no OSNet has.
+    """
+    blocks = [layer for layer in model.layers if isinstance(layer, OmniScaleBlock)]
+    is_ain = any(block.instance_norm == "residual" for block in blocks)
+    named: list[NamedVariable] = []
+    for layer in model.layers:
+        named.extend(_layer(layer, blocks, is_ain))
+
+    known = {id(entry.variable) for entry in named}
+    unknown = [variable.path for variable in model.weights if id(variable) not in known]
+    if unknown or not blocks:
+        raise ValueError(
+            "`model` must be an OSNet, as `keras_osnet.OSNet` builds it. "
+            f"Received: {model.name}, "
+            + (f"with the variables {', '.join(unknown)}" if unknown else "without its blocks")
+        )
+    return named
+
+
+def _layer(
+    layer: keras.Layer, blocks: Sequence[OmniScaleBlock], is_ain: bool
+) -> Iterator[NamedVariable]:
+    if isinstance(layer, OmniScaleBlock):
+        stage, number = layer.name.split("_block")
+        yield from _block(f"{stage}.{int(number) - 1}", layer, is_ain)
+    elif layer.name in ("conv1", "conv5"):
+        yield from _conv_norm(layer.name, layer)
+    elif layer.name in ("transition2", "transition3"):
+        stage = layer.name[-1]
+        depth = sum(block.name.startswith(f"conv{stage}_") for block in blocks)
+        yield from _conv_norm(f"pool{stage}.0" if is_ain else f"conv{stage}.{depth}.0", layer)
+    elif layer.name == "fc":
+        yield from _dense("fc.0", layer, "dense")
+    elif layer.name == "fc_norm":
+        yield from _batch_norm("fc.1", layer)
+    elif layer.name == "logits":
+        yield from _dense("classifier", layer, "dense")
+
+
+def _block(name: str, block: OmniScaleBlock, is_ain: bool) -> Iterator[NamedVariable]:
+    yield from _conv_norm(f"{name}.conv1", block.reduce)
+    for index, stream in enumerate(block.streams):
+        for step, layer in enumerate(stream):
+            if is_ain:
+                stream_name = f"{name}.conv2.{index}.layers.{step}"
+            elif len(stream) == 1:
+                stream_name = f"{name}.conv2{chr(ord('a') + index)}"
+            else:
+                stream_name = f"{name}.conv2{chr(ord('a') + index)}.{step}"
+            if isinstance(layer, LiteConv2D):
+                yield from _lite_conv(stream_name, layer)
+            else:
+                yield from _conv_norm(stream_name, layer)
+    if block.gate is not None:
+        yield from _gate(f"{name}.gate", block.gate)
+    instance_norm = block.norm
+    if block.instance_norm == "residual":
+        kernel = block.expand.convolution.kernel
+        yield NamedVariable(f"{name}.conv3.conv.weight", kernel, "convolution")
+        instance_norm = block.expand.norm
+    else:
+        yield from _conv_norm(f"{name}.conv3", block.expand)
+    if block.shortcut is not None:
+        yield from _conv_norm(f"{name}.downsample", block.shortcut)
+    if instance_norm is not None:
+        yield from _affine(f"{name}.IN", instance_norm)
+
+
+def _gate(name: str, gate: AggregationGate) -> Iterator[NamedVariable]:
+    if gate.kind == "fixed":
+        yield NamedVariable(f"{name}.logits", gate.gate_logits, "streams")
+        return
+    for index, (squeeze, excite) in enumerate(zip(gate.squeeze, gate.excite, strict=True)):
+        own = f"{name}.{index}" if gate.kind == "separate" else name
+        yield from _dense(f"{own}.fc1", squeeze, "pointwise")
+        yield from _dense(f"{own}.fc2", excite, "pointwise")
+
+
+def _lite_conv(name: str, layer: LiteConv2D) -> Iterator[NamedVariable]:
+    yield NamedVariable(f"{name}.conv1.weight", layer.pointwise.kernel, "convolution")
+    yield NamedVariable(f"{name}.conv2.weight", layer.depthwise.kernel, "depthwise")
+    yield from _batch_norm(f"{name}.bn", layer.norm)
+
+
+def _conv_norm(name: str, layer: ConvNorm2D) -> Iterator[NamedVariable]:
+    yield NamedVariable(f"{name}.conv.weight", layer.convolution.kernel, "convolution")
+    if isinstance(layer.norm, keras.layers.BatchNormalization):
+        yield from _batch_norm(f"{name}.bn", layer.norm)
+    elif layer.norm is not None:
+        yield from _affine(f"{name}.bn", layer.norm)
+
+
+def _batch_norm(name: str, layer: Any) -> Iterator[NamedVariable]:
+    yield from _affine(name, layer)
+    yield NamedVariable(f"{name}.running_mean", layer.moving_mean, "vector")
+    yield NamedVariable(f"{name}.running_var", layer.moving_variance, "vector")
+
+
+def _affine(name: str, layer: Any) -> Iterator[NamedVariable]:
+    yield NamedVariable(f"{name}.weight", layer.gamma, "vector")
+    yield NamedVariable(f"{name}.bias", layer.beta, "vector")
+
+
+def _dense(name: str, layer: Any, layout: str) -> Iterator[NamedVariable]:
+    yield NamedVariable(f"{name}.weight", layer.kernel, layout)
+    yield NamedVariable(f"{name}.bias", layer.bias, "vector")

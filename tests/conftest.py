@@ -1,0 +1,21 @@
+import os
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of small reference files that are part of the repository."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of real weights and pictures, which is not part of the repository."""
+    folder = Path(os.environ.get("KERAS_OSNET_REFERENCE", Path(__file__).parents[2] / "shared"))
+    if not (folder / "weights").is_dir():
+        pytest.skip(f"real weights and pictures are not at {folder} (set KERAS_OSNET_REFERENCE)")
+    return folder
