@@ -1,1 +1,42 @@
+"""Pictures of people: reading them, and drawing synthetic ones.
 
+Importing this room needs numpy; reading and writing pictures needs Pillow.
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_osnet import lazy
+
+if TYPE_CHECKING:
+    from keras_osnet.data.images import (
+        LoadedImages,
+        UnreadableImageError,
+        list_images,
+        load_images,
+        read_image,
+    )
+    from keras_osnet.data.market1501 import PersonImage, parse_name, read_folder
+    from keras_osnet.data.synthetic import (
+        SyntheticPeople,
+        synthetic_people,
+        synthetic_person,
+        write_synthetic_people,
+    )
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "LoadedImages": "keras_osnet.data.images",
+        "PersonImage": "keras_osnet.data.market1501",
+        "SyntheticPeople": "keras_osnet.data.synthetic",
+        "UnreadableImageError": "keras_osnet.data.images",
+        "list_images": "keras_osnet.data.images",
+        "load_images": "keras_osnet.data.images",
+        "parse_name": "keras_osnet.data.market1501",
+        "read_folder": "keras_osnet.data.market1501",
+        "read_image": "keras_osnet.data.images",
+        "synthetic_people": "keras_osnet.data.synthetic",
+        "synthetic_person": "keras_osnet.data.synthetic",
+        "write_synthetic_people": "keras_osnet.data.synthetic",
+    },
+)

@@ -72,11 +72,9 @@ def _count(layer: Any, output_shape: Sequence[int | None]) -> tuple[int, int, in
     mult_adds = _mult_adds(layer.trainable_variables, positions)
 
     gate = getattr(layer, "gate", None)
-    repeats = 0
-    if gate is not None and gate.kind in ("unified", "streamwise"):
-        repeats = len(layer.depths) - 1
-    if not repeats:
+    if gate is None or gate.kind not in ("unified", "streamwise"):
         return really, really, mult_adds
+    repeats = len(layer.depths) - 1
     variables = gate.trainable_variables
     return (
         really + repeats * _size(variables),
@@ -90,7 +88,7 @@ def _size(variables: Iterable[Any]) -> int:
 
 
 def _mult_adds(variables: Iterable[Any], positions: int) -> int:
-    """Every element of a convolution's kernel takes part once a position, of a dense layer's once."""
+    """Every element of a convolution's kernel serves once a position, of a dense layer's once."""
     total = 0
     for variable in variables:
         if variable.name in ("kernel", "bias"):

@@ -81,8 +81,9 @@ class ConvNorm2D(keras.layers.Layer):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the variables for maps of this shape."""
-        map_channels("ConvNorm2D", input_shape)
-        self.convolution.build(input_shape)
+        channels = map_channels("ConvNorm2D", input_shape)
+        # Its input is padded first, so that small maps are not too small for it.
+        self.convolution.build((None, None, None, channels))
         if self.norm is not None:
             self.norm.build(self.compute_output_shape(input_shape))
 

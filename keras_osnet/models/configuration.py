@@ -113,7 +113,9 @@ def _checked_width(width: Any) -> float:
         raise ValueError(f"{message}. Received: {width!r}")
     if width * 64 != round(width * 64):
         below = int(width * 64) / 64
-        raise ValueError(f"{message}; near yours are {below} and {below + 1 / 64}. Received: {width!r}")
+        raise ValueError(
+            f"{message}; near yours are {below} and {below + 1 / 64}. Received: {width!r}"
+        )
     return float(width)
 
 

@@ -53,7 +53,8 @@ def image_input(
             f"Received: input_shape={tuple(input_shape)}, "
             f"input_tensor of shape {tuple(input_tensor.shape)}"
         )
-    return keras.utils.get_source_inputs(input_tensor), input_tensor
+    sources = keras.utils.get_source_inputs(input_tensor)
+    return sources[0] if len(sources) == 1 else sources, input_tensor
 
 
 def _check_shape(name: str, shape: Any, min_size: int, rgb: str | None) -> None:

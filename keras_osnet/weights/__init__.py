@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from keras_osnet.weights.hub import WeightsCorruptedError, WeightsUnavailableError
     from keras_osnet.weights.safetensors_file import save_safetensors
     from keras_osnet.weights.sources import locate_weights, open_weights, read_tensors
-    from keras_osnet.weights.torch_checkpoint import CheckpointError, read_torch_checkpoint
-    from keras_osnet.weights.torch_writer import write_torch_checkpoint
+    from keras_osnet.weights.torch_file.reader import CheckpointError, read_torch_checkpoint
+    from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
         "Checkpoint": "keras_osnet.weights.catalogue",
-        "CheckpointError": "keras_osnet.weights.torch_checkpoint",
+        "CheckpointError": "keras_osnet.weights.torch_file.reader",
         "ConversionReport": "keras_osnet.weights.conversion",
         "WeightsCorruptedError": "keras_osnet.weights.hub",
         "WeightsUnavailableError": "keras_osnet.weights.hub",
@@ -27,9 +27,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "locate_weights": "keras_osnet.weights.sources",
         "open_weights": "keras_osnet.weights.sources",
         "read_tensors": "keras_osnet.weights.sources",
-        "read_torch_checkpoint": "keras_osnet.weights.torch_checkpoint",
+        "read_torch_checkpoint": "keras_osnet.weights.torch_file.reader",
         "save_safetensors": "keras_osnet.weights.safetensors_file",
         "to_torchreid": "keras_osnet.weights.conversion",
-        "write_torch_checkpoint": "keras_osnet.weights.torch_writer",
+        "write_torch_checkpoint": "keras_osnet.weights.torch_file.writer",
     },
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_osnet.weights.architecture import classes_in, describe_tensors
 from keras_osnet.weights.fresh_classifier import warn_fresh_classifier, why_classifier_differs
-from keras_osnet.weights.torch_checkpoint import read_torch_checkpoint
+from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
 from keras_osnet.weights.torchreid_names import NamedVariable, named_variables
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
@@ -166,6 +166,6 @@ def _check(
     shown = "\n".join(f"  {difference}" for difference in differences[:20])
     more = f"\n  … and {len(differences) - 20} more" if len(differences) > 20 else ""
     raise ValueError(
-        f"The checkpoint does not fit {model.name}; nothing was loaded. What differs:\n{shown}{more}\n"
-        f"Received: {describe_tensors(tensors)}"
+        f"The checkpoint does not fit {model.name}; nothing was loaded. What differs:\n"
+        f"{shown}{more}\nReceived: {describe_tensors(tensors)}"
     )

@@ -14,7 +14,7 @@ from keras_osnet.weights.conversion import load_tensors, plain_names, to_torchre
 from keras_osnet.weights.hub import download, resolve_hub_reference
 from keras_osnet.weights.keras_h5 import KerasH5Source
 from keras_osnet.weights.safetensors_file import read_safetensors
-from keras_osnet.weights.torch_checkpoint import read_torch_checkpoint
+from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
 
 TORCH_ENDINGS = (".pth", ".pth.tar", ".pyth", ".pt")
 ENDINGS = (*TORCH_ENDINGS, ".safetensors", ".keras", ".weights.h5")
@@ -45,9 +45,7 @@ class TensorSource:
         load_tensors(model, self.tensors)
 
 
-def open_weights(
-    weights: str | os.PathLike[str], *, variant: str, width: float
-) -> WeightsSource:
+def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float) -> WeightsSource:
     """Find weights, download them if need be, and read them.
 
     Args:

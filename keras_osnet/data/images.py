@@ -1,0 +1,204 @@
+"""Pictures from disk: finding them, reading one, reading a chunk of them."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.data._pillow import require_pillow
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+
+
+class UnreadableImageError(ValueError):
+    """A file that cannot be read as a picture.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        # Both go to the base class, so that the error survives pickling between processes.
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Cannot read the picture: {self.reason}. Received: {self.path}"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImages:
+    """The readable ones of a chunk of pictures, and those that are not.
+
+    Attributes:
+        images: Array (n, height, width, 3), uint8, RGB.
+        paths: The n files that the images come from, in the same order.
+        unreadable: One error for each other file; each has a `path` and a `reason`.
+    """
+
+    images: NDArray[np.uint8]
+    paths: list[Path]
+    unreadable: list[UnreadableImageError]
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """All pictures in a folder and its subfolders, in the same order on every machine.
+
+    A picture is a file named .jpg, .jpeg, .png, .bmp, .webp or .ppm, in capitals or not. Hidden
+    files and folders (".thumbnails", the "._photo.jpg" that macOS leaves on other disks) are
+    left out. Links to files are followed, links to subfolders are not.
+
+    Args:
+        folder: The folder to look in.
+
+    Returns:
+        Paths that begin with `folder`, sorted by the part after it.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        NotADirectoryError: If `folder` is a file.
+        ValueError: If there are no pictures in it.
+    """
+    root = Path(folder)
+    if not root.exists():
+        raise FileNotFoundError(f"`folder` does not exist. Received: {root}")
+    if not root.is_dir():
+        raise NotADirectoryError(f"`folder` must be a folder. Received: {root}")
+
+    def fail(error: OSError) -> None:
+        raise error  # os.walk would pass over a subfolder that may not be read
+
+    found = []
+    for parent, subfolders, names in os.walk(root, onerror=fail):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found += [
+            Path(parent, name)
+            for name in names
+            if not name.startswith(".") and name.lower().endswith(_SUFFIXES)
+        ]
+    if not found:
+        raise ValueError(f"`folder` holds no pictures ({', '.join(_SUFFIXES)}). Received: {root}")
+    # As text, because paths themselves compare differently on Windows.
+    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def read_image(
+    path: str | os.PathLike[str], size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Read a picture as RGB, resized the way the published weights were trained.
+
+    Does what torchreid does, `Image.open(path).convert("RGB")` and torchvision's
+    `Resize((height, width))`: bilinear with antialiasing, as Pillow's `resize` has it. Hence:
+
+    - Grey becomes three equal channels; palettes are looked up; CMYK is converted by Pillow's
+      formula, without colour profiles.
+    - Transparency is dropped, not blended with a background.
+    - A camera's EXIF orientation is ignored: pixels come as they are stored.
+    - Of an animation, the first frame.
+
+    One departure: 16-bit grey is scaled to 8 bits by its high byte, where `convert` alone would
+    turn nearly all of it white.
+
+    Args:
+        path: The file.
+        size: (height, width) of the result; None keeps the picture's own.
+
+    Returns:
+        Array (height, width, 3), uint8, 0..255.
+
+    Raises:
+        UnreadableImageError: If the file is missing, not a picture, truncated, of 32 bits a
+            pixel and channel, or so large that Pillow takes it for a decompression bomb (more
+            than `PIL.Image.MAX_IMAGE_PIXELS` pixels; nothing is decoded then).
+        ValueError: If `size` is not two positive integers.
+        ImportError: If Pillow is not installed.
+    """
+    pillow = require_pillow()
+    if size is not None:
+        check_size(size)
+    path = Path(path)
+    try:
+        with pillow.open(path) as picture:
+            # Pillow itself refuses at twice the limit and only warns from here on.
+            limit = pillow.MAX_IMAGE_PIXELS
+            if limit is not None and picture.width * picture.height > limit:
+                raise ValueError(f"{picture.width}x{picture.height} is over {limit} pixels")
+            rgb = _as_rgb(picture, pillow)
+            if size is not None:
+                rgb = rgb.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
+            return np.array(rgb)
+    # Decoders meet broken files with errors of every kind (struct.error, SyntaxError, zlib's).
+    except Exception as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UnreadableImageError(path, reason or type(error).__name__) from error
+
+
+def load_images(paths: Sequence[str | os.PathLike[str]], size: tuple[int, int]) -> LoadedImages:
+    """Read a chunk of pictures at one size, in threads; a broken file does not stop the rest.
+
+    The images are held in memory at once: pass as many paths as make a batch.
+
+    Args:
+        paths: The files.
+        size: (height, width) that all are resized to; see `read_image`.
+
+    Returns:
+        A `LoadedImages`, its images in the order of `paths`.
+
+    Raises:
+        ValueError: If `size` is not two positive integers.
+        ImportError: If Pillow is not installed.
+    """
+    require_pillow()
+    check_size(size)
+    files = [Path(path) for path in paths]
+    images = np.empty((len(files), *size, 3), np.uint8)
+
+    def read(index: int) -> UnreadableImageError | None:
+        try:
+            images[index] = read_image(files[index], size)
+        except UnreadableImageError as error:
+            return error
+        return None
+
+    # Pillow lets go of the interpreter lock while it decodes and resizes.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        errors = list(pool.map(read, range(len(files))))
+    readable = np.array([error is None for error in errors], bool)
+    return LoadedImages(
+        images=images if readable.all() else images[readable],
+        paths=[file for file, error in zip(files, errors, strict=True) if error is None],
+        unreadable=[error for error in errors if error is not None],
+    )
+
+
+def _as_rgb(picture: Any, pillow: Any) -> Any:
+    """A Pillow image in mode "RGB"."""
+    if picture.mode == "F":
+        raise ValueError("pictures of floating-point numbers have no defined range")
+    if picture.mode.startswith("I"):  # "I;16" and its like; older Pillow gives "I" for 16 bits
+        values = np.asarray(picture)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise ValueError("grey of more than 16 bits has no defined range")
+        picture = pillow.fromarray((values >> 8).astype(np.uint8))
+    elif picture.mode == "P":
+        # Pillow warns that transparency would be lost, which is what is wanted.
+        picture.info.pop("transparency", None)
+    return picture.convert("RGB")
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise ValueError unless `size` is two positive integers."""
+    if (
+        not isinstance(size, tuple | list)
+        or len(size) != 2
+        or not all(isinstance(side, int | np.integer) and side > 0 for side in size)
+    ):
+        raise ValueError(f"`size` must be (height, width), positive integers. Received: {size!r}")
