@@ -4,6 +4,7 @@
 first use, so that importing the package imports neither Keras nor a backend.
 """
 
+import sys
 from typing import TYPE_CHECKING
 
 from keras_osnet import lazy
@@ -30,3 +31,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "weights": "keras_osnet.weights",
     },
 )
+
+if "keras" in sys.modules:
+    # `keras.saving.load_model` can read an OSNet only once its layers are registered.
+    import keras_osnet.layers

@@ -8,7 +8,7 @@ size. As in reality, an untrained network is drawn to the camera rather than to 
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def synthetic_person(
 
 
 def synthetic_people(
-    identities: int,
+    identities: int | Sequence[int],
     cameras: int = 2,
     views: int = 4,
     *,
@@ -90,11 +90,11 @@ def synthetic_people(
 ) -> SyntheticPeople:
     """Draw a data set of synthetic people into memory.
 
-    For people that a network has not seen, draw more identities and split them by identity, so
-    that the cameras stay the same.
+    For people that a network has not seen under the cameras that it knows, draw other identities
+    of the same seed: `range(100)` to train on, `range(100, 140)` to evaluate on.
 
     Args:
-        identities: How many people.
+        identities: How many people, from identity 0 on; or which.
         cameras: How many cameras; everybody is seen under each.
         views: How many pictures of each person under each camera.
         size: (height, width) of the pictures.
@@ -104,8 +104,8 @@ def synthetic_people(
         A `SyntheticPeople`.
 
     Raises:
-        ValueError: If a count is not positive, `seed` is negative, or `size` is not two positive
-            integers.
+        ValueError: If a count is not positive, `seed` or an identity is negative, or `size` is not
+            two positive integers.
 
     Example:
         >>> people = synthetic_people(3, cameras=2, views=1, size=(128, 64))
@@ -127,7 +127,7 @@ def synthetic_people(
 
 def write_synthetic_people(
     folder: str | os.PathLike[str],
-    identities: int,
+    identities: int | Sequence[int],
     cameras: int = 2,
     views: int = 4,
     *,
@@ -143,7 +143,7 @@ def write_synthetic_people(
 
     Args:
         folder: Where to write; made if it does not exist.
-        identities: How many people.
+        identities: How many people, from identity 0 on; or which.
         cameras: How many cameras; everybody is seen under each.
         views: How many pictures of each person under each camera.
         size: (height, width) of the pictures.
@@ -164,7 +164,7 @@ def write_synthetic_people(
     record = json.dumps(
         {
             "keras_osnet": __version__,
-            "identities": int(identities),
+            "identities": list(_identities(identities)),
             "cameras": int(cameras),
             "views": int(views),
             "size": [int(side) for side in size],
@@ -201,14 +201,26 @@ def _check_not_negative(**numbers: int) -> None:
             raise ValueError(f"`{name}` must not be negative. Received: {number}")
 
 
-def _labels(identities: int, cameras: int, views: int) -> Iterator[tuple[int, int, int]]:
+def _identities(identities: int | Sequence[int]) -> Sequence[int]:
+    """Whom to draw."""
+    if isinstance(identities, (int, np.integer)):
+        return range(identities)
+    for identity in identities:
+        _check_not_negative(identities=identity)
+    return [int(identity) for identity in identities]
+
+
+def _labels(
+    identities: int | Sequence[int], cameras: int, views: int
+) -> Iterator[tuple[int, int, int]]:
     """All (identity, camera, view), the view changing fastest."""
-    for name, count in (("identities", identities), ("cameras", cameras), ("views", views)):
+    chosen = _identities(identities)
+    for name, count in (("identities", len(chosen)), ("cameras", cameras), ("views", views)):
         if count < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {count}")
     return (
         (identity, camera, view)
-        for identity in range(identities)
+        for identity in chosen
         for camera in range(cameras)
         for view in range(views)
     )

@@ -14,6 +14,7 @@ from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
 from keras_osnet.weights.torchreid_names import NamedVariable, named_variables
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
+_EMBEDDING = "fc."
 _BATCH_COUNT = "num_batches_tracked"
 
 
@@ -49,9 +50,9 @@ def load_torchreid(
     """Copy a torchreid checkpoint into a model.
 
     Strict: every tensor is used or skipped for a reason, and every variable is set, or nothing is.
-    Skipped are the batch counts of batch norm (Keras keeps none), a classifier the model has no
-    place for, and a classifier of another size, which is reported as a warning too; the model's
-    own classifier then keeps its values.
+    Skipped are the batch counts of batch norm (Keras keeps none), an embedding or a classifier
+    that the model does not have, and a classifier of another size, which is reported as a warning
+    too; the model's own classifier then keeps its values.
 
     Args:
         model: A model of `keras_osnet.OSNet`, of the checkpoint's width and variant.
@@ -73,11 +74,17 @@ def load_torchreid(
 def load_tensors(model: keras.Model, tensors: Mapping[str, np.ndarray]) -> ConversionReport:
     """Copy tensors under plain torchreid names into a model; see `load_torchreid`."""
     targets = {entry.name: entry for entry in named_variables(model)}
-    skipped = {
+    skipped: dict[str, str] = {
         name: "batch counts, which Keras does not keep"
         for name in tensors
         if name.endswith(f".{_BATCH_COUNT}") and name not in targets
     }
+    if not any(name.startswith(_EMBEDDING) for name in targets):
+        skipped |= {
+            name: "the embedding's layers, which the model does not have"
+            for name in tensors
+            if name.startswith(_EMBEDDING)
+        }
     stored, own = classes_in(tensors), _own_classes(targets)
     difference = why_classifier_differs(stored, own)
     missing: tuple[str, ...] = ()

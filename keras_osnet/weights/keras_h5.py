@@ -7,6 +7,8 @@ import keras
 
 from keras_osnet.weights.fresh_classifier import warn_fresh_classifier, why_classifier_differs
 
+_HEAD = ("fc", "fc_norm", "logits")
+
 
 class KerasH5Source:
     """A `.weights.h5` file: variables by class of layer, numbered in the network's order.
@@ -25,7 +27,7 @@ class KerasH5Source:
                 layers = file["layers"]
                 kernel = f"{'dense_1' if 'batch_normalization' in layers else 'dense'}/vars/0"
                 self.classes = layers[kernel].shape[1] if kernel in layers else None
-                self._count = _count_variables(layers)
+                self._backbone = _count_backbone(layers)
         except (OSError, KeyError) as error:
             raise ValueError(
                 f"{self._path} does not hold weights that Keras saved: {error}"
@@ -38,18 +40,17 @@ class KerasH5Source:
         """
         logits = [layer for layer in model.layers if layer.name == "logits"]
         own = logits[0].units if logits else None
+        backbone = sum(len(layer.variables) for layer in model.layers if layer.name not in _HEAD)
+        if backbone != self._backbone:
+            raise ValueError(
+                f"{self._path} does not fit {model.name}: below the head it holds "
+                f"{self._backbone} variables, the model {backbone}"
+            )
         difference = why_classifier_differs(self.classes, own)
-        target, count = model, self._count
-        if self.classes is not None and difference:
-            count -= 2  # kernel and bias
+        target = model
         if own is not None and difference:
             # The same layers without the classifier: Keras loads all of a model or fails.
             target = keras.Model(model.inputs, model.get_layer("embedding").output)
-        if count != len(target.variables):
-            raise ValueError(
-                f"{self._path} does not fit {model.name}: it holds {count} variables (but for the "
-                f"classifier's), the model {len(target.variables)}"
-            )
         try:
             target.load_weights(self._path)
         except ValueError as error:
@@ -58,9 +59,13 @@ class KerasH5Source:
             warn_fresh_classifier(model.name, difference)
 
 
-def _count_variables(group: h5py.Group) -> int:
-    datasets: list[str] = []
-    group.visititems(
-        lambda name, item: datasets.append(name) if isinstance(item, h5py.Dataset) else None
-    )
-    return len(datasets)
+def _count_backbone(layers: h5py.Group) -> int:
+    """Count the variables outside of the head, which alone has dense layers at the top level."""
+    names: list[str] = []
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and not name.startswith(("dense", "batch_normalization")):
+            names.append(name)
+
+    layers.visititems(visit)
+    return len(names)

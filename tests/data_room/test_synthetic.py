@@ -123,7 +123,7 @@ def test_written_pictures_are_read_back(tmp_path):
     for person, image in zip(written, people.images, strict=True):
         np.testing.assert_array_equal(read_image(person.path), image)
     record = json.loads((folder / "synthetic_people.json").read_text())
-    assert record["identities"] == 3
+    assert record["identities"] == [0, 1, 2]
     assert record["seed"] == 4
 
 
@@ -171,3 +171,16 @@ def test_other_arguments_do_not_mix_into_a_folder(tmp_path):
     with pytest.raises(FileExistsError, match=r"of other arguments.*Received: "):
         write_synthetic_people(tmp_path, 2, size=SMALL, views=1, seed=1)
     assert len(list_images(tmp_path)) == 4
+
+
+def test_chosen_identities_are_the_same_people():
+    everybody = synthetic_people(4, cameras=1, views=1, size=(32, 16))
+    some = synthetic_people(range(2, 4), cameras=1, views=1, size=(32, 16))
+    np.testing.assert_array_equal(some.images, everybody.images[2:])
+    assert some.identities.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("identities", [[], [-1], 0])
+def test_nobody_or_negative_identities(identities):
+    with pytest.raises(ValueError, match="`identities`"):
+        synthetic_people(identities)

@@ -1,0 +1,77 @@
+"""Train a small OSNet on synthetic people and see what it learned; no network, a few minutes.
+
+It draws people into the folder `first_run`, trains `OSNet(width=0.25)` on some of them with
+`model.fit`, and runs `keras-osnet evaluate` on others, whom the network has never seen, before and
+after: given a picture of somebody from one camera, who under the other camera is it?
+
+    python examples/first_run.py [FOLDER]
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on its own start
+
+import keras
+import numpy as np
+
+import keras_osnet
+from keras_osnet.data import load_images, write_synthetic_people
+
+SIZE = (128, 64)
+TRAINING_PEOPLE = 100
+OTHER_PEOPLE = 40
+EPOCHS = 8
+BATCH = 32
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "first_run")
+    keras.utils.set_random_seed(0)
+
+    print(f"Drawing {TRAINING_PEOPLE} people to train on and {OTHER_PEOPLE} others into {folder}/")
+    training = write_synthetic_people(folder / "training", range(TRAINING_PEOPLE), size=SIZE)
+    others = range(TRAINING_PEOPLE, TRAINING_PEOPLE + OTHER_PEOPLE)
+    write_synthetic_people(folder / "others", others, size=SIZE)
+    images = load_images([person.path for person in training], SIZE).images
+    identities = np.array([person.identity - 1 for person in training])
+
+    model = keras_osnet.OSNet(
+        width=0.25,
+        classes=TRAINING_PEOPLE,
+        input_shape=(*SIZE, 3),
+        include_preprocessing=True,
+    )
+    model.save(folder / "untrained.keras")
+
+    print(f"\nTraining {model.name} on {len(images)} pictures")
+    steps = EPOCHS * -(-len(images) // BATCH)
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.003, steps)),
+        keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        metrics=["accuracy"],
+    )
+    targets = keras.utils.to_categorical(identities, TRAINING_PEOPLE)
+    model.fit(images, targets, batch_size=BATCH, epochs=EPOCHS)
+    model.save(folder / "trained.keras")
+
+    for name in ("untrained", "trained"):
+        command = ["keras-osnet", "evaluate", "--data", str(folder / "others")]
+        command += ["--weights", str(folder / f"{name}.keras"), "--size", *map(str, SIZE)]
+        print(f"\n$ {shlex.join(command)}", flush=True)
+        # The script beside this interpreter, whether or not its environment is activated.
+        command[0] = str(Path(sys.executable).parent / command[0])
+        subprocess.run(command, check=True)
+
+    print(
+        f"\nBoth models and all pictures are in {folder}/. With pictures of your own, named as "
+        "Market-1501 names them, and published weights:\n"
+        "$ keras-osnet evaluate --data FOLDER --weights msmt17_combineall --width 0.25"
+    )
+
+
+if __name__ == "__main__":
+    main()

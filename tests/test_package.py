@@ -1,0 +1,78 @@
+"""The package as a whole: what importing it costs, and which room may import which."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_osnet
+
+PACKAGE = Path(keras_osnet.__file__).parent
+
+MAY_IMPORT = {
+    "layers": set(),
+    "data": set(),
+    "evaluation": set(),
+    "weights": {"layers"},
+    "models": {"layers", "weights", "data", "evaluation"},
+    "cli": {"layers", "weights", "models", "data", "evaluation"},
+}
+"""The way in is one way: a room imports only what stands before it."""
+
+
+def in_fresh_python(code):
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = ["keras", "tensorflow", "jax", "torch", "huggingface_hub", "PIL", "numpy", "rich"]
+    loaded = in_fresh_python(
+        f"import sys, keras_osnet; print([name for name in {heavy} if name in sys.modules])"
+    )
+    assert loaded.strip() == "[]"
+
+
+@pytest.mark.parametrize("room", ["evaluation", "data"])
+def test_rooms_that_stand_on_numpy_alone(room):
+    heavy = ["keras", "tensorflow", "jax", "torch", "huggingface_hub"]
+    loaded = in_fresh_python(
+        f"import sys, keras_osnet\nfor name in keras_osnet.{room}.__all__:\n"
+        f"    getattr(keras_osnet.{room}, name)\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_every_public_name_resolves_and_unknown_ones_do_not():
+    for name in dir(keras_osnet):
+        assert getattr(keras_osnet, name) is not None
+    for room in ("weights", "data"):
+        module = getattr(keras_osnet, room)
+        for name in module.__all__:
+            assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="OSNett"):
+        _ = keras_osnet.OSNett
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_no_room_imports_one_above_it(room):
+    for path in (PACKAGE / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "keras_osnet" and parts[1] in MAY_IMPORT:
+                    assert parts[1] == room or parts[1] in MAY_IMPORT[room], (path, name)
+
+
+def test_every_room_is_listed():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms == set(MAY_IMPORT)
