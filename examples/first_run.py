@@ -4,9 +4,10 @@ It draws people into the folder `first_run`, trains `OSNet(width=0.25)` on some 
 `model.fit`, and runs `keras-osnet evaluate` on others, whom the network has never seen, before and
 after: given a picture of somebody from one camera, who under the other camera is it?
 
-    python examples/first_run.py [FOLDER]
+    python examples/first_run.py
 """
 
+import argparse
 import os
 import shlex
 import subprocess
@@ -22,40 +23,44 @@ import keras_osnet
 from keras_osnet.data import load_images, write_synthetic_people
 
 SIZE = (128, 64)
-TRAINING_PEOPLE = 100
-OTHER_PEOPLE = 40
-EPOCHS = 8
 BATCH = 32
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "first_run")
+    """Draw, train, evaluate."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("first_run"), help="where to write")
+    parser.add_argument("--people", type=int, default=100, help="how many to train on")
+    parser.add_argument("--others", type=int, default=40, help="how many to evaluate on")
+    parser.add_argument("--epochs", type=int, default=8)
+    arguments = parser.parse_args()
+    folder, people = arguments.folder, arguments.people
     keras.utils.set_random_seed(0)
 
-    print(f"Drawing {TRAINING_PEOPLE} people to train on and {OTHER_PEOPLE} others into {folder}/")
-    training = write_synthetic_people(folder / "training", range(TRAINING_PEOPLE), size=SIZE)
-    others = range(TRAINING_PEOPLE, TRAINING_PEOPLE + OTHER_PEOPLE)
+    print(f"Drawing {people} people to train on and {arguments.others} others into {folder}/")
+    training = write_synthetic_people(folder / "training", range(people), size=SIZE)
+    others = range(people, people + arguments.others)
     write_synthetic_people(folder / "others", others, size=SIZE)
     images = load_images([person.path for person in training], SIZE).images
     identities = np.array([person.identity - 1 for person in training])
 
     model = keras_osnet.OSNet(
         width=0.25,
-        classes=TRAINING_PEOPLE,
+        classes=people,
         input_shape=(*SIZE, 3),
         include_preprocessing=True,
     )
     model.save(folder / "untrained.keras")
 
     print(f"\nTraining {model.name} on {len(images)} pictures")
-    steps = EPOCHS * -(-len(images) // BATCH)
+    steps = arguments.epochs * -(-len(images) // BATCH)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.003, steps)),
         keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
         metrics=["accuracy"],
     )
-    targets = keras.utils.to_categorical(identities, TRAINING_PEOPLE)
-    model.fit(images, targets, batch_size=BATCH, epochs=EPOCHS)
+    targets = keras.utils.to_categorical(identities, people)
+    model.fit(images, targets, batch_size=BATCH, epochs=arguments.epochs)
     model.save(folder / "trained.keras")
 
     for name in ("untrained", "trained"):

@@ -123,9 +123,7 @@ def test_gate_computes_equation_3(kind):
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(gates), np.stack(expected_gates, axis=1), rtol=1e-4, atol=1e-5
     )
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(fused), expected, rtol=1e-4, atol=1e-4
-    )
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(fused), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("fusion", ["addition", "concatenation"])

@@ -21,9 +21,11 @@ LABELS = np.array([0, 1, 2, 3])
 
 def small(arguments):
     """The same architecture at width 0.25 and for images of any size."""
-    return {"width": 0.25, **{k: v for k, v in arguments.items() if k != "input_shape"}} | (
-        {} if arguments.get("width", 1.0) == 1.5 else {"width": 0.25}
-    ) | {"input_shape": (None, None, 3), "classes": 4}
+    return (
+        {"width": 0.25, **{k: v for k, v in arguments.items() if k != "input_shape"}}
+        | ({} if arguments.get("width", 1.0) == 1.5 else {"width": 0.25})
+        | {"input_shape": (None, None, 3), "classes": 4}
+    )
 
 
 def check(arguments, tmp_path, *, run_eagerly):
@@ -36,8 +38,7 @@ def check(arguments, tmp_path, *, run_eagerly):
     before = model.get_weights()
     assert np.isfinite(model.train_on_batch(IMAGES, LABELS))
     changed = [
-        not np.array_equal(new, old)
-        for new, old in zip(model.get_weights(), before, strict=True)
+        not np.array_equal(new, old) for new, old in zip(model.get_weights(), before, strict=True)
     ]
     assert np.mean(changed) > 0.9  # single dead units of a gate may stay
 

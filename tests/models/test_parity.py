@@ -38,9 +38,7 @@ def test_same_numbers_as_the_reference(name):
 def test_round_trip_to_torchreid_names_is_bit_exact(name):
     golden = Golden(name)
     state_dict = golden.state_dict()
-    model = keras_osnet.OSNet(
-        **keras_osnet.list_models()[name], classes=golden.logits.shape[1]
-    )
+    model = keras_osnet.OSNet(**keras_osnet.list_models()[name], classes=golden.logits.shape[1])
     report = load_torchreid(model, state_dict)
     counts = {tensor for tensor in state_dict if tensor.endswith("num_batches_tracked")}
     assert set(report.used) == set(state_dict) - counts

@@ -109,7 +109,7 @@ def test_weights_of_another_architecture_are_recognised(state_dict):
 def test_models_that_are_not_an_osnet(state_dict):
     image = keras.Input((8, 8, 3))
     other = keras.Model(image, keras.layers.Conv2D(4, 3)(image), name="other")
-    with pytest.raises(ValueError, match="must be an OSNet.*other"):
+    with pytest.raises(ValueError, match=r"must be an OSNet.*other"):
         load_torchreid(other, state_dict)
     model = osnet(head="embedding")
     extended = keras.Model(model.input, keras.layers.Dense(3, name="mine")(model.output))
@@ -117,9 +117,7 @@ def test_models_that_are_not_an_osnet(state_dict):
         to_torchreid(extended)
 
 
-ABLATIONS = [
-    name for name in keras_osnet.list_models() if name.startswith("osnet_x1_0_")
-]
+ABLATIONS = [name for name in keras_osnet.list_models() if name.startswith("osnet_x1_0_")]
 
 
 @pytest.mark.parametrize("name", [*ABLATIONS, "osnet_cifar_3_8_6"])

@@ -109,9 +109,7 @@ def test_trained_weights_h5_with_its_optimizer(tmp_path):
 def test_maps_and_pooled_features(model, folder):
     for arguments in ({}, {"pooling": "avg"}):
         for name in ("a.pth", "a.keras"):
-            maps = keras_osnet.OSNet(
-                0.25, weights=folder / name, include_top=False, **arguments
-            )
+            maps = keras_osnet.OSNet(0.25, weights=folder / name, include_top=False, **arguments)
             assert_same_weights(maps, model)
 
 

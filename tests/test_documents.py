@@ -1,0 +1,46 @@
+"""Every Python block of the README and the documentation runs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_osnet
+from keras_osnet.weights import sources, to_torchreid, write_torch_checkpoint
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCKS = [
+    pytest.param(block, id=f"{path.relative_to(ROOT)}-{number}")
+    for path in DOCUMENTS
+    for number, block in enumerate(
+        re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL), start=1
+    )
+]
+
+
+@pytest.fixture
+def no_network(tmp_path, monkeypatch):
+    """Random weights of the architecture that is asked for, in place of a download."""
+
+    def download(repository, file, **_):
+        width = float(re.search(r"_x(\d+_\d+)_", file)[1].replace("_", "."))
+        classes = 1000 if "imagenet" in file else 4101
+        path = tmp_path / "download.pth"
+        tensors = to_torchreid(keras_osnet.OSNet(width, classes=classes))
+        write_torch_checkpoint(path, {f"module.{k}": v for k, v in tensors.items()})
+        return path
+
+    monkeypatch.setattr(sources, "download", download)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:The classifier of")
+@pytest.mark.parametrize("block", BLOCKS)
+def test_block(block, no_network):
+    exec(compile(block, "<document>", "exec"), {"__name__": "__main__", "np": np})
+
+
+def test_there_are_blocks():
+    assert len(BLOCKS) >= 5
