@@ -104,17 +104,17 @@ class Configuration:
 
 def _checked_width(width: Any) -> float:
     message = (
-        "`width` must be a multiple of 1/64 of at least 0.25 (1.0, 0.75, 0.5 and 0.25 are the "
+        "`width` must be a multiple of 1/32 of at least 0.25 (1.0, 0.75, 0.5 and 0.25 are the "
         "published ones): then every layer has a whole number of channels"
     )
     if isinstance(width, bool) or not isinstance(width, (int, float)):
         raise ValueError(f"{message}. Received: {width!r}")
     if not 0.25 <= width < float("inf"):
         raise ValueError(f"{message}. Received: {width!r}")
-    if width * 64 != round(width * 64):
-        below = int(width * 64) / 64
+    if width * 32 != round(width * 32):
+        below = int(width * 32) / 32
         raise ValueError(
-            f"{message}; near yours are {below} and {below + 1 / 64}. Received: {width!r}"
+            f"{message}; near yours are {below} and {below + 1 / 32}. Received: {width!r}"
         )
     return float(width)
 

@@ -51,7 +51,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
 
     Args:
         width: Multiplier of all channels: 1.0, 0.75, 0.5 or 0.25 have published weights; any
-            multiple of 1/64 from 0.25 up can be built.
+            multiple of 1/32 from 0.25 up can be built.
         variant: `"base"`; `"ibn"`, instance norm in the stem and after the blocks of conv2; or
             `"ain"`, instance norm in the stem and inside chosen residuals.
         head: `"classification"` (the default; identities or classes), `"attribute"` (independent

@@ -8,9 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-"""ImageNet's mean and standard deviation of red, green and blue in 0–1, the reference's."""
+from keras_osnet.pixels import MEAN, STD
 
 
 def preprocess_input(images: Any) -> Any:

@@ -1,49 +1,45 @@
 """Weights as `.safetensors`: torchreid's names and layout, so that torch reads them too."""
 
+import json
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
+import keras_osnet
 from keras_osnet.atomic import atomic_path
 from keras_osnet.weights.conversion import plain_names, to_torchreid
+from keras_osnet.weights.description import describe_model
+
+_DESCRIPTION = "model"
 
 
-def save_safetensors(
-    model: keras.Model,
-    path: str | os.PathLike[str],
-    *,
-    metadata: Mapping[str, str] | None = None,
-) -> None:
+def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Save a model's weights as a state dict in the safetensors format.
+
+    The file's header says how to build the model (`describe_model`), so that it can be evaluated
+    or converted without being told.
 
     Args:
         model: A model of `keras_osnet.OSNet`.
         path: File to write, ending in `.safetensors`. It is replaced at once or not at all.
-        metadata: Text to store in the file's header.
 
     Raises:
         ValueError: The model is not an OSNet, or the path does not end in `.safetensors`.
+        FileNotFoundError: The folder does not exist.
         ImportError: safetensors is not installed.
     """
-    write_safetensors(path, to_torchreid(model), metadata=metadata)
-
-
-def write_safetensors(
-    path: str | os.PathLike[str],
-    tensors: Mapping[str, np.ndarray],
-    *,
-    metadata: Mapping[str, str] | None = None,
-) -> None:
-    """Write arrays under torchreid names; see `save_safetensors`."""
     if not os.fspath(path).endswith(".safetensors"):
         raise ValueError(f"`path` must end in .safetensors. Received: {os.fspath(path)}")
+    metadata = {
+        "format": "pt",  # tells readers that the layout is torch's
+        "library": f"keras-osnet {keras_osnet.__version__}",
+        _DESCRIPTION: json.dumps(describe_model(model)),
+    }
     library = _safetensors()
     with atomic_path(path) as temporary:
-        # "pt" tells readers that the layout is torch's.
-        library.numpy.save_file(dict(tensors), temporary, {"format": "pt", **(metadata or {})})
+        library.numpy.save_file(to_torchreid(model), temporary, metadata)
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -59,6 +55,23 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         return plain_names(library.numpy.load_file(os.fspath(path)))
     except library.SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
+
+
+def read_description(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return the arguments of `keras_osnet.OSNet` in the header, None if there are none.
+
+    Raises:
+        ValueError: The file is not in the safetensors format.
+        ImportError: safetensors is not installed.
+    """
+    library = _safetensors()
+    try:
+        with library.safe_open(os.fspath(path), "numpy") as file:
+            text = (file.metadata() or {}).get(_DESCRIPTION)
+        description = None if text is None else json.loads(text)
+    except (library.SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    return description if isinstance(description, dict) else None
 
 
 def _safetensors() -> Any:

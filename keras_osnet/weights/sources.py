@@ -1,9 +1,9 @@
 """From what a user gives as `weights=` to the variables of a model."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -11,13 +11,12 @@ import numpy as np
 from keras_osnet.weights.architecture import classes_in
 from keras_osnet.weights.catalogue import find_checkpoint, list_weights
 from keras_osnet.weights.conversion import load_tensors, plain_names, to_torchreid
-from keras_osnet.weights.hub import download, resolve_hub_reference
+from keras_osnet.weights.description import describe_model
+from keras_osnet.weights.endings import TORCH_ENDINGS, WEIGHTS_ENDINGS
+from keras_osnet.weights.hub.download import download, resolve_hub_reference
 from keras_osnet.weights.keras_h5 import KerasH5Source
-from keras_osnet.weights.safetensors_file import read_safetensors
+from keras_osnet.weights.safetensors_file import read_description, read_safetensors
 from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
-
-TORCH_ENDINGS = (".pth", ".pth.tar", ".pyth", ".pt")
-ENDINGS = (*TORCH_ENDINGS, ".safetensors", ".keras", ".weights.h5")
 
 
 class WeightsSource(Protocol):
@@ -34,10 +33,20 @@ class WeightsSource(Protocol):
 
 
 class TensorSource:
-    """Arrays under torchreid names, whatever kind of file they came from."""
+    """Arrays under torchreid names, whatever kind of file they came from.
 
-    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+    Attributes:
+        tensors: The arrays.
+        description: The arguments of `keras_osnet.OSNet` that build their model, where the file
+            tells them (see `describe_model`): a `.keras` model, a `.safetensors` of ours.
+        classes: Rows of the classifier, None without one.
+    """
+
+    def __init__(
+        self, tensors: Mapping[str, np.ndarray], description: dict[str, Any] | None = None
+    ) -> None:
         self.tensors = tensors
+        self.description = description
         self.classes = classes_in(tensors)
 
     def load_into(self, model: keras.Model) -> None:
@@ -60,7 +69,7 @@ def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float)
     path = locate_weights(weights, variant=variant, width=width)
     if str(path).endswith(".weights.h5"):
         return KerasH5Source(path)
-    return TensorSource(read_tensors(path))
+    return read_tensors(path)
 
 
 def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: float) -> Path:
@@ -70,7 +79,7 @@ def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: floa
     if isinstance(weights, (str, os.PathLike)) and Path(weights).is_file():
         return Path(weights)
     tags = sorted({checkpoint.tag for checkpoint in list_weights()})
-    if isinstance(weights, str) and not weights.endswith(ENDINGS) and "/" not in weights:
+    if isinstance(weights, str) and not weights.endswith(WEIGHTS_ENDINGS) and "/" not in weights:
         checkpoint = find_checkpoint(weights, variant=variant, width=width)
         return download(
             checkpoint.repository,
@@ -85,7 +94,7 @@ def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: floa
     )
 
 
-def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_tensors(path: str | os.PathLike[str]) -> TensorSource:
     """Read a file of weights as arrays under plain torchreid names and in torch's layout.
 
     Args:
@@ -94,23 +103,21 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     Raises:
         ValueError: The file does not end in one of these, or does not hold an OSNet.
     """
-    readers: dict[tuple[str, ...], Callable[[str], dict[str, np.ndarray]]] = {
-        TORCH_ENDINGS: lambda name: plain_names(read_torch_checkpoint(name)),
-        (".safetensors",): read_safetensors,
-        (".keras",): _read_keras_model,
-    }
     name = os.fspath(path)
-    for endings, reader in readers.items():
-        if name.endswith(endings):
-            return reader(name)
-    raise ValueError(f"A file of weights must end in one of {', '.join(ENDINGS)}. Received: {name}")
+    if name.endswith(TORCH_ENDINGS):
+        return TensorSource(plain_names(read_torch_checkpoint(name)))
+    if name.endswith(".safetensors"):
+        return TensorSource(read_safetensors(name), read_description(name))
+    if name.endswith(".keras"):
+        return _read_keras_model(name)
+    raise ValueError(
+        f"A file of weights must end in one of {', '.join(WEIGHTS_ENDINGS)}. Received: {name}"
+    )
 
 
-def _read_keras_model(path: str) -> dict[str, np.ndarray]:
-    import keras_osnet.layers  # noqa: F401 - registers what the file is made of
-
+def _read_keras_model(path: str) -> TensorSource:
     try:
         model = keras.saving.load_model(path, compile=False)
-        return to_torchreid(model)
+        return TensorSource(to_torchreid(model), describe_model(model))
     except Exception as error:  # Keras has no error of its own for a file that it cannot read
         raise ValueError(f"{path} does not hold an OSNet saved by Keras: {error}") from error

@@ -117,6 +117,12 @@ def test_channels_other_than_rgb_without_weights():
     assert osnet(input_shape=(64, 32, 1)).input_shape == (None, 64, 32, 1)
 
 
+@pytest.mark.parametrize("width", [0.28125, 0.34375, 1.03125])
+def test_widths_that_nobody_published(width):
+    model = keras_osnet.OSNet(width, head="embedding", input_shape=(32, 32, 3))
+    assert model.output_shape == (None, 512)
+
+
 def test_published_defaults():
     model = keras_osnet.OSNet(width=1.0)
     assert model.name == "osnet_x1_0"
@@ -127,7 +133,7 @@ def test_published_defaults():
     ("arguments", "message"),
     [
         ({"width": 0.2}, "`width`.*Received: 0.2"),
-        ({"width": 0.3}, r"`width`.*near yours are 0.296875 and 0.3125.*0.3"),
+        ({"width": 0.3}, r"`width`.*near yours are 0.28125 and 0.3125.*0.3"),
         ({"width": "x1_0"}, "`width`.*'x1_0'"),
         ({"width": float("nan")}, "`width`.*nan"),
         ({"width": float("inf")}, "`width`.*inf"),

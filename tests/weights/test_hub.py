@@ -20,9 +20,10 @@ from huggingface_hub import constants, file_download
 from huggingface_hub.utils import WeakFileLock
 from pytest_httpserver import HTTPServer
 
-from keras_osnet.weights import hub_client, verification
 from keras_osnet.weights.catalogue import find_checkpoint
-from keras_osnet.weights.hub import (
+from keras_osnet.weights.hub import client as hub_client
+from keras_osnet.weights.hub import verification
+from keras_osnet.weights.hub.download import (
     WeightsCorruptedError,
     WeightsUnavailableError,
     download,
@@ -608,7 +609,7 @@ def test_damage_is_repaired_by_one(hub, cache):
 
 CLIENT = """
 import hashlib, json, sys
-from keras_osnet.weights import hub
+from keras_osnet.weights.hub import download as hub
 try:
     path = getattr(hub, sys.argv[1])(*json.loads(sys.argv[2]))
 except OSError as problem:

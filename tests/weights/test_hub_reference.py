@@ -1,6 +1,6 @@
 import pytest
 
-from keras_osnet.weights.hub import HubReference, parse_hub_reference
+from keras_osnet.weights.hub.reference import HubReference, parse_hub_reference
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

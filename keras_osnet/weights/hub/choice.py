@@ -3,8 +3,9 @@
 import warnings
 from pathlib import Path
 
-from keras_osnet.weights.hub_client import WeightsUnavailableError, ask
-from keras_osnet.weights.hub_reference import WEIGHTS_ENDINGS, HubReference
+from keras_osnet.weights.endings import WEIGHTS_ENDINGS
+from keras_osnet.weights.hub.client import WeightsUnavailableError, ask
+from keras_osnet.weights.hub.reference import HubReference
 
 _FIRST_CHOICE = "model.safetensors"
 

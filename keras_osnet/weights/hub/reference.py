@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from keras_osnet.weights.endings import WEIGHTS_ENDINGS
+
 PREFIX = "hf://"
-WEIGHTS_ENDINGS = (".safetensors", ".weights.h5", ".keras", ".pth", ".pth.tar", ".pyth", ".pt")
 
 _FORM = "hf://owner/repository[/file][@revision]"
 # The Hub's own rule: letters, digits, "_", "-" and ".", beginning and ending with neither "-"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from keras_osnet.weights.hub_reference import HubReference
+from keras_osnet.weights.hub.reference import HubReference
 
 # A Hub that answers, but is too busy, is asked again after these seconds.
 _BUSY = (408, 429, 500, 502, 503, 504)

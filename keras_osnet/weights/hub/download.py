@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from keras_osnet.weights.hub_choice import choose_file
-from keras_osnet.weights.hub_client import WeightsUnavailableError, ask, explained, unavailable
-from keras_osnet.weights.hub_reference import HubReference, parse_hub_reference
-from keras_osnet.weights.verification import (
+from keras_osnet.weights.hub.choice import choose_file
+from keras_osnet.weights.hub.client import WeightsUnavailableError, ask, explained, unavailable
+from keras_osnet.weights.hub.reference import HubReference, parse_hub_reference
+from keras_osnet.weights.hub.verification import (
     WeightsCorruptedError,
     commit_of,
     describe,

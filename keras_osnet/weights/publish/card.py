@@ -1,0 +1,249 @@
+"""The model card of published weights."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import resources
+from numbers import Real
+from typing import Any
+
+from keras_osnet.weights.catalogue import Checkpoint
+from keras_osnet.weights.hub.reference import PREFIX, parse_hub_reference
+
+REPOSITORY = "owner/repository"
+"""Stands in a card for the repository, which is known only when the card is pushed."""
+
+_DEFAULTS = {
+    "variant": "base",
+    "depths": [2, 2, 2],
+    "streams": 4,
+    "fusion": "unified",
+    "convolution": "lite",
+    "stem": "imagenet",
+    "input_shape": [256, 128, 3],
+    "include_preprocessing": False,
+    "normalize": False,
+    "feature_dim": 512,
+    "classifier_activation": "softmax",
+}
+"""Arguments of OSNet that the card's example leaves out."""
+
+_TORCHREID_WIDTHS = {
+    "base": (1.0, 0.75, 0.5, 0.25),
+    "ibn": (1.0,),
+    "ain": (1.0, 0.75, 0.5, 0.25),
+}
+_LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_DATASET = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What nobody can read off the weights, and a card has to say.
+
+    Args:
+        licence: The Hub's identifier of the licence, such as "mit" or "cc-by-nc-4.0".
+        trained_on: The training set, or several joined with "+", as catalogue tags or Hub names.
+        base: What the weights derive from; None if they were trained from random initial values.
+        metrics: Figures in per cent and their conditions, by test set.
+        about: Text of the publisher's own.
+    """
+
+    licence: str
+    trained_on: str
+    base: Checkpoint | str | None
+    metrics: Mapping[str, Mapping[str, float | str]]
+    about: str | None
+
+    def __post_init__(self) -> None:
+        if not _LICENCE.fullmatch(self.licence):
+            raise ValueError(
+                "`licence` must be one of the Hub's identifiers, such as mit, apache-2.0, "
+                "cc-by-nc-4.0 or other (see https://huggingface.co/docs/hub/repositories-licenses)."
+                f" Received: {self.licence!r}"
+            )
+        if self.licence == "other" and not self.about:
+            raise ValueError(
+                '`description` must state the terms of `licence="other"`. Received: '
+                f"description={self.about!r}"
+            )
+        for argument, names in (("trained_on", self.datasets), ("metrics", list(self.metrics))):
+            if not all(_DATASET.fullmatch(name) for name in names):
+                raise ValueError(
+                    f"`{argument}` must name datasets, as the catalogue does (market1501; several "
+                    f"in `trained_on`: msmt17+cuhk03) or the Hub (owner/name). Received: {names}"
+                )
+        if self.base == "":
+            raise ValueError(
+                "`base` must say what the weights derive from, or be None for weights trained from "
+                f"random initial values. Received: {self.base!r}"
+            )
+        _check_metrics(self.metrics)
+
+    @property
+    def datasets(self) -> list[str]:
+        """The training sets, one by one."""
+        return self.trained_on.split("+")
+
+    @property
+    def base_repository(self) -> str | None:
+        """The repository on the Hub that the weights derive from, None if it is not on the Hub."""
+        if isinstance(self.base, Checkpoint):
+            return self.base.repository
+        if self.base is not None and self.base.startswith(PREFIX):
+            return parse_hub_reference(self.base).repository
+        return None
+
+
+def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]) -> str:
+    """Return a model card, metadata and text, with `REPOSITORY` where its repository belongs.
+
+    Args:
+        name: What the model is called.
+        origin: What is known about the weights.
+        configuration: The `config.json` beside the card; see `keras_osnet.weights.prepare_folder`.
+
+    Raises:
+        ImportError: Jinja2 is not installed.
+    """
+    check_jinja()
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    results = [
+        EvalResult(
+            task_type="image-feature-extraction",
+            dataset_type=test_set,
+            dataset_name=_dataset(test_set)["title"],
+            metric_type=key,
+            metric_name=_heading(key),
+            metric_value=float(f"{value:g}"),
+        )
+        for test_set, figures in origin.metrics.items()
+        for key, value in figures.items()
+        if not isinstance(value, str)
+    ]
+    data = ModelCardData(
+        license=origin.licence,
+        library_name="keras-osnet",
+        pipeline_tag="image-feature-extraction",
+        tags=["person-re-identification", "re-ID", "osnet", "keras-osnet"],
+        datasets=origin.datasets,
+        base_model=origin.base_repository,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )
+    model, weights = configuration["model"], configuration["weights"]
+    card = ModelCard.from_template(
+        data,
+        template_str=resources.files(__package__).joinpath("card.md").read_text("utf-8"),
+        name=name,
+        repository=REPOSITORY,
+        model=model,
+        arguments=_as_code(model),
+        result=_result(model),
+        torchreid=_torchreid_name(model),
+        preprocessing=configuration["preprocessing"],
+        height=model["input_shape"][0],
+        width=model["input_shape"][1],
+        parameters=weights["parameters"],
+        size=weights["size"],
+        sha256=weights["sha256"],
+        licence=origin.licence,
+        datasets=[_dataset(dataset) for dataset in origin.datasets],
+        about=origin.about,
+        metrics=origin.metrics,
+        table=_table(origin.metrics),
+        base=origin.base,
+        base_repository=origin.base_repository,
+        checkpoint=asdict(origin.base) if isinstance(origin.base, Checkpoint) else None,
+    )
+    return str(card).rstrip() + "\n"
+
+
+def check_jinja() -> None:
+    """Raise ImportError, with what to install, if there is no Jinja2 to fill a card in with."""
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            'Model cards need the package jinja2: pip install "keras-osnet[publish]"'
+        ) from error
+
+
+def _check_metrics(metrics: Mapping[str, Mapping[str, float | str]]) -> None:
+    for test_set, entry in metrics.items():
+        figures = [value for value in entry.values() if not isinstance(value, str)]
+        if not figures or not all(
+            isinstance(value, Real) and 0 <= value <= 100 for value in figures
+        ):
+            problem = "must be numbers of 0 to 100"
+        elif max(figures) <= 1:
+            problem = "must be in per cent, and these look like shares of 1"
+        else:
+            continue
+        raise ValueError(
+            "`metrics` must give figures and their conditions by test set, such as "
+            '{"market1501": {"rank_1": 94.2, "mAP": 82.6, "metric": "cosine"}}; '
+            f"the figures of {test_set} {problem}. Received: {dict(entry)}"
+        )
+
+
+def _dataset(name: str) -> dict[str, str]:
+    text = resources.files(__package__).joinpath("datasets.toml").read_text("utf-8")
+    return tomllib.loads(text).get(name, {"title": name})
+
+
+def _heading(key: str) -> str:
+    return "distance" if key == "metric" else re.sub(r"^rank_(\d+)$", r"rank-\1", key)
+
+
+def _table(metrics: Mapping[str, Mapping[str, float | str]]) -> str:
+    keys = list(dict.fromkeys(key for entry in metrics.values() for key in entry))
+    rows = [["test set", *map(_heading, keys)], ["---"] * (len(keys) + 1)]
+    for test_set, entry in metrics.items():
+        cells = [entry.get(key, "–") for key in keys]
+        texts = [cell if isinstance(cell, str) else f"{cell:g}" for cell in cells]
+        rows.append([_dataset(test_set)["title"], *texts])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _as_code(model: Mapping[str, Any]) -> str:
+    shown = {
+        argument: tuple(value) if argument == "input_shape" else value
+        for argument, value in model.items()
+        if argument not in _DEFAULTS or _DEFAULTS[argument] != value
+    }
+    if shown["pooling"] is None or (shown["pooling"] == "avg" and "head" in shown):
+        del shown["pooling"]
+    return ", ".join(f"{argument}={value!r}" for argument, value in shown.items()).replace("'", '"')
+
+
+def _result(model: Mapping[str, Any]) -> str:
+    if "outputs" in model:
+        return f"named intermediates: {', '.join(model['outputs'])}"
+    if "head" not in model:
+        return "feature maps" if model["pooling"] is None else "a vector of pooled features"
+    if model["head"] == "embedding":
+        size = model["feature_dim"] or round(512 * model["width"])
+        length = " of length 1" if model["normalize"] else ""
+        return (
+            f"a vector of {size} numbers{length}, so that pictures of the same person have vectors "
+            "close to each other"
+        )
+    kind = {"classification": "class or identity", "attribute": "attribute"}[model["head"]]
+    return f"{model['classes']} scores, one for each {kind} of its training data"
+
+
+def _torchreid_name(model: Mapping[str, Any]) -> str | None:
+    """Return the name of the torchreid network that the weights go into, None without one."""
+    plain = ("depths", "streams", "fusion", "convolution", "stem")
+    variant, width = model["variant"], model["width"]
+    if (
+        width not in _TORCHREID_WIDTHS[variant]
+        or any(model[argument] != _DEFAULTS[argument] for argument in plain)
+        or (model.get("feature_dim"), model["pooling"]) != (512, "avg")
+    ):
+        return None
+    infix = "" if variant == "base" else f"_{variant}"
+    return f"osnet{infix}_x{str(width).replace('.', '_')}"
