@@ -1,1 +1,26 @@
+"""The command `keras-osnet`: one file a command, on top of all other rooms.
 
+A command parses, calls the library and prints. Keras is imported inside the commands that need it,
+so that `--help` is quick.
+"""
+
+import sys
+from importlib.util import find_spec
+
+_NEEDED = {"click": "click", "rich": "rich", "PIL": "pillow"}
+"""Module and name in the package index of what the command line needs beyond the package."""
+
+
+def main() -> None:
+    """Run the command line; the console script `keras-osnet`."""
+    missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        print(
+            f"Error: the command line needs {', '.join(missing)}, which this Python lacks. "
+            'Install with: pip install "keras-osnet[cli]"',
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    from keras_osnet.cli.application import application
+
+    application(prog_name="keras-osnet")

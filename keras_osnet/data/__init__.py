@@ -6,8 +6,34 @@ Importing this room needs numpy; reading and writing pictures needs Pillow.
 from typing import TYPE_CHECKING
 
 from keras_osnet import lazy
+from keras_osnet.data.datasets import HOMES as _DATASETS
 
 if TYPE_CHECKING:
+    from keras_osnet.data.datasets import (
+        AttributeDataset,
+        AttributeImages,
+        ClassificationDataset,
+        DatasetCountError,
+        DatasetInfo,
+        DatasetVersion,
+        LabelledImages,
+        ReidDataset,
+        attributes_from_table,
+        camera_array,
+        check_counts,
+        combineall,
+        dataset_info,
+        extract_cuhk03,
+        identity_array,
+        identity_folders,
+        list_datasets,
+        mix,
+        people_from_table,
+        read_dataset,
+        read_splits,
+        split_by_identity,
+    )
+    from keras_osnet.data.camera_split import split_by_camera
     from keras_osnet.data.images import (
         LoadedImages,
         UnreadableImageError,
@@ -26,6 +52,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
+        **_DATASETS,
         "LoadedImages": "keras_osnet.data.images",
         "PersonImage": "keras_osnet.data.market1501",
         "SyntheticPeople": "keras_osnet.data.synthetic",
@@ -35,6 +62,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "parse_name": "keras_osnet.data.market1501",
         "read_folder": "keras_osnet.data.market1501",
         "read_image": "keras_osnet.data.images",
+        "split_by_camera": "keras_osnet.data.camera_split",
         "synthetic_people": "keras_osnet.data.synthetic",
         "synthetic_person": "keras_osnet.data.synthetic",
         "write_synthetic_people": "keras_osnet.data.synthetic",

@@ -22,12 +22,12 @@ class PersonImage:
     Attributes:
         path: The file.
         identity: Whom it shows. In Market-1501, 0 is a distractor and -1 is junk.
-        camera: Which camera took it, from 1.
+        camera: Which camera took it, from 1; None if that is not known.
     """
 
     path: Path
     identity: int
-    camera: int
+    camera: int | None
 
 
 def parse_name(name: str | os.PathLike[str]) -> tuple[int, int]:

@@ -1,16 +1,16 @@
 """Distances between the embeddings of queries and those of a gallery."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# The embeddings of one block of queries against the whole gallery are held in float64 for a
-# moment; this bounds that block to 64 MiB, whatever the gallery's size.
-_BLOCK_ENTRIES = 8 * 2**20
+from keras_osnet.evaluation.features import checked_features, scale_to_unit
 
-# torch.nn.functional.normalize divides by max(norm, eps) with this eps.
-_NORM_EPSILON = 1e-12
+# The distances of one block of queries to the whole gallery are held in float64 for a moment;
+# this bounds that block to 64 MiB, whatever the gallery's size.
+_BLOCK_ENTRIES = 8 * 2**20
 
 
 def pairwise_distances(
@@ -49,74 +49,88 @@ def pairwise_distances(
         >>> pairwise_distances([[0.0, 3.0]], [[4.0, 0.0], [0.0, 1.0]], metric="cosine").tolist()
         [[1.0, 0.0]]
     """
+    rows = DistanceRows(*checked_sides(query, gallery, metric), metric)
+    distances = np.empty(rows.shape, np.float32)
+    for part in blocks(rows.shape):
+        distances[part] = rows[part]
+    return distances
+
+
+class DistanceRows:
+    """A distance matrix of which some rows at a time are worked out, for when it is too large.
+
+    Rows asked for by the parts of `blocks(shape)` are those of `pairwise_distances`, to the last
+    bit. In other parts, sums in float64 may go another way and now and then round otherwise.
+
+    Args:
+        query: Array (num_query, dim) from `checked_sides`; "cosine" normalises it in place.
+        gallery: Array (num_gallery, dim), likewise; it may be the very array that `query` is.
+        metric: As for `pairwise_distances`.
+
+    Attributes:
+        shape: (num_query, num_gallery).
+    """
+
+    def __init__(
+        self,
+        query: NDArray[np.float64],
+        gallery: NDArray[np.float64],
+        metric: Literal["euclidean", "cosine"],
+    ) -> None:
+        self.shape = (len(query), len(gallery))
+        self._query, self._gallery = query, gallery
+        self._squares = None
+        if metric == "cosine":
+            scale_to_unit(query)
+            if gallery is not query:
+                scale_to_unit(gallery)
+        else:
+            self._squares = tuple(np.einsum("ij,ij->i", side, side) for side in (query, gallery))
+
+    def __getitem__(self, part: slice) -> NDArray[np.float32]:
+        """Return the distances of some queries to the whole gallery, in an array of their own.
+
+        Raises:
+            ValueError: If they do not fit float32.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below, with a reason
+            block = self._query[part] @ self._gallery.T
+            if self._squares is None:
+                np.subtract(1.0, block, out=block)
+                np.clip(block, 0.0, 2.0, out=block)
+                return block.astype(np.float32)
+            block *= -2.0
+            block += self._squares[0][part, None]
+            block += self._squares[1]
+        np.maximum(block, 0.0, out=block)
+        # Also false for NaN, which is what infinity minus infinity gave.
+        if not block.max() <= np.finfo(np.float32).max:
+            raise ValueError(
+                "Squared distances of `query` and `gallery` must fit float32; scale the "
+                "features down. Received: largest magnitudes "
+                f"{np.abs(self._query).max():.3g} and {np.abs(self._gallery).max():.3g}"
+            )
+        return block.astype(np.float32)
+
+
+def blocks(shape: tuple[int, int]) -> Iterator[slice]:
+    """Yield the parts in which the rows of a matrix of this shape are worked out, in order."""
+    rows = max(1, _BLOCK_ENTRIES // shape[1])
+    for start in range(0, shape[0], rows):
+        yield slice(start, min(start + rows, shape[0]))
+
+
+def checked_sides(
+    query: ArrayLike, gallery: ArrayLike, metric: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return copies of both sides' features as float64, checked as `pairwise_distances` says."""
     if metric not in ("euclidean", "cosine"):
         raise ValueError(f'`metric` must be "euclidean" or "cosine". Received: {metric!r}')
-    q = _checked_features(query, "query")
-    g = _checked_features(gallery, "gallery")
+    q = checked_features(query, "query")
+    g = checked_features(gallery, "gallery")
     if q.shape[1] != g.shape[1]:
         raise ValueError(
             "`query` and `gallery` must have the same feature dimension. "
             f"Received: query of shape {q.shape}, gallery of shape {g.shape}"
         )
-
-    if metric == "cosine":
-        q, g = _normalized(q), _normalized(g)
-    else:
-        q_squares = np.einsum("ij,ij->i", q, q)
-        g_squares = np.einsum("ij,ij->i", g, g)
-
-    distances = np.empty((len(q), len(g)), np.float32)
-    rows = max(1, _BLOCK_ENTRIES // len(g))
-    for start in range(0, len(q), rows):
-        part = slice(start, start + rows)
-        if metric == "cosine":
-            block = 1.0 - q[part] @ g.T
-            np.clip(block, 0.0, 2.0, out=block)
-        else:
-            with np.errstate(over="ignore", invalid="ignore"):  # reported below, with a reason
-                block = -2.0 * (q[part] @ g.T)
-                block += q_squares[part, None]
-                block += g_squares
-            np.maximum(block, 0.0, out=block)
-            # Also false for NaN, which is what infinity minus infinity gave.
-            if not block.max() <= np.finfo(np.float32).max:
-                raise ValueError(
-                    "Squared distances of `query` and `gallery` must fit float32; scale the "
-                    "features down. Received: largest magnitudes "
-                    f"{np.abs(q).max():.3g} and {np.abs(g).max():.3g}"
-                )
-        distances[part] = block
-    return distances
-
-
-def _checked_features(features: ArrayLike, name: str) -> NDArray[np.float64]:
-    """The features as float64, or an error that names the argument."""
-    array = np.asarray(features)
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(
-            f"`{name}` must be a non-empty array (number of images, feature dimension). "
-            f"Received: shape {array.shape}"
-        )
-    # By casting rule rather than by kind, so that bfloat16 from ml_dtypes is welcome too.
-    if not np.can_cast(array.dtype, np.float64, casting="same_kind"):
-        raise ValueError(f"`{name}` must hold real numbers. Received: dtype {array.dtype}")
-    array = array.astype(np.float64)
-    finite = np.isfinite(array).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        value = array[row][~np.isfinite(array[row])][0]
-        raise ValueError(
-            f"`{name}` must be finite in every row. Received: {value} in row {row} "
-            f"({np.count_nonzero(~finite)} of {len(array)} rows are affected)"
-        )
-    return array
-
-
-def _normalized(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows scaled to unit length, as `torch.nn.functional.normalize` does it."""
-    # Very large float64 values would overflow when squared; dividing by the row's largest
-    # magnitude first changes nothing else, as that magnitude is multiplied back into the norm.
-    largest = np.abs(features).max(axis=1, keepdims=True)
-    scaled = features / np.where(largest > 0, largest, 1.0)
-    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return scaled * (largest / np.maximum(norms * largest, _NORM_EPSILON))
+    return q, g

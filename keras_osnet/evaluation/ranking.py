@@ -1,9 +1,12 @@
 """How well a distance matrix ranks a gallery: CMC, mAP and mINP."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from keras_osnet.evaluation.labels import Labels, checked_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,31 +98,33 @@ def evaluate_ranking(
             "`distances` must be a non-empty array (num_query, num_gallery). "
             f"Received: shape {matrix.shape}"
         )
-    if max_rank < 1:
-        raise ValueError(f"`max_rank` must be at least 1. Received: {max_rank}")
-    q_ids, g_ids = _labels(query_ids, gallery_ids, "ids", matrix.shape)
-    if query_cameras is not None and gallery_cameras is not None:
-        q_cameras, g_cameras = _labels(query_cameras, gallery_cameras, "cameras", matrix.shape)
-    elif query_cameras is None and gallery_cameras is None:
-        # No query shares a camera with the gallery, so that nothing is left out.
-        q_cameras, g_cameras = np.zeros(len(q_ids), np.int64), np.ones(len(g_ids), np.int64)
-    else:
-        given, missing = ("query", "gallery") if gallery_cameras is None else ("gallery", "query")
-        raise ValueError(
-            "`query_cameras` and `gallery_cameras` must be given together or not at all. "
-            f"Received: {given}_cameras but no {missing}_cameras"
-        )
+    check_max_rank(max_rank)
+    labels = checked_labels(
+        query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
+    )
+    return rank_rows(matrix, labels, max_rank)
 
+
+def rank_rows(rows: Iterable[NDArray], labels: Labels, max_rank: int) -> RankingResult:
+    """Evaluate one query after the other, so that the rows need not all be there at once.
+
+    Args:
+        rows: The rows (num_gallery,) of the distance matrix, in order.
+        labels: The labels of both sides.
+        max_rank: Length of the CMC curve.
+
+    Raises:
+        ValueError: If a distance is NaN or no query has a match.
+    """
     first_ranks, precisions, penalties = [], [], []
-    for row, (identity, camera) in enumerate(zip(q_ids, q_cameras, strict=True)):
-        line = matrix[row]
+    for row, line in enumerate(rows):
         if np.isnan(line).any():
             column = int(np.isnan(line).argmax())
             raise ValueError(
                 f"`distances` must not hold NaN. Received: NaN in row {row}, column {column}"
             )
-        same = g_ids == identity
-        kept = ~(same & (g_cameras == camera))
+        same = labels.gallery_ids == labels.query_ids[row]
+        kept = ~(same & (labels.gallery_cameras == labels.query_cameras[row]))
         matches = same[kept]
         if not matches.any():
             continue
@@ -129,14 +134,8 @@ def evaluate_ranking(
         penalties.append(len(ranks) / ranks[-1])
 
     if not precisions:
-        under = "" if query_cameras is None else " under another camera"
-        raise ValueError(
-            f"No query identity appears in the gallery{under}. "
-            f"Received: {len(q_ids)} queries of {len(np.unique(q_ids))} identities, "
-            f"{len(g_ids)} gallery images of {len(np.unique(g_ids))} identities, "
-            f"{len(np.intersect1d(q_ids, g_ids))} identities in both"
-        )
-    length = min(max_rank, len(g_ids))
+        raise labels.error_if_no_match()
+    length = min(max_rank, len(labels.gallery_ids))
     found_at = np.bincount(np.asarray(first_ranks) - 1, minlength=length)[:length]
     cmc = np.cumsum(found_at) / len(first_ranks)
     cmc.setflags(write=False)
@@ -161,30 +160,7 @@ def _match_ranks(distances: NDArray, matches: NDArray[np.bool_]) -> NDArray[np.i
     return np.flatnonzero(matches[order]) + 1
 
 
-def _labels(
-    query: ArrayLike, gallery: ArrayLike, what: str, shape: tuple[int, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Both sides' labels as integer codes: equal codes where the labels are equal."""
-    sides = []
-    for side, values, length in zip(("query", "gallery"), (query, gallery), shape, strict=True):
-        array = np.asarray(values)
-        if array.shape != (length,):
-            raise ValueError(
-                f"`{side}_{what}` must have shape ({length},) to go with `distances`. "
-                f"Received: {side}_{what} of shape {array.shape}, distances of shape {shape}"
-            )
-        if array.dtype == object:  # strings from pandas, for one
-            array = np.asarray(array.tolist())
-        if array.dtype.kind not in "iuUS":
-            raise TypeError(
-                f"`{side}_{what}` must hold integers or strings. Received: dtype {array.dtype}"
-            )
-        # int64 and uint64 together would become float64, which confuses large integers.
-        sides.append(array.astype(np.int64) if array.dtype.kind == "u" else array)
-    if sides[0].dtype.kind != sides[1].dtype.kind:
-        raise TypeError(
-            f"`query_{what}` and `gallery_{what}` must be of the same kind. "
-            f"Received: dtypes {sides[0].dtype} and {sides[1].dtype}"
-        )
-    codes = np.unique(np.concatenate(sides), return_inverse=True)[1]
-    return codes[: shape[0]], codes[shape[0] :]
+def check_max_rank(max_rank: int) -> None:
+    """Raise a ValueError if a CMC curve cannot be that long."""
+    if max_rank < 1:
+        raise ValueError(f"`max_rank` must be at least 1. Received: {max_rank}")

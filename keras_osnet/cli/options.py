@@ -1,0 +1,60 @@
+"""Options that several commands have."""
+
+from typing import Any
+
+import click
+
+RANDOM = "random"
+"""What `--weights` takes for a network that was never trained."""
+
+weights = click.option(
+    "--weights",
+    required=True,
+    metavar="TAG|FILE",
+    help="A tag (see `keras-osnet weights`), a file, or hf://owner/repo[/file][@revision]; "
+    f'"{RANDOM}" for a network that was never trained.',
+)
+
+width = click.option(
+    "--width",
+    type=float,
+    help="Width multiplier: 1.0, 0.75, 0.5 or 0.25. Default: what the file holds; 1.0 for a tag.",
+)
+
+variant = click.option(
+    "--variant",
+    type=click.Choice(["base", "ibn", "ain"]),
+    help="Default: what the file holds; base for a tag.",
+)
+
+metric = click.option(
+    "--metric",
+    type=click.Choice(["cosine", "euclidean"]),
+    default="cosine",
+    show_default=True,
+    help="Distance between vectors.",
+)
+
+batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=32,
+    metavar="N",
+    show_default=True,
+    help="Pictures that the network takes at once.",
+)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def size(text: str, default: tuple[int, int] | None = (256, 128)) -> Any:
+    """An option `--size HEIGHT WIDTH`."""
+    return click.option(
+        "--size",
+        type=click.IntRange(min=1),
+        nargs=2,
+        metavar="H W",
+        default=default,
+        show_default=default is not None,
+        help=text,
+    )

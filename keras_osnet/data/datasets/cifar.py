@@ -1,0 +1,139 @@
+"""CIFAR-10 and CIFAR-100, from their binary version or from a file of JPEG pictures."""
+
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.data._pillow import require_pillow
+from keras_osnet.data.datasets.dataset import ClassificationDataset, LabelledImages
+from keras_osnet.data.datasets.layout import find_root
+from keras_osnet.data.datasets.published import dataset_info
+
+_SIDE = 32
+_PIXELS = 3 * _SIDE * _SIDE
+
+_NO_PICKLES = (
+    "The binary version is read. The Python version is not: it consists of pickles, and a pickle "
+    "can run code when it is opened."
+)
+
+
+def read_cifar10(folder: Path, version: str) -> ClassificationDataset:
+    """Read CIFAR-10 from `cifar-10-batches-bin`, or from an `.npz` file of JPEG pictures."""
+    if folder.is_file():
+        return _read_jpeg_file("cifar10", folder, version)
+    train = [f"data_batch_{number}.bin" for number in range(1, 6)]
+    return _read_binary(
+        "cifar10", folder, version, train, test="test_batch.bin", names="batches.meta.txt", labels=1
+    )
+
+
+def read_cifar100(folder: Path, version: str) -> ClassificationDataset:
+    """Read CIFAR-100 with its 100 fine classes, from `cifar-100-binary` or an `.npz` file."""
+    if folder.is_file():
+        return _read_jpeg_file("cifar100", folder, version)
+    return _read_binary(
+        "cifar100",
+        folder,
+        version,
+        train=["train.bin"],
+        test="test.bin",
+        names="fine_label_names.txt",
+        labels=2,
+    )
+
+
+def _read_binary(
+    name: str, folder: Path, version: str, train: list[str], test: str, names: str, labels: int
+) -> ClassificationDataset:
+    """Read records of `labels` bytes, of which the last counts, and red, green and blue planes."""
+    root = find_root(folder, name, (*train, test, names), hint=_NO_PICKLES)
+    classes = tuple((root / names).read_text(encoding="utf-8").split())
+    records = {}
+    for file in (*train, test):
+        content = np.fromfile(root / file, np.uint8)
+        if content.size == 0 or content.size % (labels + _PIXELS):
+            raise ValueError(
+                f"A file of {dataset_info(name).title} is made of records of {labels + _PIXELS} "
+                f"bytes. Received: {root / file} of {content.size:,} bytes"
+            )
+        records[file] = content.reshape(-1, labels + _PIXELS)
+
+    def images(content: NDArray[np.uint8]) -> LabelledImages:
+        planes = content[:, labels:].reshape(-1, 3, _SIDE, _SIDE)
+        return _labelled(
+            np.ascontiguousarray(planes.transpose(0, 2, 3, 1)),
+            content[:, labels - 1],
+            classes,
+            root,
+        )
+
+    return ClassificationDataset(
+        name=name,
+        classes=classes,
+        train=images(np.concatenate([records[file] for file in train])),
+        test=images(records[test]),
+        version=version,
+    )
+
+
+def _read_jpeg_file(name: str, path: Path, version: str) -> ClassificationDataset:
+    """Read an `.npz` file of `classes`, and of `jpeg`, `offset` and `label` for both parts.
+
+    Decoding takes about a tenth of a millisecond a picture, so some seconds in all.
+
+    `train_jpeg` holds the files one after the other as bytes, `train_offset` where each begins
+    and, in the end, where the last one ends.
+    """
+    require_pillow()
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {key: content[key] for key in content.files}
+        classes = tuple(str(one) for one in arrays["classes"])
+        decoded = {
+            part: (
+                _decode(arrays[f"{part}_jpeg"], arrays[f"{part}_offset"]),
+                arrays[f"{part}_label"],
+            )
+            for part in ("train", "test")
+        }
+    # Broken files give errors of every kind: numpy's, zipfile's, zlib's, Pillow's.
+    except Exception as error:
+        raise ValueError(
+            f"Not a file of JPEG pictures of {dataset_info(name).title}: {error}. {_NO_PICKLES} "
+            f"Received: {path}"
+        ) from error
+    return ClassificationDataset(
+        name=name,
+        classes=classes,
+        train=_labelled(*decoded["train"], classes, path),
+        test=_labelled(*decoded["test"], classes, path),
+        version=version,
+    )
+
+
+def _decode(content: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Decode JPEG pictures that lie one after the other."""
+    pillow = require_pillow()
+    images = np.empty((len(offsets) - 1, _SIDE, _SIDE, 3), np.uint8)
+    for index, (start, stop) in enumerate(itertools.pairwise(offsets)):
+        with pillow.open(io.BytesIO(content[start:stop].tobytes()), formats=("JPEG",)) as picture:
+            if picture.size != (_SIDE, _SIDE):
+                raise ValueError(f"picture {index} is {picture.width}x{picture.height}")
+            images[index] = np.asarray(picture.convert("RGB"))
+    return images
+
+
+def _labelled(
+    images: NDArray[np.uint8], labels: NDArray, classes: tuple[str, ...], source: Path
+) -> LabelledImages:
+    """Pictures with their labels, once these are known to fit."""
+    if len(labels) != len(images) or (len(labels) and labels.max() >= len(classes)):
+        raise ValueError(
+            f"There must be a label below {len(classes)} for each of {len(images):,} pictures. "
+            f"Received: {len(labels):,} labels up to {labels.max(initial=0)} in {source}"
+        )
+    return LabelledImages(images, labels.astype(np.int64))

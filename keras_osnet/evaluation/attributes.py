@@ -1,0 +1,122 @@
+"""How well attributes of people (gender, backpack, long sleeves) are recognised."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeResult:
+    """The measures of one evaluation, all in 0..1.
+
+    Attributes:
+        mean_accuracy: mA, the mean of `attribute_accuracy` (label-based).
+        accuracy: Mean over the images of |predicted and true| / |predicted or true|, where these
+            are sets of attributes (instance-based, as are the next two).
+        precision: Mean over the images of |predicted and true| / |predicted|.
+        recall: Mean over the images of |predicted and true| / |true|.
+        f1: Harmonic mean of `precision` and `recall` as they stand here, not the mean of the
+            images' own; 0 if both are.
+        attribute_accuracy: Array (num_attributes,), float64, read-only: for each attribute, the
+            mean of the share of its positive images that are found and of the share of its negative
+            images that are left alone; NaN for an attribute that is always there or never.
+    """
+
+    mean_accuracy: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    attribute_accuracy: NDArray[np.float64]
+
+
+def evaluate_attributes(probabilities: ArrayLike, labels: ArrayLike) -> AttributeResult:
+    """Evaluate predicted attributes as it is done on PA-100K (Liu et al., ICCV 2017), RAP and PETA.
+
+    Label-based mA and instance-based accuracy, precision, recall and F1 (Li et al., "A Richly
+    Annotated Dataset for Pedestrian Attribute Recognition", 2016). An attribute is predicted from
+    a probability of 0.5 on.
+
+    No epsilon is added to any denominator. Where one is zero:
+
+    - an image without any true attribute counts in no instance-based measure, as in Li's own code;
+    - an image with true attributes for which none is predicted has precision 0;
+    - an attribute that no image has, or that all have, is not part of mA.
+
+    torchreid's attribute project has no rule for these, and divides 0 by 0; wherever its numbers
+    are finite, these are the same.
+
+    Args:
+        probabilities: Array (num_images, num_attributes) of real numbers from 0 to 1; predictions
+            by another threshold may be given as booleans.
+        labels: Array (num_images, num_attributes) of 0 and 1, of any real dtype or bool.
+
+    Returns:
+        An `AttributeResult`.
+
+    Raises:
+        ValueError: If shapes do not agree or are empty, a probability is outside 0..1, a label is
+            neither 0 nor 1, or no attribute is there on some image and not on another.
+
+    Example:
+        >>> result = evaluate_attributes([[0.9, 0.2], [0.6, 0.8]], labels=[[1, 0], [0, 1]])
+        >>> result.mean_accuracy, result.precision, result.recall
+        (0.75, 0.75, 1.0)
+        >>> result.attribute_accuracy.tolist()
+        [0.5, 1.0]
+    """
+    p, t = np.asarray(probabilities), np.asarray(labels)
+    for name, array in (("probabilities", p), ("labels", t)):
+        if array.ndim != 2 or 0 in array.shape:
+            raise ValueError(
+                f"`{name}` must be a non-empty array (number of images, number of attributes). "
+                f"Received: shape {array.shape}"
+            )
+    if p.shape != t.shape:
+        raise ValueError(
+            "`probabilities` and `labels` must have the same shape. "
+            f"Received: probabilities of shape {p.shape}, labels of shape {t.shape}"
+        )
+    outside = ~((p >= 0) & (p <= 1))  # NaN too
+    if outside.any():
+        raise ValueError(
+            "`probabilities` must be between 0 and 1; logits go through a sigmoid first. "
+            f"Received: {p[outside][0]}"
+        )
+    if not np.isin(t, (0, 1)).all():
+        raise ValueError(f"`labels` must be 0 or 1. Received: {t[~np.isin(t, (0, 1))][0]}")
+
+    predicted, true = p >= 0.5, t == 1
+    by_attribute = _attribute_accuracy(predicted, true)
+    if np.isnan(by_attribute).all():
+        raise ValueError(
+            "`labels` must have an attribute that some image has and another has not. "
+            f"Received: {np.count_nonzero(true.all(axis=0))} attributes that all {len(t)} images "
+            f"have, {np.count_nonzero(~true.any(axis=0))} that none has"
+        )
+    by_attribute.setflags(write=False)
+
+    # At least one image is left, as some attribute is there on one.
+    counted = true.any(axis=1)
+    predicted, true = predicted[counted], true[counted]
+    correct = np.count_nonzero(predicted & true, axis=1)
+    precision = np.mean(correct / np.maximum(np.count_nonzero(predicted, axis=1), 1))
+    recall = np.mean(correct / np.count_nonzero(true, axis=1))
+    return AttributeResult(
+        mean_accuracy=float(np.nanmean(by_attribute)),
+        accuracy=float(np.mean(correct / np.count_nonzero(predicted | true, axis=1))),
+        precision=float(precision),
+        recall=float(recall),
+        f1=float(2 * precision * recall / (precision + recall)) if correct.any() else 0.0,
+        attribute_accuracy=by_attribute,
+    )
+
+
+def _attribute_accuracy(
+    predicted: NDArray[np.bool_], true: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN that is wanted
+        found = np.count_nonzero(predicted & true, axis=0) / np.count_nonzero(true, axis=0)
+        left = np.count_nonzero(~(predicted | true), axis=0) / np.count_nonzero(~true, axis=0)
+    return (found + left) / 2

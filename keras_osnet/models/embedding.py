@@ -1,0 +1,148 @@
+"""From image files to embeddings."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.atomic import atomic_path
+from keras_osnet.data.images import UnreadableImageError, load_images
+from keras_osnet.layers.arguments import positive_integer
+from keras_osnet.models.preprocessing import preprocess_input
+
+_BATCHES_AHEAD = 2
+"""How many batches are read from disk while the model works on one."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedImages:
+    """The embeddings of the readable ones of a list of image files.
+
+    Attributes:
+        vectors: Array (n, dim), float32.
+        paths: The n files that they are of, in the same order.
+        unreadable: One error for each other file; each has a `path` and a `reason`.
+    """
+
+    vectors: NDArray[np.float32]
+    paths: list[Path]
+    unreadable: list[UnreadableImageError]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `vectors` and `names` (the paths as text) to an `.npz` file, at once or not at all.
+
+        Raises:
+            ValueError: The path does not end in `.npz`.
+            FileNotFoundError: The folder does not exist.
+        """
+        if not os.fspath(path).endswith(".npz"):
+            raise ValueError(f"`path` must end in .npz. Received: {os.fspath(path)}")
+        names = np.array([file.as_posix() for file in self.paths], np.str_)
+        with atomic_path(path) as temporary:
+            np.savez(temporary, vectors=self.vectors, names=names)
+
+
+def embed_images(
+    model: keras.Model,
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 32,
+    progress: Callable[[int], None] | None = None,
+) -> EmbeddedImages:
+    """Compute the embeddings of image files, reading ahead in threads while the model works.
+
+    Args:
+        model: A model with one output (batch, dim), such as
+            `keras_osnet.OSNet(head="embedding", weights=…)`. With or without
+            `include_preprocessing`: it gets pixels or preprocessed images accordingly.
+        paths: The files. One that cannot be read is reported in the result and does not stop the
+            others.
+        size: (height, width) that images are resized to; the model's own by default.
+        batch_size: How many images the model takes at once.
+        progress: Called after every batch with the number of files done so far.
+
+    Raises:
+        ValueError: There are no paths, the model's output is not of the shape above, `size` is
+            needed, or `batch_size` is not positive.
+        ImportError: Pillow is not installed.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.data import write_synthetic_people
+        >>> from keras_osnet.models import embed_images
+        >>> people = write_synthetic_people(getfixture("tmp_path"), 2, views=1, size=(64, 32))
+        >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
+        >>> embed_images(model, [person.path for person in people]).vectors.shape
+        (4, 512)
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise ValueError("`paths` must name at least one picture. Received: none")
+    dimension = _embedding_length(model)
+    size = _checked_size(model, size)
+    # One shape for every batch, the last one included: another would be compiled anew.
+    batch_size = min(positive_integer("batch_size", batch_size), len(files))
+    prepare = _preparation(model)
+    chunks = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
+
+    vectors = [np.empty((0, dimension), np.float32)]
+    readable: list[Path] = []
+    unreadable: list[UnreadableImageError] = []
+    done = 0
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = deque(reader.submit(load_images, chunk, size) for chunk in chunks[:_BATCHES_AHEAD])
+        for index, chunk in enumerate(chunks):
+            loaded = ahead.popleft().result()
+            for following in chunks[index + _BATCHES_AHEAD : index + _BATCHES_AHEAD + 1]:
+                ahead.append(reader.submit(load_images, following, size))
+            if loaded.paths:
+                vectors.append(_predict(model, prepare(loaded.images), batch_size))
+            readable += loaded.paths
+            unreadable += loaded.unreadable
+            done += len(chunk)
+            if progress is not None:
+                progress(done)
+    return EmbeddedImages(np.concatenate(vectors), readable, unreadable)
+
+
+def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
+    """Embed at most one batch; images do not influence each other, so that padding is harmless."""
+    missing = batch_size - len(images)
+    batch = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else images
+    return np.asarray(model.predict_on_batch(batch)[: len(images)], np.float32)
+
+
+def _preparation(model: keras.Model) -> Callable[[NDArray], Any]:
+    if any(layer.name == "preprocessing" for layer in model.layers):
+        return lambda images: images
+    return preprocess_input
+
+
+def _embedding_length(model: keras.Model) -> int:
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
+        raise ValueError(
+            '`model` must have one output (batch, dim), as OSNet(head="embedding") has. '
+            f"Received: output of shape {shape}"
+        )
+    return shape[1]
+
+
+def _checked_size(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int]:
+    own = tuple(model.input_shape[1:3])
+    wanted = own if size is None else tuple(size)
+    fits = all(fixed in (None, asked) for fixed, asked in zip(own, wanted, strict=True))
+    if None in wanted or not fits:
+        raise ValueError(
+            "`size` must be given for a model that takes images of any size, and agree with one "
+            f"that does not. Received: size={size}, model of images {own}"
+        )
+    return wanted[0], wanted[1]

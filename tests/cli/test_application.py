@@ -1,0 +1,147 @@
+"""The command line as a whole: help, errors, warnings, Ctrl-C, what is missing."""
+
+import subprocess
+import sys
+import warnings
+
+import click
+import pytest
+
+import keras_osnet
+from keras_osnet.cli import application as module
+from keras_osnet.cli.application import application
+
+COMMANDS = ["models", "weights", "info", "convert", "embed", "evaluate", "synthetic"]
+
+
+def in_fresh_python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Let the command `models` do something else."""
+
+    def install(action):
+        command = click.Command("models", callback=action)
+        monkeypatch.setattr(module._Application, "get_command", lambda *_: command)
+
+    return install
+
+
+def test_help_lists_the_commands_and_their_purpose(run):
+    text = run("--help").stdout
+    assert all(f"\n  {name} " in text for name in COMMANDS)
+    assert "..." not in text.split("Commands:")[1]  # cut off
+    assert run("-h").stdout == text
+    assert run("--version").stdout == f"keras-osnet {keras_osnet.__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_fits_a_terminal(run, command):
+    text = run(command, "--help").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\b" not in text
+
+
+def test_help_and_catalogues_import_nothing_heavy():
+    heavy = ["keras", "tensorflow", "jax", "torch", "numpy", "huggingface_hub", "PIL"]
+    arguments = [["--help"], ["evaluate", "--help"], ["models"], ["weights"]]
+    result = in_fresh_python(
+        "import sys\nfrom keras_osnet.cli.application import application\n"
+        f"for arguments in {arguments}: application(arguments, standalone_mode=False)\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    assert result.stdout.endswith("[]\n"), result.stderr
+
+
+def test_usage_errors(run):
+    assert "No such command 'evalute'" in run("evalute", code=2).stderr
+    assert "No such option" in run("models", "--jsn", code=2).stderr
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, ImportError, FileNotFoundError])
+def test_errors_are_one_message_on_stderr(run, failing, error):
+    def fail():
+        raise error("`width` must be sound. Received: 3")
+
+    failing(fail)
+    result = run("models", code=1)
+    assert result.stderr == "Error: `width` must be sound. Received: 3\n"
+    assert result.stdout == ""
+
+
+def test_an_error_without_words_has_a_name(run, failing):
+    def fail():
+        raise ConnectionResetError
+
+    failing(fail)
+    assert run("models", code=1).stderr == "Error: ConnectionResetError\n"
+
+
+def test_warnings_are_one_line_on_stderr(run, failing):
+    failing(lambda: warnings.warn("The classifier was not loaded.", stacklevel=1))
+    result = run("models")
+    assert result.stderr == "Warning: The classifier was not loaded.\n"
+    assert result.stdout == ""
+
+
+def test_ctrl_c(run, failing):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    failing(interrupt)
+    assert run("models", code=130).stderr == "Interrupted.\n"
+
+
+def test_mistakes_of_the_program_are_not_hidden(failing):
+    failing(lambda: {}["missing"])
+    with pytest.raises(KeyError):
+        application(["models"], standalone_mode=False)
+
+
+@pytest.mark.parametrize("lacking", [["click"], ["rich", "PIL"]])
+def test_without_what_the_command_line_needs(lacking):
+    result = in_fresh_python(
+        f"import sys\nfor name in {lacking}: sys.modules[name] = None\n"
+        "from keras_osnet.cli import main\nmain()"
+    )
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert 'pip install "keras-osnet[cli]"' in result.stderr
+    assert all(
+        name in result.stderr.lower() for name in (n.replace("PIL", "pillow") for n in lacking)
+    )
+
+
+def test_without_a_backend():
+    result = in_fresh_python(
+        "import sys, os\nos.environ['KERAS_BACKEND'] = 'tensorflow'\n"
+        "sys.modules['tensorflow'] = None\n"
+        "from keras_osnet.cli import main\nsys.argv = ['keras-osnet', 'info']\nmain()"
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: Keras runs on a backend, and tensorflow is not")
+    assert 'pip install "keras-osnet[tensorflow]"' in result.stderr
+    assert result.stdout == ""
+
+
+def test_with_a_backend_that_does_not_exist():
+    result = in_fresh_python(
+        "import sys, os\nos.environ['KERAS_BACKEND'] = 'theano'\n"
+        "from keras_osnet.cli import main\nsys.argv = ['keras-osnet', 'info']\nmain()"
+    )
+    assert result.returncode == 1
+    assert result.stderr.endswith("Received: KERAS_BACKEND=theano\n")
+
+
+def test_a_pipe_that_closes_early():
+    code = "import sys; from keras_osnet.cli import main; sys.argv = ['keras-osnet', {!r}]; main()"
+    program = subprocess.Popen(
+        [sys.executable, "-c", code.format("weights")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    program.stdout.close()
+    assert program.stderr.read() == b""
+    program.wait()

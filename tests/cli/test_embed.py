@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from keras_osnet.data import list_images
+
+SMALL = ("--size", 64, 32)
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "vectors.npz"
+
+
+def test_a_folder(run, people, checkpoint, output):
+    result = run("embed", people, "-o", output, "--weights", checkpoint, *SMALL, "--batch-size", 5)
+    assert result.stdout == f"Wrote {output}: 12 vectors of 512\n"
+    assert result.stderr == ""
+    with np.load(output) as file:
+        assert sorted(file) == ["names", "vectors"]
+        assert file["vectors"].shape == (12, 512)
+        assert file["vectors"].dtype == "float32"
+        assert file["names"].tolist() == [path.as_posix() for path in list_images(people)]
+        assert len(np.unique(file["vectors"], axis=0)) == 12
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+
+
+def test_files_a_list_and_stdin(run, people, checkpoint, output, tmp_path):
+    files = list_images(people)[:3]
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"{files[1]}\n\n  {files[2]}  \n")
+    common = ("-o", output, "--weights", checkpoint, *SMALL)
+    run("embed", files[0], "--list", listing, *common, "--normalize")
+    with np.load(output) as file:
+        assert file["names"].tolist() == [path.as_posix() for path in files]
+        np.testing.assert_allclose(np.linalg.norm(file["vectors"], axis=1), 1, atol=1e-5)
+    run("embed", "--list", "-", *common, stdin=str(files[2]))
+    with np.load(output) as file:
+        assert file["names"].tolist() == [files[2].as_posix()]
+
+
+def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output):
+    common = ("embed", damaged, "-o", output, "--weights", checkpoint, *SMALL)
+    error = run(*common, "--strict", code=1).stderr
+    assert "2 of 14 pictures could not be read" in error
+    assert "Nothing was written" in error
+    assert not output.exists()
+    result = run(*common)
+    assert "Warning: 2 of 14 pictures could not be read" in result.stderr
+    assert str(damaged / "0009_c1s1_000001_00.png") in result.stderr
+    assert str(damaged / "0009_c2s1_000001_00.png") in result.stderr
+    with np.load(output) as file:
+        assert file["vectors"].shape == (12, 512)
+        assert not any("/0009" in name for name in file["names"])
+
+
+def test_no_picture_can_be_read(run, tmp_path, checkpoint, output):
+    listing = tmp_path / "list.txt"
+    listing.write_text("gone.png\n")
+    error = run(
+        "embed", "--list", listing, "-o", output, "--weights", checkpoint, *SMALL, code=1
+    ).stderr
+    assert "1 of 1 pictures could not be read:\n  gone.png: No such file" in error
+    assert not output.exists()
+
+
+def test_a_network_that_was_never_trained_must_be_asked_for(run, people, output):
+    assert "--weights" in run("embed", people, "-o", output, code=2).stderr
+    result = run("embed", people, "-o", output, "--weights", "random", "--width", "0.25", *SMALL)
+    assert "Warning: --weights random: the network is not trained" in result.stderr
+
+
+def test_usage_errors(run, people, checkpoint, output, tmp_path):
+    weights = ("--weights", checkpoint)
+    assert "PATHS" in run("embed", "-o", output, *weights, code=2).stderr
+    assert "does not exist" in run("embed", "nowhere", "-o", output, *weights, code=2).stderr
+    error = run("embed", people, "-o", tmp_path / "vectors.csv", *weights, code=2).stderr
+    assert "must end in .npz" in error
+    error = run("embed", people, "-o", tmp_path / "no" / "v.npz", *weights, code=2).stderr
+    assert "folder that exists" in error
+    (tmp_path / "empty").mkdir()
+    assert "no pictures" in run("embed", tmp_path / "empty", "-o", output, *weights, code=1).stderr

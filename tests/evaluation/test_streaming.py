@@ -1,0 +1,120 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from keras_osnet.evaluation import (
+    distances,
+    evaluate_features,
+    evaluate_ranking,
+    pairwise_distances,
+    rerank_features,
+)
+
+
+@pytest.fixture(scope="module")
+def golden(test_data):
+    with np.load(test_data / "ranking.npz") as file:
+        return dict(file)
+
+
+def random_case(seed, num_query=60, num_gallery=200, dim=32, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    query = rng.standard_normal((num_query, dim)).astype(dtype)
+    gallery = rng.standard_normal((num_gallery, dim)).astype(dtype)
+    gallery[::7] = query[0]  # ties
+    ids = rng.integers(0, 10, num_query), rng.integers(0, 10, num_gallery)
+    cameras = rng.integers(0, 3, num_query), rng.integers(0, 3, num_gallery)
+    return query, gallery, *ids, *cameras
+
+
+def figures(result):
+    return (
+        result.cmc.tolist(),
+        result.mean_average_precision,
+        result.mean_inverse_negative_penalty,
+        result.valid_queries,
+    )
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("entries", [8 * 2**20, 700, 1])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_equals_the_ranking_of_the_whole_matrix_exactly(monkeypatch, metric, entries, dtype):
+    monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
+    query, gallery, *labels = random_case(0, dtype=dtype)
+    for given in (labels, labels[:2]):
+        matrix = pairwise_distances(query, gallery, metric)
+        expected = evaluate_ranking(matrix, *given, max_rank=20)
+        result = evaluate_features(query, gallery, *given, metric=metric, max_rank=20)
+        assert figures(result) == figures(expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_reranked_equals_the_ranking_of_the_whole_matrix_exactly(monkeypatch, metric):
+    query, gallery, *labels = random_case(1)
+    for entries in (8 * 2**20, 3000):
+        monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
+        expected = evaluate_ranking(rerank_features(query, gallery, metric), *labels)
+        result = evaluate_features(query, gallery, *labels, metric=metric, rerank=True)
+        assert figures(result) == figures(expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("rerank", [False, True])
+def test_equals_reference_implementation(golden, metric, rerank):
+    names = ("features", "ids", "cameras")
+    arrays = [golden[f"{side}_{name}"] for name in names for side in ("query", "gallery")]
+    result = evaluate_features(*arrays, metric=metric, rerank=rerank)
+    prefix = "rerank_" if rerank else ""
+    np.testing.assert_allclose(result.cmc, golden[f"{prefix}cmc_{metric}"], atol=1e-6)
+    expected = float(golden[f"{prefix}map_{metric}"])
+    assert result.mean_average_precision == pytest.approx(expected, abs=1e-6)
+
+
+def test_memory_does_not_hold_the_matrix(monkeypatch):
+    monkeypatch.setattr(distances, "_BLOCK_ENTRIES", 2**16)
+    query, gallery, *labels = random_case(2, 1000, 3000, 4)
+    tracemalloc.start()
+    try:
+        evaluate_features(query, gallery, *labels)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1000 * 3000 * 4 / 4
+
+
+def test_features_are_left_alone():
+    query, gallery, *labels = random_case(3, dtype=np.float64)
+    copies = query.copy(), gallery.copy()
+    evaluate_features(query, gallery, *labels, metric="cosine", rerank=True)
+    np.testing.assert_array_equal(query, copies[0])
+    np.testing.assert_array_equal(gallery, copies[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"query": np.ones((2, 3))}, r"query of shape \(2, 3\), gallery of shape \(3, 4\)"),
+        ({"metric": "l1"}, r"`metric`.*Received: 'l1'"),
+        ({"max_rank": 0}, r"`max_rank` must be at least 1. Received: 0"),
+        (
+            {"query_ids": [1]},
+            r"`query_ids` must have shape \(2,\) to go with the features. "
+            r"Received: query_ids of shape \(1,\), features of shape \(2, 3\)",
+        ),
+        ({"gallery_cameras": [0, 0, 0]}, r"gallery_cameras but no query_cameras"),
+        ({"gallery": np.full((3, 4), np.nan)}, r"`gallery` must be finite.*Received: nan in row 0"),
+        ({"gallery_ids": [3, 4, 5]}, r"No query identity appears in the gallery. Received"),
+    ],
+)
+def test_errors_name_the_argument(changes, message):
+    arguments = {
+        "query": np.ones((2, 4)),
+        "gallery": np.ones((3, 4)),
+        "query_ids": [1, 2],
+        "gallery_ids": [1, 2, 3],
+    }
+    evaluate_features(**arguments)
+    with pytest.raises(ValueError, match=message):
+        evaluate_features(**{**arguments, **changes})
