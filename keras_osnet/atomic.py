@@ -1,7 +1,7 @@
 """Files that are either whole or not there."""
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,15 +20,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.name)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
     try:
         yield temporary
-        # mkstemp makes files private; give this one the rights of any new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

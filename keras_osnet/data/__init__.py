@@ -9,6 +9,7 @@ from keras_osnet import lazy
 from keras_osnet.data.datasets import HOMES as _DATASETS
 
 if TYPE_CHECKING:
+    from keras_osnet.data.camera_split import split_by_camera
     from keras_osnet.data.datasets import (
         AttributeDataset,
         AttributeImages,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         read_splits,
         split_by_identity,
     )
-    from keras_osnet.data.camera_split import split_by_camera
     from keras_osnet.data.images import (
         LoadedImages,
         UnreadableImageError,

@@ -2,13 +2,13 @@
 
 import os
 import struct
-import uuid
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from keras_osnet.atomic import atomic_path
 
 _STORAGES = {
     "float16": "HalfStorage",
@@ -50,6 +50,7 @@ def write_torch_checkpoint(
     Raises:
         ValueError: If there are no tensors, a name is not text, or a value is not an array of one
             of these types. Nothing is written.
+        FileNotFoundError: If the folder does not exist.
     """
     if not tensors:
         raise ValueError(f"A checkpoint needs at least one tensor. Received: tensors={tensors!r}")
@@ -63,17 +64,10 @@ def write_torch_checkpoint(
                 f"Received: {name!r} of {kind}"
             )
     program = _pickle(tensors, wrapper)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            _write_zip(file, program, tensors)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        _write_zip(file, program, tensors)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write_zip(file: BinaryIO, program: bytes, tensors: Mapping[str, np.ndarray]) -> None:
