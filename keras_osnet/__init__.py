@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from keras_osnet import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet import data, evaluation, layers, models, weights
+    from keras_osnet import data, evaluation, layers, models, training, weights
     from keras_osnet.models import OSNet, decode_predictions, list_models, preprocess_input
     from keras_osnet.weights import list_weights
 
@@ -28,10 +28,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "list_weights": "keras_osnet.weights",
         "models": "keras_osnet.models",
         "preprocess_input": "keras_osnet.models",
+        "training": "keras_osnet.training",
         "weights": "keras_osnet.weights",
     },
 )
 
 if "keras" in sys.modules:
-    # `keras.saving.load_model` can read an OSNet only once its layers are registered.
+    # `keras.saving.load_model` can read an OSNet only once its layers and losses are registered.
     import keras_osnet.layers
+    import keras_osnet.training

@@ -1,0 +1,37 @@
+"""Checks that the losses and optimisers share."""
+
+import math
+import numbers
+from typing import Any
+
+from keras import ops
+
+
+def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
+    """Return `value` as a float if it is a number from `low` to `high`, else raise ValueError."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not low <= value <= high or math.isinf(value):
+        limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+        raise ValueError(f"`{name}` must be a number {limits}. Received: {value!r}")
+    return float(value)
+
+
+def tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Return the two as tensors. Keras hands lists over as lists of scalars."""
+    return ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+
+
+def labelled(loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Return whole-number labels as (batch,) int32 and a (batch, n) prediction, if they are that.
+
+    Keras hands labels over as float32, in which whole numbers are exact up to 2**24.
+    """
+    y_true, y_pred = tensors(y_true, y_pred)
+    truth, prediction = tuple(y_true.shape), tuple(y_pred.shape)
+    rows_agree = truth[:1] == prediction[:1] or None in (*truth[:1], *prediction[:1])
+    if len(prediction) != 2 or truth[1:] not in ((), (1,)) or not truth or not rows_agree:
+        raise ValueError(
+            f"{loss} takes labels of shape (batch,), whole numbers and not one-hot, and "
+            f"predictions of shape (batch, n). Received: labels {truth}, predictions {prediction}"
+        )
+    return ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred
