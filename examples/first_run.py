@@ -8,19 +8,19 @@ after: given a picture of somebody from one camera, who under the other camera i
 """
 
 import argparse
-import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on its own start
-
-import keras
 import numpy as np
 
 import keras_osnet
+from keras_osnet.cli.keras_import import import_keras
 from keras_osnet.data import load_images, write_synthetic_people
+
+import_keras()  # as the command line does: without TensorFlow's notes on its own start
+import keras  # noqa: E402
 
 SIZE = (128, 64)
 BATCH = 32
@@ -63,20 +63,27 @@ def main() -> None:
     model.fit(images, targets, batch_size=BATCH, epochs=arguments.epochs)
     model.save(folder / "trained.keras")
 
+    # The script beside this interpreter, whether or not its environment is activated.
+    script = str(Path(sys.executable).with_name("keras-osnet"))
+    if Path(script).is_relative_to(Path.cwd()):
+        script = str(Path(script).relative_to(Path.cwd()))
     for name in ("untrained", "trained"):
-        command = ["keras-osnet", "evaluate", "--data", str(folder / "others")]
-        command += ["--weights", str(folder / f"{name}.keras"), "--size", *map(str, SIZE)]
+        command = [script, "evaluate", "--data", str(folder / "others")]
+        command += ["--weights", str(folder / f"{name}.keras")]
         print(f"\n$ {shlex.join(command)}", flush=True)
-        # The script beside this interpreter, whether or not its environment is activated.
-        command[0] = str(Path(sys.executable).parent / command[0])
         subprocess.run(command, check=True)
 
     print(
         f"\nBoth models and all pictures are in {folder}/. With pictures of your own, named as "
         "Market-1501 names them, and published weights:\n"
-        "$ keras-osnet evaluate --data FOLDER --weights msmt17_combineall --width 0.25"
+        f"$ {script} evaluate --data FOLDER --weights msmt17_combineall --width 0.25"
     )
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; the same command goes on with the pictures that are there.")
+    except FileExistsError as error:
+        sys.exit(f"{error}\nTake another --folder, or delete this one.")

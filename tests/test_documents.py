@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import keras_osnet
@@ -39,7 +38,7 @@ def no_network(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore:The classifier of")
 @pytest.mark.parametrize("block", BLOCKS)
 def test_block(block, no_network):
-    exec(compile(block, "<document>", "exec"), {"__name__": "__main__", "np": np})
+    exec(compile(block, "<document>", "exec"), {"__name__": "__main__"})
 
 
 def test_there_are_blocks():

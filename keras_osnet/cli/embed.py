@@ -42,7 +42,7 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
 @options.weights
 @options.width
 @options.variant
-@options.size("Height and width that pictures are resized to.")
+@options.input_size
 @options.batch_size
 @click.option("--normalize", is_flag=True, help="Scale vectors to length 1.")
 @click.option("--strict", is_flag=True, help="Fail if a picture cannot be read.")
@@ -53,7 +53,7 @@ def command(
     weights: str,
     width: float | None,
     variant: str | None,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     batch_size: int,
     normalize: bool,
     strict: bool,

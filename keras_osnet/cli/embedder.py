@@ -15,7 +15,7 @@ def load_embedder(
     *,
     width: float | None,
     variant: str | None,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     normalize: bool = False,
 ) -> "keras.Model":
     """Build the network that turns pixels into vectors, from the options of a command."""
@@ -29,12 +29,15 @@ def load_embedder(
                 1.0 if width is None else width,
                 variant=variant or "base",
                 head="embedding",
-                input_shape=(*size, 3),
+                input_shape=None if size is None else (*size, 3),
                 normalize=normalize,
                 include_preprocessing=True,
             )
         checkpoint = open_checkpoint(weights, width=width, variant=variant)
         model, _ = checkpoint.build(
-            head="embedding", size=size, normalize=normalize, include_preprocessing=True
+            head="embedding",
+            size=size or checkpoint.embedding_size,
+            normalize=normalize,
+            include_preprocessing=True,
         )
         return model

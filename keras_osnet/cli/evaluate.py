@@ -32,7 +32,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @options.width
 @options.variant
 @options.metric
-@options.size("Height and width that pictures are resized to.")
+@options.input_size
 @options.batch_size
 @click.option(
     "--max-rank",
@@ -50,7 +50,7 @@ def command(
     width: float | None,
     variant: str | None,
     metric: Literal["cosine", "euclidean"],
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     batch_size: int,
     max_rank: int | None,
     as_json: bool,
@@ -68,7 +68,7 @@ def command(
     model = load_embedder(weights, width=width, variant=variant, size=size)
     from keras_osnet.models import evaluate_retrieval
 
-    total = len(queries) + len(others)
+    total = len({person.path for person in (*queries, *others)})
     with progress("Embedding", total) as advance:
         result = evaluate_retrieval(
             model,
@@ -81,6 +81,7 @@ def command(
         )
     report = _report(result, max_rank)
     report |= {"weights": weights, "model": model.name, "metric": metric}
+    report["size"] = list(model.input_shape[1:3])
     warn_unreadable(result.unreadable, total)
     if as_json:
         print_json(report)
@@ -132,6 +133,7 @@ def _print(report: dict[str, Any]) -> None:
     print_facts(
         [
             ("model", f"{report['model']}, {report['weights']}"),
+            ("size", "{} × {}".format(*report["size"])),
             ("metric", report["metric"]),
             ("queries", f"{report['queries']} ({report['valid_queries']} with a match)"),
             ("gallery", f"{report['gallery']}"),

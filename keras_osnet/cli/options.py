@@ -58,3 +58,10 @@ def size(text: str, default: tuple[int, int] | None = (256, 128)) -> Any:
         show_default=default is not None,
         help=text,
     )
+
+
+input_size = size(
+    "Height and width that pictures are resized to. Default: those of the model in the file, "
+    "else 256 128.",
+    default=None,
+)

@@ -35,7 +35,8 @@ def complexity(model: Any, size: Sequence[int] | None = None) -> Complexity:
         size: Height and width of the image; the model's own by default.
 
     Raises:
-        ValueError: The model takes images of any size and `size` is not given.
+        ValueError: The model takes images of any size and `size` is not given, or it is not an
+            OSNet (an OSNet inside of another model has to be taken out first).
 
     Example:
         >>> import keras_osnet
@@ -43,6 +44,11 @@ def complexity(model: Any, size: Sequence[int] | None = None) -> Complexity:
         >>> complexity(keras_osnet.OSNet(0.25, head="embedding"))
         Complexity(parameters=203568, trainable_parameters=201864, mult_adds=82316000)
     """
+    if not any(hasattr(layer, "depths") for layer in model.layers) or len(model.inputs) != 1:
+        raise ValueError(
+            "`model` must be an OSNet itself, as `keras_osnet.OSNet` builds it, with one input. "
+            f"Received: {model.name}"
+        )
     shapes: dict[int, Any] = {}
     for tensor in model.inputs:
         height, width = size or tensor.shape[1:3]

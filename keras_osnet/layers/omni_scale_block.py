@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_osnet.layers import aggregation_gate, defaults
 from keras_osnet.layers.aggregation_gate import AggregationGate
-from keras_osnet.layers.arguments import map_channels, one_of, positive_integer
+from keras_osnet.layers.arguments import map_channels, one_of, positive_integer, whole_number
 from keras_osnet.layers.convolution import ConvNorm2D
 from keras_osnet.layers.lite_convolution import LiteConv2D
 
@@ -34,8 +34,9 @@ def stream_depths(streams: int | Sequence[int]) -> tuple[int, ...]:
     """
     if isinstance(streams, (list, tuple)) and len(streams) > 0:
         return tuple(positive_integer("streams", depth) for depth in streams)
-    if isinstance(streams, int) and not isinstance(streams, bool) and streams >= 1:
-        return tuple(range(1, streams + 1))
+    count = whole_number(streams)
+    if count is not None and count >= 1:
+        return tuple(range(1, count + 1))
     raise ValueError(
         "`streams` must be a whole number T of at least 1, or a depth for each stream. "
         f"Received: {streams!r}"

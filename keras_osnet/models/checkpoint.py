@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.models.configuration import Configuration
+from keras_osnet.models.configuration import architecture_name
 from keras_osnet.models.inputs import IMAGENET_SIZE, RE_ID_SIZE
 from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.architecture import architecture_of, describe_tensors
@@ -45,10 +45,13 @@ class OpenedCheckpoint:
     @property
     def architecture(self) -> str:
         """The reference's name of the width and variant, such as `osnet_x0_25`."""
-        width, variant = self.description["width"], self.description["variant"]
-        return Configuration.checked(
-            width, variant, (2, 2, 2), 4, "unified", "lite", "imagenet"
-        ).name
+        return architecture_name(self.description["width"], self.description["variant"])
+
+    @property
+    def embedding_size(self) -> tuple[int, int]:
+        """Height and width that images are embedded at: the file's own, else 256×128."""
+        height, width = self._size("embedding")
+        return height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
 
     def build(
         self,

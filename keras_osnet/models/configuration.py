@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from keras_osnet.layers.arguments import one_of, positive_integer
@@ -75,8 +76,7 @@ class Configuration:
     @property
     def name(self) -> str:
         """The reference's name of this width and variant, such as `osnet_ibn_x1_0`."""
-        infix = "" if self.variant == "base" else f"_{self.variant}"
-        return f"osnet{infix}_x{str(self.width).replace('.', '_')}"
+        return architecture_name(self.width, self.variant)
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -102,21 +102,28 @@ class Configuration:
         return None
 
 
+def architecture_name(width: float, variant: str) -> str:
+    """Return the reference's name of a width and variant, such as `osnet_ibn_x1_0`."""
+    infix = "" if variant == "base" else f"_{variant}"
+    return f"osnet{infix}_x{str(width).replace('.', '_')}"
+
+
 def _checked_width(width: Any) -> float:
     message = (
         "`width` must be a multiple of 1/32 of at least 0.25 (1.0, 0.75, 0.5 and 0.25 are the "
         "published ones): then every layer has a whole number of channels"
     )
-    if isinstance(width, bool) or not isinstance(width, (int, float)):
+    if isinstance(width, bool) or not isinstance(width, Real):
         raise ValueError(f"{message}. Received: {width!r}")
-    if not 0.25 <= width < float("inf"):
+    value = float(width)
+    if not 0.25 <= value < float("inf"):
         raise ValueError(f"{message}. Received: {width!r}")
-    if width * 32 != round(width * 32):
-        below = int(width * 32) / 32
+    if not (value * 32).is_integer():
+        below = int(value * 32) / 32
         raise ValueError(
             f"{message}; near yours are {below} and {below + 1 / 32}. Received: {width!r}"
         )
-    return float(width)
+    return value
 
 
 def _checked_depths(depths: Any) -> tuple[int, ...]:

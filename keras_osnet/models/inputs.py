@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_osnet.layers.arguments import whole_number
+
 RE_ID_SIZE = (256, 128)
 """Height and width that every checkpoint but ImageNet's was trained at."""
 
@@ -36,9 +38,9 @@ def image_input(
         ValueError: The shape is not one of an image, or too small, or does not have 3 channels.
     """
     if input_tensor is None:
-        shape = (*default_size, 3) if input_shape is None else input_shape
-        _check_shape("input_shape", shape, min_size, rgb)
-        image = keras.Input(tuple(shape), name="image")
+        wanted = (*default_size, 3) if input_shape is None else input_shape
+        shape = _checked_shape("input_shape", wanted, min_size, rgb)
+        image = keras.Input(shape, name="image")
         return image, image
 
     if not isinstance(input_tensor, keras.KerasTensor):
@@ -46,7 +48,7 @@ def image_input(
             "`input_tensor` must be a Keras tensor, such as `keras.Input((256, 128, 3))`. "
             f"Received: {type(input_tensor).__name__}"
         )
-    _check_shape("input_tensor", input_tensor.shape[1:], min_size, rgb)
+    _checked_shape("input_tensor", input_tensor.shape[1:], min_size, rgb)
     if input_shape is not None and tuple(input_shape) != tuple(input_tensor.shape[1:]):
         raise ValueError(
             "`input_shape` and `input_tensor` contradict each other; give one of them. "
@@ -57,19 +59,24 @@ def image_input(
     return sources[0] if len(sources) == 1 else sources, input_tensor
 
 
-def _check_shape(name: str, shape: Any, min_size: int, rgb: str | None) -> None:
+def _checked_shape(
+    name: str, shape: Any, min_size: int, rgb: str | None
+) -> tuple[int | None, int | None, int]:
     if not isinstance(shape, (list, tuple)) or len(shape) != 3:
         raise ValueError(
             f"`{name}` must be an image: height, width and channels, such as (256, 128, 3). "
             f"Received: {shape!r}"
         )
-    for size in shape[:2]:
-        if size is not None and (not isinstance(size, int) or size < min_size):
+    received = f"Received: {tuple(shape)}"
+    height, width, channels = (whole_number(size) for size in shape)
+    for size, given in ((height, shape[0]), (width, shape[1])):
+        if given is not None and (size is None or size < min_size):
             raise ValueError(
                 f"`{name}` must be at least {min_size} pixels high and wide (or None, for any). "
-                f"Received: {tuple(shape)}"
+                + received
             )
-    if not isinstance(shape[2], int) or shape[2] < 1:
-        raise ValueError(f"`{name}` must have known channels. Received: {tuple(shape)}")
-    if rgb and shape[2] != 3:
-        raise ValueError(f"`{name}` must have 3 channels: {rgb}. Received: {tuple(shape)}")
+    if channels is None or channels < 1:
+        raise ValueError(f"`{name}` must have known channels. {received}")
+    if rgb and channels != 3:
+        raise ValueError(f"`{name}` must have 3 channels: {rgb}. {received}")
+    return height, width, channels

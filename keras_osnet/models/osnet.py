@@ -115,9 +115,12 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     )
     head = _checked_head(head, include_top, normalize)
     one_of("pooling", pooling, (None, *heads.POOLINGS))
-    for argument, value in (("feature_dim", feature_dim), ("classes", classes)):
-        if value is not None:
-            positive_integer(argument, value)
+    if feature_dim is not None:
+        feature_dim = positive_integer("feature_dim", feature_dim)
+    if classes is not None:
+        classes = positive_integer("classes", classes)
+    if weights is not None and head == "classification":
+        one_of("classifier_activation", classifier_activation, ("softmax", None))
     source = None
     if weights is not None:
         source = open_weights(weights, variant=variant, width=configuration.width)

@@ -47,8 +47,8 @@ def describe_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     """Say in words what a state dict holds, for error messages."""
     architecture = architecture_of(tensors)
     if architecture is None:
-        return f"{len(tensors)} tensors that are not an OSNet's"
+        return "tensors that are not an OSNet's"
     return (
-        f"{len(tensors)} tensors of an OSNet with width={architecture['width']:g}, "
+        f"the tensors of an OSNet with width={architecture['width']:g}, "
         f"variant={architecture['variant']!r}"
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_osnet.weights.architecture import classes_in, describe_tensors
 from keras_osnet.weights.fresh_classifier import warn_fresh_classifier, why_classifier_differs
-from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
+from keras_osnet.weights.torch_file.reader import WRAPPERS, read_torch_checkpoint
 from keras_osnet.weights.torchreid_names import NamedVariable, named_variables
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
@@ -128,21 +128,29 @@ def to_torchreid(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def plain_names(source: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return a state dict's arrays under names without `state_dict` wrapper and `module.` prefix.
+    """Return a state dict's arrays under names without wrapper and `module.` prefix.
 
     Raises:
-        ValueError: A name is not text, or a value is not an array of numbers.
+        ValueError: A name is not text, a value is not an array of numbers, or two names are the
+            same but for the prefix.
     """
-    if isinstance(source.get("state_dict"), Mapping):
-        source = source["state_dict"]
-    tensors = {}
+    for wrapper in WRAPPERS:
+        if isinstance(source.get(wrapper), Mapping):
+            source = source[wrapper]
+            break
+    tensors: dict[str, np.ndarray] = {}
     for name, value in source.items():
         if not isinstance(name, str):
             raise ValueError(f"Tensor names must be text. Received: {name!r}")
         array = np.asarray(value)
+        if array.dtype.name == "bfloat16":  # a type that NumPy itself does not know as a number
+            array = array.astype("float32")
         if array.dtype.kind not in "fiu":
-            raise ValueError(f"Tensor {name!r} must hold numbers. Received: {type(value).__name__}")
-        tensors[name.removeprefix("module.")] = array
+            raise ValueError(f"Tensor {name!r} must hold numbers. Received: {array.dtype}")
+        plain = name.removeprefix("module.")
+        if plain in tensors:
+            raise ValueError(f"A state dict must not hold both {plain!r} and 'module.{plain}'")
+        tensors[plain] = array
     return tensors
 
 
@@ -173,6 +181,7 @@ def _check(
     shown = "\n".join(f"  {difference}" for difference in differences[:20])
     more = f"\n  … and {len(differences) - 20} more" if len(differences) > 20 else ""
     raise ValueError(
-        f"The checkpoint does not fit {model.name}; nothing was loaded. What differs:\n"
-        f"{shown}{more}\nReceived: {describe_tensors(tensors)}"
+        f"The checkpoint does not fit {model.name}, and nothing was loaded: it holds "
+        f"{describe_tensors(tensors)}. What differs:\n{shown}{more}\n"
+        f"Received: {len(tensors)} tensors"
     )

@@ -76,21 +76,27 @@ def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: floa
     """Return the local path of weights, downloaded and verified if they were not there yet."""
     if isinstance(weights, str) and weights.startswith("hf://"):
         return resolve_hub_reference(weights)
-    if isinstance(weights, (str, os.PathLike)) and Path(weights).is_file():
-        return Path(weights)
     tags = sorted({checkpoint.tag for checkpoint in list_weights()})
-    if isinstance(weights, str) and not weights.endswith(WEIGHTS_ENDINGS) and "/" not in weights:
-        checkpoint = find_checkpoint(weights, variant=variant, width=width)
-        return download(
-            checkpoint.repository,
-            checkpoint.file,
-            revision=checkpoint.revision,
-            sha256=checkpoint.sha256,
-            size=checkpoint.size,
+    if not isinstance(weights, (str, os.PathLike)) or not os.fspath(weights):
+        raise ValueError(
+            f"`weights` must be None, a tag ({', '.join(tags)}), the path of a file, or "
+            f'"hf://owner/repo[/file][@revision]". Received: {weights!r}'
         )
-    raise ValueError(
-        f"`weights` must be None, a tag ({', '.join(tags)}), the path of a file that exists, or "
-        f'"hf://owner/repo[/file][@revision]". Received: {weights!r}'
+    path = Path(weights).expanduser()
+    # A tag stays a tag, whatever lies in the folder that the program is run from.
+    if path.is_file() and weights not in tags:
+        return path
+    if path.is_dir():
+        raise ValueError(f"`weights` must be a file. Received the folder: {path}")
+    if str(weights).endswith(WEIGHTS_ENDINGS) or path.name != str(weights):
+        raise ValueError(f"`weights` names a file that does not exist. Received: {path}")
+    checkpoint = find_checkpoint(str(weights), variant=variant, width=width)
+    return download(
+        checkpoint.repository,
+        checkpoint.file,
+        revision=checkpoint.revision,
+        sha256=checkpoint.sha256,
+        size=checkpoint.size,
     )
 
 

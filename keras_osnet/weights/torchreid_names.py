@@ -77,10 +77,11 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
     known = {id(entry.variable) for entry in named}
     unknown = [variable.path for variable in model.weights if id(variable) not in known]
     if unknown or not blocks:
+        more = ", …" if len(unknown) > 5 else ""
         raise ValueError(
-            "`model` must be an OSNet, as `keras_osnet.OSNet` builds it. "
-            f"Received: {model.name}, "
-            + (f"with the variables {', '.join(unknown)}" if unknown else "without its blocks")
+            "`model` must be an OSNet itself, as `keras_osnet.OSNet` builds it, not one inside of "
+            f"another model or with layers on top. Received: {model.name}, "
+            + (f"with {', '.join(unknown[:5])}{more}" if unknown else "without its blocks")
         )
     return named
 

@@ -79,7 +79,8 @@ def _convert(content: memoryview, element: str, byte_order: str) -> np.ndarray:
     stored = np.dtype(byte_order + ELEMENTS[element])
     # Not `frombuffer`, which refuses empty storages.
     values = np.ndarray(len(content) // stored.itemsize, stored, content)
-    values = values.astype(stored.newbyteorder("="), copy=not values.flags.aligned)
+    # Copied, so that the file can change or go without the arrays.
+    values = values.astype(stored.newbyteorder("="))
     if element == "bfloat16":
         # The upper half of a float32.
         wide = values.astype(np.uint32)

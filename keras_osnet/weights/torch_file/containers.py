@@ -1,5 +1,6 @@
 """The two file formats of `torch.save`: where the pickle lies and where the storages lie."""
 
+from mmap import mmap
 from typing import Any, Protocol
 
 from keras_osnet.weights.torch_file.allowed_names import NAMES
@@ -37,7 +38,7 @@ class Container(Protocol):
         """
 
 
-def open_container(data: bytes) -> Container:
+def open_container(data: bytes | mmap) -> Container:
     """Read everything but the storages.
 
     Args:
@@ -49,13 +50,13 @@ def open_container(data: bytes) -> Container:
     Raises:
         RefusedError: If it is not a checkpoint, damaged, or holds what no checkpoint needs.
     """
-    return ZipContainer(data) if data.startswith(b"PK\3\4") else LegacyContainer(data)
+    return ZipContainer(data) if data[:4] == b"PK\3\4" else LegacyContainer(data)
 
 
 class ZipContainer:
     """The format of PyTorch 1.6 and later: a pickle and one entry a storage."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
         self._zip = StoredZip(data)
         names = self._zip.entries
         folders = [name.split("/")[0] for name in names if name.partition("/")[2] == "data.pkl"]
@@ -95,7 +96,7 @@ class LegacyContainer:
     # On any machine, numbers are written with the low byte first.
     byte_order = "<"
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
         self._data = memoryview(data)
         self._starts: dict[str, int] = {}
         magic, position = load_pickle(data, 0, NAMES)
@@ -125,9 +126,9 @@ class LegacyContainer:
         start, end = position + 8, position + 8 + numel * item_size(storage.element)
         if numel != storage.numel or end > len(self._data):
             raise RefusedError(
-                f"the storage {describe(key)} is cut off or damaged: the file has "
-                f"{max(len(self._data) - start, 0)} bytes from there on, the storage "
-                f"{storage.numel} elements by its name and {numel} by its header"
+                f"the storage {describe(key)} is cut off or damaged: it needs {end - start} bytes "
+                f"({numel} elements by its header, {storage.numel} by its name), and "
+                f"{max(len(self._data) - start, 0)} are there"
             )
         self._starts[key] = start
         return end

@@ -8,6 +8,7 @@ whatever is in neither ends the reading. Time and memory are linear in the size 
 import pickletools
 import struct
 from collections.abc import Callable, Mapping
+from mmap import mmap
 from typing import Any
 
 from keras_osnet.weights.torch_file.values import Function, Inert, RefusedError, check_key, describe
@@ -20,7 +21,7 @@ _MAX_NAME_LENGTH = 256
 
 
 def load_pickle(
-    data: bytes,
+    data: bytes | mmap,
     start: int,
     names: Mapping[tuple[str, str], object],
     persistent_load: Callable[[object], object] | None = None,
@@ -48,7 +49,7 @@ def load_pickle(
 class _Machine:
     def __init__(
         self,
-        data: bytes,
+        data: bytes | mmap,
         start: int,
         names: Mapping[tuple[str, str], object],
         persistent_load: Callable[[object], object] | None,

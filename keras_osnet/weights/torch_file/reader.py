@@ -1,5 +1,6 @@
 """Read the tensors of a PyTorch checkpoint without PyTorch, and without trusting the file."""
 
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,7 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
     Returns:
         Name to array, in the file's order, names unchanged (DataParallel's `module.` stays).
         Shapes and element types are the file's; bfloat16 becomes float32, which is exact. The
-        arrays are read-only and share memory with each other where the tensors did; all of the
-        file stays in memory as long as one of them does.
+        arrays are read-only and share memory with each other where the tensors did.
 
     Raises:
         CheckpointError: If the file is something else, damaged, holds anything but tensors,
@@ -49,12 +49,12 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
     if path.is_dir():
         raise IsADirectoryError(f"A checkpoint is a file. Received the folder: {path}")
     with path.open("rb") as file:
-        # Looked at first, so that a film picked by mistake is not read to its end.
-        start = file.read(265)
         try:
-            check_start(start)
-            file.seek(0)
-            return parse_checkpoint(file.read())
+            check_start(file.read(265))
+            # Mapped, so that of a file which claims to be huge only what is looked at is read.
+            return parse_checkpoint(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except MemoryError:
+            raise CheckpointError(f"{path} holds more than there is memory for.") from None
         except RefusedError as error:
             raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}.") from None
 
@@ -80,11 +80,11 @@ def check_start(start: bytes) -> None:
     raise RefusedError(f"it is neither a zip archive nor a pickle, it begins {start[:8]!r}")
 
 
-def parse_checkpoint(data: bytes) -> dict[str, np.ndarray]:
+def parse_checkpoint(data: bytes | mmap.mmap) -> dict[str, np.ndarray]:
     """Read the tensors of a checkpoint from memory.
 
     Args:
-        data: The whole file.
+        data: The whole file, in memory or mapped into it.
 
     Returns:
         As `read_torch_checkpoint`.

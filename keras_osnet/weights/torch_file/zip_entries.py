@@ -1,12 +1,13 @@
 """The entries of a zip file that stores them as they are, which is how PyTorch writes one.
 
 The standard library's `zipfile` copies and unpacks; a gigabyte of zeros takes a megabyte there.
-Here an entry is a view of the bytes that were read from the disk, and nothing is ever unpacked.
+Here an entry is a view of the bytes of the file, and nothing is ever unpacked.
 """
 
 import struct
 import zlib
 from dataclasses import dataclass
+from mmap import mmap
 
 from keras_osnet.weights.torch_file.values import RefusedError, describe
 
@@ -45,7 +46,7 @@ class StoredZip:
             or several disks.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
         self._data = data
         self.entries: dict[str, Entry] = {}
         try:
