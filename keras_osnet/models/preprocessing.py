@@ -26,8 +26,8 @@ def preprocess_input(images: Any) -> Any:
     Example:
         >>> import numpy as np
         >>> from keras_osnet import preprocess_input
-        >>> preprocess_input(np.array([[[255, 0, 128]]], "uint8")).round(3)
-        array([[[ 2.249, -2.036,  0.427]]], dtype=float32)
+        >>> preprocess_input(np.array([[[255, 0, 128]]], "uint8")).round(2)
+        array([[[ 2.25, -2.04,  0.43]]], dtype=float32)
     """
     is_tensor = ops.is_tensor(images) or isinstance(images, keras.KerasTensor)
     if not is_tensor:
