@@ -6,9 +6,19 @@ Importing this room needs numpy; reading and writing pictures needs Pillow.
 from typing import TYPE_CHECKING
 
 from keras_osnet import lazy
+from keras_osnet.data.augmentation import HOMES as _AUGMENTATION
 from keras_osnet.data.datasets import HOMES as _DATASETS
+from keras_osnet.data.pipeline import HOMES as _PIPELINE
 
 if TYPE_CHECKING:
+    from keras_osnet.data.augmentation import (
+        ColorJitter,
+        Normalize,
+        RandomCrop,
+        RandomErasing,
+        RandomFlip,
+        RandomPatch,
+    )
     from keras_osnet.data.camera_split import split_by_camera
     from keras_osnet.data.datasets import (
         AttributeDataset,
@@ -42,6 +52,8 @@ if TYPE_CHECKING:
         read_image,
     )
     from keras_osnet.data.market1501 import PersonImage, parse_name, read_folder
+    from keras_osnet.data.pipeline import TrainingPictures
+    from keras_osnet.data.sampling import identity_batches, shuffled
     from keras_osnet.data.synthetic import (
         SyntheticPeople,
         synthetic_people,
@@ -52,16 +64,20 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
+        **_AUGMENTATION,
         **_DATASETS,
+        **_PIPELINE,
         "LoadedImages": "keras_osnet.data.images",
         "PersonImage": "keras_osnet.data.market1501",
         "SyntheticPeople": "keras_osnet.data.synthetic",
         "UnreadableImageError": "keras_osnet.data.images",
+        "identity_batches": "keras_osnet.data.sampling",
         "list_images": "keras_osnet.data.images",
         "load_images": "keras_osnet.data.images",
         "parse_name": "keras_osnet.data.market1501",
         "read_folder": "keras_osnet.data.market1501",
         "read_image": "keras_osnet.data.images",
+        "shuffled": "keras_osnet.data.sampling",
         "split_by_camera": "keras_osnet.data.camera_split",
         "synthetic_people": "keras_osnet.data.synthetic",
         "synthetic_person": "keras_osnet.data.synthetic",

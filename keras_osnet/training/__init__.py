@@ -9,6 +9,7 @@ from keras_osnet.training.batch_hard_triplet import BatchHardTripletLoss
 from keras_osnet.training.entropy import EntropyMaximization
 from keras_osnet.training.l2 import L2SGD, L2InGradient
 from keras_osnet.training.mutual_learning import MutualLearningLoss
+from keras_osnet.training.pictures_dataset import PicturesDataset, pictures_tf_dataset
 from keras_osnet.training.smoothed_crossentropy import SmoothedSparseCategoricalCrossentropy
 from keras_osnet.training.weighted_binary_crossentropy import (
     WeightedBinaryCrossentropy,
@@ -22,7 +23,9 @@ __all__ = [
     "EntropyMaximization",
     "L2InGradient",
     "MutualLearningLoss",
+    "PicturesDataset",
     "SmoothedSparseCategoricalCrossentropy",
     "WeightedBinaryCrossentropy",
+    "pictures_tf_dataset",
     "positive_ratios",
 ]

@@ -1,0 +1,36 @@
+"""Changing pictures at random, as the reference does when it trains.
+
+A step is a frozen dataclass: a few numbers, and a call that takes an image and a generator and
+returns a new image. It has no state. What happens to a picture is a function of the generator,
+which the pipeline makes from (seed, epoch, place in the epoch). Therefore the same code serves
+tf.data and a PyDataset, on every backend, in any number of threads, and an epoch can be repeated
+after a restart. Keras's own random layers draw from generators that have a state, which depends on
+what was drawn before, and its erasing and colour jitter have other parameters than the reference's.
+
+The order is the reference's: flip, crop, patch, colour jitter, all on pixels; then `Normalize`;
+then erasing.
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_osnet import lazy
+
+if TYPE_CHECKING:
+    from keras_osnet.data.augmentation.color_jitter import ColorJitter
+    from keras_osnet.data.augmentation.crop import RandomCrop
+    from keras_osnet.data.augmentation.erasing import RandomErasing
+    from keras_osnet.data.augmentation.flip import RandomFlip
+    from keras_osnet.data.augmentation.normalize import Normalize
+    from keras_osnet.data.augmentation.patch import RandomPatch
+
+HOMES = {
+    "ColorJitter": "keras_osnet.data.augmentation.color_jitter",
+    "Normalize": "keras_osnet.data.augmentation.normalize",
+    "RandomCrop": "keras_osnet.data.augmentation.crop",
+    "RandomErasing": "keras_osnet.data.augmentation.erasing",
+    "RandomFlip": "keras_osnet.data.augmentation.flip",
+    "RandomPatch": "keras_osnet.data.augmentation.patch",
+}
+"""For each public name, the module that defines it."""
+
+__getattr__, __dir__, __all__ = lazy.attach(__name__, HOMES)

@@ -1,0 +1,180 @@
+"""Which pictures make up the batches of an epoch: functions of (seed, epoch), without state.
+
+Whoever asks for an epoch again, in another process or after a restart, gets the same batches.
+"""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_ORDER = 1
+"""Keeps the order of an epoch apart from the augmentation of its pictures, which has the same
+seed: to numpy, the seeds (5, 2) and (5, 2, 0) are one."""
+
+
+def shuffled(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Put the numbers 0 to n - 1 in the order of an epoch.
+
+    Args:
+        n: How many.
+        seed: Of the training, from 0.
+        epoch: Which epoch, from 0.
+
+    Returns:
+        Array (n,), each number once.
+
+    Raises:
+        ValueError: If an argument is negative or not an integer.
+
+    Example:
+        >>> sorted(shuffled(5, seed=0, epoch=3).tolist())
+        [0, 1, 2, 3, 4]
+    """
+    check_whole(0, n=n)
+    return _generator(seed, epoch).permutation(n)
+
+
+def identity_batches(
+    labels: ArrayLike,
+    identities_per_batch: int,
+    images_per_identity: int,
+    *,
+    seed: int,
+    epoch: int,
+) -> NDArray[np.int64]:
+    """Draw the batches of an epoch, each of P people with K pictures.
+
+    As in the reference, the pictures of each person are shuffled and cut into groups of K, and a
+    batch is groups of P people drawn at random. What is left of a person's pictures sits the epoch
+    out; who has fewer than K makes one group, drawn with replacement. The reference ends an epoch
+    when its draws happen to leave fewer than P people, after a number of batches that differs
+    between epochs. Here whoever must be in every batch still to come, for all to have enough
+    people, is drawn first: the batches are always as many as there can be, and equally many in
+    every epoch.
+
+    Args:
+        labels: Whom each picture shows; integers (pictures,).
+        identities_per_batch: P.
+        images_per_identity: K.
+        seed: Of the training, from 0.
+        epoch: Which epoch, from 0.
+
+    Returns:
+        Array (batches, P * K) of places in `labels`; the pictures of a person stand together.
+
+    Raises:
+        ValueError: If `labels` is not one row of integers of P people or more, P or K is not
+            positive, or `seed` or `epoch` is negative.
+
+    Example:
+        >>> labels = [0, 0, 0, 0, 1, 1, 2, 2]
+        >>> batches = identity_batches(labels, 2, 2, seed=0, epoch=0)
+        >>> batches.shape, sorted(batches.ravel().tolist())
+        ((2, 4), [0, 1, 2, 3, 4, 5, 6, 7])
+    """
+    check_whole(1, identities_per_batch=identities_per_batch)
+    check_whole(1, images_per_identity=images_per_identity)
+    people = np.asarray(labels)
+    if people.ndim != 1 or people.dtype.kind not in "iu":
+        raise ValueError(
+            f"`labels` must be integers, one for each picture. Received: {people.dtype} of "
+            f"shape {people.shape}"
+        )
+    _, identity = np.unique(people, return_inverse=True)
+    members = np.split(np.argsort(identity, kind="stable"), np.cumsum(np.bincount(identity))[:-1])
+    if len(people) == 0 or len(members) < identities_per_batch:
+        raise ValueError(
+            f"`labels` must have at least {identities_per_batch} people, as many as a batch. "
+            f"Received: {len(members) if len(people) else 0} people"
+        )
+    rng = _generator(seed, epoch)
+    groups = [_groups(own, images_per_identity, rng) for own in members]
+    turns = _turns(np.array([len(own) for own in groups]), identities_per_batch, rng)
+    next_group = [iter(own) for own in groups]
+    return np.array(
+        [np.concatenate([next(next_group[person]) for person in batch]) for batch in turns]
+    )
+
+
+def shard(batches: NDArray[Any], index: int, count: int) -> NDArray[Any]:
+    """Give one of several workers its part of every batch.
+
+    All parts together are the batch that one worker would have. If `count` divides P, the people of
+    `identity_batches` stay whole.
+
+    Args:
+        batches: Array (batches, size).
+        index: Which worker, from 0.
+        count: How many workers there are.
+
+    Returns:
+        Array (batches, size / count).
+
+    Raises:
+        ValueError: If `count` does not divide the size, or `index` is not below `count`.
+
+    Example:
+        >>> shard(np.array([[4, 1, 3, 2], [0, 5, 7, 6]]), index=1, count=2)
+        array([[3, 2],
+               [7, 6]])
+    """
+    check_whole(1, count=count)
+    check_whole(0, index=index)
+    size = batches.shape[1]
+    if index >= count:
+        raise ValueError(f"`index` must be below `count`, {count}. Received: {index}")
+    if size % count:
+        raise ValueError(
+            f"The batch must be divisible by the number of workers. "
+            f"Received: {size} pictures for {count} workers"
+        )
+    part = size // count
+    return batches[:, index * part : (index + 1) * part]
+
+
+def check_whole(least: int, **numbers: object) -> None:
+    """Raise ValueError unless the named numbers are integers of `least` or more."""
+    for name, number in numbers.items():
+        try:
+            good = operator.index(number) >= least  # type: ignore[arg-type]
+        except TypeError:
+            good = False
+        if not good:
+            raise ValueError(f"`{name}` must be an integer from {least} on. Received: {number!r}")
+
+
+def _generator(seed: int, epoch: int) -> np.random.Generator:
+    check_whole(0, seed=seed, epoch=epoch)
+    return np.random.default_rng(np.random.SeedSequence([seed, epoch], spawn_key=(_ORDER,)))
+
+
+def _groups(own: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The pictures of one person in groups; array (groups, size)."""
+    if len(own) < size:
+        return rng.choice(own, (1, size))
+    return rng.permutation(own)[: len(own) // size * size].reshape(-1, size)
+
+
+def _turns(
+    groups: NDArray[np.int64], people: int, rng: np.random.Generator
+) -> Sequence[NDArray[np.int64]]:
+    """Who is in which batch, if each person can be in as many batches as they have groups."""
+    batches = int(groups.sum()) // people
+    # A person is in a batch once, and so not in more batches than there are.
+    while np.minimum(groups, batches).sum() < people * batches:
+        batches -= 1
+    left = np.minimum(groups, batches)
+    # Some groups are too many for full batches: any of them.
+    surplus = rng.permutation(np.repeat(np.arange(len(left)), left))[people * batches :]
+    np.subtract.at(left, surplus, 1)
+    turns = []
+    for remaining in range(batches, 0, -1):
+        due = np.flatnonzero(left == remaining)
+        others = np.flatnonzero((left > 0) & (left < remaining))
+        drawn = rng.choice(others, people - len(due), replace=False)
+        turns.append(rng.permutation(np.concatenate([due, drawn])))
+        left[turns[-1]] -= 1
+    return turns
