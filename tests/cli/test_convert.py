@@ -84,6 +84,6 @@ def test_errors(run, checkpoint, tmp_path):
     assert "folder that exists" in error
     assert "is a directory" in run("convert", checkpoint, tmp_path, code=2).stderr
     error = run("convert", "no.pth", tmp_path / "x.keras", code=1).stderr
-    assert error.endswith("Received: 'no.pth'\n")
+    assert error.endswith("does not exist. Received: no.pth\n")
     error = run("convert", checkpoint, tmp_path / "x.keras", "--variant", "ain", code=1).stderr
     assert "holds variant='base'. Received: variant='ain'" in error

@@ -3,9 +3,11 @@ import shutil
 
 import pytest
 
+import keras_osnet
+
 KEYS = [
     "rank_1", "rank_5", "rank_10", "mAP", "mINP", "queries", "valid_queries", "gallery",
-    "unreadable", "weights", "model", "metric",
+    "unreadable", "weights", "model", "metric", "size",
 ]  # fmt: skip
 
 
@@ -22,6 +24,7 @@ def test_one_folder(run, run_json, evaluate, people, checkpoint):
     assert (report["queries"], report["valid_queries"], report["gallery"]) == (6, 6, 6)
     assert report["unreadable"] == {"count": 0, "files": []}
     assert (report["model"], report["metric"]) == ("osnet_x0_25", "cosine")
+    assert report["size"] == [64, 32]
     assert report["weights"] == str(checkpoint)
 
     result = run(*evaluate, "--data", people)
@@ -91,4 +94,15 @@ def test_weights_that_do_not_exist(run, people):
     error = run("evaluate", "--data", people, "--weights", "lfw", code=1).stderr
     assert "no published weights with the tag" in error
     error = run("evaluate", "--data", people, "--weights", "gone.pth", code=1).stderr
-    assert error.endswith("Received: 'gone.pth'\n")
+    assert error.endswith("does not exist. Received: gone.pth\n")
+
+
+def test_the_size_is_that_of_the_model_in_the_file(run_json, people, tmp_path):
+    model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
+    model.save(tmp_path / "small.keras")
+    weights = ("--weights", tmp_path / "small.keras")
+    own = run_json("evaluate", *weights, "--data", people)
+    told = run_json("evaluate", *weights, "--data", people, "--size", 64, 32)
+    assert own == told
+    assert own["size"] == [64, 32]
+    assert run_json("evaluate", *weights, "--data", people, "--size", 96, 48)["size"] == [96, 48]

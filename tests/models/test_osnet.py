@@ -176,3 +176,10 @@ def test_input_shape_and_input_tensor_must_agree():
     image = keras.Input((64, 32, 3))
     with pytest.raises(ValueError, match="contradict"):
         keras_osnet.OSNet(0.25, input_tensor=image, input_shape=(64, 64, 3))
+
+
+def test_numbers_of_numpy_are_numbers():
+    shape = tuple(np.array([64, 32, 3]))
+    model = keras_osnet.OSNet(np.float32(0.25), classes=np.int64(5), input_shape=shape)
+    assert model.output_shape == (None, 5)
+    assert model.name == "osnet_x0_25"

@@ -142,3 +142,28 @@ def test_real_checkpoints(reference, file, width):
     for name, tensor in to_torchreid(model).items():
         if not name.endswith("num_batches_tracked"):
             np.testing.assert_array_equal(tensor, stored[f"module.{name}"])
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
+def test_every_wrapper_that_the_reader_knows(state_dict, wrapper):
+    load_torchreid(osnet(), {wrapper: state_dict, "epoch": 3})
+
+
+def test_the_same_name_with_and_without_prefix(state_dict):
+    both = state_dict | {f"module.{name}": np.zeros_like(v) for name, v in state_dict.items()}
+    with pytest.raises(ValueError, match="must not hold both"):
+        load_torchreid(osnet(), both)
+
+
+def test_bfloat16_arrays_become_float32(state_dict):
+    import ml_dtypes
+
+    narrow = {
+        name: value.astype(ml_dtypes.bfloat16) if value.dtype == "float32" else value
+        for name, value in state_dict.items()
+    }
+    model = osnet()
+    load_torchreid(model, narrow)
+    np.testing.assert_array_equal(
+        to_torchreid(model)["fc.0.weight"], narrow["fc.0.weight"].astype("float32")
+    )

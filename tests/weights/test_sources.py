@@ -225,3 +225,24 @@ def test_reloaded_models_never_download(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sources, "download", refuse)
     keras.saving.load_model(tmp_path / "m.keras")
+
+
+def test_a_path_that_is_wrong_says_what_is_there(tmp_path):
+    with pytest.raises(ValueError, match=r"a file that does not exist.*gone\.pth"):
+        keras_osnet.OSNet(0.25, weights=tmp_path / "gone.pth")
+    with pytest.raises(ValueError, match=r"must be a file. Received the folder"):
+        keras_osnet.OSNet(0.25, weights=tmp_path)
+
+
+def test_a_file_named_like_a_tag_does_not_hide_it(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "imagenet").write_bytes(b"")
+    monkeypatch.setattr(sources, "download", lambda *_, **__: folder / "a.pth")
+    assert keras_osnet.OSNet(0.25, weights="imagenet").output_shape == (None, 10)
+
+
+def test_published_classifiers_take_softmax_or_logits(folder):
+    with pytest.raises(ValueError, match=r"`classifier_activation`.*'relu'"):
+        keras_osnet.OSNet(0.25, weights=folder / "a.pth", classifier_activation="relu")
+    logits = keras_osnet.OSNet(0.25, weights=folder / "a.pth", classifier_activation=None)
+    assert logits.layers[-1].name == "logits"

@@ -343,3 +343,13 @@ def test_fuzz():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "code executed: 0" in done.stdout
     assert "other exceptions: 0" in done.stdout
+
+
+def test_a_sparse_file_of_gigabytes_is_not_read_to_its_end(tmp_path):
+    path = tmp_path / "sparse.pth"
+    for start in (b"PK\3\4", b"\x80\2"):
+        with path.open("wb") as file:
+            file.write(start)
+            file.truncate(20 * 2**30)
+        with pytest.raises(CheckpointError, match=r"sparse\.pth"):
+            read_torch_checkpoint(path)
