@@ -9,17 +9,15 @@ import keras
 import pytest
 
 ROOT = Path(__file__).parents[1]
+BACKENDS = ["tensorflow", "jax", "torch"]
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_backend(backend, request):
+def run_tests_on(backend, marks):
     if backend == keras.backend.backend():
         pytest.skip(f"this run of the tests is on {backend} itself")
-    slow = "slow" in (request.config.option.markexpr or "").replace("not slow", "")
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
-    command += ["-m", f"backends and {'slow' if slow else 'not slow'}", str(ROOT / "tests")]
     result = subprocess.run(
-        command,
+        [*command, "-m", marks, str(ROOT / "tests")],
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=ROOT,
         capture_output=True,
@@ -27,3 +25,14 @@ def test_backend(backend, request):
     )
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
     assert " passed" in result.stdout
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backend(backend):
+    run_tests_on(backend, "backends and not slow")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backend_at_length(backend):
+    run_tests_on(backend, "backends and slow")
