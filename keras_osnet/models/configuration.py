@@ -7,8 +7,8 @@ from typing import Any
 
 from keras_osnet.layers.arguments import one_of, positive_integer
 from keras_osnet.layers.omni_scale_block import CONVOLUTIONS, FUSIONS, stream_depths
+from keras_osnet.weights.catalogue import VARIANTS
 
-VARIANTS = ("base", "ibn", "ain")
 STEMS = ("imagenet", "cifar")
 
 STAGES = ("conv2", "conv3", "conv4")

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 _STEM = "conv1.conv.weight"
-_STEM_CHANNELS = 64
+STEM_CHANNELS = 64
+"""Channels of the stem at width 1.0 (paper, Table 1)."""
 
 
 def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
@@ -30,7 +31,7 @@ def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
         variant = "base"
     fc = tensors.get("fc.0.weight")
     return {
-        "width": stem.shape[0] / _STEM_CHANNELS,
+        "width": stem.shape[0] / STEM_CHANNELS,
         "variant": variant,
         "feature_dim": None if fc is None else fc.shape[0],
         "classes": classes_in(tensors),

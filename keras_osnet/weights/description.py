@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from keras_osnet.layers import OmniScaleBlock
+from keras_osnet.weights.architecture import STEM_CHANNELS
 
-_STEM_CHANNELS = 64
 _STAGES = ("conv2", "conv3", "conv4")
 _STEM_KERNELS = {7: "imagenet", 3: "cifar"}
 _STEM_NORMS = {"base": "batch", "ibn": "instance", "ain": "instance"}
@@ -90,7 +90,7 @@ def _backbone(model: keras.Model, layers: Mapping[str, Any]) -> dict[str, Any]:
         )
     is_ladder = streams == tuple(range(1, len(streams) + 1))
     return {
-        "width": stem.filters / _STEM_CHANNELS,
+        "width": stem.filters / STEM_CHANNELS,
         "variant": variant,
         "depths": depths,
         "streams": len(streams) if is_ladder else list(streams),
