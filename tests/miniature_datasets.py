@@ -222,6 +222,17 @@ def pa100k(root, annotation="annotation/annotation.mat", pictures="data"):
     savemat(root / annotation, content)
 
 
+WNIDS = ("n01440764", "n01443537", "n15075141")
+
+
+def imagenet(root):
+    """Three classes, of which the last stands first on the disk; a file that is no picture."""
+    for number, wnid in enumerate(reversed(WNIDS)):
+        touch(root / "train" / wnid, *(f"{wnid}_{i}.JPEG" for i in range(number + 1)))
+        touch(root / "val" / wnid, f"ILSVRC2012_val_{number:08d}.JPEG")
+    touch(root, "train/readme.txt", "train/.DS_Store", "val/.hidden/x.JPEG", "test/x.JPEG")
+
+
 def cifar_records(labels, count, seed):
     """Records of the binary version, the last label byte below 10, and their pictures."""
     rng = np.random.default_rng(seed)

@@ -9,7 +9,20 @@ import click
 from keras_osnet import __version__
 from keras_osnet.cli.console import warn
 
-_COMMANDS = ("models", "weights", "info", "convert", "embed", "evaluate", "synthetic")
+_COMMANDS = (
+    "models",
+    "weights",
+    "info",
+    "convert",
+    "embed",
+    "evaluate",
+    "attributes",
+    "train",
+    "resume",
+    "recipes",
+    "stats",
+    "synthetic",
+)
 """Each is a module of this room, in the order of `--help`."""
 
 _INTERRUPTED = 128 + 2

@@ -12,12 +12,15 @@ from keras_osnet.data.pipeline import HOMES as _PIPELINE
 
 if TYPE_CHECKING:
     from keras_osnet.data.augmentation import (
+        CenterCrop,
         ColorJitter,
         Normalize,
+        PadAndCrop,
         RandomCrop,
         RandomErasing,
         RandomFlip,
         RandomPatch,
+        RandomWindow,
     )
     from keras_osnet.data.camera_split import split_by_camera
     from keras_osnet.data.datasets import (
@@ -41,8 +44,10 @@ if TYPE_CHECKING:
         mix,
         people_from_table,
         read_dataset,
+        read_people,
         read_splits,
         split_by_identity,
+        split_queries,
     )
     from keras_osnet.data.images import (
         LoadedImages,
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     from keras_osnet.data.market1501 import PersonImage, parse_name, read_folder
     from keras_osnet.data.pipeline import TrainingPictures
     from keras_osnet.data.sampling import identity_batches, shuffled
+    from keras_osnet.data.statistics import PixelStatistics, pixel_statistics
     from keras_osnet.data.synthetic import (
         SyntheticPeople,
         synthetic_people,
@@ -69,12 +75,14 @@ __getattr__, __dir__, __all__ = lazy.attach(
         **_PIPELINE,
         "LoadedImages": "keras_osnet.data.images",
         "PersonImage": "keras_osnet.data.market1501",
+        "PixelStatistics": "keras_osnet.data.statistics",
         "SyntheticPeople": "keras_osnet.data.synthetic",
         "UnreadableImageError": "keras_osnet.data.images",
         "identity_batches": "keras_osnet.data.sampling",
         "list_images": "keras_osnet.data.images",
         "load_images": "keras_osnet.data.images",
         "parse_name": "keras_osnet.data.market1501",
+        "pixel_statistics": "keras_osnet.data.statistics",
         "read_folder": "keras_osnet.data.market1501",
         "read_image": "keras_osnet.data.images",
         "shuffled": "keras_osnet.data.sampling",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet.checks import whole_number
 from keras_osnet.data._pillow import require_pillow
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
@@ -78,15 +79,22 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     found = []
     for parent, subfolders, names in os.walk(root, onerror=fail):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        # Once a folder, as ImageNet has a million files.
+        below = Path(parent).relative_to(root).as_posix()
         found += [
-            Path(parent, name)
+            (name if below == "." else f"{below}/{name}", Path(parent, name))
             for name in names
-            if not name.startswith(".") and name.lower().endswith(_SUFFIXES)
+            if is_picture(name)
         ]
     if not found:
         raise ValueError(f"`folder` holds no pictures ({', '.join(_SUFFIXES)}). Received: {root}")
     # As text, because paths themselves compare differently on Windows.
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+    return [path for _, path in sorted(found, key=lambda one: one[0])]
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is one that `list_images` lists."""
+    return not name.startswith(".") and name.lower().endswith(_SUFFIXES)
 
 
 def read_image(
@@ -131,13 +139,30 @@ def read_image(
             if limit is not None and picture.width * picture.height > limit:
                 raise ValueError(f"{picture.width}x{picture.height} is over {limit} pixels")
             rgb = _as_rgb(picture, pillow)
-            if size is not None:
-                rgb = rgb.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
-            return np.array(rgb)
+            return np.array(rgb if size is None else _resize(rgb, size, pillow))
     # Decoders meet broken files with errors of every kind (struct.error, SyntaxError, zlib's).
     except Exception as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UnreadableImageError(path, reason or type(error).__name__) from error
+
+
+def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize pixels as `read_image` resizes a file.
+
+    Args:
+        image: Array (height, width, 3), uint8.
+        size: (height, width) of the result.
+
+    Returns:
+        Array (*size, 3), uint8; `image` itself if it is of that size.
+
+    Raises:
+        ImportError: If Pillow is not installed.
+    """
+    if image.shape[:2] == tuple(size):
+        return image
+    pillow = require_pillow()
+    return np.array(_resize(pillow.fromarray(image), size, pillow))
 
 
 def load_images(paths: Sequence[str | os.PathLike[str]], size: tuple[int, int]) -> LoadedImages:
@@ -179,6 +204,11 @@ def load_images(paths: Sequence[str | os.PathLike[str]], size: tuple[int, int]) 
     )
 
 
+def _resize(picture: Any, size: tuple[int, int], pillow: Any) -> Any:
+    """A Pillow image at another size."""
+    return picture.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
+
+
 def _as_rgb(picture: Any, pillow: Any) -> Any:
     """A Pillow image in mode "RGB"."""
     if picture.mode == "F":
@@ -199,6 +229,6 @@ def check_size(size: tuple[int, int]) -> None:
     if (
         not isinstance(size, tuple | list)
         or len(size) != 2
-        or not all(isinstance(side, int | np.integer) and side > 0 for side in size)
+        or not all((whole_number(side) or 0) > 0 for side in size)
     ):
         raise ValueError(f"`size` must be (height, width), positive integers. Received: {size!r}")

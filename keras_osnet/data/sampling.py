@@ -3,12 +3,13 @@
 Whoever asks for an epoch again, in another process or after a restart, gets the same batches.
 """
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from keras_osnet.checks import check_whole
 
 _ORDER = 1
 """Keeps the order of an epoch apart from the augmentation of its pictures, which has the same
@@ -133,17 +134,6 @@ def shard(batches: NDArray[Any], index: int, count: int) -> NDArray[Any]:
         )
     part = size // count
     return batches[:, index * part : (index + 1) * part]
-
-
-def check_whole(least: int, **numbers: object) -> None:
-    """Raise ValueError unless the named numbers are integers of `least` or more."""
-    for name, number in numbers.items():
-        try:
-            good = operator.index(number) >= least  # type: ignore[arg-type]
-        except TypeError:
-            good = False
-        if not good:
-            raise ValueError(f"`{name}` must be an integer from {least} on. Received: {number!r}")
 
 
 def _generator(seed: int, epoch: int) -> np.random.Generator:

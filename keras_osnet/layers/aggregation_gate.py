@@ -6,8 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_osnet.checks import positive_integer
 from keras_osnet.layers import defaults
-from keras_osnet.layers.arguments import map_channels, one_of, positive_integer
+from keras_osnet.layers.arguments import map_channels, one_of
 
 KINDS = ("unified", "separate", "streamwise", "fixed")
 """The gates of Table 5, the paper's own first."""

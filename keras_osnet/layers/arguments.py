@@ -1,24 +1,7 @@
 """Checks that the layers' constructors and `build` methods share."""
 
-import operator
 from collections.abc import Sequence
 from typing import Any
-
-
-def positive_integer(name: str, value: Any) -> int:
-    """Return `value` as an int if it is a whole number of at least 1, else raise ValueError."""
-    number = whole_number(value)
-    if number is None or number < 1:
-        raise ValueError(f"`{name}` must be a whole number of at least 1. Received: {value!r}")
-    return number
-
-
-def whole_number(value: Any) -> int | None:
-    """Return an integer of Python's or NumPy's as an int, None for anything else."""
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:

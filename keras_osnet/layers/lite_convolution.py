@@ -6,8 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_osnet.checks import positive_integer
 from keras_osnet.layers import defaults
-from keras_osnet.layers.arguments import map_channels, positive_integer
+from keras_osnet.layers.arguments import map_channels
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")

@@ -6,9 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_osnet.checks import positive_integer, whole_number
 from keras_osnet.layers import aggregation_gate, defaults
 from keras_osnet.layers.aggregation_gate import AggregationGate
-from keras_osnet.layers.arguments import map_channels, one_of, positive_integer, whole_number
+from keras_osnet.layers.arguments import map_channels, one_of
 from keras_osnet.layers.convolution import ConvNorm2D
 from keras_osnet.layers.lite_convolution import LiteConv2D
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from keras_osnet.layers.arguments import one_of, positive_integer
+from keras_osnet.checks import positive_integer
+from keras_osnet.layers.arguments import one_of
 from keras_osnet.layers.omni_scale_block import CONVOLUTIONS, FUSIONS, stream_depths
 from keras_osnet.weights.catalogue import VARIANTS
 

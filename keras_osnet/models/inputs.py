@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.layers.arguments import whole_number
+from keras_osnet.checks import whole_number
 
 RE_ID_SIZE = (256, 128)
 """Height and width that every checkpoint but ImageNet's was trained at."""

@@ -6,12 +6,15 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from keras_osnet.data.augmentation import (
+    CenterCrop,
     ColorJitter,
     Normalize,
+    PadAndCrop,
     RandomCrop,
     RandomErasing,
     RandomFlip,
     RandomPatch,
+    RandomWindow,
 )
 from keras_osnet.models.preprocessing import preprocess_input
 from keras_osnet.pixels import MEAN, STD
@@ -36,7 +39,16 @@ def pasted(rng, image):
     return RandomPatch()(image, rng, lambda rng: image)
 
 
-STEPS = [RandomFlip(), RandomCrop(), ColorJitter(), Normalize(), RandomErasing()]
+STEPS = [
+    RandomFlip(),
+    RandomCrop(),
+    ColorJitter(),
+    Normalize(),
+    RandomErasing(),
+    PadAndCrop(),
+    RandomWindow((40, 24)),
+    CenterCrop((41, 7)),
+]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
@@ -46,10 +58,10 @@ def test_steps_are_functions_of_image_and_generator(step, image):
     for first, second in zip(generators(30), generators(30), strict=True):
         once, again = step(image, first), step(image, second)
         np.testing.assert_array_equal(once, again)
-        assert once.shape == image.shape
+        assert once.shape == (*getattr(step, "size", image.shape[:2]), 3)
         seen.add(once.tobytes())
     np.testing.assert_array_equal(image, before)
-    assert len(seen) > 1 or isinstance(step, Normalize)
+    assert len(seen) > 1 or isinstance(step, Normalize | CenterCrop)
 
 
 def test_flip_half_of_the_time(image):
@@ -77,6 +89,99 @@ def test_crop_is_a_window_of_the_enlarged_picture(image):
     assert len(places) / DRAWS == pytest.approx(0.5, abs=0.04)
     tops = np.bincount([top for top, _ in places], minlength=7) / len(places)
     np.testing.assert_allclose(tops, np.array([1, 2, 2, 2, 2, 2, 1]) / 12, atol=0.04)
+
+
+def places_of_windows(image, size):
+    """For each window of an image, its place."""
+    height, width = size
+    return {
+        image[top : top + height, left : left + width].tobytes(): (top, left)
+        for top in range(image.shape[0] - height + 1)
+        for left in range(image.shape[1] - width + 1)
+    }
+
+
+def assert_uniform(places, rows, columns):
+    """All places come equally often, as far as 2,000 draws can tell."""
+    counts = np.zeros((rows, columns))
+    for place in places:
+        counts[place] += 1
+    expected = len(places) / counts.size
+    # Chi-squared: 5 standard deviations above what chance leaves.
+    degrees = counts.size - 1
+    assert ((counts - expected) ** 2 / expected).sum() <= degrees + 5 * math.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("size", [(42, 20), [48, 20], (42, 24), (48, 24)])
+def test_windows_are_pieces_of_the_picture_from_everywhere(image, size):
+    places = places_of_windows(image, size)
+    draws = [places[RandomWindow(size)(image, rng).tobytes()] for rng in generators()]
+    assert_uniform(draws, 49 - size[0], 25 - size[1])
+
+
+def test_windows_of_normalised_pictures(image):
+    values = Normalize()(image)
+    rng, same = np.random.default_rng(5), np.random.default_rng(5)
+    step = RandomWindow((30, 15))
+    np.testing.assert_array_equal(step(values, rng), Normalize()(step(image, same)))
+
+
+@pytest.mark.parametrize("size", [(48, 24), (47, 23), (46, 22), (45, 21), (44, 19), (1, 1)])
+@pytest.mark.parametrize("shape", [(48, 24), (45, 24), (48, 27), (49, 49)])
+def test_center_crop_is_torchvisions(size, shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    if size[0] > shape[0]:
+        size = (shape[0], size[1])
+    # torchvision.transforms.functional.center_crop, line by line.
+    crop_height, crop_width = size
+    image_height, image_width = shape
+    crop_top = int(round((image_height - crop_height) / 2.0))  # noqa: RUF046
+    crop_left = int(round((image_width - crop_width) / 2.0))  # noqa: RUF046
+    expected = image[crop_top : crop_top + crop_height, crop_left : crop_left + crop_width]
+    np.testing.assert_array_equal(CenterCrop(size)(image), expected)
+    np.testing.assert_array_equal(CenterCrop(size)(image, np.random.default_rng(0)), expected)
+
+
+def test_center_crop_rounds_halves_to_even():
+    # Margins of 1, 3, 5 and 7: 0.5 becomes 0, 1.5 becomes 2, 2.5 becomes 2, 3.5 becomes 4.
+    for margin, left in ((1, 0), (3, 2), (5, 2), (7, 4)):
+        row = np.arange(10 + margin, dtype=np.uint8).reshape(1, -1, 1).repeat(3, axis=2)
+        assert CenterCrop((1, 10))(row)[0, 0, 0] == left
+
+
+@pytest.mark.parametrize("padding", [4, 1])
+def test_pad_and_crop_mirrors_as_torch_pads(image, padding):
+    torch = pytest.importorskip("torch")
+    planes = torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32))[None]
+    padded = torch.nn.functional.pad(planes, (padding,) * 4, mode="reflect")[0]
+    padded = padded.numpy().transpose(1, 2, 0).astype(np.uint8)
+    assert padded.shape == (48 + 2 * padding, 24 + 2 * padding, 3)
+    places = places_of_windows(padded, (48, 24))
+    draws = [places[PadAndCrop(padding)(image, rng).tobytes()] for rng in generators()]
+    assert_uniform(draws, 2 * padding + 1, 2 * padding + 1)
+
+
+def test_pad_and_crop_without_padding(image):
+    np.testing.assert_array_equal(PadAndCrop(0)(image, np.random.default_rng(0)), image)
+
+
+def test_windows_and_margins_that_do_not_fit(image):
+    rng = np.random.default_rng(0)
+    for step in (RandomWindow, CenterCrop):
+        for size in ((49, 24), (48, 25), (64, 64)):
+            received = rf"Received: {size[0]} x {size[1]} for a picture of 48 x 24"
+            with pytest.raises(ValueError, match=rf"`size` must not be above .* {received}"):
+                step(size)(image, rng)
+        for size in (224, (224,), (0, 4), (4, -1), (4.0, 4), (True, 4), "ab"):
+            with pytest.raises(ValueError, match=r"`size` must be \(height, width\).* Received: "):
+                step(size)
+    for padding in (24, 48, 100):
+        with pytest.raises(ValueError, match=rf"`padding` must .* {padding} for a .* 48 x 24"):
+            PadAndCrop(padding)(image, rng)
+    assert PadAndCrop(23)(image, rng).shape == image.shape
+    for padding in (-1, 1.5, "4", None, True):
+        with pytest.raises(ValueError, match=r"`padding` must be a whole .* 0. Received: "):
+            PadAndCrop(padding)
 
 
 def reference_rectangle(source, height, width, area, aspect):

@@ -1,8 +1,10 @@
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_osnet.data import (
     ReidDataset,
@@ -12,13 +14,17 @@ from keras_osnet.data import (
     write_synthetic_people,
 )
 from keras_osnet.data.augmentation import (
+    CenterCrop,
     ColorJitter,
     Normalize,
+    PadAndCrop,
     RandomCrop,
     RandomErasing,
     RandomFlip,
     RandomPatch,
+    RandomWindow,
 )
+from keras_osnet.data.images import load_images
 from keras_osnet.data.pipeline import TrainingPictures
 from keras_osnet.data.sampling import identity_batches, shuffled
 
@@ -122,7 +128,7 @@ def test_in_memory_reads_every_file_once(make, monkeypatch):
         read[path] += 1
         return read_image(path, size)
 
-    monkeypatch.setattr("keras_osnet.data.pipeline.batches.read_image", count)
+    monkeypatch.setattr("keras_osnet.data._source.read_image", count)
     pictures = make(batch_size=30, steps=(RandomFlip(),), in_memory=True)
     first = pictures.batch(0, 0)[0].copy()
     pictures.batch(1, 0)
@@ -137,6 +143,107 @@ def test_labels_may_be_rows_of_attributes(people):
     np.testing.assert_array_equal(pictures.batch(0, 0)[1], rows[shuffled(30, seed=0, epoch=0)])
 
 
+@pytest.fixture(scope="module")
+def pixels(people):
+    """The pictures as an array, larger than `SIZE`."""
+    return load_images([image.path for image in people.train], (48, 20)).images
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+@pytest.mark.parametrize("size", [SIZE, (60, 40), (48, 20), None])
+def test_pictures_from_an_array(pixels, people, tmp_path, size, in_memory):
+    paths = [tmp_path / f"{number}.png" for number in range(len(pixels))]
+    for path, image in zip(paths, pixels, strict=True):
+        Image.fromarray(image).save(path)
+    before = pixels.copy()
+    arguments = {"batch_size": 8, "steps": EVERYTHING, "seed": 2}
+    ours = TrainingPictures(
+        pixels, people.train_labels, size=size, in_memory=in_memory, **arguments
+    )
+    theirs = TrainingPictures(paths, people.train_labels, size=size or (48, 20), **arguments)
+    assert ours.size == theirs.size
+    for epoch, index in ((1, 2), (0, 0), (1, 2)):
+        for one, other in zip(ours.batch(epoch, index), theirs.batch(epoch, index), strict=True):
+            np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_an_array_is_neither_copied_nor_written_to(pixels, people):
+    def blacken(image, rng):
+        image[:] = 0
+        return image
+
+    pictures = TrainingPictures(
+        pixels, people.train_labels, batch_size=2, steps=[blacken], in_memory=True
+    )
+    assert np.shares_memory(pictures.images, pixels)
+    with pytest.raises(ValueError, match=r"read-only"):
+        pictures.batch(0, 0)
+    assert pixels.flags.writeable
+    assert pixels.any()
+
+
+def test_an_array_at_its_own_size_needs_no_pillow(pixels, people, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    steps = (PadAndCrop(), Normalize())
+    pictures = TrainingPictures(pixels, people.train_labels, batch_size=4, steps=steps)
+    assert pictures.batch(0, 0)[0].shape == (4, 48, 20, 3)
+    pictures = TrainingPictures(pixels, people.train_labels, size=SIZE, batch_size=4)
+    with pytest.raises(ImportError, match=r"needs Pillow"):
+        pictures.batch(0, 0)
+
+
+def test_a_batch_has_the_size_that_the_last_step_returns(make):
+    for step in (RandomWindow((20, 12)), CenterCrop((20, 12))):
+        pictures = make(steps=(RandomFlip(), step, Normalize()))
+        images, _ = pictures.batch(0, 0)
+        assert images.shape == (8, 20, 12, 3)
+        assert pictures.size == SIZE
+        np.testing.assert_array_equal(images, make(steps=pictures.steps).batch(0, 0)[0])
+
+
+def test_steps_that_return_what_makes_no_batch(make):
+    def ragged(image, rng):
+        return image[: rng.integers(1, 30)]
+
+    with pytest.raises(ValueError, match=r"`steps` must return .* one shape. Received: \[\("):
+        make(steps=[ragged]).batch(0, 0)
+    with pytest.raises(ValueError, match=r"`size` must not .* 33 x 16 for a picture of 32 x 16"):
+        make(steps=[RandomWindow((33, 16))]).batch(0, 0)
+    with pytest.raises(ValueError, match=r"`draw_picture` .* after this step. Received: \(32, 16"):
+        make(steps=[RandomWindow((16, 8)), RandomPatch(1)]).batch(0, 0)
+
+
+def test_paths_of_every_kind(people):
+    paths = [image.path for image in people.train[:4]]
+    labels = people.train_labels[:4]
+    expected = TrainingPictures(paths, labels, size=SIZE, batch_size=4).batch(0, 0)[0]
+    texts = [str(path) for path in paths]
+    for same in (tuple(texts), np.array(texts), np.array(paths, object)):
+        pictures = TrainingPictures(same, labels, size=SIZE, batch_size=4)
+        assert pictures.images == tuple(paths)
+        np.testing.assert_array_equal(pictures.batch(0, 0)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "received"),
+    [
+        (np.zeros((2, 4, 4, 3)), r"float64 of shape \(2, 4, 4, 3\)"),
+        (np.zeros((2, 4, 4), np.uint8), r"uint8 of shape \(2, 4, 4\)"),
+        (np.zeros((2, 3, 4, 4), np.uint8), r"uint8 of shape \(2, 3, 4, 4\)"),
+        (np.arange(2), r"int64 of shape \(2,\)"),
+        ([np.zeros((4, 4, 3), np.uint8)] * 2, r"\[array"),
+        ("ab", r"'ab'"),
+        (b"ab", r"b'ab'"),
+        (7, r"7"),
+        ([1, 2], r"\[1, 2\]"),
+    ],
+)
+def test_images_that_are_neither_paths_nor_pixels(images, received):
+    with pytest.raises(ValueError, match=rf"`images` must be paths, or pixels.* {received}"):
+        TrainingPictures(images, [0, 1], size=(4, 4), batch_size=1)
+
+
 def test_a_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not a picture")
@@ -148,9 +255,13 @@ def test_a_broken_file_is_named(tmp_path):
 def test_errors(make):
     with pytest.raises(ValueError, match=r"`size` must be .* Received: 3"):
         make(size=3)
+    with pytest.raises(ValueError, match=r"`size` must be .* are files. Received: None"):
+        make(size=None)
+    with pytest.raises(ValueError, match=r"`size` must be .* positive.* Received: \(0, 4\)"):
+        TrainingPictures(np.zeros((2, 0, 4, 3), np.uint8), [0, 1], batch_size=1)
     with pytest.raises(ValueError, match=r"`batch_size` must not be above .* 31 with 30 pictures"):
         make(batch_size=31)
-    with pytest.raises(ValueError, match=r"`batch_size` must be an integer from 1 .* Received: 0"):
+    with pytest.raises(ValueError, match=r"`batch_size` must be a whole .* 1. Received: 0"):
         make(batch_size=0)
     with pytest.raises(ValueError, match=r"at least 6 people"):
         make(batch_size=(6, 1))

@@ -13,6 +13,7 @@ from keras_osnet.data.images import (
     list_images,
     load_images,
     read_image,
+    resize_image,
 )
 from keras_osnet.data.market1501 import read_folder
 
@@ -213,6 +214,22 @@ def test_without_pillow_the_error_names_the_extra(monkeypatch):
         read_image("a.png")
     with pytest.raises(ImportError, match=r'pip install "keras-osnet\[cli\]"'):
         load_images(["a.png"], (2, 2))
+
+
+# --- resize_image ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(20, 12), (40, 24), (7, 5), (20, 6), (31, 12)])
+def test_pixels_are_resized_as_files_are(tmp_path, pixels, size):
+    path = tmp_path / "picture.png"
+    Image.fromarray(pixels).save(path)
+    resized = resize_image(pixels, size)
+    np.testing.assert_array_equal(resized, read_image(path, size))
+    assert resized.dtype == np.uint8
+    mirrored = resize_image(pixels[:, ::-1], size)  # not contiguous
+    np.testing.assert_array_equal(
+        mirrored, resize_image(np.ascontiguousarray(pixels[:, ::-1]), size)
+    )
 
 
 # --- load_images -------------------------------------------------------------------------------

@@ -106,11 +106,15 @@ def test_shards_make_up_the_batch_and_keep_people_whole():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"`seed` must be an integer from 0 on. Received: -1"):
+    with pytest.raises(
+        ValueError, match=r"`seed` must be a whole number of at least 0. Received: -1"
+    ):
         shuffled(3, seed=-1, epoch=0)
-    with pytest.raises(ValueError, match=r"`epoch` must be an integer from 0 on. Received: 1.5"):
+    with pytest.raises(
+        ValueError, match=r"`epoch` must be a whole number of at least 0. Received: 1.5"
+    ):
         shuffled(3, seed=0, epoch=1.5)
-    with pytest.raises(ValueError, match=r"`n` must be an integer from 0 on. Received: -3"):
+    with pytest.raises(ValueError, match=r"`n` must be a whole number of at least 0. Received: -3"):
         shuffled(-3, seed=0, epoch=0)
     for labels in ([[1, 2]], [0.5, 1.0], ["a", "b"]):
         with pytest.raises(ValueError, match=r"`labels` must be integers.* Received: "):

@@ -9,6 +9,11 @@ what was drawn before, and its erasing and colour jitter have other parameters t
 
 The order is the reference's: flip, crop, patch, colour jitter, all on pixels; then `Normalize`;
 then erasing.
+
+There are four ways to crop. For people, `RandomCrop`: enlarged by an eighth, cut back to the size
+they had. For ImageNet, `RandomWindow`: a piece of the picture as it is, smaller than the picture;
+and to test, `CenterCrop`, the piece in the middle. For CIFAR, `PadAndCrop`: mirrored margins, cut
+back to the size it had.
 """
 
 from typing import TYPE_CHECKING
@@ -21,15 +26,20 @@ if TYPE_CHECKING:
     from keras_osnet.data.augmentation.erasing import RandomErasing
     from keras_osnet.data.augmentation.flip import RandomFlip
     from keras_osnet.data.augmentation.normalize import Normalize
+    from keras_osnet.data.augmentation.pad_and_crop import PadAndCrop
     from keras_osnet.data.augmentation.patch import RandomPatch
+    from keras_osnet.data.augmentation.window import CenterCrop, RandomWindow
 
 HOMES = {
+    "CenterCrop": "keras_osnet.data.augmentation.window",
     "ColorJitter": "keras_osnet.data.augmentation.color_jitter",
     "Normalize": "keras_osnet.data.augmentation.normalize",
+    "PadAndCrop": "keras_osnet.data.augmentation.pad_and_crop",
     "RandomCrop": "keras_osnet.data.augmentation.crop",
     "RandomErasing": "keras_osnet.data.augmentation.erasing",
     "RandomFlip": "keras_osnet.data.augmentation.flip",
     "RandomPatch": "keras_osnet.data.augmentation.patch",
+    "RandomWindow": "keras_osnet.data.augmentation.window",
 }
 """For each public name, the module that defines it."""
 

@@ -21,6 +21,16 @@ def check_rectangle(min_area: float, max_area: float, min_aspect: float) -> None
         raise ValueError(f"`min_aspect` must be above 0 and at most 1. Received: {min_aspect}")
 
 
+def check_window(size: tuple[int, int], image: NDArray) -> None:
+    """Raise ValueError unless a window of `size` fits into `image`."""
+    height, width = image.shape[:2]
+    if size[0] > height or size[1] > width:
+        raise ValueError(
+            "`size` must not be above that of the picture. "
+            f"Received: {size[0]} x {size[1]} for a picture of {height} x {width}"
+        )
+
+
 def check_pixels(image: NDArray) -> None:
     """Raise ValueError unless `image` is pixels: (height, width, 3), uint8."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

@@ -15,8 +15,9 @@ _ENLARGEMENT = 1.125
 class RandomCrop:
     """Enlarge a picture by an eighth and cut its size out of it, at random.
 
-    The reference's Random2DTranslation. The place is rounded from a uniform number, and so the
-    outermost places are half as likely as the others.
+    The reference's Random2DTranslation, its "random_crop"; `RandomWindow` and `PadAndCrop` enlarge
+    nothing. The place is rounded from a uniform number, and so the outermost places are half as
+    likely as the others.
 
     Attributes:
         probability: How often.

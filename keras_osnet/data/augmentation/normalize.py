@@ -31,7 +31,7 @@ class Normalize:
     def __call__(
         self,
         image: NDArray[np.uint8],
-        rng: np.random.Generator,  # noqa: ARG002 - a step among others, though not a random one
+        rng: np.random.Generator | None = None,  # noqa: ARG002 - a step among others
     ) -> NDArray[np.float32]:
         """Normalise.
 

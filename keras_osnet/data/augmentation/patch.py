@@ -72,13 +72,19 @@ class RandomPatch:
             The same shape and type; a copy if something was pasted.
 
         Raises:
-            ValueError: If `image` is not pixels.
+            ValueError: If `image` is not pixels, or a picture drawn is not of its shape, as after a
+                `RandomWindow`.
             ImportError: If Pillow is not installed.
         """
         check_pixels(image)
         if rng.random() >= self.probability:
             return image
         other = draw_picture(rng)
+        if other.shape != image.shape:
+            raise ValueError(
+                "`draw_picture` must return pictures of the shape of `image`; change the size "
+                f"after this step. Received: {other.shape} for an image of {image.shape}"
+            )
         area = (self.min_area, self.max_area)
         rectangle = draw_rectangle(rng, other.shape, area, self.min_aspect)
         if rectangle is None:

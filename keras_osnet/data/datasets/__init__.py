@@ -16,7 +16,8 @@ if TYPE_CHECKING:
         camera_array,
         identity_array,
     )
-    from keras_osnet.data.datasets.own import identity_folders, split_by_identity
+    from keras_osnet.data.datasets.held_out import split_by_identity, split_queries
+    from keras_osnet.data.datasets.own import identity_folders, read_people
     from keras_osnet.data.datasets.published import (
         DatasetCountError,
         DatasetInfo,
@@ -49,8 +50,10 @@ HOMES = {
     "mix": "keras_osnet.data.datasets.combine",
     "people_from_table": "keras_osnet.data.datasets.table",
     "read_dataset": "keras_osnet.data.datasets.registry",
+    "read_people": "keras_osnet.data.datasets.own",
     "read_splits": "keras_osnet.data.datasets.registry",
-    "split_by_identity": "keras_osnet.data.datasets.own",
+    "split_by_identity": "keras_osnet.data.datasets.held_out",
+    "split_queries": "keras_osnet.data.datasets.held_out",
 }
 """For each public name, the module that defines it."""
 

@@ -126,20 +126,21 @@ class AttributeDataset:
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Pictures in memory and their classes.
+    """Pictures and their classes.
 
     Attributes:
-        images: Array (n, height, width, 3), uint8, RGB.
+        images: Small ones, as CIFAR's, in memory: array (n, height, width, 3), uint8, RGB. Else,
+            as of ImageNet, the n files.
         labels: Array (n,), int64, from 0.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | tuple[Path, ...]
     labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class ClassificationDataset:
-    """Small pictures of classes of things, in memory.
+    """Pictures of classes of things.
 
     Attributes:
         name: As in `list_datasets()`.

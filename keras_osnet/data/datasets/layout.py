@@ -48,7 +48,7 @@ def find_root(
         if complete:
             raise ValueError(
                 f"`folder` holds more than one folder that looks like {dataset_info(name).title}: "
-                f"{_some(str(place) for place in complete)}. Name one of them. Received: {top}"
+                f"{shorten(str(place) for place in complete)}. Name one of them. Received: {top}"
             )
         looked_at += level
         if depth < _DEPTH:
@@ -94,7 +94,7 @@ def _not_found(
     lines = [
         f"No {info.title} in `folder`, nor up to {_DEPTH} folders below it.",
         f"Looked for: {', '.join(_text(entry) for entry in entries)}.",
-        f"Found: {_some(found) or 'nothing'}.",
+        f"Found: {shorten(found) or 'nothing'}.",
     ]
     if len(missing) < len(entries):
         lines.append(f"Nearest: {nearest}, which lacks {', '.join(missing)}.")
@@ -128,7 +128,7 @@ def _subfolders(place: Path) -> list[Path]:
         )
 
 
-def _some(names: Iterable[str]) -> str:
+def shorten(names: Iterable[str]) -> str:
     """The first few of the names, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""

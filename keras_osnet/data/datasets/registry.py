@@ -10,6 +10,7 @@ from keras_osnet.data.datasets import (
     cuhk03,
     grid,
     ilids,
+    imagenet,
     market,
     msmt17,
     pa100k,
@@ -27,6 +28,7 @@ _READERS: dict[str, Callable[[Path, str], Dataset]] = {
     "pa100k": pa100k.read_pa100k,
     "cifar10": cifar.read_cifar10,
     "cifar100": cifar.read_cifar100,
+    "imagenet": imagenet.read_imagenet,
 }
 """Each takes the user's folder and a version that exists."""
 
@@ -63,7 +65,7 @@ def read_dataset(
     | cuhk01, viper | a-to-b, b-to-a | 10 |
     | cuhk02 | standard | |
     | grid, prid, ilids | standard | 10 |
-    | pa100k, cifar10, cifar100 | standard | |
+    | pa100k, cifar10, cifar100, imagenet | standard | |
 
     The splits of CUHK03 and GRID are their authors'. Those of CUHK01, VIPeR, PRID and iLIDS are
     random, the same at every call and on every machine; torchreid draws its own on each machine.
@@ -75,10 +77,11 @@ def read_dataset(
         version: Version or protocol; None is the usual one.
         split: Which division into people to train on and people to test on, from 0.
         check: Whether what is found has to be what was published. False reads a part of a
-            dataset, or a changed one.
+            dataset, or a changed one; as "imagenet", any pictures in train/CLASS/ and val/CLASS/.
 
     Returns:
-        A `ReidDataset`; of PA-100K an `AttributeDataset`, of CIFAR a `ClassificationDataset`.
+        A `ReidDataset`; of PA-100K an `AttributeDataset`, of CIFAR and ImageNet a
+        `ClassificationDataset`, whose pictures are an array (CIFAR) or files (ImageNet).
 
     Raises:
         FileNotFoundError: If `folder` or what belongs in it is not there.

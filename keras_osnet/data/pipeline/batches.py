@@ -1,24 +1,24 @@
-"""Batches of augmented pictures, read from disk when they are asked for."""
+"""Batches of augmented pictures, from disk when they are asked for or from an array."""
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet.checks import check_whole
+from keras_osnet.data._source import Images, PictureSource
 from keras_osnet.data.augmentation.patch import RandomPatch
-from keras_osnet.data.images import check_size, read_image
-from keras_osnet.data.sampling import check_whole, identity_batches, shard, shuffled
+from keras_osnet.data.sampling import identity_batches, shard, shuffled
 
 Step = Callable[[NDArray, np.random.Generator], NDArray] | RandomPatch
 """What changes a picture: a step of `keras_osnet.data.augmentation`, or a function like one."""
 
 
 class TrainingPictures:
-    """Pictures on disk, as the augmented batches of any epoch.
+    """Pictures on disk or in memory, as the augmented batches of any epoch.
 
     Every batch is a function of (seed, epoch, index): asked for again, in another order, by another
     thread or after a restart, it is the same to the bit. With a number for `batch_size`, an
@@ -28,15 +28,19 @@ class TrainingPictures:
     `keras_osnet.training.PicturesDataset` and `pictures_tf_dataset` feed it to `model.fit`.
 
     Args:
-        paths: The files.
+        images: The files; or pixels, array (pictures, height, width, 3), uint8, RGB, as CIFAR's.
+            An array is not copied.
         labels: What to learn of each picture; array (pictures, ...): a `ReidDataset`'s
-            `train_labels`, or rows of attributes.
-        size: (height, width) that pictures are resized to, as `read_image` does.
+            `train_labels`, a `LabelledImages`' labels, or rows of attributes.
+        size: (height, width) that pictures are resized to before the steps, as `read_image` does.
+            None, for arrays only, is their own.
         batch_size: Pictures in a batch; or (people, pictures of each), where labels are integers.
         steps: What is done to each picture, in this order. Without `Normalize`, batches are pixels.
+            A batch has the height and width that the last step returns.
         seed: Of order and augmentation, from 0.
         in_memory: Whether to keep every picture once it is read and resized, which takes
-            height x width x 3 bytes each: 1.3 GB for Market-1501 at 256 x 128.
+            height x width x 3 bytes each: 1.3 GB for Market-1501 at 256 x 128. Of an array at its
+            own size nothing more is kept.
         worker: (index, count) if this is one of several workers that train together: of each
             batch it gets one part, see `shard`.
 
@@ -64,36 +68,35 @@ class TrainingPictures:
 
     def __init__(
         self,
-        paths: Sequence[str | os.PathLike[str]],
+        images: Images,
         labels: ArrayLike,
         *,
-        size: tuple[int, int],
+        size: tuple[int, int] | None = None,
         batch_size: int | tuple[int, int],
         steps: Sequence[Step] = (),
         seed: int = 0,
         in_memory: bool = False,
         worker: tuple[int, int] = (0, 1),
     ) -> None:
-        check_size(size)
+        self._source = PictureSource(images, size, keep=in_memory)
         check_whole(0, seed=seed)
-        self.paths = tuple(Path(path) for path in paths)
+        self.images = self._source.images
         self.labels = np.asarray(labels)
-        if self.labels.shape[:1] != (len(self.paths),):
+        if self.labels.shape[:1] != (len(self.images),):
             raise ValueError(
-                f"`labels` must be one for each of the {len(self.paths)} pictures. "
+                f"`labels` must be one for each of the {len(self.images)} pictures. "
                 f"Received: shape {self.labels.shape}"
             )
-        self.size = (int(size[0]), int(size[1]))
+        self.size = self._source.size
         self.batch_size = batch_size
         self.steps = tuple(steps)
         self.seed = seed
         self.worker = worker
-        self._kept: dict[int, NDArray[np.uint8]] | None = {} if in_memory else None
         self._order = (0, self._draw(0))
         if len(self) == 0:
             raise ValueError(
                 f"`batch_size` must not be above the number of pictures. "
-                f"Received: {batch_size} with {len(self.paths)} pictures"
+                f"Received: {batch_size} with {len(self.images)} pictures"
             )
         shard(self._order[1], *worker)
 
@@ -102,7 +105,7 @@ class TrainingPictures:
         return len(self._order[1])
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """The batches of an epoch as places in `paths`; array (batches, pictures).
+        """The batches of an epoch as places in `images`; array (batches, pictures).
 
         These are whole batches, of which a worker reads its part.
         """
@@ -126,6 +129,8 @@ class TrainingPictures:
         Raises:
             IndexError: If the epoch has no such batch.
             UnreadableImageError: If a file cannot be read as a picture.
+            ValueError: If a step cannot do with pictures of this size, or steps return pictures of
+                several shapes.
         """
         check_whole(0, epoch=epoch)
         if not 0 <= index < len(self):
@@ -137,19 +142,24 @@ class TrainingPictures:
         own = [shard(whole[index : index + 1], *self.worker)[0] for whole in (order, places)]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             images = list(pool.map(partial(self._picture, epoch), *own))
+        shapes = {image.shape for image in images}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"`steps` must return pictures of one shape. Received: {sorted(shapes)}"
+            )
         return np.stack(images), self.labels[own[0]]
 
     def _draw(self, epoch: int) -> NDArray[np.int64]:
         if isinstance(self.batch_size, tuple | list):
             return identity_batches(self.labels, *self.batch_size, seed=self.seed, epoch=epoch)
         check_whole(1, batch_size=self.batch_size)
-        order = shuffled(len(self.paths), seed=self.seed, epoch=epoch)
+        order = shuffled(len(self.images), seed=self.seed, epoch=epoch)
         full = len(order) // self.batch_size * self.batch_size
         return order[:full].reshape(-1, self.batch_size)
 
     def _picture(self, epoch: int, number: int, place: int) -> NDArray:
         rng = np.random.default_rng([self.seed, epoch, int(place)])
-        image: NDArray = self._read(int(number))
+        image: NDArray = self._source.read(int(number))
         for step in self.steps:
             if isinstance(step, RandomPatch):
                 image = step(image, rng, self._draw_picture)
@@ -158,13 +168,4 @@ class TrainingPictures:
         return image
 
     def _draw_picture(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        return self._read(int(rng.integers(len(self.paths))))
-
-    def _read(self, number: int) -> NDArray[np.uint8]:
-        if self._kept is None:
-            return read_image(self.paths[number], self.size)
-        if number not in self._kept:
-            image = read_image(self.paths[number], self.size)
-            image.flags.writeable = False  # a step that wrote into it would change later epochs
-            self._kept[number] = image
-        return self._kept[number]
+        return self._source.read(int(rng.integers(len(self.images))))

@@ -22,6 +22,7 @@ LAYOUTS = {
     "pa100k": ("PA-100K", miniature.pa100k),
     "cifar10": ("cifar-10-batches-bin", miniature.cifar10),
     "cifar100": ("cifar-100-binary", miniature.cifar100),
+    "imagenet": ("CLS-LOC", miniature.imagenet),
 }
 
 COMPLETE = ["viper", "grid", "prid", "ilids"]
@@ -330,8 +331,8 @@ def test_packages_that_only_some_files_need(made, monkeypatch):
 
 
 def test_names_versions_and_splits_that_do_not_exist(tmp_path):
-    with pytest.raises(ValueError, match=r"one of market1501, .*Received: 'imagenet'"):
-        read_dataset("imagenet", tmp_path)
+    with pytest.raises(ValueError, match=r"one of market1501, .*Received: 'imagenet21k'"):
+        read_dataset("imagenet21k", tmp_path)
     with pytest.raises(ValueError, match=r"one of v1, v2\. Received: 'v3'"):
         read_dataset("msmt17", tmp_path, version="v3")
     with pytest.raises(ValueError, match=r"from 0 to 9 for 'viper'.*Received: 10"):

@@ -1,0 +1,95 @@
+"""Pictures to be read one by one, whether they are files or an array."""
+
+import os
+import reprlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.data.images import check_size, read_image, resize_image
+
+Images = Sequence[str | os.PathLike[str]] | NDArray[np.uint8]
+"""Files; or pixels, array (n, height, width, 3), uint8, RGB."""
+
+
+class PictureSource:
+    """Pictures of one size, from files or from an array, which is not copied.
+
+    What is read from an array or kept may not be written to: whoever did would change what others
+    read.
+
+    Args:
+        images: The files, or the array.
+        size: (height, width) that pictures are resized to; None, for arrays only, is their own.
+        keep: Whether to keep what was read or resized.
+
+    Attributes:
+        images: Paths, or the array.
+        size: (height, width).
+
+    Raises:
+        ValueError: If `images` is neither, or `size` is not two positive integers.
+    """
+
+    def __init__(
+        self, images: Images, size: tuple[int, int] | None = None, keep: bool = False
+    ) -> None:
+        self.images = _checked(images)
+        if size is None:
+            if isinstance(self.images, tuple):
+                raise ValueError(
+                    "`size` must be (height, width) where `images` are files. Received: None"
+                )
+            size = self.images.shape[1:3]
+        check_size(size)
+        self.size = (int(size[0]), int(size[1]))
+        self._kept: dict[int, NDArray[np.uint8]] | None = {} if keep else None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """Return a picture, array (*size, 3), uint8.
+
+        Raises:
+            UnreadableImageError: If its file cannot be read.
+            ImportError: If a file is to be read, or an array to be resized, without Pillow.
+        """
+        if not isinstance(self.images, tuple) and self.size == self.images.shape[1:3]:
+            return self.images[number]
+        if self._kept is None:
+            return self._load(number)
+        if number not in self._kept:
+            image = self._load(number)
+            image.flags.writeable = False
+            self._kept[number] = image
+        return self._kept[number]
+
+    def _load(self, number: int) -> NDArray[np.uint8]:
+        if isinstance(self.images, tuple):
+            return read_image(self.images[number], self.size)
+        return resize_image(self.images[number], self.size)
+
+
+def _checked(images: Images) -> tuple[Path, ...] | NDArray[np.uint8]:
+    """The images as paths, or as a read-only view of their array."""
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "OU":
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+            raise ValueError(
+                "`images` must be paths, or pixels: uint8 of shape (n, height, width, 3). "
+                f"Received: {images.dtype} of shape {images.shape}"
+            )
+        pixels = images.view()
+        pixels.flags.writeable = False
+        return pixels
+    try:
+        if isinstance(images, str):  # a path itself would be taken for one path a letter
+            raise TypeError
+        return tuple(path if isinstance(path, Path) else Path(path) for path in images)
+    except TypeError:
+        raise ValueError(
+            "`images` must be paths, or pixels: a numpy array of uint8. "
+            f"Received: {reprlib.repr(images)}"
+        ) from None

@@ -1,0 +1,154 @@
+"""Users' own pictures, recognised by what is there."""
+
+import re
+
+import miniature_datasets as miniature
+import pytest
+
+from keras_osnet.data import PersonImage, identity_folders, read_folder, read_people, split_queries
+
+
+def rows(dataset):
+    return [(image.path.name, image.identity, image.camera) for image in dataset.train]
+
+
+def test_a_folder_for_each_person(tmp_path):
+    folder = tmp_path / "crops"
+    miniature.touch(folder, "anna/cam1/1.jpg", "anna/cam2/2.jpg", "bob/cam2_7.png", "notes.txt")
+    dataset = read_people(folder)
+    assert dataset.name == "crops"
+    assert dataset.train == tuple(identity_folders(folder))
+    assert (dataset.query, dataset.gallery, dataset.distractors) == ((), (), frozenset())
+    dataset = read_people(folder, camera_pattern=r"cam(\d)")
+    assert rows(dataset) == [("1.jpg", 1, 1), ("2.jpg", 1, 2), ("cam2_7.png", 2, 2)]
+
+
+def test_names_of_market1501(tmp_path, monkeypatch):
+    miniature.touch(
+        tmp_path, "0002_c1s1_000451_03.jpg", "0007_c3.png", "-1_c1s1_1.jpg", "0000_c2s1.jpg"
+    )
+    dataset = read_people(tmp_path)
+    assert dataset.train == tuple(read_folder(tmp_path))
+    assert dataset.distractors == {0}
+    assert dataset.name == tmp_path.name
+    monkeypatch.chdir(tmp_path)
+    assert read_people(".").name == tmp_path.name
+
+
+def test_names_of_market1501_in_sub_folders(tmp_path):
+    miniature.touch(tmp_path, "day1/0002_c1s1_1.jpg", "day2/0002_c2s1_1.jpg", "0003_c2.jpg")
+    assert {identity for _, identity, _ in rows(read_people(tmp_path))} == {2, 3}
+    # Unless the folders are said to count.
+    miniature.touch(tmp_path / "own", "ann/0001_c1_cam5.jpg", "bob/0001_c1_cam6.jpg")
+    dataset = read_people(tmp_path / "own", camera_pattern=r"_cam(\d)")
+    assert rows(dataset) == [("0001_c1_cam5.jpg", 1, 5), ("0001_c1_cam6.jpg", 2, 6)]
+
+
+def test_tables(tmp_path):
+    miniature.touch(tmp_path, "1.jpg", "2.jpg")
+    for name in ("people.csv", "PEOPLE.CSV"):
+        (tmp_path / name).write_text("path,identity,split\n1.jpg,ann,query\n2.jpg,ann,gallery\n")
+        dataset = read_people(str(tmp_path / name))
+        assert dataset.query == (PersonImage(tmp_path / "1.jpg", 1, None),)
+        assert dataset.gallery == (PersonImage(tmp_path / "2.jpg", 1, None),)
+    with pytest.raises(ValueError, match=r"column `camera`\. Received: 'x' for .*people\.csv"):
+        read_people(tmp_path / "people.csv", camera_pattern="x")
+    with pytest.raises(FileNotFoundError, match=r"must be a file\. Received: .*gone\.csv"):
+        read_people(tmp_path / "gone.csv")
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (
+            ["ann/1.jpg", "bob/1.jpg", "bob/2.jpg", "group.jpg"],
+            r"with 4 pictures, of which 0 are named so, 3 are in sub-folders \(not group\.jpg\)",
+        ),
+        (
+            ["0001_c1s1.jpg", "0001_c2s1.jpg", "holiday.jpg"],
+            r"with 3 pictures, of which 2 are named so \(not holiday\.jpg\), 0 are in sub-folders",
+        ),
+        (
+            ["ann/0001_c1.jpg", "bob/1.jpg"],
+            r"with 2 pictures, of which 1 are named so \(not 1\.jpg\), 2 are in sub-folders",
+        ),
+        (["1.jpg", "2.jpg"], r"with 2 pictures, of which 0 are named so, 0 are in sub-folders"),
+    ],
+)
+def test_what_fits_none(tmp_path, names, found):
+    miniature.touch(tmp_path, *names)
+    looked_for = r"either all be named as Market-1501's.* all be in sub-folders.*table \(\.csv"
+    message = rf"{looked_for}.*Received: {re.escape(str(tmp_path))} {found}$"
+    with pytest.raises(ValueError, match=message):
+        read_people(tmp_path)
+
+
+def test_a_camera_pattern_looks_for_sub_folders(tmp_path):
+    miniature.touch(tmp_path, "0001_c1.jpg", "0001_c2.jpg")
+    message = r"must all be in sub-folders.*as `camera_pattern` is given;.*0 are in sub-folders"
+    with pytest.raises(ValueError, match=message):
+        read_people(tmp_path, camera_pattern=r"c(\d)")
+
+
+def test_sub_folders_that_are_hardly_people(tmp_path):
+    miniature.touch(tmp_path / "parts", "query/ann/1.jpg", "Gallery/ann/2.jpg", "ann/3.jpg")
+    with pytest.raises(ValueError, match=r"parts of a dataset: Gallery, query\. Name one.*parts$"):
+        read_people(tmp_path / "parts")
+    miniature.touch(tmp_path / "one", "crops/1.jpg", "crops/2.jpg")
+    with pytest.raises(ValueError, match=r"at least two people\. Received: .*one with crops only"):
+        read_people(tmp_path / "one")
+
+
+def test_what_is_no_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"does not exist\. Received: .*gone"):
+        read_people(tmp_path / "gone")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no pictures .*Received: .*empty"):
+        read_people(tmp_path / "empty")
+    (tmp_path / "people.xlsx").touch()
+    with pytest.raises(
+        ValueError, match=r"folder, or a table \(\.csv, \.parquet\)\. Received: .*xlsx"
+    ):
+        read_people(tmp_path / "people.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        (r"cam(\d", r"regular expression with a group, such as .*: missing \).*Received: 'cam\("),
+        (r"cam\d", r"regular expression with a group, such as .*cam\(\\d\+\)\"\. Received: 'cam"),
+        (r"(left|right)", r"`camera_pattern` .* does not match\. Received: cam1\.jpg"),
+        (r"(cam)1", r"must be a number\. Received: 'cam' in cam1\.jpg"),
+        (r"cam1(x)?", r"must be a number\. Received: None in cam1\.jpg"),
+    ],
+)
+def test_camera_patterns_that_are_wrong(tmp_path, pattern, message):
+    miniature.touch(tmp_path, "ann/cam1.jpg", "bob/cam1.jpg")
+    with pytest.raises(ValueError, match=message):
+        read_people(tmp_path, camera_pattern=pattern)
+
+
+def test_splitting_queries_off(tmp_path):
+    images = [
+        PersonImage(tmp_path / f"{identity}_{camera}_{view}.jpg", identity, camera)
+        for identity in range(1, 21)
+        for camera in (1, 2)
+        for view in range(3)
+    ]
+    query, gallery = split_queries(images)
+    assert sorted((image.identity, image.camera) for image in query) == [
+        (identity, camera) for identity in range(1, 21) for camera in (1, 2)
+    ]
+    assert set(query) | set(gallery) == set(images)
+    assert len(query) + len(gallery) == len(images)
+    assert split_queries(images) == (query, gallery)
+    assert split_queries(images, seed=1) != (query, gallery)
+
+    bare = [PersonImage(image.path, image.identity, None) for image in images]
+    query, gallery = split_queries([*bare, PersonImage(tmp_path / "alone.jpg", 99, None)])
+    assert [image.identity for image in query] == list(range(1, 21))
+    assert len(gallery) == 101
+    with pytest.raises(ValueError, match=r"^Nobody has two pictures\. Received: 1 pictures of 1"):
+        split_queries(bare[:1])
+    with pytest.raises(ValueError, match=r"two pictures under different cameras\. Received: 3 "):
+        split_queries(images[:3])
