@@ -31,12 +31,14 @@ class AttributeResult:
     attribute_accuracy: NDArray[np.float64]
 
 
-def evaluate_attributes(probabilities: ArrayLike, labels: ArrayLike) -> AttributeResult:
+def evaluate_attributes(
+    probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0.5
+) -> AttributeResult:
     """Evaluate predicted attributes as it is done on PA-100K (Liu et al., ICCV 2017), RAP and PETA.
 
     Label-based mA and instance-based accuracy, precision, recall and F1 (Li et al., "A Richly
     Annotated Dataset for Pedestrian Attribute Recognition", 2016). An attribute is predicted from
-    a probability of 0.5 on.
+    a probability of `threshold` on.
 
     No epsilon is added to any denominator. Where one is zero:
 
@@ -49,15 +51,17 @@ def evaluate_attributes(probabilities: ArrayLike, labels: ArrayLike) -> Attribut
 
     Args:
         probabilities: Array (num_images, num_attributes) of real numbers from 0 to 1; predictions
-            by another threshold may be given as booleans.
+            made otherwise may be given as booleans.
         labels: Array (num_images, num_attributes) of 0 and 1, of any real dtype or bool.
+        threshold: Probability from which on an attribute is predicted, above 0 and at most 1.
 
     Returns:
         An `AttributeResult`.
 
     Raises:
         ValueError: If shapes do not agree or are empty, a probability is outside 0..1, a label is
-            neither 0 nor 1, or no attribute is there on some image and not on another.
+            neither 0 nor 1, `threshold` is out of its range, or no attribute is there on some image
+            and not on another.
 
     Example:
         >>> result = evaluate_attributes([[0.9, 0.2], [0.6, 0.8]], labels=[[1, 0], [0, 1]])
@@ -66,6 +70,7 @@ def evaluate_attributes(probabilities: ArrayLike, labels: ArrayLike) -> Attribut
         >>> result.attribute_accuracy.tolist()
         [0.5, 1.0]
     """
+    check_threshold(threshold)
     p, t = np.asarray(probabilities), np.asarray(labels)
     for name, array in (("probabilities", p), ("labels", t)):
         if array.ndim != 2 or 0 in array.shape:
@@ -87,7 +92,7 @@ def evaluate_attributes(probabilities: ArrayLike, labels: ArrayLike) -> Attribut
     if not np.isin(t, (0, 1)).all():
         raise ValueError(f"`labels` must be 0 or 1. Received: {t[~np.isin(t, (0, 1))][0]}")
 
-    predicted, true = p >= 0.5, t == 1
+    predicted, true = p >= threshold, t == 1
     by_attribute = _attribute_accuracy(predicted, true)
     if np.isnan(by_attribute).all():
         raise ValueError(
@@ -111,6 +116,12 @@ def evaluate_attributes(probabilities: ArrayLike, labels: ArrayLike) -> Attribut
         f1=float(2 * precision * recall / (precision + recall)) if correct.any() else 0.0,
         attribute_accuracy=by_attribute,
     )
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise a ValueError unless a probability can be compared with it to some effect."""
+    if not 0 < threshold <= 1:  # NaN too
+        raise ValueError(f"`threshold` must be above 0 and at most 1. Received: {threshold}")
 
 
 def _attribute_accuracy(

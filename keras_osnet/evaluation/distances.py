@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.evaluation.features import checked_features, scale_to_unit
+from keras_osnet.evaluation.features import checked_features, checked_shape, scale_to_unit
 
 # The distances of one block of queries to the whole gallery are held in float64 for a moment;
 # this bounds that block to 64 MiB, whatever the gallery's size.
@@ -124,13 +124,28 @@ def checked_sides(
     query: ArrayLike, gallery: ArrayLike, metric: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return copies of both sides' features as float64, checked as `pairwise_distances` says."""
-    if metric not in ("euclidean", "cosine"):
-        raise ValueError(f'`metric` must be "euclidean" or "cosine". Received: {metric!r}')
-    q = checked_features(query, "query")
-    g = checked_features(gallery, "gallery")
+    both, num_query = checked_together(query, gallery, metric)
+    return both[:num_query], both[num_query:]
+
+
+def checked_together(
+    query: ArrayLike, gallery: ArrayLike, metric: str
+) -> tuple[NDArray[np.float64], int]:
+    """Return the copies that `checked_sides` makes as one array, and how many are queries."""
+    check_metric(metric)
+    q, g = checked_shape(query, "query"), checked_shape(gallery, "gallery")
     if q.shape[1] != g.shape[1]:
         raise ValueError(
             "`query` and `gallery` must have the same feature dimension. "
             f"Received: query of shape {q.shape}, gallery of shape {g.shape}"
         )
-    return q, g
+    both = np.empty((len(q) + len(g), q.shape[1]), np.float64)
+    checked_features(q, "query", out=both[: len(q)])
+    checked_features(g, "gallery", out=both[len(q) :])
+    return both, len(q)
+
+
+def check_metric(metric: str) -> None:
+    """Raise a ValueError unless `metric` is known."""
+    if metric not in ("euclidean", "cosine"):
+        raise ValueError(f'`metric` must be "euclidean" or "cosine". Received: {metric!r}')

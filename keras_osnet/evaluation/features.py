@@ -84,7 +84,7 @@ def concatenate(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
         >>> concatenate([[[0.0, 2.0]], [[3.0]]]).tolist()
         [[0.0, 1.0, 1.0]]
     """
-    arrays = [checked_features(one, f"features[{i}]") for i, one in enumerate(features)]
+    arrays = [checked_shape(one, f"features[{i}]") for i, one in enumerate(features)]
     if not arrays:
         raise ValueError("`features` must hold at least one array. Received: none")
     if len({len(array) for array in arrays}) > 1:
@@ -92,11 +92,18 @@ def concatenate(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
             "`features` must have one row an image in every array. "
             f"Received: arrays of shapes {[array.shape for array in arrays]}"
         )
-    return np.concatenate([scale_to_unit(array) for array in arrays], axis=1, dtype=np.float32)
+    result = np.empty((len(arrays[0]), sum(array.shape[1] for array in arrays)), np.float32)
+    start = 0
+    for index, array in enumerate(arrays):
+        # In float64 one after the other: they may be most of the memory there is.
+        part = slice(start, start + array.shape[1])
+        result[:, part] = scale_to_unit(checked_features(array, f"features[{index}]"))
+        start = part.stop
+    return result
 
 
-def checked_features(features: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Return a copy of the features as float64, or raise a ValueError that names the argument."""
+def checked_shape(features: ArrayLike, name: str) -> NDArray:
+    """Return the features as an array, or raise a ValueError if it is of another kind."""
     array = np.asarray(features)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
@@ -106,7 +113,22 @@ def checked_features(features: ArrayLike, name: str) -> NDArray[np.float64]:
     # By casting rule rather than by kind, so that bfloat16 from ml_dtypes is welcome too.
     if not np.can_cast(array.dtype, np.float64, casting="same_kind"):
         raise ValueError(f"`{name}` must hold real numbers. Received: dtype {array.dtype}")
-    array = array.astype(np.float64)
+    return array
+
+
+def checked_features(
+    features: ArrayLike, name: str, out: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return a copy of the features as float64, or raise a ValueError that names the argument.
+
+    Args:
+        features: Array (num_images, dim).
+        name: What the argument is called.
+        out: Where to put the copy; an array of its own by default.
+    """
+    given = checked_shape(features, name)
+    array = np.empty(given.shape, np.float64) if out is None else out
+    array[...] = given
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))

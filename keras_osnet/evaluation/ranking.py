@@ -92,12 +92,7 @@ def evaluate_ranking(
         >>> result.rank(1), result.rank(2), result.mean_average_precision, result.valid_queries
         (0.0, 1.0, 0.5, 1)
     """
-    matrix = np.asarray(distances)
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(
-            "`distances` must be a non-empty array (num_query, num_gallery). "
-            f"Received: shape {matrix.shape}"
-        )
+    matrix = checked_matrix(distances)
     check_max_rank(max_rank)
     labels = checked_labels(
         query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
@@ -158,6 +153,17 @@ def _match_ranks(distances: NDArray, matches: NDArray[np.bool_]) -> NDArray[np.i
         return ranks
     order = np.argsort(distances, kind="stable")
     return np.flatnonzero(matches[order]) + 1
+
+
+def checked_matrix(distances: ArrayLike) -> NDArray:
+    """Return the distances as an array, or raise a ValueError if it is no matrix."""
+    matrix = np.asarray(distances)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(
+            "`distances` must be a non-empty array (num_query, num_gallery). "
+            f"Received: shape {matrix.shape}"
+        )
+    return matrix
 
 
 def check_max_rank(max_rank: int) -> None:

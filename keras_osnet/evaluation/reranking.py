@@ -6,15 +6,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.evaluation.distances import DistanceRows, blocks, checked_sides
+from keras_osnet.evaluation.distances import DistanceRows, blocks, checked_together
 from keras_osnet.evaluation.reciprocal import Rows, encode, scaled
+
+K1 = 20
+"""How many neighbours the paper and torchreid encode an image by."""
 
 
 def k_reciprocal_rerank(
     query_gallery: ArrayLike,
     query_query: ArrayLike,
     gallery_gallery: ArrayLike,
-    k1: int = 20,
+    k1: int = K1,
     k2: int = 6,
     lambda_value: float = 0.3,
 ) -> NDArray[np.float32]:
@@ -71,7 +74,7 @@ def rerank_features(
     query: ArrayLike,
     gallery: ArrayLike,
     metric: Literal["euclidean", "cosine"] = "euclidean",
-    k1: int = 20,
+    k1: int = K1,
     k2: int = 6,
     lambda_value: float = 0.3,
 ) -> NDArray[np.float32]:
@@ -101,12 +104,12 @@ def rerank_features(
         [[0.   0.   0.82 1.  ]
          [0.89 0.81 0.   0.  ]]
     """
-    both = np.concatenate(checked_sides(query, gallery, metric))
-    return _filled(DistanceRows(both, both, metric), len(np.asarray(query)), k1, k2, lambda_value)
+    both, num_query = checked_together(query, gallery, metric)
+    return _filled(DistanceRows(both, both, metric), num_query, k1, k2, lambda_value)
 
 
 def rerank_rows(
-    rows: Rows, num_query: int, k1: int = 20, k2: int = 6, lambda_value: float = 0.3
+    rows: Rows, num_query: int, k1: int = K1, k2: int = 6, lambda_value: float = 0.3
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the re-ranked distances (some queries, num_gallery), in order.
 

@@ -1,12 +1,18 @@
 """The protocol of CUHK03's classic splits: one gallery image a person."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.evaluation.labels import checked_labels
-from keras_osnet.evaluation.ranking import RankingResult, evaluate_ranking
+from keras_osnet.evaluation.labels import Labels, checked_labels
+from keras_osnet.evaluation.ranking import (
+    RankingResult,
+    check_max_rank,
+    checked_matrix,
+    rank_rows,
+)
 
 
 def evaluate_single_gallery_shot(
@@ -61,39 +67,65 @@ def evaluate_single_gallery_shot(
         >>> round(result.rank(1), 1), result.rank(2), result.mean_average_precision
         (0.5, 1.0, 0.5)
     """
-    if repeats < 1:
-        raise ValueError(f"`repeats` must be at least 1. Received: {repeats}")
-    if seed < 0:
-        raise ValueError(f"`seed` must not be negative. Received: {seed}")
-    matrix = np.asarray(distances)
-    whole = evaluate_ranking(
-        matrix, query_ids, gallery_ids, query_cameras, gallery_cameras, max_rank
-    )
+    check_draws(repeats, seed)
+    matrix = checked_matrix(distances)
+    check_max_rank(max_rank)
     labels = checked_labels(
         query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
     )
+    return shoot_rows(matrix, labels, max_rank, repeats, seed)
+
+
+def shoot_rows(
+    rows: Iterable[NDArray], labels: Labels, max_rank: int, repeats: int, seed: int
+) -> RankingResult:
+    """Evaluate one query after the other, so that the rows need not all be there at once.
+
+    Args:
+        rows: The rows (num_gallery,) of the distance matrix, in order.
+        labels: The labels of both sides.
+        max_rank: Length of the CMC curve.
+        repeats: How many times images are drawn, for each query.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: If a distance is NaN or no query has a match.
+    """
     # The gallery, one identity after the other.
     order = np.argsort(labels.gallery_ids, kind="stable")
     identities, starts, counts = np.unique(
         labels.gallery_ids[order], return_index=True, return_counts=True
     )
     found_at = np.zeros(len(identities))
-    for row, (identity, camera) in enumerate(
-        zip(labels.query_ids, labels.query_cameras, strict=True)
-    ):
-        same = labels.gallery_ids == identity
-        candidates = np.flatnonzero(same & (labels.gallery_cameras != camera))
-        if not len(candidates):
-            continue
-        draws = np.random.default_rng([seed, row]).random((repeats, len(identities)))
-        drawn = order[starts + (draws * counts).astype(np.int64)]
-        own = np.searchsorted(identities, identity)
-        drawn[:, own] = candidates[(draws[:, own] * len(candidates)).astype(np.int64)]
-        found_at += np.bincount(_ranks(matrix[row], drawn, own) - 1, minlength=len(identities))
 
+    def drawn_from() -> Iterator[NDArray]:
+        """Hand the rows on to the ranking of the whole gallery, each once it has been used."""
+        for row, line in enumerate(rows):
+            identity = labels.query_ids[row]
+            same = labels.gallery_ids == identity
+            candidates = np.flatnonzero(
+                same & (labels.gallery_cameras != labels.query_cameras[row])
+            )
+            if len(candidates):
+                draws = np.random.default_rng([seed, row]).random((repeats, len(identities)))
+                drawn = order[starts + (draws * counts).astype(np.int64)]
+                own = np.searchsorted(identities, identity)
+                drawn[:, own] = candidates[(draws[:, own] * len(candidates)).astype(np.int64)]
+                found_at[:] += np.bincount(_ranks(line, drawn, own) - 1, minlength=len(identities))
+            yield line
+
+    whole = rank_rows(drawn_from(), labels, max_rank)
     cmc = np.cumsum(found_at)[:max_rank] / (repeats * whole.valid_queries)
     cmc.setflags(write=False)
     return replace(whole, cmc=cmc)
+
+
+def check_draws(repeats: int, seed: int) -> None:
+    """Raise a ValueError if images cannot be drawn so often, or with such a seed."""
+    if repeats < 1:
+        raise ValueError(f"`repeats` must be at least 1. Received: {repeats}")
+    if seed < 0:
+        raise ValueError(f"`seed` must not be negative. Received: {seed}")
 
 
 def _ranks(line: NDArray, drawn: NDArray[np.int64], own: np.intp) -> NDArray[np.int64]:

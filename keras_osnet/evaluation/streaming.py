@@ -1,15 +1,23 @@
 """Retrieval figures from embeddings, without the distance matrix between."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.evaluation.distances import DistanceRows, blocks, checked_sides
+from keras_osnet.evaluation.distances import (
+    DistanceRows,
+    blocks,
+    check_metric,
+    checked_together,
+)
 from keras_osnet.evaluation.labels import checked_labels
 from keras_osnet.evaluation.ranking import RankingResult, check_max_rank, rank_rows
-from keras_osnet.evaluation.reranking import rerank_rows
+from keras_osnet.evaluation.reranking import K1, rerank_rows
+from keras_osnet.evaluation.single_gallery_shot import check_draws, shoot_rows
+
+GalleryProtocol = Literal["market1501", "single-gallery-shot"]
+"""How a gallery that has been ranked is evaluated."""
 
 
 def evaluate_features(
@@ -22,13 +30,16 @@ def evaluate_features(
     metric: Literal["euclidean", "cosine"] = "euclidean",
     max_rank: int = 50,
     rerank: bool = False,
+    protocol: GalleryProtocol = "market1501",
+    repeats: int = 100,
+    seed: int = 0,
 ) -> RankingResult:
-    """Evaluate embeddings by the protocol of Market-1501, some queries at a time.
+    """Evaluate embeddings by the protocol of Market-1501 or CUHK03, some queries at a time.
 
     The figures are those of `evaluate_ranking(pairwise_distances(query, gallery, metric), ...)`,
-    to the last bit. Memory holds the embeddings in float64 and 64 MiB blocks of distances, but no
-    matrix of all queries by all gallery images: for MSMT17 (11,659 × 82,161, 512 numbers an
-    image) that is less than 1 GB instead of 4.
+    or of `evaluate_single_gallery_shot`, to the last bit. Memory holds the embeddings in float64
+    and 64 MiB blocks of distances, but no matrix of all queries by all gallery images: for MSMT17
+    (11,659 × 82,161, 512 numbers an image) that is less than 1 GB instead of 4.
 
     Args:
         query: Embeddings (num_query, dim) of any real dtype.
@@ -41,12 +52,19 @@ def evaluate_features(
         max_rank: Length of the CMC curve; at most `num_gallery` of it are kept.
         rerank: Whether to rank by the distances of `rerank_features`, with the parameters of the
             paper.
+        protocol: "market1501" searches the whole gallery, as `evaluate_ranking` does;
+            "single-gallery-shot" draws one image of every identity, many times, as
+            `evaluate_single_gallery_shot` does.
+        repeats: Of "single-gallery-shot": how many times images are drawn, for each query.
+        seed: Of "single-gallery-shot": seed of the draws, not negative.
 
     Returns:
         A `RankingResult`.
 
     Raises:
-        ValueError: For what `pairwise_distances` and `evaluate_ranking` refuse.
+        ValueError: For what `pairwise_distances`, `evaluate_ranking` and
+            `evaluate_single_gallery_shot` refuse; if `protocol` is unknown; if there are too few
+            images to re-rank.
         TypeError: For what `evaluate_ranking` refuses.
 
     Example:
@@ -59,17 +77,35 @@ def evaluate_features(
         >>> result.rank(1), result.mean_average_precision
         (1.0, 1.0)
     """
-    q, g = checked_sides(query, gallery, metric)
-    check_max_rank(max_rank)
+    check_ranking(metric, max_rank, protocol, repeats, seed)
+    both, num_query = checked_together(query, gallery, metric)
+    shape = (num_query, len(both) - num_query)
     labels = checked_labels(
-        query_ids, gallery_ids, query_cameras, gallery_cameras, (len(q), len(g)), "features"
+        query_ids, gallery_ids, query_cameras, gallery_cameras, shape, "features"
     )
     parts: Iterator[NDArray]
     if rerank:
-        both, num_query = np.concatenate([q, g]), len(q)
-        del q, g  # one copy is enough
+        if len(both) <= K1:
+            raise ValueError(
+                f"`rerank=True` needs at least {K1 + 1} images, queries and gallery together, as "
+                f"it compares images by the {K1} nearest of each. "
+                f"Received: {shape[0]} queries, {shape[1]} gallery images"
+            )
         parts = rerank_rows(DistanceRows(both, both, metric), num_query)
     else:
-        rows = DistanceRows(q, g, metric)
+        rows = DistanceRows(both[:num_query], both[num_query:], metric)
         parts = (rows[part] for part in blocks(rows.shape))
-    return rank_rows((line for part in parts for line in part), labels, max_rank)
+    lines = (line for part in parts for line in part)
+    if protocol == "single-gallery-shot":
+        return shoot_rows(lines, labels, max_rank, repeats, seed)
+    return rank_rows(lines, labels, max_rank)
+
+
+def check_ranking(metric: str, max_rank: int, protocol: str, repeats: int, seed: int) -> None:
+    """Raise a ValueError if an argument of `evaluate_features` that is no array is wrong."""
+    check_metric(metric)
+    check_max_rank(max_rank)
+    if protocol not in get_args(GalleryProtocol):
+        listed = " or ".join(f'"{name}"' for name in get_args(GalleryProtocol))
+        raise ValueError(f"`protocol` must be {listed}. Received: {protocol!r}")
+    check_draws(repeats, seed)

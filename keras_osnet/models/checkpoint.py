@@ -1,6 +1,7 @@
 """A file of weights and the network that it belongs to, read off the file."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,15 @@ class OpenedCheckpoint:
                 f"`head={head!r}` needs a classifier, and {self.path} has none. "
                 f"Received: head={head!r}"
             )
+        statistics = {
+            name: self.description[name] for name in ("mean", "std") if name in self.description
+        }
+        if statistics and not include_preprocessing:
+            warnings.warn(
+                f"{self.path} was trained with other statistics than ImageNet's: without the "
+                f"preprocessing inside, normalise its images by {statistics}.",
+                stacklevel=2,
+            )
         model = OSNet(
             **{name: self.description[name] for name in _NETWORK if name in self.description},
             head=head,
@@ -93,6 +103,7 @@ class OpenedCheckpoint:
             classes=None if head == "embedding" else self.classes,
             normalize=normalize,
             include_preprocessing=include_preprocessing,
+            **(statistics if include_preprocessing else {}),
         )
         if isinstance(self.source, TensorSource):
             return model, load_tensors(model, self.source.tensors)

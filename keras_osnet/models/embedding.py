@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.atomic import atomic_path
+from keras_osnet.checks import positive_integer
 from keras_osnet.data.images import UnreadableImageError, load_images
-from keras_osnet.layers.arguments import positive_integer
+from keras_osnet.evaluation.features import flip_average
 from keras_osnet.models.preprocessing import preprocess_input
 
 _BATCHES_AHEAD = 2
@@ -55,6 +56,7 @@ def embed_images(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 32,
+    flip: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> EmbeddedImages:
     """Compute the embeddings of image files, reading ahead in threads while the model works.
@@ -67,11 +69,14 @@ def embed_images(
             others.
         size: (height, width) that images are resized to; the model's own by default.
         batch_size: How many images the model takes at once.
+        flip: Whether to embed every image's mirror image too, which takes twice as long, and
+            average the two; see `keras_osnet.evaluation.flip_average`.
         progress: Called after every batch with the number of files done so far.
 
     Raises:
         ValueError: There are no paths, the model's output is not of the shape above, `size` is
-            needed, or `batch_size` is not positive.
+            needed, `batch_size` is not positive, or an embedding that `flip` is to average is not
+            finite.
         ImportError: Pillow is not installed.
 
     Example:
@@ -86,11 +91,10 @@ def embed_images(
     files = [Path(path) for path in paths]
     if not files:
         raise ValueError("`paths` must name at least one picture. Received: none")
-    dimension = _embedding_length(model)
-    size = _checked_size(model, size)
+    dimension, size = check_embedder(model, size)
     # One shape for every batch, the last one included: another would be compiled anew.
     batch_size = min(positive_integer("batch_size", batch_size), len(files))
-    prepare = _preparation(model)
+    prepare = preparation(model)
     chunks = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
 
     vectors = [np.empty((0, dimension), np.float32)]
@@ -104,13 +108,27 @@ def embed_images(
             for following in chunks[index + _BATCHES_AHEAD : index + _BATCHES_AHEAD + 1]:
                 ahead.append(reader.submit(load_images, following, size))
             if loaded.paths:
-                vectors.append(_predict(model, prepare(loaded.images), batch_size))
+                batch = _predict(model, prepare(loaded.images), batch_size)
+                if flip:
+                    mirror_images = np.ascontiguousarray(loaded.images[:, :, ::-1])
+                    mirrored = _predict(model, prepare(mirror_images), batch_size)
+                    batch = flip_average(batch, mirrored)
+                vectors.append(batch)
             readable += loaded.paths
             unreadable += loaded.unreadable
             done += len(chunk)
             if progress is not None:
                 progress(done)
     return EmbeddedImages(np.concatenate(vectors), readable, unreadable)
+
+
+def check_embedder(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, tuple[int, int]]:
+    """Return the length of a model's embeddings and the (height, width) of its images.
+
+    Raises:
+        ValueError: The model is none that `embed_images` takes, or not with images of this size.
+    """
+    return _embedding_length(model), _checked_size(model, size)
 
 
 def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
@@ -120,7 +138,8 @@ def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np
     return np.asarray(model.predict_on_batch(batch)[: len(images)], np.float32)
 
 
-def _preparation(model: keras.Model) -> Callable[[NDArray], Any]:
+def preparation(model: keras.Model) -> Callable[[NDArray], Any]:
+    """Return what turns pixels (batch, height, width, 3) into what a model takes."""
     if any(layer.name == "preprocessing" for layer in model.layers):
         return lambda images: images
     return preprocess_input

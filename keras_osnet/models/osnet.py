@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
+from keras_osnet.checks import positive_integer
 from keras_osnet.layers import aggregation_gate
-from keras_osnet.layers.arguments import one_of, positive_integer
+from keras_osnet.layers.arguments import one_of
 from keras_osnet.models import heads
 from keras_osnet.models.backbone import backbone
 from keras_osnet.models.configuration import Configuration
 from keras_osnet.models.inputs import IMAGENET_SIZE, RE_ID_SIZE, image_input
 from keras_osnet.models.preprocessing import preprocessing_layer
+from keras_osnet.pixels import MEAN, STD
 from keras_osnet.weights import open_weights
 
 _DEFAULT_CLASSES = {"classification": 1000, "attribute": 26}
@@ -34,6 +37,8 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     feature_dim: int | None = 512,
     normalize: bool = False,
     include_preprocessing: bool = False,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     outputs: Sequence[str] | None = None,
     depths: Sequence[int] = (2, 2, 2),
     streams: int | Sequence[int] = 4,
@@ -72,6 +77,10 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         feature_dim: Length of the embedding. None takes the pooled features as they are.
         normalize: Scale the embedding to length 1 (`head="embedding"` only).
         include_preprocessing: Put `preprocess_input` inside, so that the model takes RGB 0–255.
+        mean: Of red, green and blue in 0–1, in place of ImageNet's, for `include_preprocessing`:
+            a network trained with the statistics of its own dataset (supplement, Table 12a; see
+            `keras_osnet.data.pixel_statistics`) takes no others.
+        std: Their standard deviations, above 0; given with `mean`.
         outputs: Names of intermediates to return in place of the head's result, as a dict: the
             stages `conv1`, `maxpool`, `conv2`, `transition2`, `conv3`, `transition3`, `conv4`,
             `conv5`; the blocks `conv2_block1`, …; their gating vectors `conv2_block1_gates`, …
@@ -121,6 +130,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         classes = positive_integer("classes", classes)
     if weights is not None and head == "classification":
         one_of("classifier_activation", classifier_activation, ("softmax", None))
+    statistics = _checked_statistics(mean, std, include_preprocessing)
     source = None
     if weights is not None:
         source = open_weights(weights, variant=variant, width=configuration.width)
@@ -135,7 +145,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     )
 
     if include_preprocessing:
-        image = preprocessing_layer()(image)
+        image = preprocessing_layer(*statistics)(image)
     has_gates = fusion in aggregation_gate.KINDS
     wants_gates = any(str(output).endswith("_gates") for output in outputs or ())
     named = backbone(image, configuration, gates=has_gates and wants_gates)
@@ -177,6 +187,25 @@ def _checked_head(head: str | None, include_top: bool, normalize: bool) -> str |
             f"Received: include_top={include_top}, head={head!r}"
         )
     return head
+
+
+def _checked_statistics(mean: Any, std: Any, include_preprocessing: bool) -> tuple[Any, Any]:
+    """Mean and standard deviation that preprocessing inside the model goes by."""
+    if mean is None and std is None:
+        return MEAN, STD
+    if not include_preprocessing:
+        raise ValueError(
+            "`mean` and `std` are those of the preprocessing inside the model, so they need "
+            f"`include_preprocessing=True`. Received: mean={mean!r}, std={std!r} without it"
+        )
+    given = [np.asarray(values) for values in (mean, std)]
+    good = all(each.shape == (3,) and each.dtype.kind == "f" for each in given)
+    if not good or not (given[0] >= 0).all() or not ((given[1] > 0) & (given[1] <= 1)).all():
+        raise ValueError(
+            "`mean` and `std` must be three numbers each, of pixels in 0–1. "
+            f"Received: mean={mean!r}, std={std!r}"
+        )
+    return [float(each) for each in given[0]], [float(each) for each in given[1]]
 
 
 def _reason_for_rgb(weights: Any, include_preprocessing: bool) -> str | None:

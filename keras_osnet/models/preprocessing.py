@@ -47,11 +47,13 @@ def preprocess_input(images: Any) -> Any:
     return (pixels / 255.0 - mean) / std
 
 
-def preprocessing_layer() -> keras.layers.Layer:
-    """Return `preprocess_input` as a layer that is saved and exported with a model."""
+def preprocessing_layer(
+    mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+) -> keras.layers.Layer:
+    """Return `preprocess_input`, or the same by other numbers, as a layer that a model keeps."""
     return keras.layers.Rescaling(
-        scale=[1.0 / (255.0 * std) for std in STD],
-        offset=[-mean / std for mean, std in zip(MEAN, STD, strict=True)],
+        scale=[1.0 / (255.0 * each) for each in std],
+        offset=[-one / other for one, other in zip(mean, std, strict=True)],
         dtype="float32",
         name="preprocessing",
     )

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_osnet.layers import OmniScaleBlock
+from keras_osnet.pixels import MEAN, STD
 from keras_osnet.weights.architecture import STEM_CHANNELS
 
 _STAGES = ("conv2", "conv3", "conv4")
@@ -58,7 +60,7 @@ def describe_model(model: keras.Model) -> dict[str, Any]:
     description = {
         **_backbone(model, layers),
         "input_shape": list(model.inputs[0].shape[1:]),
-        "include_preprocessing": "preprocessing" in layers,
+        **_preprocessing(layers.get("preprocessing")),
         **_head(model, layers),
     }
     if isinstance(model.output, Mapping):
@@ -97,6 +99,18 @@ def _backbone(model: keras.Model, layers: Mapping[str, Any]) -> dict[str, Any]:
         "fusion": fusion,
         "convolution": convolution,
         "stem": _STEM_KERNELS[stem.kernel_size],
+    }
+
+
+def _preprocessing(layer: Any) -> dict[str, Any]:
+    if layer is None:
+        return {"include_preprocessing": False}
+    std = [1 / (255 * scale) for scale in layer.scale]
+    mean = [-offset * each for offset, each in zip(layer.offset, std, strict=True)]
+    usual = np.allclose(mean, MEAN, atol=1e-9) and np.allclose(std, STD, atol=1e-9)
+    return {
+        "include_preprocessing": True,
+        **({} if usual else {"mean": np.round(mean, 9).tolist(), "std": np.round(std, 9).tolist()}),
     }
 
 

@@ -64,6 +64,18 @@ def test_unreadable_files_shift_nothing(people, model, tmp_path):
     assert embed_images(model, [broken]).vectors.shape == (0, 512)
 
 
+def test_mirror_images(people, model):
+    paths = [person.path for person in people]
+    images = np.stack([read_image(path, (64, 32)) for path in paths])
+    straight, mirrored = (
+        keras.ops.convert_to_numpy(model(np.ascontiguousarray(side), training=False))
+        for side in (images, images[:, :, ::-1])
+    )
+    embedded = embed_images(model, paths, batch_size=5, flip=True)
+    np.testing.assert_allclose(embedded.vectors, (straight + mirrored) / 2, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(embedded.vectors, straight, rtol=1e-3)
+
+
 def test_saving(people, model, tmp_path):
     embedded = embed_images(model, [people[0].path])
     with pytest.raises(ValueError, match=r"end in \.npz.*Received: .*vectors"):
@@ -112,7 +124,7 @@ def test_retrieval_is_embedding_distance_and_ranking(people, model, tmp_path, me
     )
     assert result.ranking.mean_average_precision == pytest.approx(expected.mean_average_precision)
     np.testing.assert_allclose(result.ranking.cmc, expected.cmc)
-    assert (result.queries, result.gallery) == (6, 6)
+    assert (result.queries, result.gallery, result.cameras_known) == (6, 6, True)
     assert [error.path for error in result.unreadable] == [broken]
 
 
@@ -129,3 +141,5 @@ def test_pictures_without_cameras(people, model):
     result = evaluate_retrieval(model, bare, bare)
     assert result.ranking.rank(1) == 1  # every picture finds itself
     assert result.gallery == 12
+    assert not result.cameras_known
+    assert not evaluate_retrieval(model, people, [*people[1:], bare[0]]).cameras_known
