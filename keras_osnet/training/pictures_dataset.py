@@ -8,6 +8,7 @@ an endless PyDataset it warns that it will not: `shuffle=False` says that none i
 """
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -28,19 +29,30 @@ class PicturesDataset(keras.utils.PyDataset):
     Args:
         pictures: Where the batches come from.
         first_epoch: What the first epoch asked for is; `fit`'s `initial_epoch` after a restart.
+        outputs: Names of outputs of the model that all learn the same labels, which then come as a
+            dict; of the model's only output if not given.
+
+    Raises:
+        ValueError: If `outputs` is not a list of names.
 
     Example:
         ```python
-        dataset = PicturesDataset(pictures)
+        dataset = PicturesDataset(pictures, outputs=["embedding", "logits"])
         model.fit(dataset, steps_per_epoch=len(pictures), epochs=60, shuffle=False)
         ```
     """
 
-    def __init__(self, pictures: TrainingPictures, first_epoch: int = 0) -> None:
+    def __init__(
+        self,
+        pictures: TrainingPictures,
+        first_epoch: int = 0,
+        outputs: Sequence[str] | None = None,
+    ) -> None:
         # With more, Keras makes batches in threads, and loses those in flight when an epoch ends.
         super().__init__(workers=1)
         self.pictures = pictures
         self.first_epoch = first_epoch
+        self.outputs = _checked_outputs(outputs)
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._coming: dict[int, Future] = {}
         self._lock = threading.Lock()
@@ -50,7 +62,7 @@ class PicturesDataset(keras.utils.PyDataset):
         """None, which to Keras means endless."""
         return
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
         """Return batch `index`, counted from the start of the first epoch on."""
         with self._lock:
             wanted = range(index, index + 1 + _AHEAD)
@@ -63,21 +75,27 @@ class PicturesDataset(keras.utils.PyDataset):
                         numbered_batch, self.pictures, self.first_epoch, number
                     )
             batch = self._coming[index]
-        return batch.result()
+        images, labels = batch.result()
+        return images, _for_outputs(labels, self.outputs)
 
 
-def pictures_tf_dataset(pictures: TrainingPictures, first_epoch: int = 0) -> Any:
+def pictures_tf_dataset(
+    pictures: TrainingPictures, first_epoch: int = 0, outputs: Sequence[str] | None = None
+) -> Any:
     """Training pictures as a tf.data.Dataset, to go on with or to distribute.
 
     Args:
         pictures: Where the batches come from.
         first_epoch: What the first epoch is; `fit`'s `initial_epoch` after a restart.
+        outputs: Names of outputs of the model that all learn the same labels, as for
+            `PicturesDataset`.
 
     Returns:
         A `tf.data.Dataset` of (images, labels) without end, prefetched.
 
     Raises:
         ImportError: If TensorFlow is not installed.
+        ValueError: If `outputs` is not a list of names.
 
     Example:
         ```python
@@ -87,6 +105,7 @@ def pictures_tf_dataset(pictures: TrainingPictures, first_epoch: int = 0) -> Any
     """
     import tensorflow as tf
 
+    names = _checked_outputs(outputs)
     example = pictures.batch(first_epoch, 0)
     types = [tf.as_dtype(array.dtype) for array in example]
 
@@ -96,7 +115,8 @@ def pictures_tf_dataset(pictures: TrainingPictures, first_epoch: int = 0) -> Any
         )
         for tensor, array in zip(batch, example, strict=True):
             tensor.set_shape(array.shape)
-        return tuple(batch)
+        images, labels = batch
+        return images, _for_outputs(labels, names)
 
     return tf.data.Dataset.counter().map(load).prefetch(_AHEAD)
 
@@ -107,3 +127,18 @@ def numbered_batch(
     """The batch with a number, counted from the start of the first epoch on."""
     epoch, index = divmod(number, len(pictures))
     return pictures.batch(first_epoch + epoch, index)
+
+
+def _checked_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:
+    if outputs is None:
+        return None
+    if isinstance(outputs, str) or not outputs or not all(isinstance(n, str) for n in outputs):
+        raise ValueError(
+            "`outputs` must be a list of names of the model's outputs, or None. "
+            f"Received: {outputs!r}"
+        )
+    return tuple(outputs)
+
+
+def _for_outputs(labels: Any, outputs: tuple[str, ...] | None) -> Any:
+    return labels if outputs is None else dict.fromkeys(outputs, labels)

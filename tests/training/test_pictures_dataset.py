@@ -4,7 +4,14 @@ import pytest
 
 from keras_osnet import OSNet
 from keras_osnet.data import ReidDataset, UnreadableImageError, read_folder, write_synthetic_people
-from keras_osnet.data.augmentation import Normalize, RandomErasing, RandomFlip, RandomPatch
+from keras_osnet.data.augmentation import (
+    Normalize,
+    PadAndCrop,
+    RandomErasing,
+    RandomFlip,
+    RandomPatch,
+    RandomWindow,
+)
 from keras_osnet.data.pipeline import TrainingPictures
 from keras_osnet.training.pictures_dataset import PicturesDataset, pictures_tf_dataset
 
@@ -99,6 +106,42 @@ def test_fit_sees_the_batches_of_each_epoch_in_order(make):
     if keras.backend.backend() == "tensorflow":
         from_tensors = losses(pictures_tf_dataset(pictures), epochs=3)
         np.testing.assert_allclose(from_tensors, expected(range(3)), 1e-5)
+
+
+def test_an_array_and_windows_of_it():
+    pytest.importorskip("tensorflow")
+    images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    pictures = TrainingPictures(
+        images, np.arange(12), batch_size=4, steps=(PadAndCrop(), RandomWindow((28, 24)))
+    )
+    tensors = pictures_tf_dataset(pictures).take(3)
+    assert tensors.element_spec[0].shape == (4, 28, 24, 3)
+    dataset = PicturesDataset(pictures)
+    for index, tensor in enumerate(tensors):
+        assert same(pictures.batch(0, index), tensor)
+        assert same(dataset[index], tensor)
+
+
+def test_outputs_that_learn_the_same_labels(make):
+    pytest.importorskip("tensorflow")
+    pictures = make(steps=())
+    images, labels = pictures.batch(1, 0)
+    names = ["embedding", "logits"]
+    [tensors] = pictures_tf_dataset(pictures, 1, outputs=names).take(1)
+    for batch in (PicturesDataset(pictures, 1, outputs=names)[0], tensors):
+        assert list(batch[1]) == names
+        for name in names:
+            assert same((images, labels), (batch[0], batch[1][name]))
+
+
+@pytest.mark.parametrize("outputs", ["logits", [], [0]])
+def test_outputs_that_are_no_names(make, outputs):
+    pattern = r"`outputs` must be a list of names.*Received: "
+    with pytest.raises(ValueError, match=pattern):
+        PicturesDataset(make(), outputs=outputs)
+    pytest.importorskip("tensorflow")
+    with pytest.raises(ValueError, match=pattern):
+        pictures_tf_dataset(make(), outputs=outputs)
 
 
 def test_a_broken_file_is_named(tmp_path):

@@ -1,0 +1,137 @@
+"""From a recipe to the network that it trains."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from keras_osnet.models import OSNet, open_checkpoint
+from keras_osnet.models.checkpoint import OpenedCheckpoint
+from keras_osnet.training.recipe import Recipe, load_recipe
+
+_RECIPES_OWN = "recipe"
+
+_NETWORK = ("stem", "depths")
+"""Arguments of `OSNet` in a recipe that weights are bound to, besides variant and width."""
+
+_KNOWN = ("variant", "width", "pooling", *_NETWORK, "input_size", "weights")
+
+
+def build_model(
+    recipe: Recipe | str | os.PathLike[str],
+    *,
+    width: float | None = None,
+    variant: str | None = None,
+    weights: str | os.PathLike[str] | None = _RECIPES_OWN,
+    input_size: Sequence[int] | None = None,
+) -> keras.Model | list[keras.Model]:
+    """Build the network that a recipe trains, for `train`.
+
+    What the arguments leave open is the recipe's, from its table `model`: `variant`, `width`,
+    `pooling`, `stem`, `depths`, `input_size` and `weights`, all optional.
+
+    Args:
+        recipe: One of `list_recipes()`, a `.toml` file, or a `Recipe`.
+        width: Width multiplier. None takes the recipe's, else what a file of weights holds; 1.0
+            for a tag and for random weights.
+        variant: `"base"`, `"ibn"` or `"ain"`. None takes the recipe's, else what a file of weights
+            holds; `"base"` for a tag and for random weights.
+        weights: Where to start from: `"recipe"` for the recipe's own; a tag, a local file or
+            `"hf://owner/repo[/file][@revision]"`, as for `OSNet`; or None for random initial
+            values, those of Keras's random seed.
+        input_size: (height, width) of the images. None takes the recipe's, else what the weights
+            were trained at, else 256×128.
+
+    Returns:
+        An `OSNet(head="embedding", include_preprocessing=True)`, from RGB 0–255 (batch, height,
+        width, 3) to embeddings (batch, dim); what is trained from it takes pixels, too. For a
+        recipe with mutual learning a list of two. With random weights they differ; from the same
+        weights they are equal until `train` adds classifiers, which differ.
+
+    Raises:
+        ValueError: An argument or the recipe's table is wrong, or the weights are of another
+            network; the message names it.
+        OSError: The weights cannot be read or downloaded.
+
+    Example:
+        >>> model = build_model("cifar", width=0.25)
+        >>> model.name, model.input_shape, model.output_shape
+        ('osnet_x0_25', (None, 32, 32, 3), (None, 512))
+        >>> len(build_model("triplet_mutual", width=0.25, weights=None, input_size=(64, 32)))
+        2
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
+    table = _checked_table(recipe)
+    width = table.get("width") if width is None else width
+    variant = table.get("variant") if variant is None else variant
+    weights = table.get("weights") if weights == _RECIPES_OWN else weights
+    input_size = table.get("input_size") if input_size is None else input_size
+    size = None if input_size is None else _pair(input_size)
+    count = 2 if recipe.task == "identities" and recipe.loss_term("mutual") else 1
+    if weights is None:
+        models = [
+            OSNet(
+                1.0 if width is None else width,
+                variant=variant or "base",
+                head="embedding",
+                input_shape=None if size is None else (*size, 3),
+                include_preprocessing=True,
+                **{key: table[key] for key in ("pooling", *_NETWORK) if key in table},
+            )
+            for _ in range(count)
+        ]
+    else:
+        checkpoint = _fitted(open_checkpoint(weights, width=width, variant=variant), recipe, table)
+        models = [
+            checkpoint.build(
+                head="embedding",
+                size=size or checkpoint.embedding_size,
+                include_preprocessing=True,
+            )[0]
+            for _ in range(count)
+        ]
+    return models if count > 1 else models[0]
+
+
+def _checked_table(recipe: Recipe) -> dict[str, Any]:
+    unknown = sorted(set(recipe.model) - set(_KNOWN))
+    if unknown:
+        raise ValueError(
+            f"`model` of the recipe {recipe.name!r} may have {', '.join(_KNOWN)}. "
+            f"Received: {', '.join(unknown)}"
+        )
+    return dict(recipe.model)
+
+
+def _fitted(
+    checkpoint: OpenedCheckpoint, recipe: Recipe, table: dict[str, Any]
+) -> OpenedCheckpoint:
+    """The checkpoint of the network that the recipe wants, as far as its weights allow."""
+    wanted = {key: table[key] for key in _NETWORK if key in table}
+    for key, value in wanted.items():
+        held = checkpoint.description.get(key, value)
+        if _plain(held) != _plain(value):
+            raise ValueError(
+                f"`weights` must be of the network that the recipe {recipe.name!r} trains, with "
+                f"{key}={value!r}. Received: {checkpoint.path} with {key}={held!r}"
+            )
+    # Pooling has no weights: what it was in an earlier training does not bind this one.
+    if "pooling" in table:
+        wanted["pooling"] = table["pooling"]
+    return replace(checkpoint, description={**checkpoint.description, **wanted})
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    listed = isinstance(size, list | tuple) and len(size) == 2
+    if not listed or not all(type(each) is int and each > 0 for each in size):
+        raise ValueError(
+            f"`input_size` must be (height, width), two positive integers. Received: {size!r}"
+        )
+    return size[0], size[1]

@@ -1,0 +1,100 @@
+"""The same training several times, and what is left of its figures on average."""
+
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_osnet.data.datasets.dataset import AttributeDataset, Dataset, ReidDataset
+from keras_osnet.training.distribution import distributed
+from keras_osnet.training.recipe import Recipe
+from keras_osnet.training.runner import TrainedRun, train
+
+
+@dataclass(frozen=True, eq=False)
+class RepeatedRuns:
+    """Several trainings by one recipe.
+
+    Attributes:
+        runs: Each of them, the splits one after the other, each with all seeds.
+        mean: Mean of every figure of the test.
+        std: Standard deviation of every figure over the runs (divided by runs - 1); 0 for one run.
+    """
+
+    runs: list[TrainedRun]
+    mean: dict[str, float]
+    std: dict[str, float]
+
+
+def train_repeatedly(
+    recipe: Recipe | str | os.PathLike[str],
+    make_model: Callable[[int], keras.Model | Sequence[keras.Model]],
+    datasets: Dataset | Sequence[Dataset],
+    folder: str | os.PathLike[str],
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    distribution: str | None = None,
+    **arguments: Any,
+) -> RepeatedRuns:
+    """Train with several seeds (supplement, Table 12), or on several splits (VIPeR, GRID), or both.
+
+    Args:
+        recipe: As for `train`.
+        make_model: Makes a new model, or models, for a seed. Keras's random seed is set to it
+            before.
+        datasets: One dataset, or its splits as `read_splits` gives them.
+        folder: Gets a folder for each training: `seed-0`, or `split-0-seed-0`. Where one is
+            finished it is not repeated, so that the same call goes on after an interruption.
+        seeds: One training each.
+        distribution: As for `train`.
+        **arguments: As for `train`.
+
+    Returns:
+        The trainings, and mean and spread of their figures.
+
+    Raises:
+        ValueError: There are no seeds or datasets, or the datasets have no test; or as `train`.
+    """
+    splits = list(datasets) if isinstance(datasets, Sequence) else [datasets]
+    if not splits or not seeds:
+        raise ValueError(
+            "`datasets` and `seeds` must be at least one each. "
+            f"Received: {len(splits)} datasets, {len(seeds)} seeds"
+        )
+    untested = [split.name for split in splits if not _has_test(split)]
+    if untested:
+        raise ValueError(
+            f"`datasets` must have something to test on. Received: {', '.join(untested)} without"
+        )
+    runs = []
+    # Entered here, so that models are built inside.
+    with distributed(distribution):
+        for number, dataset in enumerate(splits):
+            for seed in seeds:
+                name = f"seed-{seed}" if len(splits) == 1 else f"split-{number}-seed-{seed}"
+                keras.utils.set_random_seed(seed)
+                model = make_model(seed)
+                run = train(recipe, model, dataset, Path(folder) / name, seed=seed, **arguments)
+                runs.append(run)
+    results = [run.result or {} for run in runs]
+    figures = [name for name, value in results[0].items() if isinstance(value, float)]
+    values = {name: [result[name] for result in results] for name in figures}
+    return RepeatedRuns(
+        runs=runs,
+        mean={name: statistics.fmean(each) for name, each in values.items()},
+        std={
+            name: statistics.stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()
+        },
+    )
+
+
+def _has_test(dataset: Dataset) -> bool:
+    if isinstance(dataset, ReidDataset):
+        return bool(dataset.query)
+    if isinstance(dataset, AttributeDataset):
+        return bool(dataset.test.paths)
+    return len(dataset.test.labels) > 0

@@ -1,0 +1,188 @@
+import tomllib
+from importlib import resources
+
+import pytest
+
+from keras_osnet.data.augmentation import RandomErasing, RandomFlip
+from keras_osnet.training import L2SGD, AMSGrad, list_recipes, load_recipe
+
+RECIPES = list_recipes()
+
+
+def test_the_papers_recipes_are_there():
+    assert {
+        "from_scratch",
+        "fine_tune",
+        "fine_tune_narrow",
+        "fine_tune_cosine",
+        "few_people",
+        "cross_domain",
+        "cross_domain_ain",
+        "triplet",
+        "triplet_mutual",
+        "entropy",
+        "attributes",
+        "small_dataset",
+        "cifar",
+        "imagenet",
+    } == set(RECIPES)
+    assert all(RECIPES.values())
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_can_be_made(name):
+    recipe = load_recipe(name)
+    assert float(recipe.make_optimizer().learning_rate) == pytest.approx(recipe.learning_rate(0))
+    assert recipe.make_steps()
+    assert recipe.title
+    assert recipe.source
+
+
+# The numbers as the paper (section 4.1, supplement) and the reference's configurations have them.
+@pytest.mark.parametrize(
+    ("name", "epochs", "alone", "batch", "rates"),
+    [
+        (
+            "from_scratch",
+            350,
+            0,
+            64,
+            {0: 0.065, 149: 0.065, 150: 0.0065, 225: 0.00065, 300: 0.000065, 349: 0.000065},
+        ),
+        ("fine_tune", 150, 10, 64, {0: 0.0015, 59: 0.0015, 60: 0.00015, 120: 0.000015}),
+        ("fine_tune_narrow", 180, 10, 128, {0: 0.003, 80: 0.0003, 160: 0.00003}),
+        ("fine_tune_cosine", 250, 10, 64, {0: 0.0015, 125: 0.00075}),
+        ("cross_domain_ain", 100, 10, 64, {0: 0.0015, 50: 0.00075}),
+        ("attributes", 50, 0, 32, {29: 0.065, 30: 0.0065, 40: 0.00065}),
+        ("triplet", 150, 10, (16, 4), {0: 0.0015}),
+        ("imagenet", 120, 0, 1024, {0: 0.4}),
+        ("cifar", 200, 0, 128, {0: 0.1, 60: 0.02, 120: 0.004, 160: 0.0008}),
+    ],
+)
+def test_published_numbers(name, epochs, alone, batch, rates):
+    recipe = load_recipe(name)
+    assert (recipe.epochs, recipe.classifier_alone, recipe.batch_size) == (epochs, alone, batch)
+    for epoch, rate in rates.items():
+        assert recipe.learning_rate(epoch) == pytest.approx(rate)
+
+
+def test_optimisers_are_the_references():
+    scratch = load_recipe("from_scratch").make_optimizer()
+    assert isinstance(scratch, L2SGD)
+    assert (scratch.momentum, scratch.nesterov, scratch.l2) == (0.9, False, 5e-4)
+    tuning = load_recipe("fine_tune").make_optimizer()
+    assert isinstance(tuning, AMSGrad)
+    assert (tuning.beta_1, tuning.beta_2, tuning.epsilon, tuning.l2) == (0.9, 0.999, 1e-8, 5e-4)
+    assert load_recipe("imagenet").make_optimizer().l2 == 4e-5
+
+
+def test_steps_and_losses():
+    assert load_recipe("fine_tune").make_steps() == [RandomFlip(), RandomErasing()]
+    names = {type(step).__name__ for step in load_recipe("cross_domain_ain").make_steps()}
+    assert names == {"RandomFlip", "ColorJitter"}
+    recipe = load_recipe("triplet_mutual")
+    assert recipe.loss_term("triplet_weight") == 0.5
+    assert recipe.loss_term("triplet_margin") == 0.3
+    assert recipe.loss_term("mutual") is True
+    assert load_recipe("fine_tune").loss_term("mutual") is False
+
+
+def test_fewer_epochs_keep_their_shares():
+    recipe = load_recipe("from_scratch").with_epochs(70)
+    assert recipe.schedule["milestones"] == [30, 45, 60]
+    assert recipe.learning_rate(69) == pytest.approx(0.000065)
+    cosine = load_recipe("few_people").with_epochs(8)
+    assert (cosine.classifier_alone, cosine.learning_rate(4)) == (1, pytest.approx(1.5e-4))
+    with pytest.raises(ValueError, match=r"`epochs` of few_people must be .* Received: 0"):
+        load_recipe("few_people").with_epochs(0)
+
+
+def test_a_changed_recipe_is_checked_again():
+    recipe = load_recipe("few_people")
+    changed = recipe.changed({"optimizer.clipnorm": 1.0, "hold_out": 0.5})
+    assert changed.make_optimizer().clipnorm == 1.0
+    assert (recipe.hold_out, changed.hold_out) == (0.2, 0.5)
+    assert "clipnorm" not in recipe.optimizer
+    with pytest.raises(ValueError, match=r"`optimizer` of few_people: .*weight_decay"):
+        recipe.changed({"optimizer.weight_decay": 0.1})
+    with pytest.raises(ValueError, match=r"does not know epoch\b"):
+        recipe.changed({"epoch": 3})
+    with pytest.raises(ValueError, match=r"tables are optimizer.* Received: 'optimiser.l2'"):
+        recipe.changed({"optimiser.l2": 0.0})
+
+
+def test_to_dict_makes_the_recipe_again():
+    for name in RECIPES:
+        recipe = load_recipe(name)
+        assert recipe.changed(recipe.to_dict()) == recipe
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'task = "identities"\nepochs = 3\nbatch_size = 8\n'
+        'optimizer = { name = "sgd", learning_rate = 0.1 }\nschedule = { name = "constant" }\n'
+    )
+    recipe = load_recipe(path)
+    assert (recipe.name, recipe.epochs, recipe.learning_rate(2)) == ("mine", 3, 0.1)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.toml"):
+        load_recipe(tmp_path / "nowhere.toml")
+    path.write_text("task = ")
+    with pytest.raises(ValueError, match=r"TOML file\. Received: .*mine\.toml"):
+        load_recipe(path)
+    with pytest.raises(ValueError, match=r"one of .*few_people.* Received: 'no_such'"):
+        load_recipe("no_such")
+
+
+BASE = {
+    "task": "identities",
+    "epochs": 3,
+    "batch_size": 8,
+    "optimizer": {"name": "sgd", "learning_rate": 0.1},
+    "schedule": {"name": "constant"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "faces"}, r"`task` .* one of identities"),
+        ({"epochs": 2.5}, r"`epochs` .* Received: 2\.5"),
+        ({"epochs": True}, r"`epochs` .* Received: True"),
+        ({"classifier_alone": 4}, r"`classifier_alone` .* at most 3"),
+        ({"hold_out": 1}, r"`hold_out` .* below 1"),
+        ({"batch_size": [4]}, r"`batch_size` .* two positive integers"),
+        ({"batch_size": 0}, r"`batch_size` .* at least 1"),
+        ({"read_size": 256}, r"`read_size`"),
+        ({"optimizer": "sgd"}, r"`optimizer` .* a table"),
+        ({"optimizer": {"name": "adam", "learning_rate": 0.1}}, r"`optimizer.name` .* sgd, amsgr"),
+        ({"optimizer": {"name": "sgd"}}, r"`optimizer.learning_rate`"),
+        ({"optimizer": {"name": "sgd", "learning_rate": 0.1, "speed": 3}}, r"`optimizer` .*speed"),
+        ({"schedule": {"name": "steps", "factor": 0.1}}, r"made of factor, milestones"),
+        ({"schedule": {"name": "cosine", "factor": 0.1}}, r"made of nothing else"),
+        ({"schedule": {"name": "linear"}}, r"`schedule.name`"),
+        (
+            {"schedule": {"name": "steps", "factor": 0.1, "milestones": [1.5]}},
+            r"`schedule.milestones`",
+        ),
+        ({"augmentation": {"name": "RandomFlip"}}, r"`augmentation` .* list of tables"),
+        ({"augmentation": [{"name": "Normalize"}]}, r"`name` must be one of"),
+        ({"augmentation": [{"name": "RandomFlip", "p": 1}]}, r"wrong step.*'p'"),
+        ({"loss": {"margin": 0.3}}, r"`loss` .* label_smoothing"),
+        ({"loss": {"label_smoothing": "much"}}, r"`loss.label_smoothing`"),
+        ({"loss": {"mutual": 1}}, r"`loss.mutual` .* true or false"),
+        ({"loss": {"triplet_weight": 0.5}}, r"`batch_size` .*\(people, pictures of each"),
+    ],
+)
+def test_what_is_wrong_is_named(changes, message):
+    recipe = load_recipe("few_people").changed({**BASE, "classifier_alone": 0})
+    with pytest.raises(ValueError, match=message):
+        recipe.changed({**BASE, "classifier_alone": 0, **changes})
+
+
+def test_every_file_says_where_its_numbers_are_from():
+    folder = resources.files("keras_osnet.training") / "recipes"
+    for file in folder.iterdir():
+        text = file.read_text("utf-8")
+        assert text.startswith("# "), file.name
+        assert {"title", "source"} <= set(tomllib.loads(text)), file.name
