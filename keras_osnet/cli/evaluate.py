@@ -1,5 +1,6 @@
 """`keras-osnet evaluate`: retrieval figures on pictures of people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,18 +9,27 @@ import click
 from keras_osnet.cli import options
 from keras_osnet.cli.console import print_facts, print_json, print_table, progress
 from keras_osnet.cli.embedder import load_embedder
+from keras_osnet.cli.people import PeopleSource, people_options
+from keras_osnet.cli.retrieval_task import retrieval_task
 from keras_osnet.cli.unreadable import warn_unreadable
 
 if TYPE_CHECKING:
-    from keras_osnet.data import PersonImage
+    from keras_osnet.evaluation import RankingResult
     from keras_osnet.models import RetrievalResult
 
 _RANKS = (1, 5, 10)
+_PROTOCOLS = ("market1501", "single-gallery-shot")
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+_NOTHING_LEFT_OUT = (
+    "Cameras are not known: no picture is left out of the gallery, so near-duplicates of a query "
+    "count as found."
+)
 
 
 @click.command("evaluate")
-@click.option("--data", type=_FOLDER, help="One folder for queries and gallery.")
+@people_options
+@click.option("--all-splits", is_flag=True, help="Of --dataset: average over all of its splits.")
 @click.option(
     "--query-camera",
     type=int,
@@ -28,10 +38,18 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--query", type=_FOLDER, help="Folder of queries, with --gallery.")
 @click.option("--gallery", type=_FOLDER, help="Folder to find them in.")
-@options.weights
+@options.ensemble
 @options.width
 @options.variant
 @options.metric
+@click.option("--flip", is_flag=True, help="Average the vectors of pictures and mirror images.")
+@click.option("--rerank", is_flag=True, help="Re-rank by k-reciprocal neighbours (k1 20, k2 6).")
+@click.option(
+    "--protocol",
+    type=click.Choice(_PROTOCOLS),
+    help="single-gallery-shot draws one gallery picture of each person, 100 times. Default: the "
+    "dataset's, else market1501.",
+)
 @options.input_size
 @options.batch_size
 @click.option(
@@ -42,14 +60,18 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @options.as_json
 def command(
-    data: Path | None,
+    source: PeopleSource,
+    all_splits: bool,
     query_camera: int | None,
     query: Path | None,
     gallery: Path | None,
-    weights: str,
+    weights: tuple[str, ...],
     width: float | None,
     variant: str | None,
     metric: Literal["cosine", "euclidean"],
+    flip: bool,
+    rerank: bool,
+    protocol: Literal["market1501", "single-gallery-shot"] | None,
     size: tuple[int, int] | None,
     batch_size: int,
     max_rank: int | None,
@@ -57,92 +79,123 @@ def command(
 ) -> None:
     """Compute rank-1, mAP and mINP on folders of person crops.
 
-    Files are named as Market-1501's, IDENTITY_cCAMERA..., for example 0002_c1s1_000451_03.jpg.
+    Files are named as Market-1501's, IDENTITY_cCAMERA..., for example 0002_c1s1_000451_03.jpg; or
+    --data has a sub-folder for each person or is a table; or it holds a published dataset.
     Gallery pictures of the query's identity and camera are left out, as is junk (identity -1).
 
     \b
     keras-osnet evaluate --data DIR --weights osnet_x0_25_msmt17.pth
     keras-osnet evaluate --query DIR --gallery DIR --weights market1501
+    keras-osnet evaluate --data DIR --dataset viper --all-splits --weights msmt17
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    queries, others = _sides(data, query_camera, query, gallery)
-    model = load_embedder(weights, width=width, variant=variant, size=size)
-    from keras_osnet.models import evaluate_retrieval
+    task = retrieval_task(source, all_splits, query_camera, query, gallery)
+    models = [load_embedder(each, width=width, variant=variant, size=size) for each in weights]
+    from keras_osnet.models import evaluate_splits
 
-    total = len({person.path for person in (*queries, *others)})
-    with progress("Embedding", total) as advance:
-        result = evaluate_retrieval(
-            model,
-            queries,
-            others,
+    protocol = protocol or task.protocol
+    total = len({person.path for sides in task.splits for side in sides for person in side})
+    with progress("Embedding", total * len(models)) as advance:
+        results = evaluate_splits(
+            models[0] if len(models) == 1 else models,
+            task.splits,
             metric=metric,
             max_rank=max(max_rank or 1, *_RANKS),
+            flip=flip,
+            rerank=rerank,
+            protocol=protocol,
             batch_size=batch_size,
             progress=advance,
         )
-    report = _report(result, max_rank)
-    report |= {"weights": weights, "model": model.name, "metric": metric}
-    report["size"] = list(model.input_shape[1:3])
-    warn_unreadable(result.unreadable, total)
+    unreadable = {error.path: error for result in results for error in result.unreadable}
+    report = _report(results, max_rank, unreadable)
+    described = [
+        {"weights": each, "model": model.name, "size": list(model.input_shape[1:3])}
+        for each, model in zip(weights, models, strict=True)
+    ]
+    # Lists for an ensemble only: its keys were there before ensembles.
+    together = {name: [each[name] for each in described] for name in described[0]}
+    one = described[0] if len(described) == 1 else together
+    report |= {"weights": one["weights"], "model": one["model"], "metric": metric}
+    report |= {"size": one["size"], "protocol": protocol, "flip": flip, "rerank": rerank}
+    report["cameras_known"] = all(result.cameras_known for result in results)
+    report |= task.facts
+    report["notes"] = [*([] if report["cameras_known"] else [_NOTHING_LEFT_OUT]), *task.notes]
+    warn_unreadable(list(unreadable.values()), total)
     if as_json:
         print_json(report)
     else:
-        _print(report)
+        _print(report, described)
 
 
-def _sides(
-    data: Path | None, query_camera: int | None, query: Path | None, gallery: Path | None
-) -> "tuple[list[PersonImage], list[PersonImage]]":
-    from keras_osnet.data import read_folder, split_by_camera
+def _report(
+    results: "Sequence[RetrievalResult]", max_rank: int | None, unreadable: dict[Path, Any]
+) -> dict[str, Any]:
+    """Everything that is known about the results, shares in per cent."""
+    from keras_osnet.evaluation import average
 
-    if data and not (query or gallery):
-        return split_by_camera(read_folder(data), 1 if query_camera is None else query_camera)
-    if query and gallery and not data:
-        if query_camera is not None:
-            raise click.UsageError("--query-camera divides --data; --query is a folder of its own.")
-        return read_folder(query), read_folder(gallery)
-    raise click.UsageError("Give --data DIR, or --query DIR and --gallery DIR.")
-
-
-def _report(result: "RetrievalResult", max_rank: int | None) -> dict[str, Any]:
-    """Everything that is known about the result, shares in per cent."""
-    ranking = result.ranking
-    # In a gallery of six, whoever is found is found among the first six.
-    ranks = {f"rank_{k}": ranking.rank(min(k, len(ranking.cmc))) for k in _RANKS}
-    report: dict[str, Any] = {name: _per_cent(value) for name, value in ranks.items()}
-    report["mAP"] = _per_cent(ranking.mean_average_precision)
-    report["mINP"] = _per_cent(ranking.mean_inverse_negative_penalty)
+    averaged = average([result.ranking for result in results])
+    several = len(results) > 1
+    report: dict[str, Any] = _figures(averaged.mean)
     if max_rank is not None:
-        report["cmc"] = [_per_cent(value) for value in ranking.cmc[:max_rank]]
+        report["cmc"] = [_per_cent(value) for value in averaged.mean.cmc[:max_rank]]
     report |= {
-        "queries": result.queries,
-        "valid_queries": ranking.valid_queries,
-        "gallery": result.gallery,
-        "unreadable": {
-            "count": len(result.unreadable),
-            "files": [str(error.path) for error in result.unreadable],
-        },
+        "queries": sum(result.queries for result in results),
+        "valid_queries": averaged.mean.valid_queries,
+        "gallery": sum(result.gallery for result in results),
+        "unreadable": {"count": len(unreadable), "files": [str(path) for path in unreadable]},
     }
+    if several:
+        report |= {"splits": len(results), "std": _figures(averaged.std)}
     return report
+
+
+def _figures(ranking: "RankingResult") -> dict[str, float]:
+    # In a gallery of six, whoever is found is found among the first six.
+    figures = {f"rank_{k}": ranking.rank(min(k, len(ranking.cmc))) for k in _RANKS}
+    figures["mAP"] = ranking.mean_average_precision
+    figures["mINP"] = ranking.mean_inverse_negative_penalty
+    return {name: _per_cent(value) for name, value in figures.items()}
 
 
 def _per_cent(share: float) -> float:
     return round(100 * float(share), 4)
 
 
-def _print(report: dict[str, Any]) -> None:
-    print_facts(
-        [
-            ("model", f"{report['model']}, {report['weights']}"),
-            ("size", "{} × {}".format(*report["size"])),
-            ("metric", report["metric"]),
-            ("queries", f"{report['queries']} ({report['valid_queries']} with a match)"),
-            ("gallery", f"{report['gallery']}"),
-        ]
-    )
+def _print(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> None:
+    print_facts(_facts(report, models))
     click.echo()
-    figures = {f"rank-{k}": report[f"rank_{k}"] for k in _RANKS}
+    figures = {f"rank-{k}": f"{report[f'rank_{k}']:.1f}" for k in _RANKS}
     if "cmc" in report:
-        figures[f"rank-{len(report['cmc'])}"] = report["cmc"][-1]
-    figures |= {name: report[name] for name in ("mAP", "mINP")}
-    print_table(tuple(figures), [[f"{value:.1f}" for value in figures.values()]], numbers=figures)
+        figures[f"rank-{len(report['cmc'])}"] = f"{report['cmc'][-1]:.1f}"
+    figures |= {name: f"{report[name]:.1f}" for name in ("mAP", "mINP")}
+    for name, spread in report.get("std", {}).items():
+        figures[name.replace("_", "-")] += f" ± {spread:.1f}"
+    print_table(tuple(figures), [list(figures.values())], numbers=figures)
     click.echo("\nAll in per cent.")
+    if "std" in report:
+        click.echo(f"Mean ± standard deviation over {report['splits']} splits.")
+    for note in report["notes"]:
+        click.echo(note)
+
+
+def _facts(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    facts = []
+    if "dataset" in report:
+        parts = (report["dataset"], report["version"], f"split {report['split']}")
+        facts.append(("dataset", ", ".join(parts[: 2 if report["split"] == "all" else 3])))
+    for each in models:
+        facts.append(("model", f"{each['model']}, {each['weights']}"))
+        facts.append(("size", "{} × {}".format(*each["size"])))
+    facts.append(("metric", report["metric"]))
+    if report["flip"]:
+        facts.append(("flip", "averaged with mirror images"))
+    if report["rerank"]:
+        facts.append(("re-ranking", "k-reciprocal"))
+    if report["protocol"] != _PROTOCOLS[0]:
+        facts.append(("protocol", report["protocol"]))
+    splits = f" in {report['splits']} splits" if "splits" in report else ""
+    facts.append(
+        ("queries", f"{report['queries']}{splits} ({report['valid_queries']} with a match)")
+    )
+    facts.append(("gallery", f"{report['gallery']}{splits}"))
+    return facts

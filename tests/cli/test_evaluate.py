@@ -7,7 +7,8 @@ import keras_osnet
 
 KEYS = [
     "rank_1", "rank_5", "rank_10", "mAP", "mINP", "queries", "valid_queries", "gallery",
-    "unreadable", "weights", "model", "metric", "size",
+    "unreadable", "weights", "model", "metric", "size", "protocol", "flip", "rerank",
+    "cameras_known", "notes",
 ]  # fmt: skip
 
 
@@ -26,6 +27,9 @@ def test_one_folder(run, run_json, evaluate, people, checkpoint):
     assert (report["model"], report["metric"]) == ("osnet_x0_25", "cosine")
     assert report["size"] == [64, 32]
     assert report["weights"] == str(checkpoint)
+    assert report["protocol"] == "market1501"
+    assert (report["flip"], report["rerank"], report["cameras_known"]) == (False, False, True)
+    assert report["notes"] == []
 
     result = run(*evaluate, "--data", people)
     assert result.stderr == ""
@@ -84,7 +88,7 @@ def test_usage_errors(run, evaluate, people):
         ["--query", people],
         ["--data", people, "--gallery", people],
     ):
-        assert "Give --data DIR, or" in run(*evaluate, *sides, code=2).stderr
+        assert "Give --data PATH, or" in run(*evaluate, *sides, code=2).stderr
     sides = ("--query", people, "--gallery", people, "--query-camera", 1)
     assert "--query-camera divides --data" in run(*evaluate, *sides, code=2).stderr
     assert "does not exist" in run(*evaluate, "--data", "nowhere", code=2).stderr

@@ -108,3 +108,19 @@ def test_result_is_read_only():
 def test_errors_name_the_argument(probabilities, labels, message):
     with pytest.raises(ValueError, match=message):
         evaluate_attributes(probabilities, labels)
+
+
+def test_threshold():
+    probabilities = np.array([[0.9, 0.2], [0.6, 0.8], [0.3, 0.31]], np.float32)
+    labels = [[1, 0], [0, 1], [1, 0]]
+    for threshold in (0.3, 0.31, 0.8, 1.0):
+        result = evaluate_attributes(probabilities, labels, threshold)
+        expected = evaluate_attributes(probabilities >= np.float32(threshold), labels)
+        assert result.mean_accuracy == expected.mean_accuracy
+        assert result.f1 == expected.f1
+    assert evaluate_attributes(probabilities, labels).f1 == pytest.approx(4 / 7)
+    for threshold in (0.0, 1.1, float("nan")):
+        with pytest.raises(
+            ValueError, match=rf"`threshold` must be above 0.*Received: {threshold}"
+        ):
+            evaluate_attributes(probabilities, labels, threshold)

@@ -7,6 +7,7 @@ from keras_osnet.evaluation import (
     distances,
     evaluate_features,
     evaluate_ranking,
+    evaluate_single_gallery_shot,
     pairwise_distances,
     rerank_features,
 )
@@ -60,6 +61,31 @@ def test_reranked_equals_the_ranking_of_the_whole_matrix_exactly(monkeypatch, me
         assert figures(result) == figures(expected)
 
 
+@pytest.mark.parametrize("rerank", [False, True])
+def test_single_gallery_shot_equals_that_of_the_whole_matrix_exactly(monkeypatch, rerank):
+    query, gallery, *labels = random_case(4)
+    matrix = (rerank_features if rerank else pairwise_distances)(query, gallery)
+    for entries in (8 * 2**20, 700):
+        monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
+        for draws in ({}, {"repeats": 3, "seed": 5, "max_rank": 4}):
+            expected = evaluate_single_gallery_shot(matrix, *labels, **draws)
+            result = evaluate_features(
+                query, gallery, *labels, rerank=rerank, protocol="single-gallery-shot", **draws
+            )
+            assert figures(result) == figures(expected)
+
+
+def test_reranking_takes_more_images_than_neighbours():
+    query, gallery = np.eye(10, 4), np.eye(11, 4)
+    evaluate_features(query, gallery, np.ones(10, int), np.ones(11, int), rerank=True)
+    message = (
+        r"`rerank=True` needs at least 21 images, queries and gallery together, .*"
+        r"Received: 10 queries, 10 gallery images"
+    )
+    with pytest.raises(ValueError, match=message):
+        evaluate_features(query, gallery[:10], np.ones(10, int), np.ones(10, int), rerank=True)
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("rerank", [False, True])
 def test_equals_reference_implementation(golden, metric, rerank):
@@ -98,6 +124,12 @@ def test_features_are_left_alone():
         ({"query": np.ones((2, 3))}, r"query of shape \(2, 3\), gallery of shape \(3, 4\)"),
         ({"metric": "l1"}, r"`metric`.*Received: 'l1'"),
         ({"max_rank": 0}, r"`max_rank` must be at least 1. Received: 0"),
+        (
+            {"protocol": "cuhk03"},
+            r'`protocol` must be "market1501" or "single-gallery-shot". Received: \'cuhk03\'',
+        ),
+        ({"repeats": 0}, r"`repeats` must be at least 1. Received: 0"),
+        ({"seed": -1}, r"`seed` must not be negative. Received: -1"),
         (
             {"query_ids": [1]},
             r"`query_ids` must have shape \(2,\) to go with the features. "

@@ -1,0 +1,233 @@
+"""`keras-osnet train`: training a network by a recipe."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_osnet.cli import options, people
+from keras_osnet.cli.keras_import import import_keras
+from keras_osnet.cli.recipes import recipe_text
+from keras_osnet.cli.training_command import TrainingCommand, TrainingFolder
+from keras_osnet.cli.training_run import print_report, read_all, run
+from keras_osnet.cli.training_sources import OWN, TrainingSources
+
+_POSITIVE = click.IntRange(min=1)
+
+
+def _parsed_settings(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, Any]:
+    """The values of KEY=VALUE, which are TOML's, by key."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not key or not equals:
+            raise click.BadParameter(f"must be KEY=VALUE. Received: {text}")
+        if key in settings:
+            raise click.BadParameter(f"must name a key once. Received: {key} twice")
+        try:
+            parsed = tomllib.loads(f"value = {value}")
+            json.dumps(parsed)  # TOML has dates, which no recipe has
+            (settings[key],) = parsed.values()
+        except (ValueError, TypeError) as error:
+            raise click.BadParameter(
+                "must be KEY=VALUE with a value as in TOML: a number, true, false, [a, list], or "
+                f"a text in quotes, '{key}=\"text\"'. Received: {text}"
+            ) from error
+    return settings
+
+
+def _parsed_targets(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    """The folders of NAME=DIR, by name."""
+    if not texts:
+        return {}
+    from keras_osnet.data import list_datasets
+
+    targets: dict[str, str] = {}
+    for text in texts:
+        name, _equals, place = text.partition("=")
+        if name not in (OWN, *list_datasets()) or not place or name in targets:
+            raise click.BadParameter(
+                "must be NAME=DIR, each NAME once: a published dataset of people, such as "
+                f'market1501, or "{OWN}". Received: {text}'
+            )
+        if not Path(place).exists():
+            raise click.BadParameter(f"must name a folder that exists. Received: {text}")
+        targets[name] = str(Path(place).absolute())
+    return targets
+
+
+def _located_weights(_: click.Context, __: click.Parameter, weights: str | None) -> str | None:
+    """The absolute path of a file, so that `resume` finds it from elsewhere; else as given."""
+    if weights is None or weights == options.RANDOM:
+        return weights
+    from keras_osnet.weights import list_weights
+
+    path = Path(weights).expanduser()
+    is_tag = weights in {checkpoint.tag for checkpoint in list_weights()}
+    return str(path.absolute()) if path.is_file() and not is_tag else weights
+
+
+@click.command("train")
+@click.argument("recipe")
+@click.option(
+    "--data",
+    type=people.DATA,
+    multiple=True,
+    required=True,
+    metavar="PATH",
+    help="Pictures: a folder of files named as Market-1501's, a folder with a sub-folder for each "
+    "person, or a table (.csv, .parquet). With --dataset, the folder it is in. Several times, in "
+    "pairs with --dataset: all of them are mixed.",
+)
+@click.option(
+    "--dataset",
+    multiple=True,
+    metavar="NAME",
+    help=f'Published dataset that --data holds: market1501, cifar10, …; "{OWN}" for your own '
+    "pictures among several.",
+)
+@people.version
+@people.split
+@click.option(
+    "--all-splits", is_flag=True, help="Of --dataset: train on each of its splits; average."
+)
+@people.camera_pattern
+@people.no_check
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="P",
+    help="Of your own people: share that is not trained on but tested on in the end; 0 trains on "
+    "all. Default: 0.5.",
+)
+@click.option(
+    "--combineall",
+    is_flag=True,
+    help="Train on all people of a dataset, with nobody left to test on.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder for everything: new, empty, or of this training, which then goes on.",
+)
+@click.option(
+    "--weights",
+    callback=_located_weights,
+    metavar="TAG|FILE",
+    help="Where to start from: a tag (see `keras-osnet weights`), a file, or "
+    f'hf://owner/repo[/file][@revision]; "{options.RANDOM}" for random values. Default: the '
+    "recipe's.",
+)
+@click.option(
+    "--width",
+    type=float,
+    help="Width multiplier: 1.0, 0.75, 0.5 or 0.25. Default: what the file holds; 1.0 for a tag.",
+)
+@click.option("--variant", type=click.Choice(["base", "ibn", "ain"]), help="Default: the recipe's.")
+@options.size(
+    "Height and width that the network takes. Default: the recipe's, else that of the weights, "
+    "else 256 128.",
+    default=None,
+)
+@click.option(
+    "--epochs",
+    type=_POSITIVE,
+    metavar="N",
+    help="Stretch or shorten the recipe to so many, steps of the learning rate included.",
+)
+@click.option("--batch-size", type=_POSITIVE, metavar="N", help="Default: the recipe's.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_parsed_settings,
+    help="Change a number of the recipe: --set optimizer.learning_rate=1e-4 --set hold_out=0. "
+    "VALUE is as in TOML. Several times for several.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", show_default=True)
+@click.option(
+    "--seeds",
+    type=_POSITIVE,
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Trainings, each with the next seed; the result is their mean and spread.",
+)
+@click.option(
+    "--distribution",
+    type=click.Choice(["mirrored", "multi-worker", "data-parallel"]),
+    help="Train on several devices or machines; see keras_osnet.training.distributed.",
+)
+@click.option("--in-memory", is_flag=True, help="Keep all pictures in memory, once read.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME=DIR",
+    callback=_parsed_targets,
+    help="Test on another dataset besides, market1501=DIR, whose cameras were not trained on. "
+    "Several times for several.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+def command(
+    recipe: str,
+    output: Path,
+    settings: dict[str, Any],
+    targets: dict[str, str],
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Train a network by RECIPE.
+
+    RECIPE is a name (see `keras-osnet recipes`) or a .toml file like theirs. Ctrl-C loses the
+    epoch under way; the same call, or `keras-osnet resume DIR`, goes on.
+
+    \b
+    keras-osnet train few_people --data crops -o run
+    keras-osnet train fine_tune --data DIR --dataset market1501 -o run
+    keras-osnet train small_dataset --data DIR --dataset viper --all-splits -o run
+    keras-osnet train cross_domain_ain --data DIR --dataset msmt17 --combineall
+        --target market1501=DIR -o run
+    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    text = recipe_text(recipe)
+    asked = TrainingCommand(
+        recipe=Path(recipe).stem if recipe.endswith(".toml") else recipe,
+        sources=TrainingSources(
+            data=tuple(str(path.absolute()) for path in given.pop("data")),
+            check=not given.pop("no_check"),
+            **{
+                name: given.pop(name)
+                for name in (
+                    "dataset", "version", "split", "all_splits", "camera_pattern", "test_share",
+                    "combineall",
+                )
+            },
+        ),
+        settings=settings,
+        targets=targets,
+        **given,
+    )  # fmt: skip
+    import_keras()
+    from keras_osnet.training import distributed, load_recipe
+
+    # Entered before Keras makes anything: several machines find each other at the very start.
+    with distributed(asked.distribution):
+        changed = asked.changed(load_recipe(recipe))
+        datasets, others = read_all(asked, changed)
+        folder = TrainingFolder(output)
+        folder.begin(asked, text)
+        done = folder.read_result()
+        if done is not None:
+            print_report(done, output, as_json=as_json)
+            return
+        run(asked, changed, datasets, others, folder, as_json=as_json)

@@ -1,0 +1,490 @@
+"""`keras-osnet train`, `resume` and `recipes`. Trainings are faked, but for one."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import miniature_datasets as miniature
+import pytest
+
+from keras_osnet.data import write_synthetic_people
+from keras_osnet.models import open_checkpoint
+from keras_osnet.training import build_model, list_recipes, run_folder, runner
+from keras_osnet.training.runner import TrainedRun
+
+RECIPE = """
+title = "Tiny"
+task = "identities"
+epochs = 2
+batch_size = 4
+
+[optimizer]
+name = "sgd"
+learning_rate = 0.01
+
+[schedule]
+name = "constant"
+
+[model]
+width = 0.25
+depths = [1, 1, 1]
+input_size = [64, 32]
+"""
+FIGURES = {
+    "identities": {"rank_1": 0.5, "mAP": 0.25, "cmc": [0.5], "queries": 3},
+    "attributes": {"mA": 0.5, "F1": 0.25, "by_attribute": {"hat": 0.5}},
+    "classes": {"error": 0.5, "top_5_error": float("nan"), "images": 3},
+}
+
+
+_built = {}
+
+
+def _build_once(*arguments, **options):
+    key = repr((arguments, options))
+    if key not in _built:
+        _built[key] = build_model(*arguments, **options)
+    return _built[key]
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """The trainings that were asked for, in place of which next to nothing happens."""
+    done = []
+
+    def train(recipe, model, dataset, folder, *, seed=0, **arguments):
+        models = model if isinstance(model, list) else [model]
+        done.append(
+            SimpleNamespace(
+                recipe=recipe, models=models, dataset=dataset, folder=folder, seed=seed, **arguments
+            )
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").touch()
+        (folder / "result.json").touch()
+        part = getattr(dataset, "query", None)
+        part = getattr(dataset, "test", None) if part is None else part
+        result = {
+            name: value + seed / 100 if isinstance(value, float) else value
+            for name, value in FIGURES[recipe.task].items()
+        }
+        return TrainedRun(
+            folder, models, models, [], 2 if recipe.hold_out else None, part and result
+        )
+
+    # No network is trained, so that one will do for many.
+    monkeypatch.setattr("keras_osnet.training.build_model", _build_once)
+    for module in ("keras_osnet.training", "keras_osnet.training.repetition"):
+        monkeypatch.setattr(f"{module}.train", train)
+    return done
+
+
+@pytest.fixture
+def train(run, tiny, people, tmp_path):
+    """Run `train` with a small recipe and three people, or what is given in their place."""
+
+    def train(*arguments, recipe=tiny, data=("--data", people), code=0):
+        return run("train", recipe, *data, "-o", tmp_path / "run", *arguments, code=code)
+
+    return train
+
+
+def facts_of(text):
+    """The names and values that are printed first, up to an empty line."""
+    facts, _, _ = text.partition("\n\n")
+    rows = (line.split("  ", maxsplit=1) for line in facts.splitlines())
+    return {name: value.strip() for name, value in rows}
+
+
+def test_interrupted_and_resumed(run, train, people, tmp_path, monkeypatch):
+    """The one training that takes place."""
+    write_state = run_folder.RunFolder.write_state
+
+    def interrupt(folder, state):
+        write_state(folder, state)
+        if state.epochs == 1:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder.RunFolder, "write_state", interrupt)
+        # Of three people two are trained on: 8 pictures, 2 batches of 4.
+        result = train("--test-share", "0.34", code=130)
+    assert result.stderr.endswith(f"Interrupted. keras-osnet resume {folder} goes on.\n")
+    facts = facts_of(result.stdout)
+    assert facts["recipe"] == "tiny: Tiny"
+    assert facts["source"] == people.name
+    assert (facts["people"], facts["pictures"]) == ("2", "8")
+    assert facts["test"] == "2 queries, 2 in the gallery"
+    assert facts["model"].startswith("osnet_x0_25, 16")
+    assert facts["model"].endswith(" parameters, from random")
+    assert (facts["size"], facts["folder"]) == ("64 × 32", str(folder))
+
+    resumed = run("resume", folder, "--json")
+    report = json.loads(resumed.stdout)
+    (only,) = report["runs"]
+    assert only["best_epoch"] is None
+    assert only["last"] == [str(folder / "seed-0" / "last.keras")]
+    assert only["result"] == report["result"]
+    assert report["cameras_known"] is True
+    assert set(report["result"]) == {"rank_1", "rank_5", "rank_10", "mAP", "mINP"}
+    assert len((folder / "seed-0" / "metrics.csv").read_text().splitlines()) == 1 + 2
+
+    # Finished: nothing is trained or tested any more.
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "train", None)
+        assert run("resume", folder, "--json").stdout == resumed.stdout
+        again = train("--test-share", "0.34").stdout
+    assert f"{report['result']['mAP']:.1f}" in again
+    usage = f"evaluate --weights {folder}/seed-0/last.keras --data"
+    assert again.endswith(f"Next: keras-osnet {usage} DIR\n")
+    figures = json.loads(run(*usage.split(), people, "--json").stdout)
+    assert (figures["model"], figures["size"]) == ("osnet_x0_25", [64, 32])
+
+
+def test_several_seeds(train, trainings, tmp_path):
+    text = train("--seed", 3, "--seeds", 2, "--set", "hold_out=0.5").stdout
+    assert [(one.seed, one.folder.name) for one in trainings] == [(3, "seed-3"), (4, "seed-4")]
+    assert "\nseed-3, 1 of 2\nseed-4, 2 of 2\n" in text
+    assert "53.5 ± 0.7  28.5 ± 0.7" in text
+    assert "Mean ± standard deviation over 2 trainings." in text
+    lines = text.splitlines()
+    assert any(line.split() == ["seed-4", "2", "54.0", "29.0"] for line in lines)
+    assert facts_of(text)["held out"] == "50 % of the people, to choose the best epoch"
+    assert f"best  {tmp_path}/run/seed-3/best.keras\n" in text
+    assert f"last  {tmp_path}/run/seed-3/last.keras\n" in text
+    # The same people are tested on.
+    assert trainings[0].dataset == trainings[1].dataset
+
+
+def test_json_is_all_there_is_on_stdout(train, trainings, tmp_path):
+    result = train("--seeds", 2, "--json")
+    report = json.loads(result.stdout)
+    assert report["result"] == {"rank_1": 50.5, "mAP": 25.5}
+    assert report["std"] == {"rank_1": 0.7071, "mAP": 0.7071}
+    assert [one["name"] for one in report["runs"]] == ["seed-0", "seed-1"]
+    assert report["counts"]["train_images"] == 4
+    assert (report["model"], report["size"]) == ("osnet_x0_25", [64, 32])
+    assert [one.verbose for one in trainings] == [0, 0]
+    stored = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert stored["runs"][0]["last"] == ["last.keras"]
+
+
+def test_more_seeds_of_a_training_that_is_done(run, train, trainings, tmp_path):
+    train()
+    text = train("--seeds", 2).stdout
+    assert "\nseed-0, 1 of 2, done before\nseed-1, 2 of 2\n" in text
+    assert [one.seed for one in trainings] == [0, 0, 1]
+
+
+def test_the_recipe_is_as_the_options_want_it(train, trainings):
+    train(
+        "--epochs", 4, "--batch-size", 2, "--set", "optimizer.learning_rate=1e-4",
+        "--set", 'title="Mine"', "--set", "model.depths=[1, 1, 2]", "--variant", "ibn",
+        "--size", 96, 48, "--width", 0.5, "--in-memory",
+    )  # fmt: skip
+    (only,) = trainings
+    assert (only.recipe.name, only.recipe.title) == ("tiny", "Mine")
+    assert (only.recipe.epochs, only.recipe.batch_size) == (4, 2)
+    assert only.recipe.learning_rate(0) == 1e-4
+    assert only.models[0].name == "osnet_ibn_x0_5"
+    assert only.models[0].input_shape == (None, 96, 48, 3)
+    assert only.in_memory is True
+
+
+def test_resume_needs_the_recipes_file_no_more(run, train, trainings, tiny, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("keras_osnet.training.repetition.train", interrupted)
+        train("--set", "loss.label_smoothing=0.1", code=130)
+    tiny.unlink()
+    run("resume", tmp_path / "run")
+    (only,) = trainings
+    assert only.recipe.name == "tiny"
+    assert only.recipe.loss == {"label_smoothing": 0.1}
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_where_to_start_from(train, trainings, checkpoint, tmp_path):
+    for weights in (checkpoint, "random"):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        options = ("--width", 0.25, "--size", 64, 32, "--seed", 7)
+        train("--weights", weights, "--set", "model={}", *options)
+    kernel = open_checkpoint(checkpoint).source.tensors["conv5.conv.weight"].squeeze().T
+    kernels = [one.models[0].get_layer("conv5").get_weights()[0].squeeze() for one in trainings]
+    assert (kernels[0] == kernel).all()
+    assert (kernels[1] != kernel).any()
+    error = train("--weights", "lfw", recipe="few_people", code=2).stderr
+    assert "has another training in it, which differs in" in error
+    shutil.rmtree(tmp_path / "run")
+    error = train("--weights", "lfw", code=1).stderr
+    assert "no published weights with the tag" in error
+    # What never began does not stand in the way.
+    train("--weights", "random")
+
+
+def test_two_networks_that_learn_from_each_other(train, trainings):
+    text = train("--set", "loss.mutual=true").stdout
+    assert facts_of(text)["model"].startswith("2 × osnet_x0_25")
+    assert len(trainings[0].models) == 2
+    assert "seed-0/last_1.keras --weights" in text
+
+
+class TestWhatIsTrainedOn:
+    def test_nobody_left_to_test_on(self, train, trainings):
+        text = train("--test-share", 0).stdout
+        (only,) = trainings
+        assert (len(only.dataset.train), only.dataset.query) == (12, ())
+        assert "nobody is left to test on" in text
+
+    def test_a_table_that_says_who_is_who(self, train, trainings, people, tmp_path):
+        rows = [
+            f"{path},{path.name[:4]},{path.name[6]},"
+            + ("train" if path.name < "0003" else "query" if "c1" in path.name else "gallery")
+            for path in sorted(people.glob("*.png"))
+        ]
+        table = tmp_path / "people.csv"
+        table.write_text("\n".join(["path,identity,camera,split", *rows]))
+        train(data=("--data", table))
+        dataset = trainings[0].dataset
+        assert [len(part) for part in (dataset.train, dataset.query, dataset.gallery)] == [8, 2, 2]
+        error = train("--test-share", 0.3, data=("--data", table), code=2).stderr
+        assert "--test-share divides people, but the table has queries" in error
+
+    def test_distractors_are_only_tested_on(self, train, trainings, people, tmp_path):
+        folder = shutil.copytree(people, tmp_path / "more")
+        shutil.copy(folder / "0001_c1s1_000001_00.png", folder / "0000_c1s1_000001_00.png")
+        train(data=("--data", folder))
+        dataset = trainings[0].dataset
+        assert 0 not in {image.identity for image in dataset.train + dataset.query}
+        assert 0 in {image.identity for image in dataset.gallery}
+
+    def test_cameras_that_are_not_known(self, train, trainings, people, tmp_path):
+        for path in people.glob("*.png"):
+            (tmp_path / "folders" / path.name[:4]).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, tmp_path / "folders" / path.name[:4] / path.name[5:])
+        text = train(data=("--data", tmp_path / "folders")).stdout
+        assert "Cameras of folders are not known" in text
+
+    def test_splits_of_a_published_dataset(self, train, trainings, tmp_path):
+        miniature.viper(tmp_path / "viper")
+        data = ("--data", tmp_path / "viper", "--dataset", "viper")
+        text = train("--all-splits", data=data).stdout
+        names = [f"split-{number}-seed-0" for number in range(10)]
+        assert [one.folder.name for one in trainings] == names
+        assert facts_of(text)["source"] == "viper, a-to-b"
+        assert facts_of(text)["people"] == "316"
+        shutil.rmtree(tmp_path / "run")
+        train("--split", 3, "--version", "b-to-a", data=data)
+        assert trainings[-1].dataset.query == trainings[3].dataset.gallery
+
+    def test_several_datasets(self, train, trainings, people, tmp_path):
+        miniature.market1501(tmp_path / "market")
+        data = (
+            "--data", tmp_path / "market", "--dataset", "market1501",
+            "--data", people, "--dataset", "own",
+        )  # fmt: skip
+        train("--no-check", data=data)
+        assert trainings[0].dataset.name == f"market1501+{people.name}"
+        assert trainings[0].dataset.counts["train_identities"] == 2 + 3
+        shutil.rmtree(tmp_path / "run")
+        train("--no-check", "--combineall", data=data)
+        assert trainings[1].dataset.counts["train_identities"] == 4 + 3
+
+    def test_all_people_of_a_dataset(self, train, trainings, tmp_path):
+        miniature.market1501(tmp_path / "market")
+        data = ("--data", tmp_path / "market", "--dataset", "market1501")
+        train("--no-check", "--combineall", data=data)
+        dataset = trainings[0].dataset
+        assert (dataset.counts["train_identities"], dataset.query) == (4, ())
+
+    def test_attributes(self, train, trainings, people, tmp_path):
+        rows = [f"{path},train,1" for path in people.glob("*.png")]
+        table = tmp_path / "hats.csv"
+        table.write_text("\n".join(["path,split,hat", *rows, rows[0].replace("train", "test")]))
+        settings = ("--weights", "random", "--width", 0.25, "--size", 64, 32)
+        text = train(*settings, recipe="attributes", data=("--data", table)).stdout
+        assert (facts_of(text)["attributes"], facts_of(text)["test"]) == ("1", "1 pictures")
+        assert any(line.split() == ["hats", "50.0", "25.0"] for line in text.splitlines())
+        assert "keras-osnet attributes --weights" in text
+        assert type(trainings[0].models[0].get_layer("pooled")).__name__ == "GlobalMaxPooling2D"
+
+    def test_classes(self, train, trainings, tmp_path):
+        miniature.cifar10(tmp_path / "cifar")
+        data = ("--data", tmp_path / "cifar", "--dataset", "cifar10", "--no-check")
+        result = train("--width", 0.25, "--json", recipe="cifar", data=data)
+        assert json.loads(result.stdout)["result"] == {"error": 50.0, "top_5_error": None}
+        text = train("--width", 0.25, recipe="cifar", data=data).stdout
+        assert any(line.split() == ["cifar10", "50.0", "–"] for line in text.splitlines())
+        assert len(trainings) == 1
+
+    def test_targets(self, train, trainings, tmp_path):
+        write_synthetic_people(tmp_path / "others", 4, views=2, size=(64, 32))
+        report = json.loads(
+            train("--target", f"own={tmp_path / 'others'}", "--seeds", 2, "--json").stdout
+        )
+        target = report["targets"]["own"]
+        assert set(target["result"]) == {"rank_1", "rank_5", "rank_10", "mAP", "mINP"}
+        assert 0 < target["result"]["mAP"] <= 100
+        assert set(target["std"]) == set(target["result"])
+        # The training stays as it is when it is to be tested on something else.
+        text = train("--seeds", 2).stdout
+        assert "done before" in text
+        assert "own" not in text
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "setting",
+        ["hold_out", "=3", "hold_out=", "title=Mine", "epochs=1\nseed=2", "title=1979-05-27"],
+    )
+    def test_settings_that_are_none(self, train, setting):
+        error = train("--set", setting, code=2).stderr
+        assert "Invalid value for '--set': must be KEY=VALUE" in error
+
+    def test_settings_that_are_wrong(self, train):
+        error = train("--set", "epochs=0", code=1).stderr
+        assert error == ("Error: `epochs` of tiny must be an integer of at least 1. Received: 0\n")
+        assert "does not know lr" in train("--set", "lr=1", code=1).stderr
+        assert "a key once" in train("--set", "epochs=1", "--set", "epochs=2", code=2).stderr
+        assert "may have variant" in train("--set", "model.depht=1", code=1).stderr
+        error = train("--batch-size", 8, recipe="triplet", code=2).stderr
+        assert "--set" in error
+        assert "batch_size=[16, 4]" in error
+
+    def test_recipes_and_folders_that_do_not_exist(self, run, train, people):
+        error = train(recipe="fine_tuen", code=1).stderr
+        assert "fine_tune_narrow" in error
+        assert error.endswith("or a .toml file. Received: 'fine_tuen'\n")
+        assert "gone.toml" in train(recipe="gone.toml", code=1).stderr
+        assert "'nowhere' does not exist" in train(data=("--data", "nowhere"), code=2).stderr
+        assert "Missing option '-o'" in run("train", "cifar", "--data", people, code=2).stderr
+
+    def test_recipes_and_datasets_of_different_kinds(self, train, people, tmp_path):
+        miniature.cifar10(tmp_path / "cifar")
+        miniature.market1501(tmp_path / "market")
+        cifar = ("--data", tmp_path / "cifar", "--dataset", "cifar10", "--no-check")
+        market = ("--data", tmp_path / "market", "--dataset", "market1501", "--no-check")
+        assert "one of people to find again" in train(data=cifar, code=1).stderr
+        error = train(recipe="attributes", data=market, code=1).stderr
+        assert "--dataset must be one of attributes" in error
+        assert error.endswith("Received: market1501, a dataset of another kind\n")
+        assert "one of classes" in train(recipe="cifar", data=market, code=1).stderr
+        assert "give --dataset cifar10" in train(recipe="cifar", code=2).stderr
+        assert "give --dataset pa100k" in train(recipe="attributes", code=2).stderr
+        assert not (tmp_path / "run").exists()
+
+    def test_options_that_contradict_each_other(self, train, people):
+        market = ("--data", people, "--dataset", "market1501")
+        twice = ("--data", people, "--data", people)
+        for arguments, data, recipe, message in (
+            ((), (*market, "--data", people), "few_people", "go in pairs"),
+            (("--split", 1), ("--data", people), "few_people", "--split is of a published"),
+            (("--all-splits",), ("--data", people), "few_people", "--all-splits is of a pub"),
+            (("--no-check",), ("--data", people), "few_people", "--no-check is of a published"),
+            (("--test-share", 0), market, "few_people", "--test-share is for your own"),
+            (("--test-share", 0.2), twice, "few_people", "--test-share is of one dataset"),
+            (("--combineall", "--test-share", 0.2), ("--data", people), "few_people", "trains on"),
+            (("--combineall",), market, "cifar", "--combineall is for recipes that learn ident"),
+            (("--target", f"own={people}"), market, "cifar", "--target is for recipes that"),
+            ((), twice, "attributes", "Several --data"),
+        ):
+            error = train(*arguments, data=data, recipe=recipe, code=2).stderr
+            assert message in " ".join(error.split())
+
+    @pytest.mark.parametrize("target", ["own", "own=", "lfw=.", "=.", "own=nowhere"])
+    def test_targets_that_are_none(self, train, target):
+        assert "Invalid value for '--target'" in train("--target", target, code=2).stderr
+
+    def test_folders_with_something_else_in_them(self, train, trainings, tmp_path):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "holiday.jpg").touch()
+        assert "with holiday.jpg" in train(code=2).stderr
+        (tmp_path / "run" / "holiday.jpg").unlink()
+        train()
+        error = train("--epochs", 3, "--seed", 1, code=2).stderr
+        assert "differs in epochs, seed." in " ".join(error.split())
+        assert len(trainings) == 1
+
+    def test_a_recipe_that_has_changed(self, train, trainings, tiny):
+        train()
+        tiny.write_text(RECIPE.replace("epochs = 2", "epochs = 3"))
+        assert "differs in recipe." in " ".join(train(code=2).stderr.split())
+
+    def test_another_process_in_the_folder(self, train, monkeypatch):
+        def busy(*_, **__):
+            raise RuntimeError("Another process is training in this folder. Received: folder=x")
+
+        monkeypatch.setattr("keras_osnet.training.repetition.train", busy)
+        assert train(code=1).stderr.startswith("Error: Another process is training")
+
+    def test_nothing_to_resume(self, run, people, tmp_path):
+        error = run("resume", people, code=1).stderr
+        assert error == (
+            f"Error: There is no command.json of a training to go on with. Received: {people}\n"
+        )
+
+    def test_resume_without_its_data(self, run, train, people, tmp_path, monkeypatch):
+        folder = shutil.copytree(people, tmp_path / "people")
+        monkeypatch.setattr("keras_osnet.training.repetition.train", interrupted)
+        train(data=("--data", folder), code=130)
+        shutil.rmtree(folder)
+        error = run("resume", tmp_path / "run", code=1).stderr
+        assert error.endswith(f"is not there any more. Received: {folder}\n")
+
+    @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"recipe": "tiny", "sources": []}'])
+    def test_a_damaged_command(self, run, tmp_path, text):
+        (tmp_path / "command.json").write_text(text)
+        assert "is damaged" in run("resume", tmp_path, code=1).stderr
+
+    def test_a_command_of_another_version(self, run, train, tmp_path, trainings, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr("keras_osnet.training.repetition.train", interrupted)
+            train(code=130)
+        path = tmp_path / "run" / "command.json"
+        written = json.loads(path.read_text())
+        path.write_text(json.dumps({**written, "keras_osnet": "99.0"}))
+        run("resume", tmp_path / "run")
+        (tmp_path / "run" / "result.json").unlink()
+        path.write_text(json.dumps({**written, "keras_osnet": "99.0", "magic": 1}))
+        error = run("resume", tmp_path / "run", code=1).stderr
+        assert "has magic, which keras-osnet" in error
+        assert error.endswith("written by keras-osnet 99.0\n")
+
+
+class TestRecipes:
+    def test_table(self, run):
+        text = run("recipes").stdout
+        rows = {line.split()[0]: line for line in text.splitlines()[2:-2]}
+        assert list(rows) == list(list_recipes())
+        assert all(title in rows[name] for name, title in list_recipes().items())
+        assert "16 × 4  amsgrad 0.0015" in rows["triplet_mutual"]
+
+    def test_a_file_to_begin_with(self, run, run_json, tmp_path):
+        text = run("recipes", "few_people").stdout
+        assert text.startswith("# Tens to hundreds of people")
+        (tmp_path / "own.toml").write_text(text)
+        assert text == run("recipes", tmp_path / "own.toml").stdout
+        assert run_json("recipes", "few_people")["hold_out"] == 0.2
+        assert "Received: 'nix'" in run("recipes", "nix", code=1).stderr
+
+    def test_json(self, run_json):
+        recipes = run_json("recipes")
+        assert [recipe["name"] for recipe in recipes] == list(list_recipes())
+        assert recipes[0]["optimizer"]["learning_rate"] == 0.065
+
+
+@pytest.mark.parametrize("command", ["train", "resume", "recipes"])
+def test_help_fits_a_terminal(run, command):
+    text = run(command, "--help").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\b" not in text
