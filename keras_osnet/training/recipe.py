@@ -12,29 +12,9 @@ from typing import Any
 
 import keras
 
-from keras_osnet.data import augmentation
+from keras_osnet.checks import check_whole
 from keras_osnet.data.pipeline.batches import Step
-from keras_osnet.training.amsgrad import AMSGrad
-from keras_osnet.training.l2 import L2SGD
-
-TASKS = ("identities", "attributes", "classes")
-
-_OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": L2SGD, "amsgrad": AMSGrad}
-_SCHEDULES = {"constant": set(), "steps": {"milestones", "factor"}, "cosine": set()}
-"""Each schedule's own numbers."""
-
-_LOSS = {
-    "identities": {
-        "label_smoothing": 0.0,
-        "entropy_weight": 0.0,
-        "triplet_weight": 0.0,
-        "triplet_margin": 0.3,
-        "mutual": False,
-    },
-    "attributes": {},
-    "classes": {"label_smoothing": 0.0},
-}
-"""What a task's loss can be made of, and what counts if a recipe does not say."""
+from keras_osnet.training.recipe_checks import LOSS, OPTIMIZERS, checked_entries, make_step
 
 
 @dataclass(frozen=True)
@@ -83,11 +63,11 @@ class Recipe:
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """Return the optimiser, new."""
         arguments = {key: value for key, value in self.optimizer.items() if key != "name"}
-        return _OPTIMIZERS[self.optimizer["name"]](**arguments)
+        return OPTIMIZERS[self.optimizer["name"]](**arguments)
 
     def make_steps(self) -> list[Step]:
         """Return the steps of the augmentation."""
-        return [_step(entry) for entry in self.augmentation]
+        return [make_step(entry) for entry in self.augmentation]
 
     def learning_rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch, counted from 0."""
@@ -101,7 +81,7 @@ class Recipe:
 
     def loss_term(self, name: str) -> Any:
         """Return a number of the loss, or what counts where the recipe does not say."""
-        return self.loss.get(name, _LOSS[self.task][name])
+        return self.loss.get(name, LOSS[self.task][name])
 
     def with_epochs(self, epochs: int) -> "Recipe":
         """Return the recipe stretched or shortened to so many epochs.
@@ -116,7 +96,7 @@ class Recipe:
             >>> recipe.classifier_alone, recipe.schedule["milestones"]
             (2, [12, 24])
         """
-        _whole(self.name, "epochs", epochs, least=1)
+        check_whole(1, epochs=epochs)
         share = epochs / self.epochs
         schedule = dict(self.schedule)
         if "milestones" in schedule:
@@ -183,7 +163,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
 
     Example:
         >>> recipe = load_recipe("fine_tune")
-        >>> recipe.epochs, recipe.learning_rate(epoch=60)
+        >>> recipe.epochs, round(recipe.learning_rate(epoch=60), 6)
         (150, 0.00015)
     """
     if str(recipe).endswith(".toml"):
@@ -205,143 +185,5 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
 
 
 def _recipe(name: str, source: str, entries: Mapping[str, Any]) -> Recipe:
-    """Check all entries and make the recipe; `source` is named in errors."""
     known = {each.name for each in fields(Recipe)} - {"name"}
-    needed = {"task", "epochs", "batch_size", "optimizer", "schedule"}
-    for problem, keys in (
-        ("does not know", set(entries) - known),
-        ("lacks", needed - set(entries)),
-    ):
-        if keys:
-            raise ValueError(f"A recipe {problem} {', '.join(sorted(keys))}. Received: {source}")
-    entries = dict(entries)
-    for key in ("optimizer", "schedule", "loss", "model"):
-        if not isinstance(entries.get(key, {}), Mapping):
-            raise _wrong(source, key, "a table", entries[key])
-    steps = entries.get("augmentation", ())
-    if not isinstance(steps, list | tuple) or not all(isinstance(one, Mapping) for one in steps):
-        raise _wrong(source, "augmentation", "a list of tables", steps)
-    if entries["task"] not in TASKS:
-        raise _wrong(source, "task", f"one of {', '.join(TASKS)}", entries["task"])
-    _whole(source, "epochs", entries["epochs"], least=1)
-    _whole(source, "classifier_alone", entries.get("classifier_alone", 0), least=0)
-    if entries.get("classifier_alone", 0) > entries["epochs"]:
-        raise _wrong(
-            source, "classifier_alone", f"at most {entries['epochs']} (`epochs`)",
-            entries["classifier_alone"],
-        )  # fmt: skip
-    hold_out = entries.get("hold_out", 0.0)
-    if not _is_number(hold_out) or not 0 <= hold_out < 1:
-        raise _wrong(source, "hold_out", "a number from 0 to below 1", hold_out)
-    entries["batch_size"] = _batch_size(source, entries["batch_size"])
-    if "read_size" in entries:
-        entries["read_size"] = _pair(source, "read_size", entries["read_size"])
-    _check_optimizer(source, entries["optimizer"])
-    _check_schedule(source, entries["schedule"])
-    _check_loss(source, entries["task"], entries.get("loss", {}))
-    for entry in steps:
-        try:
-            _step(entry)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"`augmentation` of {source} has a wrong step: {error}. Received: {entry!r}"
-            ) from error
-    entries["augmentation"] = tuple(steps)
-    recipe = Recipe(name=name, **entries)
-    mines_triplets = recipe.task == "identities" and recipe.loss_term("triplet_weight")
-    if mines_triplets and not isinstance(recipe.batch_size, tuple):
-        raise _wrong(
-            source,
-            "batch_size",
-            "(people, pictures of each) for the triplet loss, which compares pictures of one "
-            "person",
-            recipe.batch_size,
-        )
-    return recipe
-
-
-def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
-    if table.get("name") not in _OPTIMIZERS:
-        names = ", ".join(_OPTIMIZERS)
-        raise _wrong(source, "optimizer.name", f"one of {names}", table.get("name"))
-    rate = table.get("learning_rate")
-    if rate is None or not _is_number(rate) or rate <= 0:
-        raise _wrong(source, "optimizer.learning_rate", "a number above 0", rate)
-    arguments = {key: value for key, value in table.items() if key != "name"}
-    try:
-        _OPTIMIZERS[table["name"]](**arguments)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`optimizer` of {source}: {error}") from error
-
-
-def _check_schedule(source: str, table: Mapping[str, Any]) -> None:
-    name = table.get("name")
-    if name not in _SCHEDULES:
-        raise _wrong(source, "schedule.name", f"one of {', '.join(_SCHEDULES)}", name)
-    if set(table) - {"name"} != _SCHEDULES[name]:
-        wanted = ", ".join(sorted(_SCHEDULES[name])) or "nothing else"
-        raise _wrong(source, f"schedule ({name})", f"made of {wanted}", dict(table))
-    if name == "steps":
-        milestones, factor = table["milestones"], table["factor"]
-        if not isinstance(milestones, list) or not all(_is_whole(each, 0) for each in milestones):
-            raise _wrong(source, "schedule.milestones", "a list of epochs", milestones)
-        if not _is_number(factor) or factor <= 0:
-            raise _wrong(source, "schedule.factor", "a number above 0", factor)
-
-
-def _check_loss(source: str, task: str, table: Mapping[str, Any]) -> None:
-    unknown = set(table) - set(_LOSS[task])
-    if unknown:
-        terms = ", ".join(_LOSS[task]) or "nothing"
-        raise _wrong(source, "loss", f"made of {terms} ({task})", sorted(unknown))
-    for key, value in table.items():
-        if isinstance(_LOSS[task][key], bool):
-            if not isinstance(value, bool):
-                raise _wrong(source, f"loss.{key}", "true or false", value)
-        elif not _is_number(value) or value < 0:
-            raise _wrong(source, f"loss.{key}", "a number of at least 0", value)
-
-
-def _step(entry: Mapping[str, Any]) -> Step:
-    name = entry.get("name")
-    if name not in augmentation.HOMES or name == "Normalize":
-        names = ", ".join(each for each in augmentation.HOMES if each != "Normalize")
-        raise ValueError(f"`name` must be one of {names}")
-    # TOML has lists where steps have tuples.
-    arguments = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in entry.items()
-        if key != "name"
-    }
-    return getattr(augmentation, name)(**arguments)
-
-
-def _batch_size(source: str, value: Any) -> int | tuple[int, int]:
-    if isinstance(value, list | tuple):
-        return _pair(source, "batch_size", value)
-    _whole(source, "batch_size", value, least=1)
-    return value
-
-
-def _pair(source: str, key: str, value: Any) -> tuple[int, int]:
-    pair = isinstance(value, list | tuple) and len(value) == 2
-    if not pair or not all(_is_whole(each, 1) for each in value):
-        raise _wrong(source, key, "two positive integers", value)
-    return value[0], value[1]
-
-
-def _whole(source: str, key: str, value: Any, least: int) -> None:
-    if not _is_whole(value, least):
-        raise _wrong(source, key, f"an integer of at least {least}", value)
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _wrong(source: str, key: str, wanted: str, value: Any) -> ValueError:
-    return ValueError(f"`{key}` of {source} must be {wanted}. Received: {value!r}")
+    return Recipe(name=name, **checked_entries(source, entries, known))

@@ -93,7 +93,7 @@ def test_fewer_epochs_keep_their_shares():
     assert recipe.learning_rate(69) == pytest.approx(0.000065)
     cosine = load_recipe("few_people").with_epochs(8)
     assert (cosine.classifier_alone, cosine.learning_rate(4)) == (1, pytest.approx(1.5e-4))
-    with pytest.raises(ValueError, match=r"`epochs` of few_people must be .* Received: 0"):
+    with pytest.raises(ValueError, match=r"`epochs` must be .* Received: 0"):
         load_recipe("few_people").with_epochs(0)
 
 

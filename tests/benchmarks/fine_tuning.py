@@ -1,0 +1,140 @@
+"""What fine-tuning x0.25 gains on few people: recipe by recipe, three seeds.
+
+Forty people under two cameras, eight pictures each (the 20 people of each seed's half that are
+trained on are nobody's query). The folder is named as Market-1501 names it:
+
+    python tests/benchmarks/fine_tuning.py --data pku_reid --weights osnet_x0_25_msmt17.pth \
+        --output runs --recipes few_people fine_tune
+
+Every training goes into a folder below `--output`, is skipped if it is there, and goes on if it was
+interrupted. The table is of all trainings in that folder, and written to `results.json` as well.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_osnet import OSNet
+from keras_osnet.data import ReidDataset, read_folder, split_by_camera
+from keras_osnet.models import evaluate_retrieval, open_checkpoint
+from keras_osnet.training import load_recipe, train
+
+SEEDS = (0, 1, 2)
+METRICS = ("cosine", "euclidean")
+
+
+def half(people, seed):
+    """20 people to train on; of the others, camera 1 asks and camera 2 is searched."""
+    identities = sorted({person.identity for person in people})
+    chosen = set(np.random.default_rng(seed).permutation(identities)[: len(identities) // 2])
+    query, gallery = split_by_camera([one for one in people if one.identity not in chosen])
+    return ReidDataset(
+        name=f"half-{seed}",
+        train=tuple(one for one in people if one.identity in chosen),
+        query=tuple(query),
+        gallery=tuple(gallery),
+    )
+
+
+def plain(recipe, **changes):
+    """The recipe for few people without held-out people, to compare like with like."""
+    return recipe.changed({"hold_out": 0.0, **changes})
+
+
+FEW, PAPER = load_recipe("few_people"), load_recipe("fine_tune")
+SCRATCH = load_recipe("from_scratch")
+RECIPES = {
+    "few_people": (plain(FEW), True),
+    "few_people_guarded": (FEW, True),
+    "few_people_from_scratch": (plain(FEW, classifier_alone=0), False),
+    "few_people_triplet": (
+        plain(FEW, **{"batch_size": [8, 4], "loss.triplet_weight": 0.5}),
+        True,
+    ),
+    "few_people_p_by_k": (plain(FEW, batch_size=[8, 4]), True),
+    "few_people_mutual": (plain(FEW, **{"loss.mutual": True}), True),
+    "few_people_entropy": (plain(FEW, **{"loss.entropy_weight": 0.1}), True),
+    "fine_tune": (PAPER, True),
+    "from_scratch_70": (SCRATCH.with_epochs(70), False),
+}
+"""Recipe, and whether it starts from the weights."""
+
+
+def network(weights, seed):
+    keras.utils.set_random_seed(seed)
+    if weights is None:
+        return OSNet(0.25, head="embedding")
+    return open_checkpoint(weights).build(head="embedding")[0]
+
+
+def figures(models, dataset):
+    found = {}
+    for metric in METRICS:
+        ranking = evaluate_retrieval(models, dataset.query, dataset.gallery, metric=metric).ranking
+        found[metric] = [100 * ranking.rank(1), 100 * ranking.mean_average_precision]
+    return found
+
+
+def measure(name, seed, arguments, people):
+    recipe, pretrained = RECIPES[name]
+    dataset = half(people, seed)
+    weights = arguments.weights if pretrained else None
+    count = 2 if recipe.loss_term("mutual") else 1
+    models = [network(weights, seed + 100 * number) for number in range(count)]
+    before = figures(models, dataset)
+    folder = arguments.output / name / f"seed-{seed}"
+    run = train(
+        recipe,
+        models[0] if count == 1 else models,
+        dataset,
+        folder,
+        seed=seed,
+        in_memory=True,
+        verbose=arguments.verbose,
+    )
+    result = {"recipe": name, "seed": seed, "before": before}
+    result["after"] = figures(run.embedders, dataset)
+    if count > 1:
+        result["each"] = [figures(one, dataset) for one in run.embedders]
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["few_people"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--verbose", type=int, default=2)
+    arguments = parser.parse_args()
+    people = read_folder(arguments.data)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for name in arguments.recipes:
+        for seed in arguments.seeds:
+            file = arguments.output / f"{name}-{seed}.json"
+            if not file.exists():
+                file.write_text(json.dumps(measure(name, seed, arguments, people)))
+    print_table([json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))])
+
+
+def print_table(results):
+    print(f"\n{'':24}{'seeds':>6}   rank-1 / mAP, cosine        euclidean")
+    for name in RECIPES:
+        own = [one for one in results if one["recipe"] == name]
+        for when in ("before", "after") if own else ():
+            cells = []
+            for metric in METRICS:
+                for column in (0, 1):
+                    values = [one[when][metric][column] for one in own]
+                    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+                    cells.append(f"{statistics.fmean(values):5.1f} ± {spread:3.1f}")
+            print(f"{name + ' ' + when:30}{len(own):>2}   " + "   ".join(cells))
+
+
+if __name__ == "__main__":
+    main()
