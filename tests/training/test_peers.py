@@ -304,6 +304,9 @@ def test_peers_of_several_kinds():
         }
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="JAX compiles two OSNets for a minute; see small ones"
+)
 def test_real_osnets_and_their_embeddings_together():
     """Table 12f's way, and torchreid's `deploy="both"`."""
     keras.utils.set_random_seed(0)
