@@ -72,5 +72,6 @@ def application() -> None:
     keras-osnet weights                             what is published
     keras-osnet evaluate --data DIR --weights TAG   rank-1 and mAP on your pictures
     keras-osnet embed DIR --weights TAG -o OUT.npz  a vector for every picture
+    keras-osnet train few_people --data DIR -o RUN  fine-tune on people of your own
     keras-osnet convert IN.pth OUT.keras            from torch to Keras and back
     """  # noqa: D301 - \b is click's mark of lines to leave alone

@@ -221,11 +221,13 @@ def command(
     from keras_osnet.training import distributed, load_recipe
 
     # Entered before Keras makes anything: several machines find each other at the very start.
-    with distributed(asked.distribution):
+    with distributed(asked.distribution) as devices:
         changed = asked.changed(load_recipe(recipe))
         datasets, others = read_all(asked, changed)
         folder = TrainingFolder(output)
-        folder.begin(asked, text)
+        if devices.is_chief:
+            folder.begin(asked, text)
+        devices.barrier()
         done = folder.read_result()
         if done is not None:
             print_report(done, output, as_json=as_json)

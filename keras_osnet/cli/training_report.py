@@ -57,7 +57,7 @@ def print_result(report: Mapping[str, Any]) -> None:
             "so near-duplicates of a query count as found."
         )
     if not report["result"]:
-        click.echo("All people or pictures were trained on: nobody is left to test on.")
+        click.echo("There was nothing left to test on.")
     click.echo()
     _print_files(report)
 

@@ -3,7 +3,7 @@
 import math
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_osnet.data.datasets.dataset import Dataset
-    from keras_osnet.training import Recipe, RepeatedRuns, TrainedRun
+    from keras_osnet.training import Recipe, TrainedRun
     from keras_osnet.training.distribution import Distribution
 
 _INTERRUPTED = 128 + 2
@@ -62,25 +62,27 @@ def run(
 ) -> None:
     """Train what is left to be trained in a folder, test it, and print the result.
 
-    Call it inside `keras_osnet.training.distributed(command.distribution)`.
+    Call it inside `keras_osnet.training.distributed(command.distribution)`. Of several machines
+    that train together one writes and prints.
 
     Raises:
-        click.ClickException: Another process is training in the folder.
+        BlockingIOError: Another process is training in the folder.
         click.exceptions.Exit: Ctrl-C; the message says how to go on.
         ValueError: What building, training or testing refuses.
         OSError: Files cannot be read or written.
     """
+    from keras_osnet.training import distributed
+
     try:
-        report = _report(command, recipe, datasets, targets, folder, show=not as_json)
+        with distributed(command.distribution) as devices:
+            show = devices.is_chief and not as_json
+            report = _report(command, recipe, datasets, targets, folder, devices, show=show)
     except KeyboardInterrupt:
         click.echo(f"Interrupted. keras-osnet resume {folder.path} goes on.", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None
-    except RuntimeError as error:
-        if "Received: " not in str(error):
-            raise  # a mistake of the program, and none of the user's
-        raise click.ClickException(str(error)) from error
-    folder.write_result(report)
-    print_report(report, folder.path, as_json=as_json)
+    if devices.is_chief:
+        folder.write_result(report)
+        print_report(report, folder.path, as_json=as_json)
 
 
 def print_report(report: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
@@ -111,11 +113,12 @@ def _report(
     datasets: "Sequence[Dataset]",
     targets: Mapping[str, RetrievalTask],
     folder: TrainingFolder,
+    devices: "Distribution",
     *,
     show: bool,
 ) -> dict[str, Any]:
     """Train and test; returns everything that is known about it, shares in per cent."""
-    from keras_osnet.training import distributed
+    from keras_osnet.training import train_repeatedly
 
     report = _description(command, recipe, datasets)
     seeds = range(command.seed, command.seed + command.seeds)
@@ -138,9 +141,17 @@ def _report(
             print_run(folder.path / begun[-1], len(begun), len(names))
         return models
 
-    with distributed(command.distribution) as devices:
-        repeated = _trained(command, recipe, make_model, datasets, folder.path, seeds, show)
-        found = {name: _found(repeated.runs, task, devices) for name, task in targets.items()}
+    repeated = train_repeatedly(
+        recipe,
+        make_model,
+        datasets,
+        folder.path,
+        seeds=seeds,
+        distribution=command.distribution,
+        in_memory=command.in_memory,
+        verbose=_verbose(show),
+    )
+    found = {name: _found(repeated.runs, task, devices) for name, task in targets.items()}
     report["runs"] = [
         {"name": name, **_run(each)} for name, each in zip(names, repeated.runs, strict=True)
     ]
@@ -150,36 +161,6 @@ def _report(
     if found:
         report["targets"] = {name: _mean_and_std(values) for name, values in found.items()}
     return report
-
-
-def _trained(
-    command: TrainingCommand,
-    recipe: "Recipe",
-    make_model: Callable[[int], Any],
-    datasets: "Sequence[Dataset]",
-    folder: Path,
-    seeds: Sequence[int],
-    show: bool,
-) -> "RepeatedRuns":
-    from keras_osnet.training import RepeatedRuns, train, train_repeatedly
-
-    arguments: dict[str, Any] = {
-        "distribution": command.distribution,
-        "in_memory": command.in_memory,
-        "verbose": _verbose(show),
-    }
-    if _is_tested(datasets[0]):
-        return train_repeatedly(recipe, make_model, datasets, folder, seeds=seeds, **arguments)
-    # `train_repeatedly` averages the figures of tests, and here there are none.
-    import keras
-
-    runs = []
-    for seed in seeds:
-        keras.utils.set_random_seed(seed)
-        models = make_model(seed)
-        place = folder / f"seed-{seed}"
-        runs.append(train(recipe, models, datasets[0], place, seed=seed, **arguments))
-    return RepeatedRuns(runs=runs, mean={}, std={})
 
 
 def _verbose(show: bool) -> int:
@@ -220,7 +201,7 @@ def _found(
     from keras_osnet.models import evaluate_splits
 
     total = len({person.path for sides in task.splits for side in sides for person in side})
-    found = []
+    found: list[dict[str, float]] = []
     for run in runs:
         with progress("Embedding", total * len(run.embedders)) as advance, devices.undivided():
             results = evaluate_splits(
@@ -291,11 +272,6 @@ def _run(run: "TrainedRun") -> dict[str, Any]:
         **{which: [path.name for path in paths] for which, paths in files.items()},
         "result": _per_cent(run.result or {}) or None,
     }
-
-
-def _is_tested(dataset: "Dataset") -> bool:
-    counts = dataset.counts
-    return bool(counts.get("query_images", counts.get("test_images", 0)))
 
 
 def _knows_cameras(dataset: "Dataset") -> bool | None:

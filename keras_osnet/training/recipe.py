@@ -100,7 +100,8 @@ class Recipe:
         share = epochs / self.epochs
         schedule = dict(self.schedule)
         if "milestones" in schedule:
-            schedule["milestones"] = [round(share * each) for each in schedule["milestones"]]
+            steps = [round(share * each) for each in schedule["milestones"]]
+            schedule["milestones"] = [max(1, each) for each in steps]
         alone = round(share * self.classifier_alone)
         return replace(self, epochs=epochs, schedule=schedule, classifier_alone=alone)
 

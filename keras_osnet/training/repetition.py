@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.data.datasets.dataset import AttributeDataset, Dataset, ReidDataset
+from keras_osnet.data.datasets.dataset import Dataset
 from keras_osnet.training.distribution import distributed
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.runner import TrainedRun, train
@@ -21,7 +21,7 @@ class RepeatedRuns:
 
     Attributes:
         runs: Each of them, the splits one after the other, each with all seeds.
-        mean: Mean of every figure of the test.
+        mean: Mean of every figure of the test; empty if the datasets have none.
         std: Standard deviation of every figure over the runs (divided by runs - 1); 0 for one run.
     """
 
@@ -57,18 +57,13 @@ def train_repeatedly(
         The trainings, and mean and spread of their figures.
 
     Raises:
-        ValueError: There are no seeds or datasets, or the datasets have no test; or as `train`.
+        ValueError: There are no seeds or datasets; or as `train`.
     """
     splits = list(datasets) if isinstance(datasets, Sequence) else [datasets]
     if not splits or not seeds:
         raise ValueError(
             "`datasets` and `seeds` must be at least one each. "
             f"Received: {len(splits)} datasets, {len(seeds)} seeds"
-        )
-    untested = [split.name for split in splits if not _has_test(split)]
-    if untested:
-        raise ValueError(
-            f"`datasets` must have something to test on. Received: {', '.join(untested)} without"
         )
     runs = []
     # Entered here, so that models are built inside.
@@ -80,8 +75,9 @@ def train_repeatedly(
                 model = make_model(seed)
                 run = train(recipe, model, dataset, Path(folder) / name, seed=seed, **arguments)
                 runs.append(run)
-    results = [run.result or {} for run in runs]
-    figures = [name for name, value in results[0].items() if isinstance(value, float)]
+    results = [run.result for run in runs if run.result is not None]
+    tested = results[0] if results else {}
+    figures = [name for name, value in tested.items() if isinstance(value, float)]
     values = {name: [result[name] for result in results] for name in figures}
     return RepeatedRuns(
         runs=runs,
@@ -90,11 +86,3 @@ def train_repeatedly(
             name: statistics.stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()
         },
     )
-
-
-def _has_test(dataset: Dataset) -> bool:
-    if isinstance(dataset, ReidDataset):
-        return bool(dataset.query)
-    if isinstance(dataset, AttributeDataset):
-        return bool(dataset.test.paths)
-    return len(dataset.test.labels) > 0

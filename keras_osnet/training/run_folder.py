@@ -19,6 +19,9 @@ _STATE = "state.json"
 _METRICS = "metrics.csv"
 _RESULT = "result.json"
 
+_NOT_COMPARED = {"keras_osnet", "backend", "distribution"}
+"""A training may go on with another version, and on other devices."""
+
 
 @dataclass
 class State:
@@ -65,14 +68,14 @@ class RunFolder:
 
         Raises:
             ValueError: If another training, or something else, is in the folder.
-            RuntimeError: If another process is training in it.
+            BlockingIOError: If another process is training in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout as error:
-            raise RuntimeError(
+            raise BlockingIOError(
                 f"Another process is training in this folder. Received: folder={self.path}"
             ) from error
         with lock:
@@ -91,7 +94,8 @@ class RunFolder:
             self._write_json(_RUN, wanted)
             return
         there = self.read_json(_RUN)
-        differing = sorted(key for key in {*there, *wanted} if there.get(key) != wanted.get(key))
+        compared = {*there, *wanted} - _NOT_COMPARED
+        differing = sorted(key for key in compared if there.get(key) != wanted.get(key))
         if differing:
             key = differing[0]
             raise ValueError(

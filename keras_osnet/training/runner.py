@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def train(
     Raises:
         ValueError: An argument is wrong, or does not fit another; or the folder has another
             training in it.
-        RuntimeError: Another process is training in the folder.
+        BlockingIOError: Another process is training in the folder.
 
     Example:
         >>> import keras_osnet
@@ -221,6 +222,9 @@ class _Run:
         if monitor and (best is None or row[monitor] > metrics[best - 1][monitor]):
             best = epoch + 1
             self._write_models("best")
+        if epoch + 1 == self.recipe.epochs:
+            # Now, as averages of weights may be in their place; and before the epoch counts.
+            self._write_models("last")
         self.state = State(epoch + 1, weights or "", metrics, best)
         if self.devices.is_chief:
             self.folder.write_state(self.state)
@@ -235,8 +239,6 @@ class _Run:
         self.log.close()
         classifiers = [network.classifier for network in self.networks]
         assert self.state is not None  # there is at least one epoch
-        if self.result is None:
-            self._write_models("last")
         self.devices.barrier()
         which = "best" if self.state.best_epoch else "last"
         for classifier, path in zip(
@@ -323,11 +325,19 @@ def _pictures(
     seed: int,
     in_memory: bool,
 ) -> TrainingPictures:
+    batch_size = recipe.batch_size
+    if isinstance(batch_size, int) and batch_size > len(task.images):
+        warnings.warn(
+            f"There are fewer pictures than in a batch of {recipe.name}: each step is on all "
+            f"{len(task.images)} of them, in place of {batch_size}.",
+            stacklevel=4,
+        )
+        batch_size = len(task.images)
     return TrainingPictures(
         task.images,
         task.labels,
         size=recipe.read_size or _size(model),
-        batch_size=recipe.batch_size,
+        batch_size=batch_size,
         steps=_steps(recipe, model),
         seed=seed,
         in_memory=in_memory,

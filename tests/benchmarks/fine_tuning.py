@@ -72,6 +72,8 @@ def network(weights, seed):
 
 
 def figures(models, dataset):
+    # Embeddings of several networks are put side by side at unit length; of one they stay.
+    models = models[0] if len(models) == 1 else models
     found = {}
     for metric in METRICS:
         ranking = evaluate_retrieval(models, dataset.query, dataset.gallery, metric=metric).ranking
@@ -99,7 +101,7 @@ def measure(name, seed, arguments, people):
     result = {"recipe": name, "seed": seed, "before": before}
     result["after"] = figures(run.embedders, dataset)
     if count > 1:
-        result["each"] = [figures(one, dataset) for one in run.embedders]
+        result["each"] = [figures([one], dataset) for one in run.embedders]
     return result
 
 

@@ -11,7 +11,20 @@ import keras_osnet
 from keras_osnet.cli import application as module
 from keras_osnet.cli.application import application
 
-COMMANDS = ["models", "weights", "info", "convert", "embed", "evaluate", "attributes", "synthetic"]
+COMMANDS = [
+    "models",
+    "weights",
+    "info",
+    "convert",
+    "embed",
+    "evaluate",
+    "attributes",
+    "recipes",
+    "train",
+    "resume",
+    "stats",
+    "synthetic",
+]
 
 
 def in_fresh_python(code):

@@ -76,7 +76,7 @@ def trainings(monkeypatch):
             for name, value in FIGURES[recipe.task].items()
         }
         return TrainedRun(
-            folder, models, models, [], 2 if recipe.hold_out else None, part and result
+            folder, models, models, [], 2 if recipe.hold_out else None, result if part else None
         )
 
     # No network is trained, so that one will do for many.
@@ -244,7 +244,7 @@ class TestWhatIsTrainedOn:
         text = train("--test-share", 0).stdout
         (only,) = trainings
         assert (len(only.dataset.train), only.dataset.query) == (12, ())
-        assert "nobody is left to test on" in text
+        assert "There was nothing left to test on." in text
 
     def test_a_table_that_says_who_is_who(self, train, trainings, people, tmp_path):
         rows = [
@@ -422,7 +422,7 @@ class TestErrors:
 
     def test_another_process_in_the_folder(self, train, monkeypatch):
         def busy(*_, **__):
-            raise RuntimeError("Another process is training in this folder. Received: folder=x")
+            raise BlockingIOError("Another process is training in this folder. Received: folder=x")
 
         monkeypatch.setattr("keras_osnet.training.repetition.train", busy)
         assert train(code=1).stderr.startswith("Error: Another process is training")

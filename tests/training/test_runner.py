@@ -143,6 +143,26 @@ def test_an_interrupted_run_arrives_at_the_same(epoch, finished, dataset, tmp_pa
     assert same_weights(again.classifiers[0], finished.classifiers[0])
 
 
+@pytest.mark.parametrize("best", [True, False])
+def test_a_run_that_ends_before_its_test(best, finished, dataset, tmp_path, monkeypatch):
+    """All epochs are done; the queries cannot be read, or the process is killed now."""
+    recipe = RECIPE if best else RECIPE.changed({"epochs": 2, "hold_out": 0.0})
+
+    def broken(*_):
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keras_osnet.training.tasks.IdentityTask.test", broken)
+        with pytest.raises(OSError, match="gone"):
+            run(tmp_path / "run", dataset, recipe)
+    again = run(tmp_path / "run", dataset, recipe)
+    whole = finished if best else run(tmp_path / "whole", dataset, recipe)
+    assert again.result == whole.result
+    assert same_weights(again.classifiers[0], whole.classifiers[0])
+    if not best:
+        assert not same_weights(again.embedders[0], tiny_backbone())
+
+
 def test_the_classifier_alone_leaves_the_rest_alone(dataset, tmp_path):
     model = tiny_backbone()
     before = [np.array(each) for each in model.get_weights()]
@@ -265,7 +285,7 @@ def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
     with pytest.raises(ValueError, match=r"new, empty, or a training's\..*letter\.txt"):
         run(tmp_path, dataset)
     with filelock.FileLock(finished.folder / ".lock"):  # noqa: SIM117
-        with pytest.raises(RuntimeError, match=r"Another process is training"):
+        with pytest.raises(BlockingIOError, match=r"Another process is training"):
             run(finished.folder, dataset)
 
 
@@ -295,9 +315,13 @@ def test_models_that_cannot_be_trained(dataset, tmp_path):
 def test_datasets_that_do_not_fit(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"must be a AttributeDataset .*Received: ReidDataset"):
         run(tmp_path / "run", dataset, load_recipe("attributes"))
-    with pytest.raises(ValueError, match=r"`batch_size` must not be above .* Received: 500"):
-        run(tmp_path / "run", dataset, RECIPE.changed({"batch_size": 500}))
     assert not (tmp_path / "run").exists()
+
+
+def test_fewer_pictures_than_a_batch(dataset, tmp_path):
+    recipe = RECIPE.changed({"epochs": 1, "hold_out": 0.0, "batch_size": 500})
+    with pytest.warns(UserWarning, match=r"all \d+ of them, in place of 500"):
+        run(tmp_path / "run", dataset, recipe)
 
 
 KILLED = """

@@ -1,5 +1,6 @@
 """Learning classes of things: CIFAR, ImageNet."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,6 @@ class ClassTask:
         )
         return {
             "error": result.error,
-            "top_5_error": result.top_5_error,
+            **({} if math.isnan(result.top_5_error) else {"top_5_error": result.top_5_error}),
             "images": result.images,
         }
