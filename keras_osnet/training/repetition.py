@@ -12,7 +12,8 @@ import keras
 from keras_osnet.data.datasets.dataset import Dataset
 from keras_osnet.training.distribution import distributed
 from keras_osnet.training.recipe import Recipe
-from keras_osnet.training.runner import TrainedRun, train
+from keras_osnet.training.run import TrainedRun
+from keras_osnet.training.runner import train
 
 
 @dataclass(frozen=True, eq=False)

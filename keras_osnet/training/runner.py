@@ -3,10 +3,8 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,39 +16,11 @@ from keras_osnet.data.augmentation import Normalize, RandomErasing
 from keras_osnet.data.datasets.dataset import Dataset
 from keras_osnet.training.determinism import deterministic
 from keras_osnet.training.distribution import Distribution, distributed
-from keras_osnet.training.freezing import train_only
-from keras_osnet.training.network import Network, add_classifier, check_backbone, takes_pixels
-from keras_osnet.training.peers import mutual_learning_model
+from keras_osnet.training.network import add_classifier, check_backbone, takes_pixels
 from keras_osnet.training.recipe import Recipe, load_recipe
-from keras_osnet.training.run_folder import RunFolder, State
+from keras_osnet.training.run import Run, TrainedRun
+from keras_osnet.training.run_folder import RunFolder
 from keras_osnet.training.tasks import Task, make_task
-from keras_osnet.training.tensorboard import TensorBoardLog
-
-_CLASSIFIER = {"logits"}
-"""The layer that learns while the rest stands still."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedRun:
-    """What came out of a training.
-
-    Attributes:
-        folder: Where everything is.
-        embedders: The networks that were given, with the weights that count: those of the best
-            epoch, where there is one. One, or several that learned from each other.
-        classifiers: The same with their classifier.
-        metrics: A row of numbers for each epoch: `epoch` from 1, `learning_rate`, `loss`, ….
-        best_epoch: The one whose weights count, from 1; None if it is the last.
-        result: The figures of the test on the dataset's query and gallery, or test part; None if
-            there is none.
-    """
-
-    folder: Path
-    embedders: list[keras.Model]
-    classifiers: list[keras.Model]
-    metrics: list[dict[str, float]]
-    best_epoch: int | None
-    result: dict[str, Any] | None
 
 
 def train(
@@ -128,175 +98,9 @@ def train(
             add_classifier(devices.replicate(each), task.classes, task.activation)
             for each in models
         ]
-        run = _Run(recipe, task, networks, pictures, run_folder, devices)
+        run = Run(recipe, task, networks, pictures, run_folder, devices)
         run.fit(callbacks, verbose)
         return run.finish()
-
-
-class _Run:
-    """A training under way."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        task: Task,
-        networks: list[Network],
-        pictures: TrainingPictures,
-        folder: RunFolder,
-        devices: Distribution,
-    ) -> None:
-        self.recipe, self.task, self.networks, self.pictures = recipe, task, networks, pictures
-        self.folder, self.devices = folder, devices
-        self.trained = _joined(networks)
-        self.state = folder.read_state()
-        self.result = folder.read_result()
-        self.log = TensorBoardLog(folder.path / "tensorboard", self.epochs_done + 1)
-
-    @property
-    def epochs_done(self) -> int:
-        return self.state.epochs if self.state else 0
-
-    def fit(self, callbacks: Sequence[keras.callbacks.Callback], verbose: int | str) -> None:
-        """Train what is left, stage by stage."""
-        alone, epochs = self.recipe.classifier_alone, self.recipe.epochs
-        for first, end, layers in ((0, alone, _CLASSIFIER), (alone, epochs, None)):
-            start = max(first, self.epochs_done)
-            if start >= end:
-                continue
-            train_only(self.trained, layers)
-            self._compile(continues=start > first)
-            self.trained.fit(
-                self.devices.feed(self.pictures, start, outputs=list(self.trained.output)),
-                steps_per_epoch=len(self.pictures),
-                initial_epoch=start,
-                epochs=end,
-                shuffle=False,
-                verbose=verbose,
-                callbacks=self._callbacks(callbacks),
-            )
-        train_only(self.trained, None)
-
-    def _compile(self, continues: bool) -> None:
-        """Compile for a stage, whose optimiser is new; and take up the state of a killed one."""
-        if self.state and not continues:
-            self._load(self.state)
-        count, losses = len(self.networks), self.task.losses
-        self.trained.compile(
-            self.recipe.make_optimizer(),
-            loss=_per_network(count, {name: loss for name, (loss, _) in losses.items()}),
-            loss_weights=_per_network(count, {name: each for name, (_, each) in losses.items()}),
-            metrics={name: self.task.metric() for name in _per_network(count, {"logits": None})},
-        )
-        if self.state and continues:
-            self.trained.optimizer.build(self.trained.trainable_variables)
-            self._load(self.state)
-
-    def _load(self, state: State) -> None:
-        self.trained.load_weights(self.folder.path / state.weights)
-
-    def _callbacks(
-        self, callbacks: Sequence[keras.callbacks.Callback]
-    ) -> list[keras.callbacks.Callback]:
-        # The state is of the weights that training goes on with, before any averages take their
-        # place; and it is only made valid when all figures of the epoch are there.
-        keep = _KeepState(self)
-        averaging = []
-        if self.recipe.optimizer.get("use_ema"):
-            averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
-        return [
-            keras.callbacks.LearningRateScheduler(self.recipe.learning_rate),
-            keep,
-            *averaging,
-            *self.devices.callbacks(),
-            _Validate(self),
-            *callbacks,
-            _EndEpoch(self, keep),
-        ]
-
-    def end_epoch(self, epoch: int, weights: str | None, logs: Mapping[str, float]) -> None:
-        """Record an epoch that is done, counted from 0, and keep its networks if they are best."""
-        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        metrics = [*(self.state.metrics if self.state else []), row]
-        best = self.state.best_epoch if self.state else None
-        monitor = self.task.monitor
-        if monitor and (best is None or row[monitor] > metrics[best - 1][monitor]):
-            best = epoch + 1
-            self._write_models("best")
-        if epoch + 1 == self.recipe.epochs:
-            # Now, as averages of weights may be in their place; and before the epoch counts.
-            self._write_models("last")
-        self.state = State(epoch + 1, weights or "", metrics, best)
-        if self.devices.is_chief:
-            self.folder.write_state(self.state)
-            self.log.write(epoch + 1, row)
-
-    def _write_models(self, which: str) -> None:
-        classifiers = [network.classifier for network in self.networks]
-        self.devices.on_chief(lambda: self.folder.write_models(which, classifiers))
-
-    def finish(self) -> TrainedRun:
-        """Test the weights that count, and gather everything."""
-        self.log.close()
-        classifiers = [network.classifier for network in self.networks]
-        assert self.state is not None  # there is at least one epoch
-        self.devices.barrier()
-        which = "best" if self.state.best_epoch else "last"
-        for classifier, path in zip(
-            classifiers, self.folder.model_paths(which, len(classifiers)), strict=True
-        ):
-            classifier.set_weights(keras.saving.load_model(path, compile=False).get_weights())
-        if self.result is None:
-            with self.devices.undivided():
-                self.result = {"test": self.task.test(self.networks)}
-            if self.devices.is_chief:
-                self.folder.write_result(self.result)
-        return TrainedRun(
-            folder=self.folder.path,
-            embedders=[network.embedder for network in self.networks],
-            classifiers=classifiers,
-            metrics=self.state.metrics,
-            best_epoch=self.state.best_epoch,
-            result=self.result["test"],
-        )
-
-
-class _KeepState(keras.callbacks.Callback):
-    """Writes the weights that training goes on with."""
-
-    def __init__(self, run: _Run) -> None:
-        super().__init__()
-        self._run = run
-        self.weights = ""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        folder = self._run.folder
-        written = self._run.devices.on_chief(lambda: folder.write_weights(self.model, epoch + 1))
-        self.weights = written or ""
-
-
-class _Validate(keras.callbacks.Callback):
-    """Adds the figures on what is held out to an epoch's."""
-
-    def __init__(self, run: _Run) -> None:
-        super().__init__()
-        self._run = run
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        with self._run.devices.undivided():
-            figures = self._run.task.validate(self._run.networks)
-        if logs is not None:
-            logs.update(figures)
-
-
-class _EndEpoch(keras.callbacks.Callback):
-    """Makes an epoch count, when all figures are there."""
-
-    def __init__(self, run: _Run, state: _KeepState) -> None:
-        super().__init__()
-        self._run, self._state = run, state
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._run.end_epoch(epoch, self._state.weights, logs or {})
 
 
 def _checked_models(recipe: Recipe, model: Any) -> list[keras.Model]:
@@ -343,23 +147,6 @@ def _pictures(
         in_memory=in_memory,
         worker=devices.worker,
     )
-
-
-def _joined(networks: list[Network]) -> keras.Model:
-    if len(networks) == 1:
-        return networks[0].trained
-    return mutual_learning_model([network.trained for network in networks])
-
-
-def _per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by output of one network to values by output of what is trained."""
-    if count == 1:
-        return dict(values)
-    return {
-        f"{name}_{number}": value
-        for number in range(1, count + 1)
-        for name, value in values.items()
-    }
 
 
 def _size(model: keras.Model) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import pytest
 from keras_osnet.data import write_synthetic_people
 from keras_osnet.models import open_checkpoint
 from keras_osnet.training import build_model, list_recipes, run_folder, runner
-from keras_osnet.training.runner import TrainedRun
+from keras_osnet.training.run import TrainedRun
 
 RECIPE = """
 title = "Tiny"

@@ -1,0 +1,107 @@
+"""Training on several devices or machines: one switch for what the backends have for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from keras_osnet.training.distribution.data_parallel import DataParallel
+from keras_osnet.training.distribution.on_tensorflow import Mirrored, MultiWorker
+from keras_osnet.training.distribution.one_device import Distribution
+
+_KINDS: dict[str, Any] = {each.kind: each for each in (Mirrored, MultiWorker, DataParallel)}
+
+
+@contextmanager
+def distributed(kind: str | None = None) -> Iterator[Distribution]:
+    """Train on several devices or machines until the end of the `with`.
+
+    Each step trains on one batch of `batch_size` pictures, of which each replica gets an equal
+    part, and takes the step that one device would take with the mean of the loss over the whole
+    batch: neither learning rate nor L2 is to be scaled. `loss` and metrics are the whole batch's.
+
+    - `None`: one device, on any backend; or, inside another `with distributed(…)`, its devices.
+    - `"mirrored"`, on TensorFlow: all GPUs of this machine (`tf.distribute.MirroredStrategy`).
+    - `"multi-worker"`, on TensorFlow: all GPUs, or the CPU, of each of several machines, which
+      `TF_CONFIG` names (`tf.distribute.MultiWorkerMirroredStrategy`).
+    - `"data-parallel"`, on JAX: all devices of this process (`keras.distribution.DataParallel`).
+
+    Under `"mirrored"` and `"multi-worker"`, a replica knows its part of the batch alone:
+
+    - Batch norm normalises by the part's statistics. The moving statistics, which Keras leaves
+      different on every replica, are averaged at the end of each epoch and before `evaluate`, by
+      `distribution.callbacks()`.
+    - Each replica mines its own triplets. The people of a (people, pictures of each) batch stay
+      whole, and each replica should get two or more.
+    - Dropout draws the same on each replica.
+    - Keras clips gradients per replica, before they are summed, and fails to accumulate them:
+      optimisers that do either are refused. `jit_compile` must be left at `"auto"` or be False.
+
+    `"data-parallel"` has none of these differences: JAX computes what one device would, whole-batch
+    statistics and triplets included. Batches of `evaluate` and `predict` must be multiples of the
+    devices there; see `Distribution.undivided`.
+
+    `"multi-worker"` runs the same program on every machine, each with its own `task` in
+    `TF_CONFIG`. It has to be entered before TensorFlow computes anything, so that models are built
+    inside, and entering waits for the other workers. Building and loading models, `fit`,
+    `evaluate`, `predict` and `predict_on_batch` need all workers and wait for them forever: call
+    them on all, and write files by `distribution.on_chief`. The chief is the first worker in
+    `TF_CONFIG`, if that names no other. A process joins a cluster once: entered again, it is the
+    same one.
+
+    Args:
+        kind: One of the above.
+
+    Yields:
+        The `Distribution`.
+
+    Raises:
+        ValueError: If there is no such kind, it is not of this backend, it is in a `with` of
+            another, or `TF_CONFIG` is missing or wrong.
+        RuntimeError: If TensorFlow has computed something before `"multi-worker"` is entered.
+
+    Example:
+        ```python
+        with distributed("mirrored") as distribution:
+            model = distribution.replicate(model)
+            model.compile(L2SGD(0.065, momentum=0.9), SmoothedSparseCategoricalCrossentropy())
+            pictures = TrainingPictures(…, batch_size=64, worker=distribution.worker)
+            model.fit(
+                distribution.feed(pictures),
+                steps_per_epoch=len(pictures),
+                shuffle=False,
+                callbacks=distribution.callbacks(),
+                epochs=60,
+            )
+            distribution.on_chief(lambda: model.save("trained.keras"))
+        ```
+
+        >>> with distributed(None) as distribution:
+        ...     print(distribution.replicas, distribution.worker, distribution.is_chief)
+        1 (0, 1) True
+    """
+    if kind is not None and kind not in _KINDS:
+        names = ", ".join(repr(name) for name in _KINDS)
+        raise ValueError(f"`kind` must be None or one of {names}. Received: {kind!r}")
+    around = _entered.get()
+    if around is not None:
+        if kind not in (None, around.kind):
+            raise ValueError(
+                f"`kind` must be {around.kind!r} or None inside a `with` of that. "
+                f"Received: {kind!r}"
+            )
+        yield around
+        return
+    if kind is None:
+        yield Distribution()
+        return
+    distribution = _KINDS[kind]()
+    with distribution._scope():
+        token = _entered.set(distribution)
+        try:
+            yield distribution
+        finally:
+            _entered.reset(token)
+
+
+_entered: ContextVar[Distribution | None] = ContextVar("distribution", default=None)
