@@ -10,26 +10,48 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = [pytest.param(path, id=path.name) for path in sorted(EXAMPLES.glob("*.ipynb"))]
 
 SMALL = {"fine_tune_with_fit.ipynb": "SIZE, PEOPLE, BATCH, EPOCHS, SHORT = (64, 32), 8, 8, 1, 1"}
-"""What makes a notebook quick: run after its cell with the tag `parameters`."""
+"""What makes a notebook small: run after its cell with the tag `parameters`."""
+
+EAGER = """
+import keras
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+    tf.config.run_functions_eagerly(True)
+"""
+"""For so few steps, TensorFlow takes longer to make a graph than to do without."""
 
 ABSOLUTE = re.compile(r"""(?:^|[\s"'(=:])(/[A-Za-z][\w.-]*/|~/|[A-Za-z]:\\|file:)""", re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS)
 def test_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    run_small(path, tmp_path, monkeypatch, EAGER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("path", NOTEBOOKS)
+def test_runs_on_every_backend(path, backend, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    run_small(path, tmp_path, monkeypatch)
+
+
+def run_small(path, folder, monkeypatch, first=""):
+    """Run a notebook with small numbers in a folder, and look at what came out."""
+    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
     notebook = nbformat.read(path, as_version=4)
+    for cell in _code(notebook):
+        cell.outputs, cell.execution_count = [], None
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     (place,) = [number for number, tag in enumerate(tags) if "parameters" in tag]
-    notebook.cells.insert(place + 1, new_code_cell(SMALL[path.name], id="small"))
-    work = tmp_path / "work"
+    notebook.cells.insert(place + 1, new_code_cell(SMALL[path.name] + first, id="small"))
+    work = folder / "work"
     work.mkdir()
 
     # It raises where a cell does.
-    client = NotebookClient(
+    NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(work)}}
-    )
-    client.execute()
+    ).execute()
 
     outputs = [output for cell in _code(notebook) for output in cell.outputs]
     assert all(cell.execution_count for cell in _code(notebook))
