@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from keras_osnet.models.description import describe_checkpoint, describe_layers
     from keras_osnet.models.embedding import EmbeddedImages, embed_images
     from keras_osnet.models.file_conversion import ConvertedFile, convert_file
+    from keras_osnet.models.headless import embedder
     from keras_osnet.models.osnet import OSNet
     from keras_osnet.models.preprocessing import decode_predictions, preprocess_input
     from keras_osnet.models.recognition import RecognitionResult, evaluate_attribute_model
@@ -31,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "describe_checkpoint": "keras_osnet.models.description",
         "describe_layers": "keras_osnet.models.description",
         "embed_images": "keras_osnet.models.embedding",
+        "embedder": "keras_osnet.models.headless",
         "evaluate_classification": "keras_osnet.models.classification",
         "evaluate_attribute_model": "keras_osnet.models.recognition",
         "evaluate_retrieval": "keras_osnet.models.retrieval",

@@ -14,6 +14,7 @@ from keras_osnet.evaluation import RankingResult, evaluate_features
 from keras_osnet.evaluation.streaming import GalleryProtocol, check_ranking
 from keras_osnet.models.embedding import EmbeddedImages, embed_images
 from keras_osnet.models.ensemble import embed_by_all
+from keras_osnet.models.headless import ends_in_classifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +173,12 @@ def evaluate_splits(
     check_ranking(metric, max_rank, protocol, repeats, seed)
     if not splits:
         raise ValueError("`splits` must hold at least one split. Received: none")
+    for each in [model] if isinstance(model, keras.Model) else model:
+        if ends_in_classifier(each):
+            raise ValueError(
+                "`model` must end in an embedding; keras_osnet.models.embedder(model) makes such "
+                f"of a classifier. Received: {each.name}, which ends in {each.layers[-1].name}"
+            )
     people = [person for split in splits for side in split for person in side]
     # Each file once: a gallery that holds its queries has them on both sides.
     files = list(dict.fromkeys(person.path for person in people))

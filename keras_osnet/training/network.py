@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_osnet.models import heads
+from keras_osnet.models.headless import ends_in_classifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def check_backbone(backbone: Any) -> None:
     if not single or len(shapes[0]) != 4 or len(shapes[1]) != 2 or shapes[1][1] is None:
         raise ValueError(f"{wanted}. Received: {backbone.name} with inputs and outputs {shapes}")
     last = backbone.layers[-1]
-    if last.name in ("logits", "predictions"):
+    if ends_in_classifier(backbone):
         raise ValueError(
             f"{wanted}: training adds a classifier of its own. Received: {backbone.name}, which "
             f"ends in {last.name}"

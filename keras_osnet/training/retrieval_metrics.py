@@ -7,6 +7,7 @@ import keras
 
 from keras_osnet.checks import positive_integer
 from keras_osnet.data import PersonImage
+from keras_osnet.models.headless import embedder
 from keras_osnet.models.retrieval import evaluate_retrieval
 
 
@@ -63,7 +64,7 @@ class RetrievalMetrics(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         """Find the embedding of the model."""
         if self.embedder is None:
-            self.embedder = _embedder(self.model)
+            self.embedder = embedder(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Search, and add the figures to the logs."""
@@ -80,13 +81,3 @@ class RetrievalMetrics(keras.callbacks.Callback):
         logs[f"{self.prefix}rank_1"] = ranking.rank(1)
         logs[f"{self.prefix}mAP"] = ranking.mean_average_precision
         logs[f"{self.prefix}mINP"] = ranking.mean_inverse_negative_penalty
-
-
-def _embedder(model: keras.Model) -> keras.Model:
-    names = [layer.name for layer in model.layers]
-    if "embedding" not in names:
-        raise ValueError(
-            "`embedder` must be given for a model that has no layer `embedding`. "
-            f"Received: {model.name} with the layers {', '.join(names)}"
-        )
-    return keras.Model(model.inputs, model.get_layer("embedding").output)

@@ -50,7 +50,7 @@ class KerasH5Source:
         target = model
         if own is not None and difference:
             # The same layers without the classifier: Keras loads all of a model or fails.
-            target = keras.Model(model.inputs, model.get_layer("embedding").output)
+            target = keras.Model(model.input, model.get_layer("embedding").output)
         try:
             target.load_weights(self._path)
         except ValueError as error:
