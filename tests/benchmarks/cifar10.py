@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_osnet import OSNet
 from keras_osnet.data import LabelledImages, read_dataset
@@ -19,8 +20,9 @@ from keras_osnet.training import load_recipe, train
 
 
 def part(images, count):
-    """The first pictures; they are in random order."""
-    return LabelledImages(images.images[:count], images.labels[:count])
+    """As many pictures, drawn at random: files may have one class after the other."""
+    chosen = np.random.default_rng(0).permutation(len(images.labels))[:count]
+    return LabelledImages(images.images[chosen], images.labels[chosen])
 
 
 def main():
