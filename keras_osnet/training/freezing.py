@@ -24,8 +24,8 @@ def train_only(model: keras.Model, layers: Collection[str] | None) -> None:
         >>> layers = [keras.layers.BatchNormalization(), keras.layers.Dense(2, name="fc")]
         >>> model = keras.Sequential([keras.Input((4,)), *layers])
         >>> train_only(model, {"fc"})
-        >>> [variable.path for variable in model.trainable_variables]
-        ['fc/kernel', 'fc/bias']
+        >>> [variable.name for variable in model.trainable_variables]
+        ['kernel', 'bias']
     """
     everything = _layers(model)
     unknown = set(layers or ()) - {layer.name for layer in everything}

@@ -79,8 +79,8 @@ def train(
         >>> recipe = load_recipe("few_people").with_epochs(1)
         >>> recipe = recipe.changed({"batch_size": 8, "hold_out": 0.0})
         >>> run = train(recipe, model, split_by_identity(people, 0.5), folder / "run", verbose=0)
-        >>> [row["epoch"] for row in run.metrics], sorted(run.result)[:2]
-        ([1], ['cmc', 'gallery'])
+        >>> [row["epoch"] for row in run.metrics], 0 < run.result["mAP"] <= 1
+        ([1], True)
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
