@@ -20,8 +20,6 @@ from keras_osnet.training import (
     mutual_learning_model,
 )
 
-pytestmark = pytest.mark.backends
-
 QUICKLY = {"jit_compile": True} if keras.backend.backend() == "jax" else {"run_eagerly": True}
 """For a step or two of an OSNet, which TensorFlow takes longer to compile than to run."""
 
@@ -106,6 +104,7 @@ def plain_step(kernels, images, labels, weight, rate):
 
 
 @pytest.mark.parametrize(("count", "weight"), [(2, 1.0), (2, 0.0), (3, 2.5)])
+@pytest.mark.backends
 def test_three_steps_equal_plain_loops(count, weight):
     """Three, because torch adds each step's gradients to what is left of the last one's."""
     peers = [linear(seed) for seed in range(count)]
@@ -204,6 +203,7 @@ def test_equal_peers_learn_nothing_from_each_other():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.backends
 def test_half_precision(policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -229,6 +229,7 @@ def trained_pair(seed):
     return model
 
 
+@pytest.mark.backends
 def test_weights_and_optimizer_come_back(tmp_path):
     images, labels = np.random.default_rng(0).standard_normal((6, 5)), np.arange(6) % 3
     first, second = trained_pair(0), trained_pair(10)
@@ -258,6 +259,7 @@ def test_weights_and_optimizer_come_back(tmp_path):
 
 
 @pytest.mark.parametrize("frozen_before", [True, False])
+@pytest.mark.backends
 def test_what_is_frozen_stays(frozen_before):
     """A whole peer, statistics and all, and one layer of the other."""
     images, labels = pictures()

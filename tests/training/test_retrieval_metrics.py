@@ -9,8 +9,6 @@ from keras_osnet.data import load_images, split_by_identity, write_synthetic_peo
 from keras_osnet.models import evaluate_retrieval
 from keras_osnet.training import RetrievalMetrics
 
-pytestmark = pytest.mark.backends
-
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
@@ -35,6 +33,7 @@ def fit(model, people, *callbacks, epochs=3):
     ).history
 
 
+@pytest.mark.backends
 def test_they_are_those_of_the_epoch(people, tmp_path):
     model = classifier(people)
     best = keras.callbacks.ModelCheckpoint(

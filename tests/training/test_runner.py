@@ -28,8 +28,6 @@ from keras_osnet.data import (
 from keras_osnet.models import evaluate_retrieval
 from keras_osnet.training import load_recipe, runner, train, train_repeatedly
 
-pytestmark = pytest.mark.backends
-
 RECIPE = load_recipe("few_people").changed(
     {"epochs": 4, "classifier_alone": 1, "batch_size": 8, "hold_out": 0.3}
 )
@@ -57,6 +55,7 @@ def same_weights(one, other):
     )
 
 
+@pytest.mark.backends
 def test_the_folder_has_everything(finished):
     assert {file.name for file in finished.folder.iterdir()} >= {
         "run.json",
@@ -81,6 +80,7 @@ def test_the_rate_is_the_recipes(finished):
     np.testing.assert_allclose(rates, [RECIPE.learning_rate(epoch) for epoch in range(4)], 1e-6)
 
 
+@pytest.mark.backends
 def test_the_best_epoch_counts(finished):
     values = [row["held_out_mAP"] for row in finished.metrics]
     assert finished.best_epoch == 1 + int(np.argmax(values))
@@ -133,7 +133,14 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("epoch", [0, 1, 3], ids=["first", "after the classifier alone", "last"])
+@pytest.mark.parametrize(
+    "epoch",
+    [
+        pytest.param(0, id="first"),
+        pytest.param(1, id="after the classifier alone"),
+        pytest.param(3, id="last", marks=pytest.mark.backends),
+    ],
+)
 def test_an_interrupted_run_arrives_at_the_same(epoch, finished, dataset, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "run", dataset, callbacks=[Stop(epoch)])
@@ -163,6 +170,7 @@ def test_a_run_that_ends_before_its_test(best, finished, dataset, tmp_path, monk
         assert not same_weights(again.embedders[0], tiny_backbone())
 
 
+@pytest.mark.backends
 def test_the_classifier_alone_leaves_the_rest_alone(dataset, tmp_path):
     model = tiny_backbone()
     before = [np.array(each) for each in model.get_weights()]
@@ -203,6 +211,7 @@ def test_triplets_and_averages_of_weights(dataset, tmp_path):
     assert same_weights(again.classifiers[0], trained.classifiers[0])
 
 
+@pytest.mark.backends
 def test_networks_that_learn_from_each_other(dataset, tmp_path):
     recipe = RECIPE.changed({"epochs": 2, "loss.mutual": True})
     peers = [tiny_backbone(0), tiny_backbone(1)]
