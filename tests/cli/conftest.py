@@ -20,6 +20,12 @@ def models_are_built_once(monkeypatch):
         monkeypatch.setattr(f"keras_osnet.cli.{command}.load_embedder", _load_once)
 
 
+@pytest.fixture(autouse=True)
+def lines_do_not_wrap(monkeypatch):
+    """As in a file; whoever starts the tests may have set the width of a terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def run():
     """Run the command line in this process; `code` is the exit status that is expected."""
