@@ -12,6 +12,9 @@ from pathlib import Path
 
 import keras
 import pytest
+from tiny_networks import SIZE
+
+from keras_osnet.data import write_synthetic_people
 
 pytestmark = pytest.mark.slow
 
@@ -32,10 +35,10 @@ from keras_osnet.training import distributed
 kind, folder = sys.argv[1], Path(sys.argv[2])
 with distributed(kind) as devices:
     # Recipes are checked by making their optimisers, and variables only after the cluster is there.
-    from test_runner import RECIPE, SIZE, Stop, run, split_by_identity, write_synthetic_people
+    from keras_osnet.data import read_folder, split_by_identity
+    from test_runner import Stop, run
     from tiny_networks import tiny_backbone
-    people = write_synthetic_people(folder / "people", 12, views=4, size=SIZE)
-    dataset = split_by_identity(people, 0.4)
+    dataset = split_by_identity(read_folder(folder / "people"), 0.4)
     try:
         run(folder / "run", dataset, model=tiny_backbone(), callbacks=[Stop(2)])
     except KeyboardInterrupt:
@@ -47,6 +50,12 @@ assert again.result == whole.result
 assert len(whole.metrics) == 4
 print("done", devices.replicas)
 """
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_synthetic_people(tmp_path / "people", 12, views=4, size=SIZE)
+    return tmp_path
 
 
 def start(code, *arguments, **environment):
@@ -73,13 +82,13 @@ def check_folder(folder):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a strategy of TensorFlow's")
-def test_mirrored(tmp_path):
-    finish(start(MIRRORED + TRAINING, "mirrored", tmp_path), replicas=2)
-    check_folder(tmp_path / "whole")
+def test_mirrored(folder):
+    finish(start(MIRRORED + TRAINING, "mirrored", folder), replicas=2)
+    check_folder(folder / "whole")
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a strategy of TensorFlow's")
-def test_multi_worker(tmp_path):
+def test_multi_worker(folder):
     with socket.socket() as one, socket.socket() as other:
         for each in (one, other):
             each.bind(("localhost", 0))
@@ -88,14 +97,14 @@ def test_multi_worker(tmp_path):
     for index in range(2):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": {"worker": workers}, "task": task})
-        processes.append(start(TRAINING, "multi-worker", tmp_path, TF_CONFIG=config))
+        processes.append(start(TRAINING, "multi-worker", folder, TF_CONFIG=config))
     for process in processes:
         finish(process, replicas=2)
-    check_folder(tmp_path / "whole")
+    check_folder(folder / "whole")
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="a distribution of JAX's")
-def test_data_parallel(tmp_path):
+def test_data_parallel(folder):
     flags = "--xla_force_host_platform_device_count=2"
-    finish(start(TRAINING, "data-parallel", tmp_path, XLA_FLAGS=flags), replicas=2)
-    check_folder(tmp_path / "whole")
+    finish(start(TRAINING, "data-parallel", folder, XLA_FLAGS=flags), replicas=2)
+    check_folder(folder / "whole")
