@@ -60,6 +60,8 @@ class Run:
         self.folder, self.devices = folder, devices
         self.trained = _joined(networks)
         self.state = folder.read_state()
+        # Of a killed training, until it is taken up. Only the chief writes, but all read this.
+        self._left_behind = self.state
         self.result = folder.read_result()
         self.log = TensorBoardLog(folder.path / "tensorboard", self.epochs_done + 1)
 
@@ -90,8 +92,8 @@ class Run:
 
     def _compile(self, continues: bool) -> None:
         """Compile for a stage, whose optimiser is new; and take up the state of a killed one."""
-        if self.state and not continues:
-            self._load(self.state)
+        if not continues:
+            self._load()
         count, losses = len(self.networks), self.task.losses
         self.trained.compile(
             self.recipe.make_optimizer(),
@@ -99,12 +101,14 @@ class Run:
             loss_weights=_per_network(count, {name: each for name, (_, each) in losses.items()}),
             metrics={name: self.task.metric() for name in _per_network(count, {"logits": None})},
         )
-        if self.state and continues:
+        if continues:
             self.trained.optimizer.build(self.trained.trainable_variables)
-            self._load(self.state)
+            self._load()
 
-    def _load(self, state: State) -> None:
-        self.trained.load_weights(self.folder.path / state.weights)
+    def _load(self) -> None:
+        if self._left_behind:
+            self.trained.load_weights(self.folder.path / self._left_behind.weights)
+            self._left_behind = None
 
     def _callbacks(
         self, callbacks: Sequence[keras.callbacks.Callback]
