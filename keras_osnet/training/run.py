@@ -13,7 +13,7 @@ from keras_osnet.training.freezing import train_only
 from keras_osnet.training.network import Network
 from keras_osnet.training.peers import mutual_learning_model
 from keras_osnet.training.recipe import Recipe
-from keras_osnet.training.run_folder import RunFolder, State
+from keras_osnet.training.run_folder import RunFolder, State, weights_name
 from keras_osnet.training.tasks import Task
 from keras_osnet.training.tensorboard import TensorBoardLog
 
@@ -60,8 +60,6 @@ class Run:
         self.folder, self.devices = folder, devices
         self.trained = _joined(networks)
         self.state = folder.read_state()
-        # Of a killed training, until it is taken up. Only the chief writes, but all read this.
-        self._left_behind = self.state
         self.result = folder.read_result()
         self.log = TensorBoardLog(folder.path / "tensorboard", self.epochs_done + 1)
 
@@ -92,8 +90,10 @@ class Run:
 
     def _compile(self, continues: bool) -> None:
         """Compile for a stage, whose optimiser is new; and take up the state of a killed one."""
-        if not continues:
-            self._load()
+        if self.state and not continues:
+            # Also after a stage of this process, at whose end Keras has put averages, if there are
+            # any, in the weights' place.
+            self._load(self.state)
         count, losses = len(self.networks), self.task.losses
         self.trained.compile(
             self.recipe.make_optimizer(),
@@ -101,35 +101,33 @@ class Run:
             loss_weights=_per_network(count, {name: each for name, (_, each) in losses.items()}),
             metrics={name: self.task.metric() for name in _per_network(count, {"logits": None})},
         )
-        if continues:
+        if self.state and continues:
             self.trained.optimizer.build(self.trained.trainable_variables)
-            self._load()
+            self._load(self.state)
 
-    def _load(self) -> None:
-        if self._left_behind:
-            self.trained.load_weights(self.folder.path / self._left_behind.weights)
-            self._left_behind = None
+    def _load(self, state: State) -> None:
+        self.devices.barrier()  # the chief has written the file
+        self.trained.load_weights(self.folder.path / state.weights)
 
     def _callbacks(
         self, callbacks: Sequence[keras.callbacks.Callback]
     ) -> list[keras.callbacks.Callback]:
         # The state is of the weights that training goes on with, before any averages take their
         # place; and it is only made valid when all figures of the epoch are there.
-        keep = _KeepState(self)
         averaging = []
         if self.recipe.optimizer.get("use_ema"):
             averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
         return [
             keras.callbacks.LearningRateScheduler(self.recipe.learning_rate),
-            keep,
+            _KeepState(self),
             *averaging,
             *self.devices.callbacks(),
             _Validate(self),
             *callbacks,
-            _EndEpoch(self, keep),
+            _EndEpoch(self),
         ]
 
-    def end_epoch(self, epoch: int, weights: str | None, logs: Mapping[str, float]) -> None:
+    def end_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Record an epoch that is done, counted from 0, and keep its networks if they are best."""
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         metrics = [*(self.state.metrics if self.state else []), row]
@@ -141,7 +139,7 @@ class Run:
         if epoch + 1 == self.recipe.epochs:
             # Now, as averages of weights may be in their place; and before the epoch counts.
             self._write_models("last")
-        self.state = State(epoch + 1, weights or "", metrics, best)
+        self.state = State(epoch + 1, weights_name(epoch + 1), metrics, best)
         if self.devices.is_chief:
             self.folder.write_state(self.state)
             self.log.write(epoch + 1, row)
@@ -182,12 +180,10 @@ class _KeepState(keras.callbacks.Callback):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self._run = run
-        self.weights = ""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         folder = self._run.folder
-        written = self._run.devices.on_chief(lambda: folder.write_weights(self.model, epoch + 1))
-        self.weights = written or ""
+        self._run.devices.on_chief(lambda: folder.write_weights(self.model, epoch + 1))
 
 
 class _Validate(keras.callbacks.Callback):
@@ -207,12 +203,12 @@ class _Validate(keras.callbacks.Callback):
 class _EndEpoch(keras.callbacks.Callback):
     """Makes an epoch count, when all figures are there."""
 
-    def __init__(self, run: Run, state: _KeepState) -> None:
+    def __init__(self, run: Run) -> None:
         super().__init__()
-        self._run, self._state = run, state
+        self._run = run
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._run.end_epoch(epoch, self._state.weights, logs or {})
+        self._run.end_epoch(epoch, logs or {})
 
 
 def _joined(networks: list[Network]) -> keras.Model:

@@ -40,6 +40,11 @@ class State:
     best_epoch: int | None = None
 
 
+def weights_name(epochs: int) -> str:
+    """Return the name of the file of network and optimiser after so many epochs."""
+    return f"state-{epochs:04d}.weights.h5"
+
+
 class RunFolder:
     """The folder of a training.
 
@@ -110,12 +115,10 @@ class RunFolder:
             return None
         return State(**self.read_json(_STATE))
 
-    def write_weights(self, model: keras.Model, epochs: int) -> str:
-        """Write network and optimiser after so many epochs, and return the file's name."""
-        name = f"state-{epochs:04d}.weights.h5"
-        with atomic_path(self.path / name) as temporary:
+    def write_weights(self, model: keras.Model, epochs: int) -> None:
+        """Write network and optimiser after so many epochs."""
+        with atomic_path(self.path / weights_name(epochs)) as temporary:
             model.save_weights(temporary)
-        return name
 
     def write_state(self, state: State) -> None:
         """Make this the place to go on from, and drop the weights of earlier ones."""
