@@ -28,7 +28,7 @@ def command(folder: Path, dataset: str | None, size: tuple[int, int] | None, as_
     """Compute the mean and standard deviation of the pixels in DIR.
 
     Per channel, over all pixels of all pictures, in 0–1. Ends with the lines to paste into a
-    recipe.
+    recipe's table [model].
 
     \b
     keras-osnet stats crops
@@ -59,7 +59,7 @@ def command(folder: Path, dataset: str | None, size: tuple[int, int] | None, as_
         [[name, *(f"{value:.4f}" for value in values)] for name, values in rows.items()],
         numbers=columns[1:],
     )
-    click.echo(f"\nOf {statistics.pictures:,} pictures. For a recipe:\n")
+    click.echo(f"\nOf {statistics.pictures:,} pictures. For a recipe's [model]:\n")
     for name, values in rows.items():
         click.echo(f"{name} = [{', '.join(f'{value:.4f}' for value in values)}]")
 

@@ -16,7 +16,10 @@ _RECIPES_OWN = "recipe"
 _NETWORK = ("stem", "depths")
 """Arguments of `OSNet` in a recipe that weights are bound to, besides variant and width."""
 
-_KNOWN = ("variant", "width", "pooling", *_NETWORK, "input_size", "weights")
+_FREE = ("pooling", "mean", "std")
+"""Those that have no weights: what they were in an earlier training does not bind this one."""
+
+_KNOWN = ("variant", "width", *_FREE, *_NETWORK, "input_size", "weights")
 
 
 def build_model(
@@ -30,7 +33,7 @@ def build_model(
     """Build the network that a recipe trains, for `train`.
 
     What the arguments leave open is the recipe's, from its table `model`: `variant`, `width`,
-    `pooling`, `stem`, `depths`, `input_size` and `weights`, all optional.
+    `pooling`, `mean` and `std`, `stem`, `depths`, `input_size` and `weights`, all optional.
 
     Args:
         recipe: One of `list_recipes()`, a `.toml` file, or a `Recipe`.
@@ -79,7 +82,7 @@ def build_model(
                 head="embedding",
                 input_shape=None if size is None else (*size, 3),
                 include_preprocessing=True,
-                **{key: table[key] for key in ("pooling", *_NETWORK) if key in table},
+                **{key: table[key] for key in (*_FREE, *_NETWORK) if key in table},
             )
             for _ in range(count)
         ]
@@ -118,9 +121,7 @@ def _fitted(
                 f"`weights` must be of the network that the recipe {recipe.name!r} trains, with "
                 f"{key}={value!r}. Received: {checkpoint.path} with {key}={held!r}"
             )
-    # Pooling has no weights: what it was in an earlier training does not bind this one.
-    if "pooling" in table:
-        wanted["pooling"] = table["pooling"]
+    wanted |= {key: table[key] for key in _FREE if key in table}
     return replace(checkpoint, description={**checkpoint.description, **wanted})
 
 

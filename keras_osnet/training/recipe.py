@@ -39,8 +39,8 @@ class Recipe:
         hold_out: Share of the training people on whom the best epoch is chosen; 0 for none.
         read_size: (height, width) that pictures are resized to before augmentation; None for the
             size that the network takes.
-        model: Arguments of `OSNet` that belong to the recipe (`variant`, `pooling`, `stem`), and
-            `input_size`.
+        model: Arguments of `OSNet` that belong to the recipe, such as `variant`, `pooling` or
+            `stem`, and `input_size`; see `build_model`.
         title: For people to read.
         source: Where the numbers are from.
     """

@@ -5,7 +5,7 @@ import pytest
 
 import keras_osnet
 from keras_osnet.training import build_model, building, list_recipes, load_recipe
-from keras_osnet.weights import to_torchreid, write_torch_checkpoint
+from keras_osnet.weights import describe_model, to_torchreid, write_torch_checkpoint
 
 SMALL = {"width": 0.25, "input_size": (64, 32)}
 
@@ -76,6 +76,16 @@ def test_pooling_is_the_recipes(trained):
     folder, _ = trained
     built = build_model(recipe(weights=str(folder / "best.keras"), pooling="max"))
     assert type(built.get_layer("pooled")).__name__ == "GlobalMaxPooling2D"
+
+
+@pytest.mark.parametrize("weights", ["best.keras", None])
+def test_the_dataset_s_own_statistics(trained, weights):
+    folder, _ = trained
+    weights = weights and str(folder / weights)
+    statistics = {"mean": [0.4, 0.5, 0.25], "std": [0.2, 0.25, 0.125]}
+    built = build_model(recipe(width=0.25, weights=weights, **statistics))
+    described = describe_model(built)
+    assert {name: described[name] for name in statistics} == statistics
 
 
 def test_weights_of_another_network(trained):
