@@ -6,8 +6,8 @@ trained on are nobody's query). The folder is named as Market-1501 names it:
     python tests/benchmarks/fine_tuning.py --data pku_reid --weights osnet_x0_25_msmt17.pth \
         --output runs --recipes few_people fine_tune
 
-Every training goes into a folder below `--output`, is skipped if it is there, and goes on if it was
-interrupted. The table is of all trainings in that folder, and written to `results.json` as well.
+Every training goes into a folder below `--output`, is skipped if it is done, and goes on if it was
+interrupted. Its figures go into `RECIPE-SEED.json`, and the table is of all of these.
 """
 
 import argparse
@@ -125,17 +125,23 @@ def main():
 
 
 def print_table(results):
-    print(f"\n{'':24}{'seeds':>6}   rank-1 / mAP, cosine        euclidean")
+    print(f"\n{'':32}{'runs':>4}   rank-1 / mAP, cosine        euclidean")
     for name in RECIPES:
         own = [one for one in results if one["recipe"] == name]
-        for when in ("before", "after") if own else ():
-            cells = []
-            for metric in METRICS:
-                for column in (0, 1):
-                    values = [one[when][metric][column] for one in own]
-                    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-                    cells.append(f"{statistics.fmean(values):5.1f} ± {spread:3.1f}")
-            print(f"{name + ' ' + when:30}{len(own):>2}   " + "   ".join(cells))
+        for when, found in (
+            ("before", [one["before"] for one in own]),
+            ("after", [one["after"] for one in own]),
+            ("one alone", [each for one in own for each in one.get("each", ())]),
+        ):
+            if found:
+                cells = [_cell(found, metric, column) for metric in METRICS for column in (0, 1)]
+                print(f"{name + ', ' + when:34}{len(found):>2}   " + "   ".join(cells))
+
+
+def _cell(found, metric, column):
+    values = [one[metric][column] for one in found]
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.fmean(values):5.1f} ± {spread:3.1f}"
 
 
 if __name__ == "__main__":
