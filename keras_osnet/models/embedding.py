@@ -16,7 +16,7 @@ from keras_osnet.atomic import atomic_path
 from keras_osnet.checks import positive_integer
 from keras_osnet.data.images import UnreadableImageError, load_images
 from keras_osnet.evaluation.features import flip_average
-from keras_osnet.models.preprocessing import preprocess_input
+from keras_osnet.models.preprocessing import preprocess_input, takes_pixels
 
 _BATCHES_AHEAD = 2
 """How many batches are read from disk while the model works on one."""
@@ -140,7 +140,7 @@ def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np
 
 def preparation(model: keras.Model) -> Callable[[NDArray], Any]:
     """Return what turns pixels (batch, height, width, 3) into what a model takes."""
-    if any(layer.name == "preprocessing" for layer in model.layers):
+    if takes_pixels(model):
         return lambda images: images
     return preprocess_input
 

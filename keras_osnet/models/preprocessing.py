@@ -59,6 +59,11 @@ def preprocessing_layer(
     )
 
 
+def takes_pixels(model: keras.Model) -> bool:
+    """Whether a model normalises pixels by itself, in a layer named `preprocessing`."""
+    return any(layer.name == "preprocessing" for layer in model.layers)
+
+
 def decode_predictions(
     predictions: Any, top: int = 5, class_names: Sequence[str] | None = None
 ) -> list[list[tuple[str, str, float]]]:

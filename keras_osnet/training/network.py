@@ -49,11 +49,6 @@ def add_classifier(backbone: Any, classes: int, activation: str) -> Network:
     )
 
 
-def takes_pixels(model: keras.Model) -> bool:
-    """Whether a model normalises pixels by itself, in a layer named `preprocessing`."""
-    return any(layer.name == "preprocessing" for layer in model.layers)
-
-
 def check_backbone(backbone: Any) -> None:
     """Raise ValueError unless a model can be given a classifier."""
     wanted = (

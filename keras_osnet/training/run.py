@@ -1,6 +1,6 @@
 """A training under way: stage by stage, epoch by epoch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,6 @@ class Run:
         self.trained = _joined(networks)
         self.state = folder.read_state()
         self.result = folder.read_result()
-        self.log = TensorBoardLog(folder.path / "tensorboard", self.epochs_done + 1)
 
     @property
     def epochs_done(self) -> int:
@@ -70,6 +69,11 @@ class Run:
 
     def fit(self, callbacks: Sequence[keras.callbacks.Callback], verbose: int | str) -> None:
         """Train what is left, stage by stage."""
+        if self.epochs_done == self.recipe.epochs:
+            return
+        log = None
+        if self.devices.is_chief:
+            log = TensorBoardLog(self.folder.path / "tensorboard", self.epochs_done + 1)
         alone, epochs = self.recipe.classifier_alone, self.recipe.epochs
         for first, end, layers in ((0, alone, _CLASSIFIER), (alone, epochs, None)):
             start = max(first, self.epochs_done)
@@ -84,9 +88,11 @@ class Run:
                 epochs=end,
                 shuffle=False,
                 verbose=verbose,
-                callbacks=self._callbacks(callbacks),
+                callbacks=self._callbacks(callbacks, log),
             )
         train_only(self.trained, None)
+        if log is not None:
+            log.close()
 
     def _compile(self, continues: bool) -> None:
         """Compile for a stage, whose optimiser is new; and take up the state of a killed one."""
@@ -110,24 +116,36 @@ class Run:
         self.trained.load_weights(self.folder.path / state.weights)
 
     def _callbacks(
-        self, callbacks: Sequence[keras.callbacks.Callback]
+        self, callbacks: Sequence[keras.callbacks.Callback], log: TensorBoardLog | None
     ) -> list[keras.callbacks.Callback]:
         # The state is of the weights that training goes on with, before any averages take their
         # place; and it is only made valid when all figures of the epoch are there.
+        def at_end(function: Callable[[int, dict[str, Any]], None]) -> keras.callbacks.Callback:
+            return keras.callbacks.LambdaCallback(on_epoch_end=function)
+
         averaging = []
         if self.recipe.optimizer.get("use_ema"):
             averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
         return [
             keras.callbacks.LearningRateScheduler(self.recipe.learning_rate),
-            _KeepState(self),
+            at_end(lambda epoch, _: self._keep_state(epoch)),
             *averaging,
             *self.devices.callbacks(),
-            _Validate(self),
+            at_end(lambda _, logs: self._validate(logs)),
             *callbacks,
-            _EndEpoch(self),
+            at_end(lambda epoch, logs: self._end_epoch(epoch, logs, log)),
         ]
 
-    def end_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+    def _keep_state(self, epoch: int) -> None:
+        """Write the weights that training goes on with."""
+        self.devices.on_chief(lambda: self.folder.write_weights(self.trained, epoch + 1))
+
+    def _validate(self, logs: dict[str, Any]) -> None:
+        """Add the figures on what is held out to an epoch's."""
+        with self.devices.undivided():
+            logs.update(self.task.validate(self.networks))
+
+    def _end_epoch(self, epoch: int, logs: Mapping[str, float], log: TensorBoardLog | None) -> None:
         """Record an epoch that is done, counted from 0, and keep its networks if they are best."""
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         metrics = [*(self.state.metrics if self.state else []), row]
@@ -142,7 +160,8 @@ class Run:
         self.state = State(epoch + 1, weights_name(epoch + 1), metrics, best)
         if self.devices.is_chief:
             self.folder.write_state(self.state)
-            self.log.write(epoch + 1, row)
+        if log is not None:
+            log.write(epoch + 1, row)
 
     def _write_models(self, which: str) -> None:
         classifiers = [network.classifier for network in self.networks]
@@ -150,7 +169,6 @@ class Run:
 
     def finish(self) -> TrainedRun:
         """Test the weights that count, and gather everything."""
-        self.log.close()
         classifiers = [network.classifier for network in self.networks]
         assert self.state is not None  # there is at least one epoch
         self.devices.barrier()
@@ -172,43 +190,6 @@ class Run:
             best_epoch=self.state.best_epoch,
             result=self.result["test"],
         )
-
-
-class _KeepState(keras.callbacks.Callback):
-    """Writes the weights that training goes on with."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self._run = run
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        folder = self._run.folder
-        self._run.devices.on_chief(lambda: folder.write_weights(self.model, epoch + 1))
-
-
-class _Validate(keras.callbacks.Callback):
-    """Adds the figures on what is held out to an epoch's."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self._run = run
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        with self._run.devices.undivided():
-            figures = self._run.task.validate(self._run.networks)
-        if logs is not None:
-            logs.update(figures)
-
-
-class _EndEpoch(keras.callbacks.Callback):
-    """Makes an epoch count, when all figures are there."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self._run = run
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._run.end_epoch(epoch, logs or {})
 
 
 def _joined(networks: list[Network]) -> keras.Model:

@@ -14,9 +14,10 @@ from keras_osnet import __version__
 from keras_osnet.data import TrainingPictures
 from keras_osnet.data.augmentation import Normalize, RandomErasing
 from keras_osnet.data.datasets.dataset import Dataset
+from keras_osnet.models.preprocessing import takes_pixels
 from keras_osnet.training.determinism import deterministic
 from keras_osnet.training.distribution import Distribution, distributed
-from keras_osnet.training.network import add_classifier, check_backbone, takes_pixels
+from keras_osnet.training.network import add_classifier, check_backbone
 from keras_osnet.training.recipe import Recipe, load_recipe
 from keras_osnet.training.run import Run, TrainedRun
 from keras_osnet.training.run_folder import RunFolder
