@@ -1,0 +1,296 @@
+"""How fast exported files run beside the reference implementation in PyTorch's eager mode.
+
+    python tests/benchmarks/runtime_speed.py --torchreid deep-person-reid \
+        --weights osnet_x1_0.pth.tar osnet_x0_25.pth --calibration pictures
+
+Every contender has a process of its own with the same number of threads, and all take turns, round
+after round; a ratio is taken within a round, and its median and quartiles are over the rounds.
+`Embedder` takes pixels and gives vectors of length 1, all of its own work included; `bare` is the
+engine alone on the same file; PyTorch gets normalised images. `start` is from the start of a
+process to its first result, `MB` the most memory that the process held; the last rows are Python
+processes that only import TensorFlow or PyTorch.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+BATCHES = (1, 32)
+SECONDS = 0.4
+"""How long a contender runs in one turn, for each batch."""
+
+FEWEST = 3
+"""Runs in one turn at least."""
+
+
+def torch_eager(task):
+    """The reference's network on normalised images."""
+    import torch
+
+    # The file alone: the reference's package imports far more than its networks need.
+    path = Path(task["torchreid"], "torchreid", "models", "osnet.py")
+    spec = importlib.util.spec_from_file_location("torchreid_osnet", path)
+    osnet = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(osnet)
+    torch.set_num_threads(task["threads"])
+    model = getattr(osnet, task["architecture"])(num_classes=10, pretrained=False).eval()
+
+    def run(images):
+        with torch.inference_mode():
+            return model(images)
+
+    images = torch.randn(max(BATCHES), 3, 256, 128, generator=torch.Generator().manual_seed(0))
+    return run, images
+
+
+def embedder(task):
+    """Our runtime, from pixels to vectors of length 1."""
+    from keras_osnet.runtime import Embedder
+
+    made = Embedder(task["file"], task["engine"], task["precision"], threads=task["threads"])
+    return made.embed, pixels()
+
+
+def bare(task):
+    """An engine on a file, without the embedder around it."""
+    from keras_osnet.runtime.engines import open_engine
+
+    engine = open_engine(
+        Path(task["file"]), task["engine"], precision=task["precision"], threads=task["threads"]
+    )
+    return engine.run, pixels()
+
+
+def importing(task):
+    """Nothing but the import of a framework."""
+    __import__(task["module"])
+    return None, None
+
+
+CONTENDERS = {each.__name__: each for each in (torch_eager, embedder, bare, importing)}
+
+
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (max(BATCHES), 256, 128, 3), np.uint8)
+
+
+def work(task):
+    """What a contender's process does: a line of JSON out for every line in."""
+    from keras_osnet.runtime._speed_worker import peak_memory
+
+    run, images = CONTENDERS[task["kind"]](task)
+    if run is not None:
+        run(images[:1])
+    say({"start": time.time() - task["started"], "memory": peak_memory()})
+    for _ in sys.stdin:
+        answer = {str(batch): timed(run, images[:batch]) for batch in BATCHES}
+        say({**answer, "memory": peak_memory()})
+
+
+def timed(run, images):
+    """Median seconds of a run; two more go before, as the others' turns have left the caches."""
+    run(images)
+    run(images)
+    times = []
+    while len(times) < FEWEST or sum(times) < SECONDS:
+        start = time.perf_counter()
+        run(images)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+class Contender:
+    """A process that waits for its turn."""
+
+    def __init__(self, title, **task):
+        self.title = title
+        self.rounds = []
+        task["started"] = time.time()
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--work", json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(task.get("threads", 1))},
+        )
+        first = self.read()
+        self.start, self.memory = first["start"], first["memory"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def turn(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        answer = self.read()
+        self.memory = answer["memory"]
+        self.rounds.append([answer[str(batch)] for batch in BATCHES])
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.title} has ended with {self.process.wait()}")
+        return json.loads(line)
+
+
+def exported(checkpoint, calibration, folder):
+    """Write a model's files; (title, file, engine, precision) of what runs them."""
+    from keras_osnet.deploy import export_onnx, export_openvino, export_tflite
+    from keras_osnet.models import open_checkpoint
+    from keras_osnet.runtime.engines.open_vino import computes_bfloat16
+
+    model, _ = open_checkpoint(checkpoint).build(head="embedding")
+    name = model.name
+    export_tflite(model, folder / f"{name}.tflite", batch=None)
+    export_onnx(model, folder / f"{name}.onnx")
+    export_openvino(model, folder / f"{name}.xml")
+    export_tflite(
+        model, folder / f"{name}-int8.tflite", quantization="int8", calibration=calibration
+    )
+    found = [
+        ("LiteRT", f"{name}.tflite", "litert", "float32"),
+        ("onnxruntime", f"{name}.onnx", "onnxruntime", "float32"),
+        ("OpenVINO", f"{name}.xml", "openvino", "float32"),
+        ("LiteRT int8", f"{name}-int8.tflite", "litert", "float32"),
+    ]
+    if computes_bfloat16():
+        found.append(("OpenVINO bf16", f"{name}.xml", "openvino", "bfloat16"))
+    return [(title, str(folder / file), *rest) for title, file, *rest in found]
+
+
+def compare(architecture, files, arguments):
+    """Let PyTorch and all engines take turns."""
+    common = {"threads": arguments.threads}
+    with ExitStack() as stack:
+
+        def start(title, **task):
+            return stack.enter_context(Contender(title, **common, **task))
+
+        contenders = [
+            start(
+                "PyTorch eager",
+                kind="torch_eager",
+                architecture=architecture,
+                torchreid=str(arguments.torchreid.absolute()),
+            )
+        ]
+        for title, file, engine, precision in files:
+            given = {"file": file, "engine": engine, "precision": precision}
+            contenders.append(start(f"{title}, bare", kind="bare", **given))
+            contenders.append(start(f"{title}, Embedder", kind="embedder", **given))
+        for _ in range(arguments.rounds):
+            for contender in contenders:
+                contender.turn()
+        return contenders
+
+
+def rows(architecture, contenders):
+    first = np.array(contenders[0].rounds)
+    for contender in contenders:
+        own = np.array(contender.rounds)
+        ratios = np.percentile(first / own, (25, 50, 75), axis=0)
+        yield {
+            "network": architecture,
+            "title": contender.title,
+            "start": contender.start,
+            "memory": contender.memory,
+            "batches": {
+                batch: {
+                    "ms": 1e3 * float(np.median(own[:, column])) / batch,
+                    "fastest_ms": 1e3 * float(own[:, column].min()) / batch,
+                    "ratio": ratios[:, column].tolist(),
+                }
+                for column, batch in enumerate(BATCHES)
+            },
+        }
+
+
+def print_table(found):
+    print(f"\n{'':42}" + "".join(f"{f'batch {batch}':>39}" for batch in BATCHES))
+    columns = f"{'ms/image':>10}{'fastest':>9}{'ratio':>7}{'(quartiles)':>13}"
+    print(f"{'':42}{columns}{columns}  start s    MB")
+    for row in found:
+        cells = ""
+        for each in row.get("batches", {}).values():
+            low, middle, high = each["ratio"]
+            cells += f"{each['ms']:10.2f}{each['fastest_ms']:9.2f}{middle:7.2f}"
+            cells += f"{f'({low:.2f}–{high:.2f})':>13}"
+        print(
+            f"{row['network']:16}{row['title']:26}{cells:78}"
+            f"{row['start']:9.2f}{row['memory']:6.0f}",
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torchreid", type=Path, help="the reference's source tree")
+    parser.add_argument("--weights", nargs="+", help="checkpoints of its networks")
+    parser.add_argument("--calibration", help="a folder of pictures for int8")
+    parser.add_argument("--files", type=Path, help="a folder to keep the exported files in")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.work:
+        work(json.loads(arguments.work))
+        return
+    for name in ("torchreid", "weights", "calibration"):
+        if getattr(arguments, name) is None:
+            parser.error(f"--{name} is needed")
+    found = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.files or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for weights in arguments.weights:
+            files = made_before(folder, weights)
+            if files is None:
+                files = exported(weights, arguments.calibration, folder)
+                record(folder, weights).write_text(json.dumps(files))
+            architecture = Path(files[0][1]).stem
+            found += rows(architecture, compare(architecture, files, arguments))
+    for module in ("tensorflow", "torch"):
+        with Contender(f"import {module}", kind="importing", module=module) as contender:
+            found.append(
+                {
+                    "network": "",
+                    "title": contender.title,
+                    "start": contender.start,
+                    "memory": contender.memory,
+                }
+            )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1))
+    print_table(found)
+
+
+def record(folder, weights):
+    return folder / f"{Path(weights).name}.json"
+
+
+def made_before(folder, weights):
+    file = record(folder, weights)
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+if __name__ == "__main__":
+    main()
