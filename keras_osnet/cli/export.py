@@ -57,7 +57,7 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> dict[str,
     "--calibration",
     type=_FOLDER,
     metavar="DIR",
-    help="Pictures like those the model will see, 32 or more, none of them of the test; int8 takes "
+    help="Pictures like those the model will see, 64 or more, none of them of the test; int8 takes "
     "the range of every layer from them.",
 )
 @click.option(

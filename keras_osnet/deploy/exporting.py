@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,11 @@ from numpy.typing import NDArray
 from keras_osnet.deploy.conversion import convert
 from keras_osnet.deploy.fidelity import check_pictures, measure_fidelity
 from keras_osnet.deploy.fidelity_report import FidelityReport, check_drop
+from keras_osnet.deploy.int8.pictures import check_count
 from keras_osnet.deploy.pictures import read_pictures
 from keras_osnet.deploy.serving import ServedModel, serve
 from keras_osnet.layers.arguments import one_of
 from keras_osnet.models.inputs import RE_ID_SIZE
-
-_FEW = 8
-"""Calibration pictures below which int8 is refused: their ranges say nothing of others."""
-
-_ENOUGH = 32
-"""Below this int8 warns."""
 
 
 def export(
@@ -90,16 +84,5 @@ def _calibration(given: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
             "see, a folder, a list of files or an array. Received: calibration=None"
         )
     images = read_pictures("calibration", given, size)
-    if len(images) < _FEW:
-        raise ValueError(
-            f"`calibration` must be at least {_FEW} pictures, better {_ENOUGH}: int8 takes the "
-            "range of every layer from them, and fewer do not show it. "
-            f"Received: {len(images)} pictures"
-        )
-    if len(images) < _ENOUGH:
-        warnings.warn(
-            f"`calibration` has {len(images)} pictures; with fewer than {_ENOUGH} the ranges that "
-            "int8 takes from them may not hold for others.",
-            stacklevel=4,
-        )
+    check_count("calibration", len(images), stacklevel=4)
     return images

@@ -1,5 +1,6 @@
 """From a folded Keras model to the bytes of a file, where Keras runs on TensorFlow."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ def write_tflite(
     if images is not None:
         from keras_osnet.deploy.int8 import quantize_int8
 
-        file.write_bytes(quantize_int8(model, images, output=output))
+        with warnings.catch_warnings():  # of few pictures, which the exporter has done by now
+            warnings.simplefilter("ignore", UserWarning)
+            content = quantize_int8(model, images, output=output)
+        file.write_bytes(content)
     else:
         file.write_bytes(tflite_bytes(with_means(model), output, quantization))
 

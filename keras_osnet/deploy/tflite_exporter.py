@@ -50,8 +50,8 @@ def export_tflite(
             CPUs. `"dynamic"` stores weights as int8 and quantises each layer's input as it comes.
             `"int8"` computes in integers and needs `calibration`.
         calibration: Pictures like those that the model will see, for `"int8"`: a folder, a list of
-            files, or an array (n, height, width, 3), uint8, RGB. 8 at least, 32 or more are
-            better; of more than 1,000, as many are taken evenly.
+            files, or an array (n, height, width, 3), uint8, RGB. 8 at least, 64 or more are
+            better; of more than 160, as many are chosen evenly.
         input: Type of the pixels, RGB of 0–255 either way: `"uint8"`, as cameras and decoders give
             them, or `"float32"`.
         normalize: Scale embeddings to length 1. Other outputs stay as they are, and so does an

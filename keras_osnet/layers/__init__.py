@@ -6,8 +6,9 @@ what `keras.saving.load_model` needs to read a saved OSNet.
 """
 
 from keras_osnet.layers.aggregation_gate import AggregationGate
+from keras_osnet.layers.batch_norm import BatchNorm
 from keras_osnet.layers.convolution import ConvNorm2D
 from keras_osnet.layers.lite_convolution import LiteConv2D
 from keras_osnet.layers.omni_scale_block import OmniScaleBlock
 
-__all__ = ["AggregationGate", "ConvNorm2D", "LiteConv2D", "OmniScaleBlock"]
+__all__ = ["AggregationGate", "BatchNorm", "ConvNorm2D", "LiteConv2D", "OmniScaleBlock"]

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_osnet.layers.batch_norm import BatchNorm
+
 EPSILON = 1e-5
 """What batch and instance norm add to the variance."""
 
@@ -12,9 +14,9 @@ MOMENTUM = 0.9
 """How much of the moving statistics a batch leaves in place (torch calls the rest 0.1)."""
 
 
-def batch_norm(**kwargs: Any) -> keras.layers.BatchNormalization:
+def batch_norm(**kwargs: Any) -> BatchNorm:
     """Return a batch norm over the last axis with the reference's constants."""
-    return keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, **kwargs)
+    return BatchNorm(momentum=MOMENTUM, epsilon=EPSILON, **kwargs)
 
 
 def instance_norm(**kwargs: Any) -> keras.layers.GroupNormalization:

@@ -53,6 +53,21 @@ def test_litert(name, head, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("name", NINE)
+def test_int8(name, head, tmp_path):
+    pictures = synthetic_people(32, views=1, size=(64, 32)).images
+    report = export_tflite(
+        build(name, **HEADS[head]),
+        tmp_path / "m.tflite",
+        quantization="int8",
+        calibration=pictures,
+        pictures=PICTURES,
+    )
+    assert report.cosine_min > 0.98
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NINE)
 def test_other_formats(name, tmp_path):
     model = build(name, head="embedding")

@@ -19,6 +19,29 @@ PIXELS = (0.0, 255.0)
 """The range of uint8 pixels, whether the pictures have them all or not."""
 
 
+def check_count(name: str, count: int, stacklevel: int) -> None:
+    """Refuse too few pictures, and warn of few.
+
+    Args:
+        name: Of the argument that holds them.
+        count: How many there are.
+        stacklevel: Where to warn, as `warnings.warn` counts from its caller.
+
+    Raises:
+        ValueError: There are fewer than `FEWEST`.
+    """
+    if count < FEWEST:
+        raise ValueError(
+            f"`{name}` must hold {FEWEST} pictures at least, as the ranges of fewer are not those "
+            f"of others; {ADVISED} or more are better. Received: {count}"
+        )
+    if count < ADVISED:
+        warnings.warn(
+            f"int8 is calibrated on {count} pictures; {ADVISED} or more are better.",
+            stacklevel=stacklevel + 1,
+        )
+
+
 def checked_pictures(model: keras.Model, images: NDArray) -> NDArray:
     """Check a model and the pictures to calibrate it with; choose some of too many.
 
@@ -45,22 +68,13 @@ def checked_pictures(model: keras.Model, images: NDArray) -> NDArray:
             f"`images` must be (n, {', '.join(map(str, shape[1:]))}) of {' or '.join(types)}, "
             f"which {model.name} takes. Received: shape {images.shape}, {images.dtype}"
         )
-    if len(images) < FEWEST:
-        raise ValueError(
-            f"`images` must hold {FEWEST} pictures at least, as the ranges of fewer are not those "
-            f"of others. Received: {len(images)}"
-        )
+    check_count("images", len(images), stacklevel=3)
     if not np.isfinite(images).all():
         raise ValueError("`images` must be finite. Received: NaN or infinity among them")
     if (images == images[:, :1, :1]).all():
         raise ValueError(
             "`images` must be pictures, from which ranges can be told. Received: "
             f"{len(images)} pictures of one colour each"
-        )
-    if len(images) < ADVISED:
-        warnings.warn(
-            f"int8 is calibrated on {len(images)} pictures; {ADVISED} or more are better.",
-            stacklevel=3,
         )
     if len(images) > MOST:
         images = images[np.linspace(0, len(images) - 1, MOST).round().astype(int)]

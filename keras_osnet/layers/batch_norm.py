@@ -1,0 +1,79 @@
+"""Batch norm as the reference counts it, and as each backend computes it fastest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_osnet")
+class BatchNorm(keras.layers.BatchNormalization):
+    """Batch norm over the last axis, whose moving variance is the unbiased one.
+
+    Keras averages the variance of each batch as it is (divided by n); the reference, being torch,
+    averages its unbiased estimate (divided by n - 1). For the small maps of small batches that
+    makes some per cent. Everything else, the variables among it, is Keras's.
+
+    On TensorFlow maps are trained with its fused kernel, which Keras does not use: forward and
+    gradient in one pass over the maps each.
+
+    Args:
+        **kwargs: For `keras.layers.BatchNormalization`, without `axis`, renormalisation and
+            synchronisation.
+
+    Input shape: (batch, …, channels).
+
+    Output shape: the input's.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_osnet.layers import BatchNorm
+        >>> norm = BatchNorm(momentum=0.0)
+        >>> outputs = norm(np.array([[1.0], [3.0]], "float32"), training=True)
+        >>> float(norm.moving_variance[0])  # of 1 and 3: 1 divided by n, 2 by n - 1
+        2.0
+    """
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Create the variables for maps or vectors of this shape."""
+        super().build(input_shape)
+        # Fused, the moments are taken in float32 whatever the maps are.
+        self._fused = keras.backend.backend() == "tensorflow" and len(input_shape) == 4
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Normalise by the batch's moments in training, else by the moving ones."""
+        if not training or not self.trainable:
+            return super().call(inputs, training=False)
+        normalize = self._on_tensorflow if self._fused else self._anywhere
+        outputs, mean, variance = normalize(inputs)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            value = ops.cast(value, moving.dtype)
+            moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _on_tensorflow(self, maps: Any) -> tuple[Any, Any, Any]:
+        import tensorflow as tf
+
+        channels = maps.shape[-1]
+        gamma = tf.ones(channels) if self.gamma is None else ops.convert_to_tensor(self.gamma)
+        beta = tf.zeros(channels) if self.beta is None else ops.convert_to_tensor(self.beta)
+        return tf.compat.v1.nn.fused_batch_norm(
+            maps, gamma, beta, epsilon=self.epsilon, is_training=True
+        )
+
+    def _anywhere(self, inputs: Any) -> tuple[Any, Any, Any]:
+        inputs = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        axes = tuple(range(len(inputs.shape) - 1))
+        mean, variance = ops.moments(inputs, axes=axes)
+        outputs = ops.batch_normalization(
+            inputs,
+            mean,
+            variance,
+            axis=-1,
+            offset=None if self.beta is None else ops.cast(self.beta, inputs.dtype),
+            scale=None if self.gamma is None else ops.cast(self.gamma, inputs.dtype),
+            epsilon=self.epsilon,
+        )
+        count = ops.cast(ops.prod(ops.shape(inputs)[:-1]), inputs.dtype)
+        return outputs, mean, variance * count / ops.maximum(count - 1.0, 1.0)
