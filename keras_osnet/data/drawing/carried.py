@@ -1,15 +1,9 @@
 """Drawing what somebody carries: a backpack, bags, a parcel."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from keras_osnet.data.drawing.figure import Figure
 from keras_osnet.data.drawing.pose import Place
-
-if TYPE_CHECKING:
-    from keras_osnet.data.drawing.figure import Figure
 
 
 def backpack(figure: Figure) -> None:

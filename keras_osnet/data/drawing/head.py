@@ -1,16 +1,10 @@
 """Drawing a head: face, hair, hat and glasses."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from keras_osnet.data.drawing.figure import Figure
 from keras_osnet.data.drawing.pose import turn
 from keras_osnet.data.drawing.shapes import Surface
-
-if TYPE_CHECKING:
-    from keras_osnet.data.drawing.figure import Figure
 
 
 def draw_head(figure: Figure) -> None:

@@ -1,26 +1,27 @@
 """What clothes show: stripes, plaid, dots, parts in two colours, prints."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from keras_osnet.data.drawing.appearance import Print
+from keras_osnet.data.drawing.figure import Figure
 from keras_osnet.data.drawing.shapes import FloatArray, Surface
 
-if TYPE_CHECKING:
-    from keras_osnet.data.drawing.figure import Figure
-
-PRINT = 0.05
+_PRINT = 0.05
 """Half the height of a print, in heights of an adult."""
 
 
-def upper_pattern(figure: Figure, surface: Surface, chest: float) -> None:
-    """The pattern of what is worn above, and the skin that its neckline leaves."""
+def upper_pattern(figure: Figure, surface: Surface, chest: float, length: float) -> None:
+    """The pattern of what is worn above, and the skin that its neckline leaves.
+
+    Args:
+        figure: Who wears it.
+        surface: Of the garment.
+        chest: Half its width at the chest.
+        length: Its length.
+    """
     person = figure.person
     scale = figure.pose.scale
-    down = surface.along * np.float32(len(surface.coverage) / scale)  # in body heights
+    down = surface.along * np.float32(length)
     side, front = figure.oval(surface, chest, 0.68 * chest)
     if person.pattern == "stripes":
         figure.paint(surface.where(_bars(down, 0.058, 0.45, scale)), person.accent)
@@ -28,18 +29,15 @@ def upper_pattern(figure: Figure, surface: Surface, chest: float) -> None:
         for lines in (_bars(down, 0.05, 0.4, scale), _bars(_around(side, front), 0.5, 0.4, scale)):
             figure.paint(surface.where(lines), person.accent, opacity=0.6)
     elif person.pattern == "splice":
-        figure.paint(
-            surface.where(_edge((np.float32(0.115) - down) * np.float32(scale))), person.accent
-        )
+        yoke = _edge((np.float32(0.115) - down) * np.float32(scale))
+        figure.paint(surface.where(yoke), person.accent)
     elif person.pattern == "open":
         seen = (np.float32(0.3) - np.abs(side)) * np.float32(chest * scale)
         figure.paint(surface.where(_edge(seen) * (front > 0)), person.accent)
     if person.print != "none":
-        y = (np.float32(0.33 * figure.bones.span + 0.04 * figure.bones.span) - down) / np.float32(
-            PRINT
-        )
-        x = side * np.where(front > 0, np.float32(1), np.float32(-1)) * np.float32(chest / PRINT)
-        shown = _edge(_printed(person.print, x, y) * np.float32(PRINT * scale))
+        y = (np.float32(0.37 * figure.bones.span) - down) / np.float32(_PRINT)
+        x = side * np.where(front > 0, np.float32(1), np.float32(-1)) * np.float32(chest / _PRINT)
+        shown = _edge(_printed(person.print, x, y) * np.float32(_PRINT * scale))
         figure.paint(surface.where(shown), person.print_colour)
     # The skin that the neckline leaves.
     x, y = side * np.float32(chest / 0.046), down / np.float32(0.062)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.data.drawing.appearance import Appearance
+from keras_osnet.data.drawing.body import draw_figure
 from keras_osnet.data.drawing.camera import Camera
-from keras_osnet.data.drawing.figure import draw_figure
 from keras_osnet.data.drawing.obstacles import draw_obstacle
 from keras_osnet.data.drawing.pose import Pose
 from keras_osnet.data.drawing.shapes import Canvas, FloatArray
