@@ -133,8 +133,8 @@ def synthetic_people(
         >>> people = synthetic_people(3, cameras=2, views=1, size=(128, 64))
         >>> people.images.shape, people.identities.tolist(), people.cameras.tolist()
         ((6, 128, 64, 3), [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1])
-        >>> dict(zip(people.attribute_names, people.attributes[0].tolist()))["Trousers"]
-        1
+        >>> [people.attribute_names[i] for i in people.attributes[0].nonzero()[0]]
+        ['Female', 'AgeLess18', 'Side', 'LongSleeve', 'UpperSplice', 'Shorts']
     """
     labels = list(picture_labels(identities, cameras, views, size, seed, look_alikes))
     images = np.empty((len(labels), *size, 3), np.uint8)

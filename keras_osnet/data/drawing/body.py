@@ -66,11 +66,11 @@ def _leg(figure: Figure, side: int) -> None:
     thigh = person.skin if person.lower == "skirt" else person.bottom
     lower = figure.limb(knee, ankle, 0.036 * girth * loose, 0.026 * girth * loose)
     figure.paint(lower, shin, dim)
-    upper = figure.limb(hip, knee, 0.058 * girth, 0.039 * girth)
+    upper = figure.limb(hip, knee, 0.052 * girth, 0.038 * girth)
     if person.lower == "shorts":  # down to just above the knee, and wider
-        figure.paint(figure.limb(hip, knee, 0.05 * girth, 0.036 * girth), person.skin, dim)
+        figure.paint(figure.limb(hip, knee, 0.048 * girth, 0.036 * girth), person.skin, dim)
         hem = _between(hip, knee, 0.8)
-        upper = figure.limb(hip, hem, 0.06 * girth, 0.052 * girth)
+        upper = figure.limb(hip, hem, 0.055 * girth, 0.051 * girth)
     figure.paint(upper, thigh, dim)
     if person.lower != "skirt":
         lower_pattern(figure, upper, side, dim)

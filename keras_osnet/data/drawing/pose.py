@@ -158,7 +158,7 @@ def _leg(
 ) -> tuple[Place, Place, Place, Place]:
     """Hip, knee, ankle and toe of the leg on one side; the hips are at y = length."""
     half = length * 0.49
-    x = side * (0.049 if person.female else 0.046) * person.girth
+    x = side * (0.044 if person.female else 0.041) * person.girth
     angle = stride * swing * side + 0.05
     # The knee is bent most while the leg swings forward.
     bend = 0.06 + stride * 1.5 * max(turning * side, 0.0)
