@@ -108,6 +108,8 @@ class Appearance:
         top = _cloth(rng, neutral=0.35)
         printed = outer == "shirt" and pattern in ("plain", "splice") and rng.random() < 0.6
         lower = choose(rng, trousers=0.64, shorts=0.18, skirt=0.18)
+        if outer == "coat" and lower == "shorts":  # nobody could tell them from a skirt
+            lower = "skirt"
         bottom = _cloth(rng, neutral=0.6)
         bag = choose(rng, none=0.4, backpack=0.22, shoulder=0.2, hand=0.18)
         return cls(
