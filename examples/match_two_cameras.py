@@ -8,8 +8,8 @@ are in `embed_people`. Neither TensorFlow nor Keras is needed with an exported f
     python examples/match_two_cameras.py --model osnet_x0_25.tflite
 
 Without one, a model is exported first (`pip install "keras-osnet[deploy]"`): that of `--weights`,
-or else a network that was never trained, which goes by colours alone. The trained model of
-`first_run.py` knows such people better:
+or else a network that was never trained, which goes by the cameras' colours rather than by the
+people's, and finds hardly anybody. The trained model of `first_run.py` knows such people better:
 
     python examples/first_run.py
     python examples/match_two_cameras.py --weights first_run/trained.keras

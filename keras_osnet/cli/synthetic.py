@@ -23,18 +23,34 @@ _POSITIVE = click.IntRange(min=1)
 )
 @options.size("Height and width of the pictures.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--look-alikes",
+    type=click.IntRange(min=1, max=6),
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="So many people at a time differ by a small detail only; details.csv says by which.",
+)
 def command(
-    folder: Path, identities: int, cameras: int, views: int, size: tuple[int, int], seed: int
+    folder: Path,
+    identities: int,
+    cameras: int,
+    views: int,
+    size: tuple[int, int],
+    seed: int,
+    look_alikes: int,
 ) -> None:
     """Draw synthetic people to try things out with.
 
-    DIR, which must be new or empty, gets files named as Market-1501's. The same call
-    completes a run that was interrupted.
+    DIR, which must be new or empty, gets files named as Market-1501's, and attributes.csv, a
+    table of the attributes that they show. The same call completes a run that was interrupted.
     """
     from keras_osnet.data import write_synthetic_people
 
     with waiting(f"Drawing {identities * cameras * views} pictures …"):
-        people = write_synthetic_people(folder, identities, cameras, views, size=size, seed=seed)
+        people = write_synthetic_people(
+            folder, identities, cameras, views, size=size, seed=seed, look_alikes=look_alikes
+        )
     click.echo(
         f"Wrote {len(people)} pictures of {identities} people under {cameras} cameras to {folder}\n"
         f"Next: keras-osnet evaluate --data {folder} --weights msmt17_combineall --width 0.25"

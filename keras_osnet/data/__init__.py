@@ -60,12 +60,8 @@ if TYPE_CHECKING:
     from keras_osnet.data.pipeline import TrainingPictures
     from keras_osnet.data.sampling import identity_batches, shuffled
     from keras_osnet.data.statistics import PixelStatistics, pixel_statistics
-    from keras_osnet.data.synthetic import (
-        SyntheticPeople,
-        synthetic_people,
-        synthetic_person,
-        write_synthetic_people,
-    )
+    from keras_osnet.data.synthetic import SyntheticPeople, synthetic_people, synthetic_person
+    from keras_osnet.data.synthetic_folder import write_synthetic_people
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
@@ -89,6 +85,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "split_by_camera": "keras_osnet.data.camera_split",
         "synthetic_people": "keras_osnet.data.synthetic",
         "synthetic_person": "keras_osnet.data.synthetic",
-        "write_synthetic_people": "keras_osnet.data.synthetic",
+        "write_synthetic_people": "keras_osnet.data.synthetic_folder",
     },
 )

@@ -1,30 +1,23 @@
 """Synthetic people: drawn pedestrians under drawn cameras, to try things out with.
 
 A stand-in for a re-ID data set in tests, examples and first steps, where real pictures of people
-are too large, too restricted or too personal. Each identity has a body, hair and clothes of its
-own; each camera a background, light, colour cast, blur and noise; each view a pose, a place and a
-size. As in reality, an untrained network is drawn to the camera rather than to the person.
+are too large, too restricted or too personal. Each identity has a body, hair, clothes and bags of
+its own; each camera a place, a height, light, colour cast, blur and noise; each view a pose, a spot
+and, at times, something in front. As in reality, an untrained network is drawn to the camera
+rather than to the person.
 """
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet import __version__
-from keras_osnet.data._figure import draw_figure
-from keras_osnet.data._person import Appearance, Pose
-from keras_osnet.data._pillow import require_pillow
-from keras_osnet.data._scene import Camera
-from keras_osnet.data._shapes import Canvas
+from keras_osnet.checks import check_whole
+from keras_osnet.data.drawing.attributes import ATTRIBUTE_NAMES, picture_attributes
+from keras_osnet.data.drawing.look_alikes import MOST, appearance, details
+from keras_osnet.data.drawing.picture import Situation
 from keras_osnet.data.images import check_size
-from keras_osnet.data.market1501 import PersonImage
-
-_RECORD = "synthetic_people.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +28,36 @@ class SyntheticPeople:
         images: Array (n, height, width, 3), uint8, RGB.
         identities: Array (n,), int64, from 0: ready to be a classifier's labels.
         cameras: Array (n,), int64, from 0.
+        attributes: Array (n, 26), uint8: 1 where the picture shows the attribute, else 0.
+        attribute_names: One for each column: PA-100K's, in its order. Female is a matter of the
+            body's shape, age of its proportions, hair and bearing; clothes and hair fall to all.
+            Front, Side, Back are the picture's; Glasses and HoldObjectsInFront are 0 from behind;
+            all others are the same in all pictures of a person.
+        details: For each picture what its person differs in from the look-alikes, such as
+            `("shoes",)` or `("print", "hat")`; empty where there are none.
+        detail_masks: Array (n, height, width), bool: where that is to be seen in each picture,
+            that is where it would be another if a look-alike stood there; nowhere if the detail is
+            hidden. None where there are no look-alikes.
     """
 
     images: NDArray[np.uint8]
     identities: NDArray[np.int64]
     cameras: NDArray[np.int64]
+    attributes: NDArray[np.uint8]
+    attribute_names: tuple[str, ...]
+    details: tuple[tuple[str, ...], ...]
+    detail_masks: NDArray[np.bool_] | None
 
 
 def synthetic_person(
-    identity: int, camera: int, view: int, *, size: tuple[int, int] = (256, 128), seed: int = 0
+    identity: int,
+    camera: int,
+    view: int,
+    *,
+    size: tuple[int, int] = (256, 128),
+    seed: int = 0,
+    look_alikes: int = 1,
+    in_place_of: int | None = None,
 ) -> NDArray[np.uint8]:
     """Draw one picture; the same numbers give the same picture, whatever else is drawn.
 
@@ -55,29 +69,33 @@ def synthetic_person(
         view: Which picture of that person under that camera, from 0.
         size: (height, width).
         seed: Of this world's people and cameras, from 0.
+        look_alikes: So many identities in a row are look-alikes, see `synthetic_people`.
+        in_place_of: Whose pose, spot, obstacle and noise to take; None takes the identity's own.
+            Two look-alikes in the same place differ by nothing but their details.
 
     Returns:
         Array (height, width, 3), uint8, RGB.
 
     Raises:
-        ValueError: If a number is negative, or `size` is not two positive integers.
+        ValueError: If a number is negative or not whole, `size` is not two positive integers, or
+            `look_alikes` is not 1 to 6.
 
     Example:
         >>> synthetic_person(identity=7, camera=0, view=3, size=(128, 64)).shape
         (128, 64, 3)
+        >>> one, other = (
+        ...     synthetic_person(each, 0, 0, size=(128, 64), look_alikes=2, in_place_of=0)
+        ...     for each in (0, 1)
+        ... )
+        >>> bool(0 < (one != other).any(axis=-1).mean() < 0.1)
+        True
     """
-    _check_not_negative(identity=identity, camera=camera, view=view, seed=seed)
+    whose = identity if in_place_of is None else in_place_of
+    check_whole(0, identity=identity, camera=camera, view=view, seed=seed, in_place_of=whose)
     check_size(size)
-    height, width = size
-    # The first number after the seed keeps the three kinds of randomness apart.
-    person = Appearance.draw(np.random.default_rng([seed, 0, identity]))
-    scene = Camera.draw(np.random.default_rng([seed, 1, camera]))
-    rng = np.random.default_rng([seed, 2, identity, camera, view])
-
-    pose = Pose.draw(rng, height, width)
-    canvas = Canvas(scene.backdrop(height, width, shift=rng.uniform(0, 4)), scene.light)
-    draw_figure(canvas, person, pose)
-    return scene.develop(canvas.pixels, rng)
+    _check_look_alikes(look_alikes)
+    situation = Situation(seed, whose, camera, view, size)
+    return situation.photograph(appearance(seed, identity, look_alikes))
 
 
 def synthetic_people(
@@ -87,6 +105,7 @@ def synthetic_people(
     *,
     size: tuple[int, int] = (256, 128),
     seed: int = 0,
+    look_alikes: int = 1,
 ) -> SyntheticPeople:
     """Draw a data set of synthetic people into memory.
 
@@ -99,128 +118,94 @@ def synthetic_people(
         views: How many pictures of each person under each camera.
         size: (height, width) of the pictures.
         seed: Of this world's people and cameras, from 0.
+        look_alikes: So many identities in a row, from 0 on, share all but one or two small
+            details: a print on chest and back, shoes, a hat, a bag, a scarf (paper, Fig. 1). 1 to
+            6; with 1 nobody is alike.
 
     Returns:
         A `SyntheticPeople`.
 
     Raises:
-        ValueError: If a count is not positive, `seed` or an identity is negative, or `size` is not
-            two positive integers.
+        ValueError: If a count is not positive, `seed` or an identity is negative, `size` is not
+            two positive integers, or `look_alikes` is not 1 to 6.
 
     Example:
         >>> people = synthetic_people(3, cameras=2, views=1, size=(128, 64))
         >>> people.images.shape, people.identities.tolist(), people.cameras.tolist()
         ((6, 128, 64, 3), [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1])
+        >>> [people.attribute_names[i] for i in people.attributes[0].nonzero()[0]]
+        ['Female', 'AgeLess18', 'Side', 'LongSleeve', 'UpperSplice', 'Shorts']
     """
-    _check_not_negative(seed=seed)
-    check_size(size)
-    labels = list(_labels(identities, cameras, views))
+    labels = list(picture_labels(identities, cameras, views, size, seed, look_alikes))
     images = np.empty((len(labels), *size, 3), np.uint8)
     for index, label in enumerate(labels):
-        images[index] = synthetic_person(*label, size=size, seed=seed)
+        images[index] = synthetic_person(*label, size=size, seed=seed, look_alikes=look_alikes)
+    masks = None
+    if look_alikes > 1:
+        masks = np.stack([detail_mask(*label, size, seed, look_alikes) for label in labels])
     return SyntheticPeople(
         images=images,
         identities=np.array([label[0] for label in labels], np.int64),
         cameras=np.array([label[1] for label in labels], np.int64),
+        attributes=np.stack([attributes_of(*label, size, seed, look_alikes) for label in labels]),
+        attribute_names=ATTRIBUTE_NAMES,
+        details=tuple(details(seed, label[0], look_alikes) for label in labels),
+        detail_masks=masks,
     )
 
 
-def write_synthetic_people(
-    folder: str | os.PathLike[str],
-    identities: int | Sequence[int],
-    cameras: int = 2,
-    views: int = 4,
-    *,
-    size: tuple[int, int] = (256, 128),
-    seed: int = 0,
-) -> list[PersonImage]:
-    """Draw a data set of synthetic people into a folder, named as Market-1501 names its files.
-
-    Names count from one, as identity 0000 is Market-1501's distractors: identity 6 under camera
-    0, view 3, is `0007_c1s1_000004_00.png`. Beside the pictures, `synthetic_people.json` records
-    the arguments. A run that was interrupted is completed by the same call; a picture appears
-    under its name only when it is whole.
-
-    Args:
-        folder: Where to write; made if it does not exist.
-        identities: How many people, from identity 0 on; or which.
-        cameras: How many cameras; everybody is seen under each.
-        views: How many pictures of each person under each camera.
-        size: (height, width) of the pictures.
-        seed: Of this world's people and cameras, from 0.
-
-    Returns:
-        The pictures as `read_folder` lists them.
-
-    Raises:
-        FileExistsError: If the folder holds anything but the beginning of the same data set.
-        ValueError: As for `synthetic_people`.
-        ImportError: If Pillow is not installed.
-    """
-    pillow = require_pillow()
-    _check_not_negative(seed=seed)
-    check_size(size)
-    labels = list(_labels(identities, cameras, views))
-    record = json.dumps(
-        {
-            "keras_osnet": __version__,
-            "identities": list(_identities(identities)),
-            "cameras": int(cameras),
-            "views": int(views),
-            "size": [int(side) for side in size],
-            "seed": int(seed),
-        }
-    )
-    root = Path(folder)
-    root.mkdir(parents=True, exist_ok=True)
-    if not (root / _RECORD).exists():
-        if any(root.iterdir()):
-            raise FileExistsError(f"`folder` must be empty or not exist yet. Received: {root}")
-        (root / _RECORD).write_text(record + "\n", encoding="utf-8")
-    elif (root / _RECORD).read_text(encoding="utf-8").strip() != record:
-        raise FileExistsError(
-            f"`folder` holds synthetic people of other arguments, see {_RECORD}. Received: {root}"
-        )
-
-    written = []
-    for identity, camera, view in labels:
-        path = root / f"{identity + 1:04d}_c{camera + 1}s1_{view + 1:06d}_00.png"
-        if not path.exists():
-            image = synthetic_person(identity, camera, view, size=size, seed=seed)
-            unfinished = root / f".{path.name}.part"
-            pillow.fromarray(image).save(unfinished, format="PNG")
-            unfinished.replace(path)
-        written.append(PersonImage(path, identity + 1, camera + 1))
-    return written
+def attributes_of(
+    identity: int, camera: int, view: int, size: tuple[int, int], seed: int, look_alikes: int
+) -> NDArray[np.uint8]:
+    """The attributes of one picture, array (26,)."""
+    pose = Situation(seed, identity, camera, view, size).pose()
+    return picture_attributes(appearance(seed, identity, look_alikes), pose.facing)
 
 
-def _check_not_negative(**numbers: int) -> None:
-    """Raise ValueError if one of the numbers is negative."""
-    for name, number in numbers.items():
-        if number < 0:
-            raise ValueError(f"`{name}` must not be negative. Received: {number}")
+def detail_mask(
+    identity: int, camera: int, view: int, size: tuple[int, int], seed: int, look_alikes: int
+) -> NDArray[np.bool_]:
+    """Where a picture shows what its person differs in from the look-alikes."""
+    first = identity - identity % look_alikes
+    others = [each for each in range(first, first + look_alikes) if each != identity]
+    people = [appearance(seed, each, look_alikes) for each in (identity, *others)]
+    return Situation(seed, identity, camera, view, size).differences(people)
 
 
-def _identities(identities: int | Sequence[int]) -> Sequence[int]:
+def chosen_identities(identities: int | Sequence[int]) -> Sequence[int]:
     """Whom to draw."""
     if isinstance(identities, (int, np.integer)):
         return range(identities)
     for identity in identities:
-        _check_not_negative(identities=identity)
+        check_whole(0, identities=identity)
     return [int(identity) for identity in identities]
 
 
-def _labels(
-    identities: int | Sequence[int], cameras: int, views: int
+def picture_labels(
+    identities: int | Sequence[int],
+    cameras: int,
+    views: int,
+    size: tuple[int, int],
+    seed: int,
+    look_alikes: int,
 ) -> Iterator[tuple[int, int, int]]:
-    """All (identity, camera, view), the view changing fastest."""
-    chosen = _identities(identities)
+    """Check the arguments; all (identity, camera, view), the view changing fastest."""
+    check_whole(0, seed=seed)
+    check_size(size)
+    _check_look_alikes(look_alikes)
+    chosen = chosen_identities(identities)
     for name, count in (("identities", len(chosen)), ("cameras", cameras), ("views", views)):
-        if count < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {count}")
+        check_whole(1, **{name: count})
     return (
         (identity, camera, view)
         for identity in chosen
         for camera in range(cameras)
         for view in range(views)
     )
+
+
+def _check_look_alikes(count: int) -> None:
+    """Raise ValueError if there cannot be so many."""
+    check_whole(1, look_alikes=count)
+    if count > MOST:
+        raise ValueError(f"`look_alikes` must be at most {MOST}. Received: {count}")

@@ -117,6 +117,15 @@ def test_synthetic(run, tmp_path, repeat):
     ]
 
 
+def test_synthetic_look_alikes(run, tmp_path):
+    folder = tmp_path / "people"
+    arguments = ["--identities", 4, "--cameras", 1, "--views", 1, "--size", 32, 16]
+    run("synthetic", folder, *arguments, "--look-alikes", 2)
+    assert len((folder / "details.csv").read_text().splitlines()) == 5
+    assert len((folder / "attributes.csv").read_text().splitlines()) == 5
+    assert "7" in run("synthetic", folder, "--look-alikes", 7, code=2).stderr
+
+
 def test_synthetic_into_a_folder_of_other_things(run, tmp_path):
     (tmp_path / "thesis.tex").touch()
     assert "must be empty" in run("synthetic", tmp_path, code=1).stderr
