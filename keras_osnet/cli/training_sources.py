@@ -185,16 +185,15 @@ class TrainingSources:
         known = _without_strangers(people).train
         share = _SHARE if self.test_share is None else self.test_share
         divided = split_by_identity(known, share, name=people.name)
-        strangers = [image for image in people.train if image.identity in people.distractors]
+        strangers = [image for image in people.train if image.distractor]
         return replace(
             divided,
             gallery=(*divided.gallery, *strangers),
-            distractors=people.distractors,
             validation=people.validation,
         )
 
 
 def _without_strangers(content: "ReidDataset") -> "ReidDataset":
     """Train without distractors, who would be taken for one person."""
-    known = tuple(image for image in content.train if image.identity not in content.distractors)
+    known = tuple(image for image in content.train if not image.distractor)
     return replace(content, train=known)

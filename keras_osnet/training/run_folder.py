@@ -19,8 +19,8 @@ _STATE = "state.json"
 _METRICS = "metrics.csv"
 _RESULT = "result.json"
 
-_NOT_COMPARED = {"keras_osnet", "backend", "distribution"}
-"""A training may go on with another version, and on other devices."""
+_NOT_COMPARED = {"keras_osnet", "backend", "distribution", "class_names"}
+"""A training may go on with another version, on other devices, and with people called otherwise."""
 
 
 @dataclass
@@ -56,6 +56,8 @@ class RunFolder:
     | `state.json`, `state-EPOCH.weights.h5` | where to go on: network and optimiser |
     | `best.keras`, `last.keras` | networks with their classifier, complete in themselves |
     | `result.json` | the figures of the test |
+
+    `class_names` in `run.json` are what the classifier's outputs stand for, in their order.
 
     Every file is written whole or not at all, and `state.json` last: what it says is there. A
     training that was killed goes on from the end of the epoch that it names.
