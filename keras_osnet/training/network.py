@@ -58,6 +58,12 @@ def add_classifier(
     )
 
 
+def without_classifier(classifier: Any) -> keras.Model:
+    """Return the backbone of a `Network`'s classifier, with the same variables."""
+    embedding = classifier.get_layer("logits").input
+    return keras.Model(classifier.input, embedding, name=classifier.name)
+
+
 def check_backbone(backbone: Any) -> None:
     """Raise ValueError unless a model can be given a classifier."""
     wanted = (

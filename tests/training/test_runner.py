@@ -1,6 +1,7 @@
 """Training by recipe: stages, the run folder, what an interruption leaves."""
 
 import csv
+import gc
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import filelock
@@ -282,9 +284,24 @@ def test_a_model_without_preprocessing_gets_normalised_pictures(dataset, tmp_pat
 
 def test_several_seeds(dataset, tmp_path):
     recipe = RECIPE.changed({"epochs": 1, "hold_out": 0.0})
+    made = []
+
+    def make_model(seed):
+        model = tiny_backbone(seed)
+        made.append(weakref.ref(model))
+        return model
+
     repeated = train_repeatedly(
-        recipe, tiny_backbone, dataset, tmp_path / "runs", seeds=[0, 1], verbose=0
+        recipe, make_model, dataset, tmp_path / "runs", seeds=[0, 1], verbose=0
     )
+    gc.collect()
+    assert [model() for model in made] == [None, None]  # of many trainings, none is kept in memory
+    for one in repeated.runs:
+        assert one.paths == [one.folder / "last.keras"]
+        (classifier,), (embedder,) = one.load_classifiers(), one.load_embedders()
+        assert classifier.output_shape == (None, len(dataset.train_identities))
+        ranking = evaluate_retrieval(embedder, dataset.query, dataset.gallery).ranking
+        assert ranking.mean_average_precision == pytest.approx(one.result["mAP"], abs=1e-6)
     values = [one.result["mAP"] for one in repeated.runs]
     assert values[0] != values[1]
     assert repeated.mean["mAP"] == pytest.approx(np.mean(values))
@@ -308,7 +325,7 @@ def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
 def test_a_damaged_state_is_named(finished, dataset, tmp_path):
     shutil.copytree(finished.folder, tmp_path / "run")
     (tmp_path / "run" / "state.json").write_text('{"epochs": ')
-    with pytest.raises(ValueError, match=r"state\.json of a training is damaged"):
+    with pytest.raises(ValueError, match=r"state\.json is damaged"):
         run(tmp_path / "run", dataset)
 
 

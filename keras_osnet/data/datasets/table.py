@@ -27,7 +27,8 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
     ```
 
     Identities and cameras may be numbers or names; names are numbered in alphabetical order from
-    1, and people keep theirs, see `ReidDataset.identity_names`. Columns besides these four are left to `attributes_from_table`.
+    1, and people keep theirs, see `ReidDataset.identity_names`. Columns besides these four are left
+    to `attributes_from_table`.
 
     Args:
         path: A CSV file with a header, in UTF-8, or a `.parquet` file. Column `path` has the
