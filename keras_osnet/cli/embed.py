@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -73,6 +74,12 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
     help="What runs the network. auto: what fits an exported file; for weights LiteRT, or Keras "
     "where there is an accelerator or LiteRT or TensorFlow, which exports to it, is not installed.",
 )
+@click.option(
+    "--flip",
+    is_flag=True,
+    help="Average the vectors of pictures and mirror images, as `evaluate --flip` does; needs "
+    "--engine keras.",
+)
 @click.option("--raw", is_flag=True, help="Do not scale vectors to length 1; needs --engine keras.")
 @click.option("--strict", is_flag=True, help="Fail if a picture cannot be read.")
 def command(
@@ -85,6 +92,7 @@ def command(
     size: tuple[int, int] | None,
     batch_size: int | None,
     engine: str,
+    flip: bool,
     raw: bool,
     strict: bool,
 ) -> None:
@@ -96,7 +104,8 @@ def command(
     keras-osnet embed crops --weights msmt17_combineall --output vectors.npz
     keras-osnet embed crops --weights model.tflite --output vectors.npz
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    for name, given in (("--raw", raw), ("--batch-size", batch_size is not None)):
+    keras_only = {"--flip": flip, "--raw": raw, "--batch-size": batch_size is not None}
+    for name, given in keras_only.items():
         if given and engine != _KERAS:
             raise click.UsageError(f"{name} needs --engine keras.")
     files = _files(paths, listing)
@@ -110,8 +119,12 @@ def command(
     else:
         for each in ("onnxruntime", "openvino"):
             _refuse(each, engine, "runs exported files; `keras-osnet export` writes them")
-        model = load_embedder(weights, width=width, variant=variant, size=size, normalize=not raw)
-        embedder = _KerasEmbedder(model, batch_size or 32)
+        unit = not raw
+        # Mirror images are averaged before vectors are scaled, as `evaluate` does it.
+        model = load_embedder(
+            weights, width=width, variant=variant, size=size, normalize=unit and not flip
+        )
+        embedder = _KerasEmbedder(model, batch_size or 32, flip=flip, normalize=unit and flip)
         if engine == "litert" or (engine == "auto" and _litert_is_better()):
             from keras_osnet import deploy
 
@@ -133,15 +146,29 @@ class _KerasEmbedder:
 
     engine = _KERAS
 
-    def __init__(self, model: "keras.Model", batch_size: int) -> None:
+    def __init__(
+        self, model: "keras.Model", batch_size: int, *, flip: bool, normalize: bool
+    ) -> None:
         self.model, self.batch_size = model, batch_size
+        self.flip, self.normalize = flip, normalize
 
     def embed_files(
         self, files: Sequence[Path], *, progress: Callable[[int], None]
     ) -> "EmbeddedImages":
+        from keras_osnet.evaluation import normalize
         from keras_osnet.models import embed_images
 
-        return embed_images(self.model, files, batch_size=self.batch_size, progress=progress)
+        embedded = embed_images(
+            self.model,
+            files,
+            batch_size=self.batch_size,
+            flip=self.flip,
+            skip_unreadable=True,
+            progress=progress,
+        )
+        if self.normalize and embedded.paths:
+            return replace(embedded, vectors=normalize(embedded.vectors))
+        return embedded
 
 
 def _refuse(engine: str, given: str, reason: str) -> None:

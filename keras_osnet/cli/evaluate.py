@@ -42,7 +42,7 @@ _NOTHING_LEFT_OUT = (
 @options.width
 @options.variant
 @options.metric
-@click.option("--flip", is_flag=True, help="Average the vectors of pictures and mirror images.")
+@options.flip
 @click.option("--rerank", is_flag=True, help="Re-rank by k-reciprocal neighbours (k1 20, k2 6).")
 @click.option(
     "--protocol",

@@ -42,6 +42,10 @@ metric = click.option(
     help="Distance between vectors.",
 )
 
+flip = click.option(
+    "--flip", is_flag=True, help="Average the vectors of pictures and mirror images."
+)
+
 batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1),

@@ -170,3 +170,18 @@ def people_of(content: "Dataset") -> "ReidDataset":
             f"Received: {content.name}, a dataset of another kind"
         )
     return content
+
+
+def is_divided(people: "ReidDataset") -> bool:
+    """Return whether a user's table says what is query and what gallery.
+
+    Raises:
+        ValueError: If it has one of them only.
+    """
+    if bool(people.query) != bool(people.gallery):
+        missing = "query" if people.gallery else "gallery"
+        raise ValueError(
+            "The table must have both query and gallery in its column `split`, or neither. "
+            f"Received: {people.name} without {missing}"
+        )
+    return bool(people.query)

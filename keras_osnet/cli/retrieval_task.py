@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from keras_osnet.cli.people import PeopleSource
+from keras_osnet.cli.people import PeopleSource, is_divided
 
 if TYPE_CHECKING:
     from keras_osnet.data import PersonImage, ReidDataset
@@ -85,16 +85,10 @@ def retrieval_task(
 def _own_pictures(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:
     from keras_osnet.data import camera_array, split_by_camera, split_queries
 
-    if people.query or people.gallery:  # a table may say which are which
+    if is_divided(people):
         if query_camera is not None:
             raise click.UsageError(
                 "--query-camera divides --data, but the table has queries and a gallery already."
-            )
-        if not people.query or not people.gallery:
-            missing = "query" if people.gallery else "gallery"
-            raise ValueError(
-                f"The table must have both query and gallery in its column `split`, or neither. "
-                f"Received: {people.name} without {missing}"
             )
         return RetrievalTask([(people.query, people.gallery)])
     images = people.everything

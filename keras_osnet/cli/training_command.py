@@ -11,6 +11,7 @@ import click
 from keras_osnet import __version__
 from keras_osnet.atomic import atomic_path
 from keras_osnet.cli.training_sources import TrainingSources
+from keras_osnet.json_files import read_json, write_json
 
 if TYPE_CHECKING:
     from keras_osnet.training import Recipe
@@ -104,9 +105,10 @@ class TrainingFolder:
         Raises:
             click.UsageError: Something else is in the folder.
         """
-        record = _record(command)
+        # Of types that JSON has, to be compared with what is read.
+        record = json.loads(json.dumps({"keras_osnet": __version__, **asdict(command)}))
         if (self.path / _COMMAND).exists():
-            there = self._read(_COMMAND)
+            there = read_json(self.path / _COMMAND)
             differing = {key for key in {*there, *record} if there.get(key) != record.get(key)}
             differing -= {"keras_osnet"}
             if self._recipe_text() != recipe:
@@ -126,7 +128,7 @@ class TrainingFolder:
                 f"{self.path}, with {', '.join(strangers[:3])}"
             )
         self.path.mkdir(parents=True, exist_ok=True)
-        self._write(_COMMAND, record)
+        write_json(self.path / _COMMAND, record)
         with atomic_path(self.path / _RECIPE) as temporary:
             temporary.write_text(recipe, "utf-8")
 
@@ -141,7 +143,7 @@ class TrainingFolder:
             raise FileNotFoundError(
                 f"There is no {_COMMAND} of a training to go on with. Received: {self.path}"
             )
-        record = self._read(_COMMAND)
+        record = read_json(self.path / _COMMAND)
         version = record.pop("keras_osnet", None)
         unknown = sorted(set(record) - {each.name for each in fields(TrainingCommand)})
         if unknown:
@@ -162,7 +164,7 @@ class TrainingFolder:
             )
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(
-                f"{_COMMAND} of a training is damaged: {error}. Received: {self.path / _COMMAND}"
+                f"{_COMMAND} is damaged: {error}. Received: {self.path / _COMMAND}"
             ) from error
 
     def read_recipe(self, command: TrainingCommand) -> "Recipe":
@@ -173,11 +175,11 @@ class TrainingFolder:
 
     def read_result(self) -> dict[str, Any] | None:
         """Return the report of everything, or None before it is done."""
-        return self._read(_RESULT) if (self.path / _RESULT).exists() else None
+        return read_json(self.path / _RESULT) if (self.path / _RESULT).exists() else None
 
     def write_result(self, report: Mapping[str, Any]) -> None:
         """Keep the report of everything."""
-        self._write(_RESULT, report)
+        write_json(self.path / _RESULT, report)
 
     def _strangers(self) -> list[str]:
         if not self.path.exists():
@@ -190,24 +192,3 @@ class TrainingFolder:
     def _recipe_text(self) -> str | None:
         path = self.path / _RECIPE
         return path.read_text("utf-8") if path.is_file() else None
-
-    def _read(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(
-                f"{name} of a training is damaged: {error}. Received: {path}"
-            ) from error
-        if not isinstance(content, dict):
-            raise ValueError(f"{name} of a training is damaged. Received: {path}")
-        return content
-
-    def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        with atomic_path(self.path / name) as temporary:
-            temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _record(command: TrainingCommand) -> dict[str, Any]:
-    """What is written of a command, of types that JSON has."""
-    return json.loads(json.dumps({"keras_osnet": __version__, **asdict(command)}))

@@ -1,6 +1,5 @@
 """What `train` and `resume` do: train what the command says, test it, report it."""
 
-import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_osnet.data.datasets.dataset import Dataset
-    from keras_osnet.training import Recipe, TrainedRun
+    from keras_osnet.training import Recipe, RunRecord
     from keras_osnet.training.distribution import Distribution
 
 _FILES = ("best", "last")
@@ -115,7 +114,7 @@ def _report(
 ) -> dict[str, Any]:
     """Train and test; returns everything that is known about it, shares in per cent."""
     from keras_osnet.training import train_repeatedly
-    from keras_osnet.training.repetition import planned_runs
+    from keras_osnet.training.repetition import mean_and_std, planned_runs
 
     report = _description(command, recipe, datasets)
     seeds = range(command.seed, command.seed + command.seeds)
@@ -148,11 +147,11 @@ def _report(
     report["runs"] = [
         {"name": name, **_run(each)} for name, each in zip(names, repeated.runs, strict=True)
     ]
-    report["result"] = _per_cent(repeated.mean) or None
-    if len(names) > 1 and repeated.mean:
-        report["std"] = _per_cent(repeated.std)
+    report |= _summary(repeated.mean, repeated.std, len(names))
     if found:
-        report["targets"] = {name: _mean_and_std(values) for name, values in found.items()}
+        report["targets"] = {
+            name: _summary(*mean_and_std(values), len(names)) for name, values in found.items()
+        }
     return report
 
 
@@ -187,7 +186,7 @@ def _target(name: str, place: str) -> RetrievalTask:
 
 
 def _found(
-    runs: "Sequence[TrainedRun]", task: RetrievalTask, devices: "Distribution"
+    runs: "Sequence[RunRecord]", task: RetrievalTask, devices: "Distribution"
 ) -> list[dict[str, float]]:
     """Search for a target's queries with the networks of each training; its splits averaged."""
     from keras_osnet.evaluation import average
@@ -196,9 +195,9 @@ def _found(
     total = len({person.path for sides in task.splits for side in sides for person in side})
     found: list[dict[str, float]] = []
     for run in runs:
-        with progress("Embedding", total * len(run.embedders)) as advance, devices.undivided():
+        with progress("Embedding", total * run.networks) as advance, devices.undivided():
             results = evaluate_splits(
-                run.embedders,
+                run.load_embedders(),
                 task.splits,
                 protocol=task.protocol,
                 progress=advance,
@@ -246,11 +245,11 @@ def _network(models: "Sequence[keras.Model]") -> dict[str, Any]:
     }
 
 
-def _run(run: "TrainedRun") -> dict[str, Any]:
+def _run(run: "RunRecord") -> dict[str, Any]:
     """What came out of one training."""
     from keras_osnet.training.run_folder import RunFolder
 
-    folder, count = RunFolder(run.folder), len(run.classifiers)
+    folder, count = RunFolder(run.folder), run.networks
     files = {"last": folder.model_paths("last", count)}
     if run.best_epoch is not None:
         files["best"] = folder.model_paths("best", count)
@@ -275,9 +274,9 @@ def _per_cent(result: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: per_cent(value) for name, value in result.items() if isinstance(value, float)}
 
 
-def _mean_and_std(runs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    mean = {name: statistics.fmean(run[name] for run in runs) for name in runs[0]}
-    if len(runs) == 1:
-        return {"result": _per_cent(mean)}
-    std = {name: statistics.stdev(run[name] for run in runs) for name in runs[0]}
-    return {"result": _per_cent(mean), "std": _per_cent(std)}
+def _summary(mean: Mapping[str, float], std: Mapping[str, float], count: int) -> dict[str, Any]:
+    """The figures of so many trainings, as the report has them."""
+    summary: dict[str, Any] = {"result": _per_cent(mean) or None}
+    if count > 1 and mean:
+        summary["std"] = _per_cent(std)
+    return summary

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keras_osnet.cli.people import PeopleSource
+from keras_osnet.cli.people import PeopleSource, is_divided
 
 if TYPE_CHECKING:
     from keras_osnet.data import ReidDataset
@@ -173,28 +173,21 @@ class TrainingSources:
         """A user's own people, some of them to test on."""
         from keras_osnet.data import split_by_identity
 
-        if people.query and people.gallery:  # a table may say which are which
+        if is_divided(people):
             self._refuse("divides people, but the table has queries and a gallery", "test_share")
             return people
-        if people.query or people.gallery:
-            missing = "query" if people.gallery else "gallery"
-            raise ValueError(
-                "The table must have both query and gallery in its column `split`, or neither. "
-                f"Received: {people.name} without {missing}"
-            )
         known = _without_strangers(people).train
         share = _SHARE if self.test_share is None else self.test_share
         divided = split_by_identity(known, share, name=people.name)
-        strangers = [image for image in people.train if image.identity in people.distractors]
+        strangers = [image for image in people.train if image.distractor]
         return replace(
             divided,
             gallery=(*divided.gallery, *strangers),
-            distractors=people.distractors,
             validation=people.validation,
         )
 
 
 def _without_strangers(content: "ReidDataset") -> "ReidDataset":
     """Train without distractors, who would be taken for one person."""
-    known = tuple(image for image in content.train if image.identity not in content.distractors)
+    known = tuple(image for image in content.train if not image.distractor)
     return replace(content, train=known)

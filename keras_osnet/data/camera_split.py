@@ -4,17 +4,14 @@ from collections.abc import Sequence
 
 from keras_osnet.data.market1501 import PersonImage
 
-_DISTRACTOR = 0
-"""Market-1501's identity for people who are nobody's match."""
-
 
 def split_by_camera(
     people: Sequence[PersonImage], query_camera: int = 1
 ) -> tuple[list[PersonImage], list[PersonImage]]:
     """Divide pictures into queries, taken by one camera, and a gallery, taken by the others.
 
-    Distractors (identity 0) are nobody's match and so no queries; those of the other cameras are
-    in the gallery.
+    Distractors, which `read_folder` marks, are nobody's match and so no queries; those of the other
+    cameras are in the gallery.
 
     Args:
         people: The pictures; see `read_folder`.
@@ -33,9 +30,7 @@ def split_by_camera(
             f"Received: {len(unknown)} without one, the first {unknown[0]}"
         )
     queries = [
-        person
-        for person in people
-        if person.camera == query_camera and person.identity != _DISTRACTOR
+        person for person in people if person.camera == query_camera and not person.distractor
     ]
     gallery = [person for person in people if person.camera != query_camera]
     if not queries or not gallery:

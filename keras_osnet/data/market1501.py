@@ -7,7 +7,7 @@ marks junk, boxes too poor to count as either right or wrong.
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_osnet.data.images import list_images
@@ -21,13 +21,19 @@ class PersonImage:
 
     Attributes:
         path: The file.
-        identity: Whom it shows. In Market-1501, 0 is a distractor and -1 is junk.
+        identity: Whom it shows.
         camera: Which camera took it, from 1; None if that is not known.
+        name: What a user's folder or table calls the person; None if `identity` is all there is.
+            It does not count when pictures are compared.
+        distractor: Whether it shows one of the people who are nobody's match, as identity 0 of
+            Market-1501 does.
     """
 
     path: Path
     identity: int
     camera: int | None
+    name: str | None = field(default=None, compare=False)
+    distractor: bool = False
 
 
 def parse_name(name: str | os.PathLike[str]) -> tuple[int, int]:
@@ -64,7 +70,8 @@ def read_folder(folder: str | os.PathLike[str], *, keep_junk: bool = False) -> l
     """List the pictures of a folder such as `bounding_box_test`, with their labels.
 
     Market-1501's protocol leaves junk (identity -1) out of the gallery: it is neither a match nor
-    a mistake. So does this function. Distractors (identity 0) stay: they are there to be ranked.
+    a mistake. So does this function. Distractors (identity 0) stay, and are marked: they are there
+    to be ranked.
 
     Args:
         folder: The folder; see `list_images` for what is found in it.
@@ -79,7 +86,7 @@ def read_folder(folder: str | os.PathLike[str], *, keep_junk: bool = False) -> l
         ValueError: If a name is not in Market-1501's style, or no pictures (or only junk) are
             found.
     """
-    people = [PersonImage(path, *parse_name(path)) for path in list_images(folder)]
+    people = [_person(path) for path in list_images(folder)]
     kept = [person for person in people if keep_junk or person.identity != -1]
     if not kept:
         raise ValueError(
@@ -87,3 +94,8 @@ def read_folder(folder: str | os.PathLike[str], *, keep_junk: bool = False) -> l
             f"Received: {os.fspath(folder)} with {len(people)} pictures"
         )
     return kept
+
+
+def _person(path: Path) -> PersonImage:
+    identity, camera = parse_name(path)
+    return PersonImage(path, identity, camera, distractor=identity == 0)

@@ -8,6 +8,7 @@ from keras_osnet.evaluation.averaging import AveragedRanking, average
 from keras_osnet.evaluation.complexity import Complexity, complexity
 from keras_osnet.evaluation.distances import pairwise_distances
 from keras_osnet.evaluation.features import concatenate, flip_average, normalize
+from keras_osnet.evaluation.ranked_lists import RankedList, ranked_lists
 from keras_osnet.evaluation.ranking import RankingResult, evaluate_ranking
 from keras_osnet.evaluation.reranking import k_reciprocal_rerank, rerank_features
 from keras_osnet.evaluation.single_gallery_shot import evaluate_single_gallery_shot
@@ -17,6 +18,7 @@ __all__ = [
     "AttributeResult",
     "AveragedRanking",
     "Complexity",
+    "RankedList",
     "RankingResult",
     "average",
     "complexity",
@@ -29,5 +31,6 @@ __all__ = [
     "k_reciprocal_rerank",
     "normalize",
     "pairwise_distances",
+    "ranked_lists",
     "rerank_features",
 ]

@@ -27,6 +27,17 @@ class Labels:
     gallery_cameras: NDArray[np.int64]
     cameras_given: bool
 
+    def compared(self, query: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which gallery images a query is compared with, and which show its identity.
+
+        Those of its identity under its own camera are left out.
+
+        Returns:
+            Two arrays (num_gallery,).
+        """
+        same = self.gallery_ids == self.query_ids[query]
+        return ~(same & (self.gallery_cameras == self.query_cameras[query])), same
+
     def error_if_no_match(self) -> ValueError:
         """Return what to raise when no query finds a match in the gallery."""
         under = " under another camera" if self.cameras_given else ""

@@ -131,13 +131,8 @@ def rank_rows(rows: Iterable[NDArray], labels: Labels, max_rank: int) -> Ranking
     """
     first_ranks, precisions, penalties = [], [], []
     for row, line in enumerate(rows):
-        if np.isnan(line).any():
-            column = int(np.isnan(line).argmax())
-            raise ValueError(
-                f"`distances` must not hold NaN. Received: NaN in row {row}, column {column}"
-            )
-        same = labels.gallery_ids == labels.query_ids[row]
-        kept = ~(same & (labels.gallery_cameras == labels.query_cameras[row]))
+        check_numbers(line, row)
+        kept, same = labels.compared(row)
         matches = same[kept]
         if not matches.any():
             continue
@@ -182,6 +177,15 @@ def checked_matrix(distances: ArrayLike) -> NDArray:
             f"Received: shape {matrix.shape}"
         )
     return matrix
+
+
+def check_numbers(line: NDArray, row: int) -> None:
+    """Raise a ValueError if a row of distances holds NaN, which has no place in an order."""
+    if np.isnan(line).any():
+        column = int(np.isnan(line).argmax())
+        raise ValueError(
+            f"`distances` must not hold NaN. Received: NaN in row {row}, column {column}"
+        )
 
 
 def check_max_rank(max_rank: int) -> None:

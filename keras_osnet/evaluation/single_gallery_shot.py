@@ -102,10 +102,8 @@ def shoot_rows(
         """Hand the rows on to the ranking of the whole gallery, each once it has been used."""
         for row, line in enumerate(rows):
             identity = labels.query_ids[row]
-            same = labels.gallery_ids == identity
-            candidates = np.flatnonzero(
-                same & (labels.gallery_cameras != labels.query_cameras[row])
-            )
+            kept, same = labels.compared(row)
+            candidates = np.flatnonzero(kept & same)
             if len(candidates):
                 draws = np.random.default_rng([seed, row]).random((repeats, len(identities)))
                 drawn = order[starts + (draws * counts).astype(np.int64)]

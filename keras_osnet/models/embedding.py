@@ -28,6 +28,7 @@ def embed_images(
     size: tuple[int, int] | None = None,
     batch_size: int = 32,
     flip: bool = False,
+    skip_unreadable: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> EmbeddedImages:
     """Compute the embeddings of image files, reading ahead in threads while the model works.
@@ -36,15 +37,18 @@ def embed_images(
         model: A model with one output (batch, dim), such as
             `keras_osnet.OSNet(head="embedding", weights=…)`. With or without
             `include_preprocessing`: it gets pixels or preprocessed images accordingly.
-        paths: The files. One that cannot be read is reported in the result and does not stop the
-            others.
+        paths: The files.
         size: (height, width) that images are resized to; the model's own by default.
         batch_size: How many images the model takes at once.
         flip: Whether to embed every image's mirror image too, which takes twice as long, and
             average the two; see `keras_osnet.evaluation.flip_average`.
+        skip_unreadable: Whether to leave out files that cannot be read, and go on: the result's
+            `paths` are the others, and its `unreadable` are these. Without it, the result has a row
+            for each of `paths`, in their order.
         progress: Called after every batch with the number of files done so far.
 
     Raises:
+        UnreadableImageError: A file cannot be read as a picture, and is not to be skipped.
         ValueError: There are no paths, the model's output is not of the shape above, `size` is
             needed, `batch_size` is not positive, or an embedding that `flip` is to average is not
             finite.
@@ -76,6 +80,8 @@ def embed_images(
         ahead = deque(reader.submit(load_images, chunk, size) for chunk in chunks[:_BATCHES_AHEAD])
         for index, chunk in enumerate(chunks):
             loaded = ahead.popleft().result()
+            if loaded.unreadable and not skip_unreadable:
+                raise loaded.unreadable[0]
             for following in chunks[index + _BATCHES_AHEAD : index + _BATCHES_AHEAD + 1]:
                 ahead.append(reader.submit(load_images, following, size))
             if loaded.paths:

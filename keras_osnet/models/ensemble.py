@@ -29,7 +29,8 @@ def embed_by_all(
 
     Args:
         models: Models such as `keras_osnet.models.embed_images` takes.
-        paths: The files.
+        paths: The files. One that cannot be read is reported in the result and does not stop the
+            others.
         size: (height, width) that images are resized to; each model's own by default.
         batch_size: How many images a model takes at once.
         flip: As for `embed_images`.
@@ -44,7 +45,13 @@ def embed_by_all(
         raise ValueError("`model` must be a model, or at least one in a list. Received: none")
     if len(models) == 1:
         return embed_images(
-            models[0], paths, size=size, batch_size=batch_size, flip=flip, progress=progress
+            models[0],
+            paths,
+            size=size,
+            batch_size=batch_size,
+            flip=flip,
+            skip_unreadable=True,
+            progress=progress,
         )
     # Of all models before the first gets to work, which may be for hours.
     dimension = sum(check_embedder(model, size)[0] for model in models)
@@ -62,6 +69,7 @@ def embed_by_all(
             size=size,
             batch_size=batch_size,
             flip=flip,
+            skip_unreadable=True,
             progress=progress and _counting_from(before, progress),
         )
         if embedded.unreadable and parts:  # gone since the model before read them

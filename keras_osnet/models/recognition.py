@@ -79,7 +79,14 @@ def evaluate_attribute_model(
     _check_model(model, images.attributes.shape[1])
     if not images.paths:
         raise ValueError("`images` must hold at least one picture. Received: none")
-    scored = embed_images(model, images.paths, size=size, batch_size=batch_size, progress=progress)
+    scored = embed_images(
+        model,
+        images.paths,
+        size=size,
+        batch_size=batch_size,
+        skip_unreadable=True,
+        progress=progress,
+    )
     if not scored.paths:
         raise ValueError(
             f"`images` has no picture that can be read. Received: {len(images.paths)} pictures; "

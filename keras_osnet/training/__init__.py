@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from keras_osnet.training.repetition import RepeatedRuns, train_repeatedly
     from keras_osnet.training.retrieval_metrics import RetrievalMetrics
     from keras_osnet.training.run import TrainedRun
+    from keras_osnet.training.run_record import RunRecord
     from keras_osnet.training.runner import train
     from keras_osnet.training.weighted_binary_crossentropy import positive_ratios
 
@@ -51,6 +52,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "Recipe": "keras_osnet.training.recipe",
         "RepeatedRuns": "keras_osnet.training.repetition",
         "RetrievalMetrics": "keras_osnet.training.retrieval_metrics",
+        "RunRecord": "keras_osnet.training.run_record",
         "TrainedRun": "keras_osnet.training.run",
         "build_model": "keras_osnet.training.building",
         "deterministic": "keras_osnet.training.determinism",

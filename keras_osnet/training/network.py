@@ -1,5 +1,6 @@
 """From a backbone to what is trained, and back to what is used."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ class Network:
     """A backbone with a new classifier, seen from three sides that share all variables.
 
     Attributes:
-        trained: What `fit` gets: outputs `embedding` (batch, dim) and `logits` (batch, classes).
+        trained: What `fit` gets: a dict of those outputs that have a loss, `logits`
+            (batch, classes) and perhaps `embedding` (batch, dim).
         embedder: The backbone: image to embedding.
         classifier: Image to predictions (batch, classes). Of an OSNet, this is what
             `OSNet(classes=…)` builds, and what is saved.
@@ -25,7 +27,9 @@ class Network:
     classifier: keras.Model
 
 
-def add_classifier(backbone: Any, classes: int, activation: str) -> Network:
+def add_classifier(
+    backbone: Any, classes: int, activation: str, outputs: Collection[str] = ("logits",)
+) -> Network:
     """Put a new classifier on a backbone.
 
     Args:
@@ -33,6 +37,8 @@ def add_classifier(backbone: Any, classes: int, activation: str) -> Network:
             `OSNet(head="embedding")`, or a network of Keras's with `pooling="avg"`.
         classes: How many there are.
         activation: `"softmax"` or `"sigmoid"`.
+        outputs: Which of `"embedding"` and `"logits"` are trained. Of one output Keras calls
+            figures `accuracy`, of several `logits_accuracy` and so on.
 
     Raises:
         ValueError: If the backbone is none of that kind.
@@ -40,13 +46,22 @@ def add_classifier(backbone: Any, classes: int, activation: str) -> Network:
     check_backbone(backbone)
     embedding = backbone.output
     logits, predictions = heads.classifier(embedding, classes, activation)
+    both = {"embedding": embedding, "logits": logits}
     return Network(
         trained=keras.Model(
-            backbone.input, {"embedding": embedding, "logits": logits}, name=backbone.name
+            backbone.input,
+            {name: both[name] for name in both if name in outputs},
+            name=backbone.name,
         ),
         embedder=backbone,
         classifier=keras.Model(backbone.input, predictions, name=backbone.name),
     )
+
+
+def without_classifier(classifier: Any) -> keras.Model:
+    """Return the backbone of a `Network`'s classifier, with the same variables."""
+    embedding = classifier.get_layer("logits").input
+    return keras.Model(classifier.input, embedding, name=classifier.name)
 
 
 def check_backbone(backbone: Any) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import keras
 from keras_osnet.data.datasets.dataset import Dataset
 from keras_osnet.training.distribution import distributed
 from keras_osnet.training.recipe import Recipe
-from keras_osnet.training.run import TrainedRun
+from keras_osnet.training.run_record import RunRecord
 from keras_osnet.training.runner import train
 
 
@@ -21,12 +21,13 @@ class RepeatedRuns:
     """Several trainings by one recipe.
 
     Attributes:
-        runs: Each of them, the splits one after the other, each with all seeds.
+        runs: Each of them, the splits one after the other, each with all seeds. Their networks are
+            not in memory: `load_classifiers` and `load_embedders` read them from their folders.
         mean: Mean of every figure of the test; empty if the datasets have none.
         std: Standard deviation of every figure over the runs (divided by runs - 1); 0 for one run.
     """
 
-    runs: list[TrainedRun]
+    runs: list[RunRecord]
     mean: dict[str, float]
     std: dict[str, float]
 
@@ -66,24 +67,31 @@ def train_repeatedly(
             "`datasets` and `seeds` must be at least one each. "
             f"Received: {len(splits)} datasets, {len(seeds)} seeds"
         )
-    runs = []
+
+    def run(name: str, dataset: Dataset, seed: int) -> RunRecord:
+        keras.utils.set_random_seed(seed)
+        trained = train(
+            recipe, make_model(seed), dataset, Path(folder) / name, seed=seed, **arguments
+        )
+        return trained.without_networks()
+
     # Entered here, so that models are built inside.
     with distributed(distribution):
-        for name, dataset, seed in planned_runs(splits, seeds):
-            keras.utils.set_random_seed(seed)
-            model = make_model(seed)
-            run = train(recipe, model, dataset, Path(folder) / name, seed=seed, **arguments)
-            runs.append(run)
+        runs = [run(*planned) for planned in planned_runs(splits, seeds)]
     results = [run.result for run in runs if run.result is not None]
+    return RepeatedRuns(runs, *mean_and_std(results))
+
+
+def mean_and_std(
+    results: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return mean and standard deviation of every figure that is a float, over all results."""
     tested = results[0] if results else {}
     figures = [name for name, value in tested.items() if isinstance(value, float)]
     values = {name: [result[name] for result in results] for name in figures}
-    return RepeatedRuns(
-        runs=runs,
-        mean={name: statistics.fmean(each) for name, each in values.items()},
-        std={
-            name: statistics.stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()
-        },
+    return (
+        {name: statistics.fmean(each) for name, each in values.items()},
+        {name: statistics.stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()},
     )
 
 

@@ -7,8 +7,12 @@ import keras
 
 from keras_osnet.checks import positive_integer
 from keras_osnet.data import PersonImage
+from keras_osnet.evaluation import RankingResult
 from keras_osnet.models.headless import embedder
 from keras_osnet.models.retrieval import evaluate_retrieval
+
+VALIDATION = "val_"
+"""What Keras puts before the figures on what is not trained on."""
 
 
 class RetrievalMetrics(keras.callbacks.Callback):
@@ -50,7 +54,7 @@ class RetrievalMetrics(keras.callbacks.Callback):
         every: int = 1,
         metric: Literal["cosine", "euclidean"] = "cosine",
         batch_size: int = 32,
-        prefix: str = "val_",
+        prefix: str = VALIDATION,
     ) -> None:
         super().__init__()
         self.query = query
@@ -78,6 +82,9 @@ class RetrievalMetrics(keras.callbacks.Callback):
             metric=self.metric,
             batch_size=self.batch_size,
         ).ranking
-        logs[f"{self.prefix}rank_1"] = ranking.rank(1)
-        logs[f"{self.prefix}mAP"] = ranking.mean_average_precision
-        logs[f"{self.prefix}mINP"] = ranking.mean_inverse_negative_penalty
+        logs.update(validation_figures(ranking, self.prefix))
+
+
+def validation_figures(ranking: RankingResult, prefix: str = VALIDATION) -> dict[str, float]:
+    """Return rank-1, mAP and mINP under the names that they have in the logs of an epoch."""
+    return {f"{prefix}{name}": value for name, value in ranking.figures((1,)).items()}

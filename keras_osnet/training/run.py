@@ -1,8 +1,7 @@
 """A training under way: stage by stage, epoch by epoch."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ from keras_osnet.training.network import Network
 from keras_osnet.training.peers import mutual_learning_model
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.run_folder import RunFolder, State, weights_name
+from keras_osnet.training.run_record import RunRecord
 from keras_osnet.training.tasks import Task
 from keras_osnet.training.tensorboard import TensorBoardLog
 
@@ -21,27 +21,22 @@ _CLASSIFIER = {"logits"}
 """The layer that learns while the rest stands still."""
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedRun:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainedRun(RunRecord):
     """What came out of a training.
 
     Attributes:
-        folder: Where everything is.
         embedders: The networks that were given, with the weights that count: those of the best
             epoch, where there is one. One, or several that learned from each other.
         classifiers: The same with their classifier.
-        metrics: A row of numbers for each epoch: `epoch` from 1, `learning_rate`, `loss`, ….
-        best_epoch: The one whose weights count, from 1; None if it is the last.
-        result: The figures of the test on the dataset's query and gallery, or test part; None if
-            there is none.
     """
 
-    folder: Path
     embedders: list[keras.Model]
     classifiers: list[keras.Model]
-    metrics: list[dict[str, float]]
-    best_epoch: int | None
-    result: dict[str, Any] | None
+
+    def without_networks(self) -> RunRecord:
+        """Return the rest, so that the memory of the networks can be used for others."""
+        return RunRecord(**{each.name: getattr(self, each.name) for each in fields(RunRecord)})
 
 
 class Run:
@@ -184,6 +179,7 @@ class Run:
                 self.folder.write_result(self.result)
         return TrainedRun(
             folder=self.folder.path,
+            networks=len(classifiers),
             embedders=[network.embedder for network in self.networks],
             classifiers=classifiers,
             metrics=self.state.metrics,

@@ -13,14 +13,15 @@ import filelock
 import keras
 
 from keras_osnet.atomic import atomic_path
+from keras_osnet.json_files import read_json, write_json
 
 _RUN = "run.json"
 _STATE = "state.json"
 _METRICS = "metrics.csv"
 _RESULT = "result.json"
 
-_NOT_COMPARED = {"keras_osnet", "backend", "distribution"}
-"""A training may go on with another version, and on other devices."""
+_NOT_COMPARED = {"keras_osnet", "backend", "distribution", "class_names"}
+"""A training may go on with another version, on other devices, and with people called otherwise."""
 
 
 @dataclass
@@ -56,6 +57,8 @@ class RunFolder:
     | `state.json`, `state-EPOCH.weights.h5` | where to go on: network and optimiser |
     | `best.keras`, `last.keras` | networks with their classifier, complete in themselves |
     | `result.json` | the figures of the test |
+
+    `class_names` in `run.json` are what the classifier's outputs stand for, in their order.
 
     Every file is written whole or not at all, and `state.json` last: what it says is there. A
     training that was killed goes on from the end of the epoch that it names.
@@ -96,9 +99,9 @@ class RunFolder:
                     "`folder` must be new, empty, or a training's. Received: "
                     f"{self.path}, with {', '.join(sorted(strangers)[:3])}"
                 )
-            self._write_json(_RUN, wanted)
+            write_json(self.path / _RUN, wanted)
             return
-        there = self.read_json(_RUN)
+        there = read_json(self.path / _RUN)
         compared = {*there, *wanted} - _NOT_COMPARED
         differing = sorted(key for key in compared if there.get(key) != wanted.get(key))
         if differing:
@@ -113,7 +116,7 @@ class RunFolder:
         """Return how far the training is, or None at its start."""
         if not (self.path / _STATE).exists():
             return None
-        return State(**self.read_json(_STATE))
+        return State(**read_json(self.path / _STATE))
 
     def write_weights(self, model: keras.Model, epochs: int) -> None:
         """Write network and optimiser after so many epochs."""
@@ -123,7 +126,7 @@ class RunFolder:
     def write_state(self, state: State) -> None:
         """Make this the place to go on from, and drop the weights of earlier ones."""
         self._write_metrics(state.metrics)
-        self._write_json(_STATE, vars(state))
+        write_json(self.path / _STATE, vars(state))
         for file in self.path.glob("state-*.weights.h5"):
             if file.name != state.weights:
                 file.unlink()
@@ -144,24 +147,11 @@ class RunFolder:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write the figures of the test."""
-        self._write_json(_RESULT, result)
+        write_json(self.path / _RESULT, result)
 
     def read_result(self) -> dict[str, Any] | None:
         """Return the figures of the test, or None before it."""
-        return self.read_json(_RESULT) if (self.path / _RESULT).exists() else None
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Return the content of one of the folder's files."""
-        try:
-            return json.loads((self.path / name).read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(
-                f"{name} of a training is damaged: {error}. Received: {self.path / name}"
-            ) from error
-
-    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        with atomic_path(self.path / name) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        return read_json(self.path / _RESULT) if (self.path / _RESULT).exists() else None
 
     def _write_metrics(self, metrics: Sequence[Mapping[str, float]]) -> None:
         columns = list(dict.fromkeys(name for row in metrics for name in row))

@@ -96,7 +96,9 @@ def train(
         devices.barrier()
         keras.utils.set_random_seed(seed)
         networks = [
-            add_classifier(devices.replicate(each), task.classes, task.activation)
+            add_classifier(
+                devices.replicate(each), len(task.class_names), task.activation, task.losses
+            )
             for each in models
         ]
         run = Run(recipe, task, networks, pictures, run_folder, devices)
@@ -182,7 +184,8 @@ def _description(
         "models": [model.name for model in models],
         "architecture": [_digest(_shape(model)) for model in models],
         "images": len(task.labels),
-        "classes": task.classes,
+        "classes": len(task.class_names),
+        "class_names": list(task.class_names),
         "labels": _digest(np.ascontiguousarray(task.labels, np.int64).tobytes()),
         "distribution": distribution,
         "backend": keras.backend.backend(),

@@ -123,8 +123,9 @@ def main():
 
 
 def print_table(results):
-    print(f"\n{'':32}{'runs':>4}   rank-1 / mAP, cosine        euclidean")
-    for name in RECIPES:
+    print(f"\n{'':40}{'runs':>4}   rank-1 / mAP, cosine        euclidean")
+    # `fine_tuning_reference.py` writes the same with the reference implementation.
+    for name in (f"{recipe}{by}" for recipe in RECIPES for by in ("", "_reference")):
         own = [one for one in results if one["recipe"] == name]
         for when, found in (
             ("before", [one["before"] for one in own]),
@@ -133,7 +134,7 @@ def print_table(results):
         ):
             if found:
                 cells = [_cell(found, metric, column) for metric in METRICS for column in (0, 1)]
-                print(f"{name + ', ' + when:34}{len(found):>2}   " + "   ".join(cells))
+                print(f"{name + ', ' + when:42}{len(found):>2}   " + "   ".join(cells))
 
 
 def _cell(found, metric, column):

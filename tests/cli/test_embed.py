@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
+from keras_osnet.cli.embedder import load_embedder
 from keras_osnet.data import list_images
+from keras_osnet.evaluation import normalize
+from keras_osnet.models import embed_images
 
 SMALL = ("--size", 64, 32, "--engine", "keras")
 
@@ -42,6 +45,21 @@ def test_vectors_as_long_as_the_network_makes_them(run, people, checkpoint, outp
     run("embed", people, "-o", output, "--weights", checkpoint, *SMALL, "--raw")
     with np.load(output) as file:
         assert np.linalg.norm(file["vectors"], axis=1).max() < 0.9
+
+
+def test_mirror_images(run, people, checkpoint, output):
+    files = list_images(people)
+    model = load_embedder(str(checkpoint), width=None, variant=None, size=(64, 32))
+    expected = embed_images(model, files, flip=True).vectors
+    common = ("embed", people, "-o", output, "--weights", checkpoint, *SMALL, "--flip")
+    run(*common)
+    with np.load(output) as file:
+        np.testing.assert_allclose(file["vectors"], normalize(expected), atol=1e-5)
+    run(*common, "--raw")
+    with np.load(output) as file:
+        np.testing.assert_allclose(file["vectors"], expected, rtol=1e-4, atol=1e-5)
+    needed = run("embed", people, "-o", output, "--weights", checkpoint, "--flip", code=2).stderr
+    assert "--flip needs --engine keras" in needed
 
 
 def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output):

@@ -9,7 +9,7 @@ import pytest
 
 from keras_osnet.data import write_synthetic_people
 from keras_osnet.models import open_checkpoint
-from keras_osnet.training import build_model, list_recipes, run_folder, runner
+from keras_osnet.training import RunRecord, build_model, list_recipes, run_folder, runner
 from keras_osnet.training.run import TrainedRun
 
 RECIPE = """
@@ -76,10 +76,20 @@ def trainings(monkeypatch):
             for name, value in FIGURES[recipe.task].items()
         }
         return TrainedRun(
-            folder, models, models, [], 2 if recipe.hold_out else None, result if part else None
+            folder=folder,
+            networks=len(models),
+            embedders=models,
+            classifiers=models,
+            metrics=[],
+            best_epoch=2 if recipe.hold_out else None,
+            result=result if part else None,
         )
 
-    # No network is trained, so that one will do for many.
+    def load_embedders(run):
+        return next(one.models for one in done if one.folder == run.folder)
+
+    # No network is trained, so that one will do for many; and none is written.
+    monkeypatch.setattr(RunRecord, "load_embedders", load_embedders)
     monkeypatch.setattr("keras_osnet.training.build_model", _build_once)
     for module in ("keras_osnet.training", "keras_osnet.training.repetition"):
         monkeypatch.setattr(f"{module}.train", train)

@@ -35,7 +35,7 @@ def test_parse_error_names_the_file(name):
 def test_read_folder_leaves_out_junk_and_keeps_distractors(tmp_path):
     for name in ["0002_c1s1_000001_00.jpg", "-1_c1s1_000001_00.jpg", "0000_c3s1_000001_00.jpg"]:
         (tmp_path / name).touch()
-    distractor = PersonImage(tmp_path / "0000_c3s1_000001_00.jpg", 0, 3)
+    distractor = PersonImage(tmp_path / "0000_c3s1_000001_00.jpg", 0, 3, distractor=True)
     person = PersonImage(tmp_path / "0002_c1s1_000001_00.jpg", 2, 1)
     junk = PersonImage(tmp_path / "-1_c1s1_000001_00.jpg", -1, 1)
     assert read_folder(tmp_path) == [distractor, person]

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.data import PersonImage, read_image, split_by_camera, write_synthetic_people
+from keras_osnet.data import (
+    PersonImage,
+    UnreadableImageError,
+    read_image,
+    split_by_camera,
+    write_synthetic_people,
+)
 from keras_osnet.evaluation import evaluate_ranking, pairwise_distances
 from keras_osnet.models import embed_images, evaluate_retrieval
 
@@ -54,14 +60,16 @@ def test_unreadable_files_shift_nothing(people, model, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(paths[0].read_bytes()[:500])
     mixed = [broken, *paths[:6], tmp_path / "missing.png", broken, *paths[6:]]
-    embedded = embed_images(model, mixed, batch_size=4)
+    embedded = embed_images(model, mixed, batch_size=4, skip_unreadable=True)
     assert embedded.paths == paths
     assert [error.path.name for error in embedded.unreadable] == [
         "broken.png", "missing.png", "broken.png",
     ]  # fmt: skip
     whole = embed_images(model, paths, batch_size=4).vectors
     np.testing.assert_allclose(embedded.vectors, whole, rtol=1e-4, atol=1e-5)
-    assert embed_images(model, [broken]).vectors.shape == (0, 512)
+    assert embed_images(model, [broken], skip_unreadable=True).vectors.shape == (0, 512)
+    with pytest.raises(UnreadableImageError, match=r"Received: .*missing\.png"):
+        embed_images(model, [*paths, tmp_path / "missing.png"], batch_size=4)
 
 
 def test_mirror_images(people, model):

@@ -1,6 +1,7 @@
 """Training by recipe: stages, the run folder, what an interruption leaves."""
 
 import csv
+import gc
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import filelock
@@ -56,7 +58,7 @@ def same_weights(one, other):
 
 
 @pytest.mark.backends
-def test_the_folder_has_everything(finished):
+def test_the_folder_has_everything(finished, dataset):
     assert {file.name for file in finished.folder.iterdir()} >= {
         "run.json",
         "state.json",
@@ -70,9 +72,15 @@ def test_the_folder_has_everything(finished):
         rows = list(csv.DictReader(file))
     assert [float(row["loss"]) for row in rows] == [row["loss"] for row in finished.metrics]
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    # Under the names that `model.fit` with `RetrievalMetrics` has for them.
+    assert sorted(rows[0]) == sorted(
+        ["epoch", "learning_rate", "loss", "accuracy", "val_rank_1", "val_mAP", "val_mINP"]
+    )
     described = json.loads((finished.folder / "run.json").read_text())
     assert described["recipe"] == "few_people"
     assert described["optimizer"]["learning_rate"] == 3e-4
+    assert len(described["class_names"]) == finished.classifiers[0].output_shape[1]
+    assert set(described["class_names"]) < {str(one.identity) for one in dataset.train}
 
 
 def test_the_rate_is_the_recipes(finished):
@@ -82,7 +90,7 @@ def test_the_rate_is_the_recipes(finished):
 
 @pytest.mark.backends
 def test_the_best_epoch_counts(finished):
-    values = [row["held_out_mAP"] for row in finished.metrics]
+    values = [row["val_mAP"] for row in finished.metrics]
     assert finished.best_epoch == 1 + int(np.argmax(values))
     saved = keras.saving.load_model(finished.folder / "best.keras", compile=False)
     assert same_weights(saved, finished.classifiers[0])
@@ -201,6 +209,7 @@ def test_triplets_and_averages_of_weights(dataset, tmp_path):
     )
     trained = run(tmp_path / "run", dataset, recipe)
     for row in trained.metrics:
+        assert 0 <= row["logits_accuracy"] <= 1  # of several outputs Keras says which
         total = row["logits_loss"] + 0.5 * row["embedding_loss"]
         assert row["loss"] == pytest.approx(total, rel=1e-4)
     # Averages are what is measured, and training goes on with the weights themselves.
@@ -239,7 +248,7 @@ def test_attributes(tmp_path):
     recipe = load_recipe("attributes").changed({"epochs": 2, "batch_size": 8})
     trained = run(tmp_path / "run", dataset, recipe)
     assert set(trained.result["by_attribute"]) == {"odd", "early"}
-    values = [row["validation_mA"] for row in trained.metrics]
+    values = [row["val_mA"] for row in trained.metrics]
     assert trained.best_epoch == 1 + int(np.argmax(values))
     predictions = trained.classifiers[0].predict_on_batch(np.zeros((1, *SIZE, 3)))
     assert ((predictions > 0) & (predictions < 1)).all()
@@ -275,9 +284,24 @@ def test_a_model_without_preprocessing_gets_normalised_pictures(dataset, tmp_pat
 
 def test_several_seeds(dataset, tmp_path):
     recipe = RECIPE.changed({"epochs": 1, "hold_out": 0.0})
+    made = []
+
+    def make_model(seed):
+        model = tiny_backbone(seed)
+        made.append(weakref.ref(model))
+        return model
+
     repeated = train_repeatedly(
-        recipe, tiny_backbone, dataset, tmp_path / "runs", seeds=[0, 1], verbose=0
+        recipe, make_model, dataset, tmp_path / "runs", seeds=[0, 1], verbose=0
     )
+    gc.collect()
+    assert [model() for model in made] == [None, None]  # of many trainings, none is kept in memory
+    for one in repeated.runs:
+        assert one.paths == [one.folder / "last.keras"]
+        (classifier,), (embedder,) = one.load_classifiers(), one.load_embedders()
+        assert classifier.output_shape == (None, len(dataset.train_identities))
+        ranking = evaluate_retrieval(embedder, dataset.query, dataset.gallery).ranking
+        assert ranking.mean_average_precision == pytest.approx(one.result["mAP"], abs=1e-6)
     values = [one.result["mAP"] for one in repeated.runs]
     assert values[0] != values[1]
     assert repeated.mean["mAP"] == pytest.approx(np.mean(values))
@@ -301,7 +325,7 @@ def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
 def test_a_damaged_state_is_named(finished, dataset, tmp_path):
     shutil.copytree(finished.folder, tmp_path / "run")
     (tmp_path / "run" / "state.json").write_text('{"epochs": ')
-    with pytest.raises(ValueError, match=r"state\.json of a training is damaged"):
+    with pytest.raises(ValueError, match=r"state\.json is damaged"):
         run(tmp_path / "run", dataset)
 
 

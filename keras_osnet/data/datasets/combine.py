@@ -19,7 +19,7 @@ def combineall(dataset: ReidDataset) -> ReidDataset:
     Returns:
         The same dataset with all people in `train`, each picture once, and no `validation`.
     """
-    everybody = (image for image in dataset.everything if image.identity not in dataset.distractors)
+    everybody = (image for image in dataset.everything if not image.distractor)
     return replace(dataset, train=tuple(everybody), validation=())
 
 
@@ -54,10 +54,10 @@ def mix(datasets: Sequence[ReidDataset]) -> ReidDataset:
         camera = {old: next_camera + place for place, old in enumerate(cameras)}
         for part, source in ((train, dataset.train), (validation, dataset.validation)):
             part += [
-                PersonImage(
-                    image.path,
-                    identity[image.identity],
-                    None if image.camera is None else camera[image.camera],
+                replace(
+                    image,
+                    identity=identity[image.identity],
+                    camera=None if image.camera is None else camera[image.camera],
                 )
                 for image in source
             ]

@@ -22,8 +22,6 @@ class ReidDataset:
         query: Pictures whose people are looked for.
         gallery: Pictures among which they are looked for.
         validation: More pictures of the training people, where the dataset sets some aside.
-        distractors: Identities of the gallery that stand for no one person or are nobody's match;
-            training on all parts leaves them out.
         unused: Pictures of the dataset that its protocol, or this split, leaves out.
         single_gallery_shot: Whether the protocol draws one gallery picture per person, many times,
             rather than searching the whole gallery (CUHK03's classic splits).
@@ -35,7 +33,6 @@ class ReidDataset:
     query: tuple[PersonImage, ...] = ()
     gallery: tuple[PersonImage, ...] = ()
     validation: tuple[PersonImage, ...] = ()
-    distractors: frozenset[int] = frozenset()
     unused: tuple[PersonImage, ...] = ()
     single_gallery_shot: bool = False
     version: str = ""
@@ -45,6 +42,23 @@ class ReidDataset:
         """The pictures of all parts, each once: some protocols have queries in the gallery."""
         parts = (*self.train, *self.validation, *self.query, *self.gallery)
         return tuple({image.path: image for image in parts}.values())
+
+    @property
+    def distractors(self) -> frozenset[int]:
+        """Identities that stand for no one person or are nobody's match.
+
+        They are there to be ranked; training on all parts leaves them out.
+        """
+        return frozenset(image.identity for image in self.everything if image.distractor)
+
+    @property
+    def identity_names(self) -> dict[int, str]:
+        """What each person is called: by a folder or table, else by the number as text.
+
+        `[names[identity] for identity in dataset.train_identities]` are the classifier's classes.
+        """
+        images = sorted(self.everything, key=lambda image: image.identity)
+        return {image.identity: image.name or str(image.identity) for image in images}
 
     @property
     def train_identities(self) -> tuple[int, ...]:

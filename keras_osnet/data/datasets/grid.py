@@ -26,7 +26,6 @@ def read_grid(folder: Path, version: str, split: int) -> ReidDataset:
         train=tuple(image for image in probe + gallery if image.identity in train),
         query=tuple(image for image in probe if image.identity not in train),
         gallery=tuple(image for image in gallery if image.identity not in train),
-        distractors=frozenset({0}),
         version=version,
     )
 
@@ -35,7 +34,8 @@ def _read_images(folder: Path) -> list[PersonImage]:
     images = []
     for path in list_images(folder):
         match = match_name(path, _NAME, "0001_1_25023_204_16_107_274.jpeg")
-        images.append(PersonImage(path, int(match[1]), int(match[2])))
+        identity = int(match[1])
+        images.append(PersonImage(path, identity, int(match[2]), distractor=identity == 0))
     return images
 
 

@@ -25,7 +25,6 @@ def read_market1501(folder: Path, version: str) -> ReidDataset:
         train=tuple(train),
         query=tuple(query),
         gallery=tuple(gallery),
-        distractors=frozenset({0}),
         version=version,
     )
 

@@ -80,11 +80,7 @@ def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = No
         images = identity_folders(place, camera_pattern)
     else:
         raise ValueError(_what_was_found(place, pictures, by_name, camera_pattern))
-    return ReidDataset(
-        name=place.resolve().name,
-        train=tuple(images),
-        distractors=frozenset({0} & {image.identity for image in images}),
-    )
+    return ReidDataset(name=place.resolve().name, train=tuple(images))
 
 
 def identity_folders(
@@ -92,8 +88,8 @@ def identity_folders(
 ) -> list[PersonImage]:
     r"""List the pictures of a folder that has a sub-folder for each person.
 
-    People are numbered in the order of the sub-folders' names, from 1, as 0 is a distractor in
-    Market-1501. Pictures may lie deeper: `anna/entrance/0001.jpg` shows anna.
+    People are numbered in the order of the sub-folders' names, from 1, and keep the names, see
+    `ReidDataset.identity_names`. Pictures may lie deeper: `anna/entrance/0001.jpg` shows anna.
 
     Args:
         folder: The folder.
@@ -126,6 +122,7 @@ def identity_folders(
             path,
             identities[below[path][0]],
             None if pattern is None else _camera("/".join(below[path][1:]), pattern),
+            name=below[path][0],
         )
         for path in paths
     ]

@@ -1,6 +1,7 @@
 """PRID 2011, single-shot: one picture a person and camera."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from keras_osnet.data.datasets.dataset import ReidDataset
@@ -25,14 +26,16 @@ def read_prid(folder: Path, version: str, split: int) -> ReidDataset:
     root = find_root(folder, "prid", ("single_shot/cam_a", "single_shot/cam_b"))
     camera_a = _read_images(root, "cam_a", 1)
     seen_by_a = [image for image in camera_a if image.identity <= _SHARED]
-    seen_by_b = _read_images(root, "cam_b", 2)
+    seen_by_b = [
+        replace(image, distractor=image.identity > _SHARED)
+        for image in _read_images(root, "cam_b", 2)
+    ]
     train, _ = halves(range(1, _SHARED + 1), f"prid {split}")
     return ReidDataset(
         name="prid",
         train=tuple(image for image in seen_by_a + seen_by_b if image.identity in train),
         query=tuple(image for image in seen_by_a if image.identity not in train),
         gallery=tuple(image for image in seen_by_b if image.identity not in train),
-        distractors=frozenset(image.identity for image in seen_by_b if image.identity > _SHARED),
         unused=tuple(image for image in camera_a if image.identity > _SHARED),
         version=version,
     )

@@ -27,7 +27,8 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
     ```
 
     Identities and cameras may be numbers or names; names are numbered in alphabetical order from
-    1. Columns besides these four are left to `attributes_from_table`.
+    1, and people keep theirs, see `ReidDataset.identity_names`. Columns besides these four are left
+    to `attributes_from_table`.
 
     Args:
         path: A CSV file with a header, in UTF-8, or a `.parquet` file. Column `path` has the
@@ -58,7 +59,8 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
                 f"Received: none for {columns['path'][row]} in {table}"
             )
         camera = cameras.get(columns["camera"][row]) if cameras else None
-        images.setdefault(part, []).append(PersonImage(picture, identities[identity], camera))
+        person = PersonImage(picture, identities[identity], camera, name=identity)
+        images.setdefault(part, []).append(person)
     return ReidDataset(
         name=table.stem,
         train=tuple(images.get("train", ())),

@@ -25,8 +25,8 @@ class AttributeTask:
         self._dataset = dataset
         self.images = dataset.train.paths
         self.labels = dataset.train.attributes
-        self.classes = len(dataset.attribute_names)
-        self.monitor = "validation_mA" if dataset.validation.paths else None
+        self.class_names = dataset.attribute_names
+        self.monitor = "val_mA" if dataset.validation.paths else None
         loss = WeightedBinaryCrossentropy(positive_ratios(self.labels), from_logits=True)
         self.losses = {"logits": (loss, 1.0)}
 
@@ -39,7 +39,7 @@ class AttributeTask:
         if self.monitor is None:
             return {}
         result = self._recognise(networks, self._dataset.validation)
-        return {"validation_mA": result.mean_accuracy, "validation_F1": result.f1}
+        return {"val_mA": result.mean_accuracy, "val_F1": result.f1}
 
     def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
         """Recognise the attributes of the test part."""

@@ -24,7 +24,7 @@ class ClassTask:
         self._read_size = recipe.read_size
         self.images = dataset.train.images
         self.labels = dataset.train.labels
-        self.classes = len(dataset.classes)
+        self.class_names = dataset.classes
         loss = SmoothedSparseCategoricalCrossentropy(
             recipe.loss_term("label_smoothing"), from_logits=True
         )

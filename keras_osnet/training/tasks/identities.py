@@ -11,9 +11,8 @@ from keras_osnet.training.batch_hard_triplet import BatchHardTripletLoss
 from keras_osnet.training.entropy import EntropyMaximization
 from keras_osnet.training.network import Network
 from keras_osnet.training.recipe import Recipe
+from keras_osnet.training.retrieval_metrics import VALIDATION, validation_figures
 from keras_osnet.training.smoothed_crossentropy import SmoothedSparseCategoricalCrossentropy
-
-_HELD_OUT = "held_out_"
 
 
 class IdentityTask:
@@ -32,13 +31,14 @@ class IdentityTask:
             self._held_out = learned
         self.images = [image.path for image in learned.train]
         self.labels = learned.train_labels
-        self.classes = len(learned.train_identities)
-        if self.classes < 2:
+        names = learned.identity_names
+        self.class_names = [names[identity] for identity in learned.train_identities]
+        if len(self.class_names) < 2:
             raise ValueError(
                 "`dataset` must have at least two people to train on. "
-                f"Received: {self.classes} in {dataset.name}"
+                f"Received: {len(self.class_names)} in {dataset.name}"
             )
-        self.monitor = f"{_HELD_OUT}mAP" if self._held_out else None
+        self.monitor = f"{VALIDATION}mAP" if self._held_out else None
         self.losses = _losses(recipe)
 
     def metric(self) -> keras.metrics.Metric:
@@ -54,11 +54,7 @@ class IdentityTask:
             self._held_out.query,
             self._held_out.gallery,
         )
-        ranking = result.ranking
-        return {
-            f"{_HELD_OUT}rank_1": ranking.rank(1),
-            f"{_HELD_OUT}mAP": ranking.mean_average_precision,
-        }
+        return validation_figures(result.ranking)
 
     def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
         """Search for the dataset's queries in its gallery."""

@@ -16,7 +16,7 @@ class Task(Protocol):
     Attributes:
         images: Paths, or an array (images, height, width, 3) of uint8, to train on.
         labels: Array (images, ...).
-        classes: Length of the classifier's output.
+        class_names: One for each of the classifier's outputs.
         activation: What turns logits into predictions.
         losses: A loss and its weight for each of a network's outputs that has one.
         monitor: The name, in what `validate` returns, by whose largest value the best epoch is
@@ -25,7 +25,7 @@ class Task(Protocol):
 
     images: Sequence[Path] | NDArray
     labels: NDArray
-    classes: int
+    class_names: Sequence[str]
     activation: str
     losses: dict[str, tuple[keras.losses.Loss, float]]
     monitor: str | None

@@ -44,6 +44,7 @@ def test_identity_folders(tmp_path):
     found = identity_folders(tmp_path, camera_pattern=r"cam(\d+)")
     assert sorted(camera_array(found).tolist()) == [1, 2, 12]
     assert identity_array(found).tolist() == [1, 1, 2]
+    assert ReidDataset("own", tuple(found)).identity_names == {1: "anna", 2: "bob"}
 
     with pytest.raises(ValueError, match=r"`camera_pattern` 'c_\(.*Received: cam1"):
         identity_folders(tmp_path, camera_pattern=r"c_(\d)")
@@ -128,7 +129,7 @@ def test_combineall_takes_pictures_that_are_query_and_gallery_once():
 
 def test_mix_keeps_people_and_cameras_apart():
     one = ReidDataset("one", tuple(people(3, (1, 4), 1)), query=tuple(people(2, (1,), 1)))
-    held_back = PersonImage(Path("val.jpg"), 2, 9)
+    held_back = PersonImage(Path("val.jpg"), 2, 9, name="val")
     two = ReidDataset("two", tuple(people(2, (1,), 2)), validation=(held_back,))
     three = ReidDataset("three", tuple(people(1, (None,), 2)))
     mixed = mix([one, two, three])
@@ -138,6 +139,8 @@ def test_mix_keeps_people_and_cameras_apart():
     assert mixed.train_labels.tolist() == identity_array(mixed.train).tolist()
     assert [i.camera for i in mixed.train] == [1, 2, 1, 2, 1, 2, 3, 3, 3, 3, None, None]
     assert mixed.validation == (PersonImage(Path("val.jpg"), 4, 4),)
+    assert mixed.identity_names[4] == "val"
+    assert mixed.identity_names[5] == "5"
     with pytest.raises(ValueError, match="Received: none"):
         mix([])
 
@@ -160,12 +163,15 @@ def test_people_from_table(tmp_path):
     )
     dataset = people_from_table(table)
     assert dataset.name == "people"
+    assert dataset.identity_names == {1: "anna", 2: "bob"}
     assert dataset.train == (PersonImage(tmp_path / "a/1.jpg", 2, 2),)
     assert dataset.query == (PersonImage(tmp_path / "a/2.jpg", 1, None),)
     assert dataset.gallery == (PersonImage(tmp_path / "b/1.jpg", 1, 1),)
 
-    dataset = people_from_table(write_table(tmp_path, "identity,path\n7,a/1.jpg\n30,b/1.jpg\n"))
-    assert dataset.train_identities == (7, 30)
+    dataset = people_from_table(write_table(tmp_path, "identity,path\n0,a/1.jpg\n30,b/1.jpg\n"))
+    assert dataset.train_identities == (0, 30)
+    assert dataset.identity_names == {0: "0", 30: "30"}
+    assert dataset.distractors == frozenset()  # 0 is a number like others, but in Market-1501
     assert camera_array(dataset.train) is None
     dataset = people_from_table(
         write_table(tmp_path, "path,identity,camera,split\na/1.jpg,1,3,val\na/2.jpg,1,3,validation")
