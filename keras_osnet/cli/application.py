@@ -10,6 +10,7 @@ from keras_osnet import __version__
 from keras_osnet.cli.console import INTERRUPTED, warn
 
 _COMMANDS = (
+    "quickstart",
     "models",
     "weights",
     "info",
@@ -68,6 +69,7 @@ def application() -> None:
     """OSNet, the omni-scale network for person re-identification.
 
     \b
+    keras-osnet quickstart                          train, export and see, offline
     keras-osnet weights                             what is published
     keras-osnet evaluate --data DIR --weights TAG   rank-1 and mAP on your pictures
     keras-osnet embed DIR --weights TAG -o OUT.npz  a vector for every picture

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_osnet.models.configuration import architecture_name
-from keras_osnet.models.inputs import IMAGENET_SIZE, RE_ID_SIZE
+from keras_osnet.models.inputs import RE_ID_SIZE, default_size
 from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.architecture import architecture_of, describe_tensors
 from keras_osnet.weights.conversion import ConversionReport, load_tensors
@@ -114,8 +114,7 @@ class OpenedCheckpoint:
         if "input_shape" in self.description:
             height, width, _ = self.description["input_shape"]
             return height, width
-        classifies = self.weights == "imagenet" and head == "classification"
-        return IMAGENET_SIZE if classifies else RE_ID_SIZE
+        return default_size(self.weights, head)
 
 
 def open_checkpoint(

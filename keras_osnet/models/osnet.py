@@ -13,7 +13,7 @@ from keras_osnet.layers.arguments import one_of
 from keras_osnet.models import heads
 from keras_osnet.models.backbone import backbone
 from keras_osnet.models.configuration import Configuration
-from keras_osnet.models.inputs import IMAGENET_SIZE, RE_ID_SIZE, image_input
+from keras_osnet.models.inputs import default_size, image_input
 from keras_osnet.models.preprocessing import preprocessing_layer
 from keras_osnet.pixels import MEAN, STD
 from keras_osnet.weights import open_weights
@@ -52,7 +52,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     Arguments that keras.applications has mean what they mean there. It differs in this:
     `classes=None` takes the checkpoint's own count; another count than the checkpoint's gets a
     fresh classifier and a warning, not an error; the default input is 256×128 pixels, but for
-    `weights="imagenet"` with its classifier, which is 224×224.
+    `weights="imagenet"` with its classifier, which is 224×224, and for `"synthetic"`, 128×64.
 
     Args:
         width: Multiplier of all channels: 1.0, 0.75, 0.5 or 0.25 have published weights; any
@@ -64,8 +64,9 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         include_top: False leaves the head out: the result is the last maps, or pooled features if
             `pooling` is set.
         weights: None for the reference's random initial values; a tag such as `"imagenet"` or
-            `"market1501"` (see `keras_osnet.list_weights`); a local file (`.pth`, `.pth.tar`,
-            `.pyth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras`); or
+            `"market1501"` (see `keras_osnet.list_weights`), which is downloaded, or
+            `"synthetic"` and `"synthetic_attributes"`, which come with the package; a local file
+            (`.pth`, `.pth.tar`, `.pyth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras`); or
             `"hf://owner/repo[/file][@revision]"`.
         input_shape: (height, width, 3); None in place of a size leaves it open.
         input_tensor: Keras tensor (batch, height, width, 3) to build the model on.
@@ -137,9 +138,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     inputs, image = image_input(
         input_shape,
         input_tensor,
-        default_size=IMAGENET_SIZE
-        if weights == "imagenet" and head == "classification"
-        else RE_ID_SIZE,
+        default_size=default_size(weights, head),
         min_size=configuration.downscaling,
         rgb=_reason_for_rgb(weights, include_preprocessing),
     )

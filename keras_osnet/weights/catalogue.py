@@ -1,4 +1,4 @@
-"""The published checkpoints, read from `catalogue.toml` beside this file."""
+"""The published checkpoints and those of this package, read from `catalogue.toml`."""
 
 import re
 import tomllib
@@ -15,19 +15,21 @@ _ARCHITECTURE = re.compile(r"osnet(?:_(?P<variant>ibn|ain))?_x(?P<units>\d)_(?P<
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One published weights file: what is in it, and where it is.
+    """One weights file with a tag: what is in it, and where it is.
 
     Args:
         architecture: The architecture's name in the literature, such as "osnet_ain_x1_0".
         variant: "base", "ibn" or "ain".
         width: The width multiplier.
         tag: What the weights were trained on; the names of several datasets are joined with "+".
-        file: The file's name in the repository.
-        repository: The repository on the Hugging Face Hub, as "owner/name".
-        revision: The commit of the repository that the entry describes.
+        file: The file's name in the repository, or among the weights that come with the package.
+        repository: The repository on the Hugging Face Hub, as "owner/name"; None for weights that
+            come with the package.
+        revision: The commit of the repository that the entry describes; None without one.
         licence: The licence that the weights are published under.
         distance: The metric between embeddings of the published figures, "euclidean" or "cosine".
-        published: The published rank-1 and mAP in per cent, by test set. Empty for ImageNet.
+        published: The published rank-1 and mAP in per cent, by test set. Empty for ImageNet and
+            for attributes.
         sha256: The file's digest, or None where it is not known.
         size: The file's size in bytes, or None where it is not known.
     """
@@ -37,8 +39,8 @@ class Checkpoint:
     width: float
     tag: str
     file: str
-    repository: str
-    revision: str
+    repository: str | None
+    revision: str | None
     licence: str
     distance: str
     published: Mapping[str, tuple[float, float]] = field(hash=False)
@@ -47,7 +49,7 @@ class Checkpoint:
 
 
 def list_weights(variant: str | None = None, width: float | None = None) -> list[Checkpoint]:
-    """Lists the published checkpoints.
+    """Lists the checkpoints that have a tag: the published ones, then those of this package.
 
     Args:
         variant: "base", "ibn" or "ain" to list only these. None lists every variant.
@@ -147,10 +149,11 @@ def _read_catalogue() -> list[Checkpoint]:
     """Reads the table afresh (a few milliseconds), so that no caller can spoil another's copy."""
     table = tomllib.loads(_CATALOGUE.read_text(encoding="utf-8"))
     checkpoints = []
-    for row in table["checkpoint"]:
+    for row in (*table["checkpoint"], *table["bundled"]):
         name = _ARCHITECTURE.fullmatch(row["architecture"])
         if name is None:
             raise ValueError(f"Not the name of an OSNet. Received: {row['architecture']!r}")
+        origin = {"repository": None, "revision": None} if row in table["bundled"] else table
         checkpoints.append(
             Checkpoint(
                 architecture=row["architecture"],
@@ -158,8 +161,8 @@ def _read_catalogue() -> list[Checkpoint]:
                 width=float(f"{name['units']}.{name['fraction']}"),
                 tag=row["trained_on"],
                 file=row["file"],
-                repository=table["repository"],
-                revision=table["revision"],
+                repository=origin["repository"],
+                revision=origin["revision"],
                 licence=table["licence"],
                 distance=row["distance"],
                 published={

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_osnet.weights.architecture import classes_in
+from keras_osnet.weights.bundled import bundled_file
 from keras_osnet.weights.catalogue import find_checkpoint, list_weights
 from keras_osnet.weights.conversion import load_tensors, plain_names, to_torchreid
 from keras_osnet.weights.description import describe_model
@@ -86,11 +87,13 @@ def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: floa
     # A tag stays a tag, whatever lies in the folder that the program is run from.
     if path.is_file() and weights not in tags:
         return path
-    if path.is_dir():
+    if path.is_dir() and weights not in tags:
         raise ValueError(f"`weights` must be a file. Received the folder: {path}")
     if str(weights).endswith(WEIGHTS_ENDINGS) or path.name != str(weights):
         raise ValueError(f"`weights` names a file that does not exist. Received: {path}")
     checkpoint = find_checkpoint(str(weights), variant=variant, width=width)
+    if checkpoint.repository is None:
+        return bundled_file(checkpoint.file, str(checkpoint.sha256))
     return download(
         checkpoint.repository,
         checkpoint.file,

@@ -1,0 +1,24 @@
+"""From nothing to a tested, exported network in a few minutes, and a page that shows it.
+
+journey   the steps, one after the other
+figures   the pictures of the page
+report    the page
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_osnet import lazy
+
+if TYPE_CHECKING:
+    from keras_osnet.quickstart.journey import Found, Journey, quickstart
+    from keras_osnet.quickstart.report import write_report
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "Found": "keras_osnet.quickstart.journey",
+        "Journey": "keras_osnet.quickstart.journey",
+        "quickstart": "keras_osnet.quickstart.journey",
+        "write_report": "keras_osnet.quickstart.report",
+    },
+)

@@ -1,0 +1,68 @@
+"""One page, in one file, that shows what the quickstart has made and found."""
+
+import base64
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_osnet import __version__, optional
+from keras_osnet.atomic import atomic_path
+from keras_osnet.quickstart.figures import figures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from keras_osnet.quickstart.journey import Journey
+
+_TEMPLATE = "report.html"
+_DPI = 130
+
+
+def write_report(journey: "Journey", path: str | os.PathLike[str]) -> None:
+    """Write the page: HTML with all its pictures inside, which opens without a network.
+
+    Args:
+        journey: What to show.
+        path: The file; it is replaced at once or not at all.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        ImportError: Jinja2 or what draws is not installed.
+    """
+    jinja2 = optional.require("jinja2", "The quickstart", extra="quickstart")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(_TEMPLATE).render(
+        journey=journey,
+        counts=journey.dataset.counts,
+        pictures={name: _embedded(figure) for name, figure in figures(journey).items()},
+        fidelity=journey.fidelity.table(),
+        speeds=[_speed(speed) for speed in journey.speeds],
+        version=__version__,
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _embedded(figure: "Figure") -> str:
+    """A figure as the address of a picture that holds it."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=_DPI)
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode("ascii")
+
+
+def _speed(speed: Any) -> dict[str, Any]:
+    return {
+        "file": speed.file.name,
+        "kilobytes": speed.file.stat().st_size / 1000,
+        "latency": speed.latency,
+        "throughput": speed.throughput,
+        "memory": speed.peak_memory,
+        "threads": speed.threads,
+    }
