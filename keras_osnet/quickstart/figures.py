@@ -99,9 +99,7 @@ def _lists(
     queries: Sequence[int],
 ) -> "Figure":
     labels = _labels(query, gallery)
-    return plot_ranked_lists(
-        query, gallery, found.distances, *labels, queries=queries, top=_TOP
-    )
+    return plot_ranked_lists(query, gallery, found.distances, *labels, queries=queries, top=_TOP)
 
 
 def _neighbours(found: "Found", gallery: Sequence[PersonImage]) -> "Figure":

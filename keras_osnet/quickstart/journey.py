@@ -149,9 +149,7 @@ def quickstart(
 
     with clock.step("training", f"Fine-tuning for {epochs} epochs on people it is not tested on"):
         recipe = load_recipe("few_people").with_epochs(epochs).changed({"hold_out": 0.0})
-        run = train(
-            recipe, network, people, root / "training", in_memory=True, verbose=verbose
-        )
+        run = train(recipe, network, people, root / "training", in_memory=True, verbose=verbose)
         after = find(run.embedders[0], people)
     say(_figures(after))
 

@@ -1,0 +1,86 @@
+"""The weights that come with the package: whole, small, and good for what they are for."""
+
+import pytest
+
+import keras_osnet
+from keras_osnet.data import synthetic_people
+from keras_osnet.evaluation import evaluate_attributes, evaluate_ranking, pairwise_distances
+from keras_osnet.weights import bundled, find_checkpoint, list_weights, sources
+
+BUNDLED = [checkpoint for checkpoint in list_weights() if checkpoint.repository is None]
+UNSEEN = range(20_000, 20_024)
+
+
+@pytest.fixture(autouse=True)
+def no_download(monkeypatch):
+    def download(*_, **__):
+        raise AssertionError("nothing is to be downloaded")
+
+    monkeypatch.setattr(sources, "download", download)
+
+
+def test_tags():
+    assert {checkpoint.tag for checkpoint in BUNDLED} == set(bundled.BUNDLED_TAGS)
+
+
+@pytest.mark.parametrize("tag", bundled.BUNDLED_TAGS)
+def test_files_are_whole_and_small(tag):
+    checkpoint = find_checkpoint(tag, variant="base", width=0.25)
+    path = bundled.bundled_file(checkpoint.file, checkpoint.sha256)
+    assert path.stat().st_size == checkpoint.size <= 1_000_000
+    assert (path.parent / "README.md").is_file()
+
+
+def test_they_find_drawn_people_whom_they_do_not_know():
+    model = keras_osnet.OSNet(
+        0.25, head="embedding", weights="synthetic", include_preprocessing=True
+    )
+    assert model.input_shape == (None, 128, 64, 3)
+    people = synthetic_people(UNSEEN, cameras=2, views=1, size=(128, 64))
+    vectors = model.predict(people.images, verbose=0)
+    first, second = people.cameras == 0, people.cameras == 1
+    result = evaluate_ranking(
+        pairwise_distances(vectors[first], vectors[second], metric="cosine"),
+        people.identities[first],
+        people.identities[second],
+    )
+    assert result.rank(1) > 0.6
+
+
+def test_they_recognise_attributes_of_drawn_people():
+    model = keras_osnet.OSNet(
+        0.25,
+        head="attribute",
+        pooling="max",
+        weights="synthetic_attributes",
+        include_preprocessing=True,
+    )
+    people = synthetic_people(UNSEEN, cameras=2, views=2, size=(128, 64))
+    scores = model.predict(people.images, verbose=0)
+    told = people.attributes.std(axis=0) > 0  # those that some have and some have not
+    result = evaluate_attributes(scores[:, told], people.attributes[:, told])
+    assert result.mean_accuracy > 0.75
+
+
+def test_a_folder_of_the_tags_name_does_not_get_in_the_way(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "synthetic").mkdir()
+    path = sources.locate_weights("synthetic", variant="base", width=0.25)
+    assert path.name == "model.safetensors"
+
+
+def test_another_width_is_refused():
+    with pytest.raises(ValueError, match=r'"synthetic" are published for.*0\.25.*Received'):
+        keras_osnet.OSNet(1.0, weights="synthetic")
+
+
+def test_missing_and_damaged(tmp_path, monkeypatch):
+    checkpoint = BUNDLED[0]
+    monkeypatch.setattr(bundled, "_FOLDERS", (tmp_path / "package", tmp_path / "checkout"))
+    with pytest.raises(FileNotFoundError, match=r"install the package anew.*Received"):
+        bundled.bundled_file(checkpoint.file, checkpoint.sha256)
+    file = tmp_path / "checkout" / checkpoint.file
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x" * 100)
+    with pytest.raises(ValueError, match=r"damaged.*Received"):
+        bundled.bundled_file(checkpoint.file, checkpoint.sha256)
