@@ -24,7 +24,7 @@ from keras_osnet.data import (
     split_by_camera,
     write_synthetic_people,
 )
-from keras_osnet.models import evaluate_retrieval, open_checkpoint
+from keras_osnet.models import evaluate_retrieval
 from keras_osnet.training import build_model, load_recipe, train
 from keras_osnet.weights import prepare_folder, save_safetensors
 
@@ -144,8 +144,8 @@ def write(tag: str, model: keras.Model, metrics: dict) -> None:
 
 DESCRIPTION = """
 Trained on drawn people only, by `python weights/train_synthetic.py` of the repository: 600 people
-and 300 look-alikes (three of a kind, who differ in shoes, a print, a bag, a hat or a scarf) under 16
-drawn cameras, 128 × 64 pixels. They ship with keras-osnet as `weights="{tag}"`, for first steps
+and 300 look-alikes (three of a kind, who differ in shoes, a print, a bag, a hat or a scarf) under
+16 drawn cameras, 128 × 64 pixels. They ship with keras-osnet as `weights="{tag}"`, for first steps
 without a network, examples and tests. **Not for real people:** start from published weights there.
 
 “synthetic”: 100 people whom nobody trained on, under the cameras of the training; “look-alikes”: 34
