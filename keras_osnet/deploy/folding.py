@@ -7,7 +7,13 @@ from typing import Any
 import keras
 
 from keras_osnet.deploy import _expansion, _stock
-from keras_osnet.layers import AggregationGate, ConvNorm2D, LiteConv2D, OmniScaleBlock
+from keras_osnet.layers import (
+    AggregationGate,
+    BatchNorm,
+    ConvNorm2D,
+    LiteConv2D,
+    OmniScaleBlock,
+)
 
 _ABSORBING = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
@@ -163,7 +169,7 @@ def _producers(config: Any) -> Iterator[str]:
 
 
 def _check_layer(layer: keras.layers.Layer) -> None:
-    own = (OmniScaleBlock, AggregationGate, ConvNorm2D, LiteConv2D)
+    own = (OmniScaleBlock, AggregationGate, BatchNorm, ConvNorm2D, LiteConv2D)
     if isinstance(layer, own) or type(layer).__module__.partition(".")[0] == "keras":
         return
     raise ValueError(

@@ -18,9 +18,8 @@ class BatchNorm(keras.layers.BatchNormalization):
     On TensorFlow maps are trained with its fused kernel, which Keras does not use: forward and
     gradient in one pass over the maps each.
 
-    Args:
-        **kwargs: For `keras.layers.BatchNormalization`, without `axis`, renormalisation and
-            synchronisation.
+    Its arguments are those of `keras.layers.BatchNormalization`, without `axis`, renormalisation
+    and synchronisation.
 
     Input shape: (batch, …, channels).
 

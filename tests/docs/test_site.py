@@ -1,0 +1,191 @@
+"""The documentation site: built without a warning, whole without a network, true to the package."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import draw
+import hooks
+import pytest
+
+import keras_osnet
+from keras_osnet.weights import list_weights
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
+"""What a browser fetches to show a page, and the attribute that says where from."""
+
+
+class Page(HTMLParser):
+    """The links of a page, the places they may point to, and what a browser loads for it."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.ids, self.loaded = [], set(), []
+        self.rows, self._cell = [], None
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.ids |= {attributes[name] for name in ("id", "name") if attributes.get(name)}
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+        if attributes.get(LOADED.get(tag)) and attributes.get("rel") != "canonical":
+            self.loaded.append(attributes[LOADED[tag]])
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._cell = self.rows[-1]
+
+    def handle_data(self, data):
+        if self._cell:
+            self._cell[-1] += data
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self._cell = None
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", ".mkdocs.yml"]
+    built = subprocess.run(
+        [*command, "-d", folder], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert "WARNING" not in built.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path: Page(path) for path in site.rglob("*.html")}
+
+
+def test_every_link_within_the_site_leads_somewhere(site, pages):
+    count = 0
+    for path, page in pages.items():
+        if path.name == "404.html":  # its links begin at the server's root
+            continue
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            assert target.is_file(), f"{path.name} links to {link}"
+            if parts.fragment and target.suffix == ".html":
+                anchors = pages[target].ids | {"__skip"}
+                assert unquote(parts.fragment) in anchors, f"{path.name} links to {link}"
+            count += 1
+    assert count > 500
+
+
+def test_a_page_loads_nothing_from_elsewhere(site, pages):
+    for path, page in pages.items():
+        elsewhere = [each for each in page.loaded if urlsplit(each).netloc]
+        assert not elsewhere, f"{path.name} loads {elsewhere}"
+    for sheet in site.rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//", sheet.read_text("utf-8"))
+
+
+def test_links_of_the_readme():
+    for name in ("README.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)#\s]+)", (ROOT / name).read_text("utf-8")):
+            assert urlsplit(link).scheme or (ROOT / link).exists(), f"{name} links to {link}"
+
+
+@pytest.mark.parametrize("room", hooks.rooms())
+def test_reference_has_every_public_name(room, site, pages):
+    module = importlib.import_module(f"keras_osnet.{room}")
+    public = getattr(module, "__all__", None)
+    if public is None:
+        public = [
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
+        ]
+    page = pages[site / "reference" / f"{room}.html"]
+    assert public
+    assert {f"keras_osnet.{room}.{name}" for name in public} <= page.ids
+    assert sorted(public) == hooks.public_names(Path(module.__file__))
+
+
+def test_reference_has_every_room_and_the_names_at_the_top(site):
+    page = (site / "reference" / "index.html").read_text("utf-8")
+    rooms = {path.parent.name for path in hooks.PACKAGE.glob("*/__init__.py")}
+    assert rooms - set(hooks.rooms()) == {"cli"}
+    for name in dir(keras_osnet):
+        assert f"keras_osnet.{name}</code>" in page
+
+
+def test_table_of_checkpoints(site, pages):
+    rows = [row for row in pages[site / "zoo.html"].rows if row[0] in ("base", "ibn", "ain")]
+    expected = list_weights()
+    assert len(rows) == len(expected)
+    for (variant, width, tag, figures, distance), checkpoint in zip(rows, expected, strict=True):
+        assert (variant, width, tag) == (
+            checkpoint.variant,
+            str(checkpoint.width),
+            checkpoint.tag,
+        )
+        numbers = [float(number) for number in re.findall(r"\d+\.\d", figures)]
+        assert numbers == [number for pair in checkpoint.published.values() for number in pair]
+        assert distance == (checkpoint.distance if numbers else "–")
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "choosing.md"])
+def test_published_figures_are_those_of_the_catalogue(document):
+    sets = ("market1501", "dukemtmcreid", "msmt17")
+    published = {}
+    for checkpoint in list_weights():
+        for dataset, pair in checkpoint.published.items():
+            key = (checkpoint.variant, checkpoint.width, dataset, checkpoint.tag == dataset)
+            if key[3] or checkpoint.tag == "msmt17_combineall":
+                published[key] = "{} / {}".format(*pair)
+    count = 0
+    for row in re.findall(r"^\| `OSNet\(.*\|$", document.read_text("utf-8"), re.MULTILINE):
+        width = float(re.search(r"OSNet\(([\d.]+)", row)[1])
+        variant = (re.search(r'variant="(\w+)"', row) or ["", "base"])[1]
+        cells = re.findall(r"\d+\.\d / \d+\.\d", row)
+        for dataset, cell in zip(sets, cells, strict=False):
+            assert cell == published[variant, width, dataset, len(cells) == 3], row
+            count += 1
+    assert count >= 12
+
+
+@pytest.mark.parametrize("name", draw.DRAWINGS)
+def test_drawings(name, site):
+    stored = (DOCS / "pictures" / f"{name}.svg").read_text("utf-8")
+    assert stored == draw.DRAWINGS[name](), "run `python docs/site/draw.py`"
+    assert ET.fromstring(stored).tag == "{http://www.w3.org/2000/svg}svg"
+    assert stored.partition("<style>")[0] in (site / "concepts.html").read_text("utf-8")
+
+
+def test_changelog_and_examples_are_part_of_it(site):
+    assert "Unreleased" in (site / "changelog.html").read_text("utf-8")
+    assert {path.name for path in (ROOT / "examples").glob("*.*")} == {
+        path.name for path in (site / "examples").iterdir()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "choosing.md"])
+def test_sizes_are_those_of_the_networks(document):
+    from keras_osnet.evaluation import complexity
+
+    text = document.read_text("utf-8")
+    for width in (1.0, 0.75, 0.5, 0.25):
+        counted = complexity(keras_osnet.OSNet(width, head="embedding"))
+        parameters, mult_adds = counted.parameters / 1e6, counted.mult_adds / 1e6
+        assert f"| `OSNet({width})` | {parameters:.2f} M | {mult_adds:.0f} M |" in text
