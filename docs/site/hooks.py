@@ -139,7 +139,7 @@ def package_page() -> str:
 
 def commands_page() -> str:
     """Return the help of every command."""
-    top = click.Context(application, info_name="keras-osnet", max_content_width=88)
+    top = application.make_context("keras-osnet", [], resilient_parsing=True)
     top.terminal_width = 88
     parts = [
         "# Command line",
