@@ -76,7 +76,7 @@ def arrow(drawing: "Axes", *corners: tuple[float, float], head: bool = True) -> 
             xy=path[-1],
             xytext=path[-2],
             arrowprops={
-                "arrowstyle": "-|>,head_width=0.16,head_length=0.32",
+                "arrowstyle": "-|>,head_width=0.22,head_length=0.45",
                 "color": _sheet.GREY,
                 "linewidth": 0,
                 "shrinkA": 0,

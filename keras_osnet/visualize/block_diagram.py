@@ -46,7 +46,7 @@ def plot_block(block: OmniScaleBlock) -> "Figure":
         )
     depth, streams = max(block.depths), len(block.depths)
     first = 1.95
-    gate = first + depth * _STEP
+    gate = first + depth * _STEP + 0.35
     join = gate + (0.75 if block.has_gates else 0.15)
     expand, add = join + 0.85, join + 1.7
     width = add + (1.75 if block.norm is None else 2.6)
@@ -59,7 +59,7 @@ def plot_block(block: OmniScaleBlock) -> "Figure":
     _diagram.box(drawing, (1.08, middle), _BOX, "1×1", _diagram.POINTWISE)
     _draw_streams(drawing, block, (first, gate), middle)
     _draw_fusion(drawing, block, gate, (join, middle))
-    _diagram.arrow(drawing, (join + 0.13, middle), (expand - _BOX[0] / 2, middle))
+    _diagram.arrow(drawing, (join, middle), (expand - _BOX[0] / 2, middle))
     text = "1×1, IN" if block.instance_norm == "residual" else "1×1"
     _diagram.box(drawing, (expand, middle), _BOX, text, _diagram.POINTWISE)
     _diagram.arrow(drawing, (expand + _BOX[0] / 2, middle), (add - 0.13, middle))
@@ -130,7 +130,7 @@ def _draw_fusion(
     if block.fusion == "concatenation":
         _diagram.box(drawing, (x, middle), (0.26, 0.6), "concat", _diagram.OTHER, rotation=90,
                      fontsize=6.5)
-    else:
+    elif len(block.depths) > 1:
         _diagram.circle(drawing, (x, middle), "+")
 
 
@@ -159,7 +159,7 @@ def _draw_shortcut(
 
 def _caption(block: OmniScaleBlock) -> str:
     return (
-        f"Omni-scale block: {len(block.depths)} streams of {block.width} channels, "
+        f"Omni-scale block: {len(block.depths)} stream{'s' if len(block.depths) > 1 else ''} of {block.width} channels, "
         f"{block.filters} out; fused by {_fusion(block)}"
     )
 

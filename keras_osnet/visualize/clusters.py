@@ -12,6 +12,7 @@ from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictu
 from keras_osnet.visualize._require import require
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _HEIGHT, _GAP, _BARS, _LABEL = 1.1, 0.06, 1.0, 0.95
@@ -94,7 +95,8 @@ def gate_clusters(gates: ArrayLike, clusters: int = 8, *, seed: int = 0) -> Gate
 def plot_gate_clusters(images: Any, clusters: GateClusters, *, top: int = 15) -> "Figure":
     """Draw the pictures nearest to the centre of each cluster, nearest first (paper, Fig. 5).
 
-    On the left is how wide the centre's gates are open: the mean of each stream's gating vector.
+    On the left is how much wider, or less wide, the centre's gates are open than those of all
+    pictures: for each stream, the difference between the means of its gating vectors.
 
     Args:
         images: The pictures that `gate_clusters` had the vectors of, in the same order: array
@@ -131,8 +133,10 @@ def plot_gate_clusters(images: Any, clusters: GateClusters, *, top: int = 15) ->
     )
     above = {"fontsize": _sheet.SMALL, "color": _sheet.GREY}
     middle = _sheet.MARGIN + header / 2 - 0.03
-    _sheet.write(figure, _sheet.MARGIN + _LABEL + _BARS / 2, middle, "mean gate", **above)
+    _sheet.write(figure, _sheet.MARGIN + _LABEL + _BARS / 2, middle, "gates, against all", **above)
     _sheet.write(figure, first, middle, "nearest to the centre first", ha="left", **above)
+    deviations = _deviations(clusters)
+    limit = max(1.1 * float(np.abs(deviations).max()), 1e-3)
     for cluster, row in enumerate(rows):
         y = _sheet.MARGIN + header + cluster * (_HEIGHT + 2 * _GAP)
         members = int(np.count_nonzero(clusters.labels == cluster))
@@ -141,7 +145,10 @@ def plot_gate_clusters(images: Any, clusters: GateClusters, *, top: int = 15) ->
         count = f"{members:,} picture{'s' if members != 1 else ''}"
         _sheet.write(figure, _sheet.MARGIN, y + _HEIGHT / 2 + 0.09, count, ha="left", **above)
         place = _sheet.MARGIN + _LABEL, y
-        _draw_bars(figure, place, clusters.centres[cluster].mean(axis=1), cluster == len(rows) - 1)
+        bars = _draw_bars(figure, place, deviations[cluster])
+        bars.set_xlim(-limit, limit)
+        if cluster < len(rows) - 1:
+            bars.set_xticklabels([])
         for column, picture in enumerate(row):
             _sheet.picture_axes(
                 figure, (first + column * (width + _GAP), y), (width, _HEIGHT), picture
@@ -161,14 +168,22 @@ def checked_gates(gates: ArrayLike, name: str = "gates") -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-def _draw_bars(
-    figure: "Figure", place: tuple[float, float], means: NDArray, with_scale: bool
-) -> None:
+def _deviations(clusters: GateClusters) -> NDArray:
+    """Array (clusters, streams): mean gates of each cluster's centre less those of all pictures."""
+    members = np.bincount(clusters.labels, minlength=len(clusters.centres))
+    means = clusters.centres.mean(axis=2)
+    return means - np.average(means, axis=0, weights=members)
+
+
+def _draw_bars(figure: "Figure", place: tuple[float, float], values: NDArray) -> "Axes":
     x, y = place
     bars = _sheet.plain(_sheet.axes(figure, x + 0.12, y, _BARS - 0.12, _HEIGHT))
-    streams = np.arange(1, len(means) + 1)
-    bars.barh(streams, means, color=_sheet.stream_colours(len(means)), height=0.7)
-    bars.set(xlim=(0, 1), ylim=(len(means) + 0.5, 0.5), yticks=streams, xticks=[0, 0.5, 1])
+    streams = np.arange(1, len(values) + 1)
+    bars.barh(streams, values, color=_sheet.stream_colours(len(values)), height=0.7)
+    bars.axvline(0, color=_sheet.GREY, linewidth=0.8)
+    bars.spines["left"].set_visible(False)
+    bars.set(ylim=(len(values) + 0.5, 0.5), yticks=streams)
+    bars.locator_params(axis="x", nbins=2, symmetric=True)
     bars.grid(False, axis="y")
     bars.tick_params(length=0)
-    bars.set_xticklabels(["0", "0.5", "1"] if with_scale else [])
+    return bars

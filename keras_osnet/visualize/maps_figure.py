@@ -12,7 +12,7 @@ from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictu
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_GAP, _STRIP_GAP, _HEADER = 0.05, 0.3, 0.5
+_GAP, _STRIP_GAP, _HEADER, _LINE = 0.05, 0.3, 0.22, 0.16
 _RATIO = 1.4
 """Width over height that the strips are arranged to come near to."""
 
@@ -52,15 +52,17 @@ def plot_maps(images: Any, maps: ArrayLike | Mapping[str, ArrayLike]) -> "Figure
     width = _sheet.tile_width(pictures, height)
     strip = (1 + 2 * len(titled)) * (width + _GAP) - _GAP
     columns = _columns(len(pictures), strip + _STRIP_GAP, height + _GAP)
+    headings = [_wrapped(title, 2 * width) for title in titled]
+    above = _LINE * max(len(lines) for lines in headings)
     rows = -(-len(pictures) // columns)
     figure = _sheet.sheet(
         2 * _sheet.MARGIN + columns * (strip + _STRIP_GAP) - _STRIP_GAP,
-        2 * _sheet.MARGIN + _HEADER + rows * (height + _GAP) - _GAP,
+        2 * _sheet.MARGIN + above + _HEADER + rows * (height + _GAP) - _GAP,
     )
-    top = _sheet.MARGIN + _HEADER
+    top = _sheet.MARGIN + above + _HEADER
     for column in range(columns):
         left = _sheet.MARGIN + column * (strip + _STRIP_GAP)
-        _write_header(figure, left, width, list(titled))
+        _write_header(figure, (left, top), width, headings)
         # Down the columns, so that neighbours in the list are neighbours in the figure.
         for row, index in enumerate(range(column * rows, min(len(pictures), (column + 1) * rows))):
             place = left, top + row * (height + _GAP)
@@ -99,15 +101,29 @@ def _columns(count: int, width: float, height: float) -> int:
     return min(filled, key=distance)
 
 
-def _write_header(figure: "Figure", left: float, width: float, titles: list[str]) -> None:
-    step = width + _GAP
-    line, below = _sheet.MARGIN + 0.13, _sheet.MARGIN + 0.36
+def _wrapped(title: str, width: float) -> list[str]:
+    """Return a title in up to two lines, as much as fits."""
+    if not title:
+        return []
+    words, line = title.split(), ""
+    while words and _sheet.text_width(f"{line} {words[0]}", _sheet.TEXT) <= width:
+        line = f"{line} {words.pop(0)}".strip()
+    lines = [line] if line else []
+    return lines + ([_sheet.shortened(" ".join(words), width)] if words else [])
+
+
+def _write_header(
+    figure: "Figure", corner: tuple[float, float], width: float, headings: list[list[str]]
+) -> None:
+    left, top = corner
+    step, below = width + _GAP, top - _HEADER / 2 - 0.01
     small = {"fontsize": _sheet.SMALL, "color": _sheet.GREY}
     _sheet.write(figure, left + width / 2, below, "picture", **small)
-    for number, title in enumerate(titles):
+    for number, lines in enumerate(headings):
         first = left + (1 + 2 * number) * step
-        text = _sheet.shortened(title, 2 * width, _sheet.TEXT)
-        _sheet.write(figure, first + width + _GAP / 2, line, text, weight="bold")
+        for place, line in enumerate(reversed(lines)):
+            y = top - _HEADER - (place + 0.5) * _LINE
+            _sheet.write(figure, first + width + _GAP / 2, y, line, weight="bold", fontsize=_sheet.SMALL)
         _sheet.write(figure, first + width / 2, below, "map", **small)
         _sheet.write(figure, first + step + width / 2, below, "overlay", **small)
 
@@ -126,10 +142,11 @@ def _draw_strip(
         tile = _sheet.picture_axes(figure, (x, top), size)
         _draw_map(tile, picture, values)
         overlay = _sheet.picture_axes(figure, (x + size[0] + _GAP, top), size, picture)
-        _draw_map(overlay, picture, values, alpha=0.55)
+        # Where the map is low, the picture shows.
+        _draw_map(overlay, picture, values, alpha=0.1 + 0.65 * _unit_range(values))
 
 
-def _draw_map(tile: Any, picture: NDArray, values: NDArray, alpha: float = 1.0) -> None:
+def _draw_map(tile: Any, picture: NDArray, values: NDArray, alpha: Any = 1.0) -> None:
     height, width = picture.shape[:2]
     tile.imshow(
         values,
@@ -139,3 +156,8 @@ def _draw_map(tile: Any, picture: NDArray, values: NDArray, alpha: float = 1.0) 
         interpolation="bilinear",
         extent=(0, width, height, 0),
     )
+
+
+def _unit_range(values: NDArray) -> NDArray:
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)

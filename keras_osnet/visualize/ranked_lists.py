@@ -32,9 +32,9 @@ def plot_ranked_lists(
     """Draw queries, and beside each the first of the gallery, framed as right or wrong.
 
     Gallery images of the query's identity under its own camera are left out, as in
-    `keras_osnet.evaluation.evaluate_ranking` (Market-1501's protocol). Right ones have a green,
-    solid frame and a tick, wrong ones a red, dashed frame and a cross. Of files only those that are
-    drawn are read.
+    `keras_osnet.evaluation.evaluate_ranking` (Market-1501's protocol). Right ones have a green
+    frame and a tick, wrong ones a red frame and a cross. Of files only those that are drawn are
+    read.
 
     Args:
         query_images: Array (num_query, height, width, 3), uint8, RGB; files, `PersonImage`s; or a
@@ -157,7 +157,6 @@ def _draw_found(
 ) -> None:
     colour = _sheet.RIGHT if right else _sheet.WRONG
     tile = _sheet.picture_axes(figure, place, size, picture, colour, 2.2)
-    tile.spines[:].set_linestyle("-" if right else (0, (3, 1.2)))
     tile.text(
         0.09 / size[0],
         1 - 0.1 / size[1],

@@ -65,6 +65,8 @@ def plot_training(training: Any) -> "Figure":
         for number, (title, run) in enumerate(runs.items()):
             _draw(plot, run, name, title, _sheet.COLOURS[number % len(_sheet.COLOURS)])
         plot.set_title(name.replace("_", " "), fontsize=_sheet.TEXT, color=_sheet.INK, pad=5)
+        plot.ticklabel_format(axis="y", scilimits=(-3, 4))
+        plot.yaxis.get_offset_text().set_fontsize(_sheet.SMALL)
         plot.xaxis.get_major_locator().set_params(integer=True)
         if index + columns >= len(names):
             plot.set_xlabel("epoch", fontsize=_sheet.TEXT, color=_sheet.INK)
