@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from keras_osnet.visualize.activation import activation_maps
     from keras_osnet.visualize.attribute_panels import plot_attributes
     from keras_osnet.visualize.block_diagram import plot_block
-    from keras_osnet.visualize.cmc_curves import plot_cmc
-    from keras_osnet.visualize.neighbours import embedding_map, plot_embeddings
-    from keras_osnet.visualize.explanations import grad_cam, saliency_maps, score_cam
     from keras_osnet.visualize.clusters import (
         GateClusters,
         gate_clusters,
         plot_gate_clusters,
     )
+    from keras_osnet.visualize.cmc_curves import plot_cmc
+    from keras_osnet.visualize.explanations import grad_cam, saliency_maps, score_cam
+    from keras_osnet.visualize.intermediate import gate_names, intermediates
+    from keras_osnet.visualize.maps_figure import plot_maps
+    from keras_osnet.visualize.neighbours import embedding_map, plot_embeddings
+    from keras_osnet.visualize.network_diagram import plot_network
+    from keras_osnet.visualize.ranked_lists import plot_ranked_lists
+    from keras_osnet.visualize.saving import save_figure
     from keras_osnet.visualize.statistics import (
         GateStatistics,
         gate_statistics,
         plot_gate_statistics,
     )
-    from keras_osnet.visualize.intermediate import gate_names, intermediates
-    from keras_osnet.visualize.maps_figure import plot_maps
-    from keras_osnet.visualize.network_diagram import plot_network
-    from keras_osnet.visualize.ranked_lists import plot_ranked_lists
-    from keras_osnet.visualize.saving import save_figure
     from keras_osnet.visualize.training_curves import plot_training
 
 __getattr__, __dir__, __all__ = lazy.attach(

@@ -68,7 +68,7 @@ def label(drawing: "Axes", x: float, y: float, text: str, **options: Any) -> Non
 def arrow(drawing: "Axes", *corners: tuple[float, float], head: bool = True) -> None:
     """Draw a line through points, the last part of it with a head."""
     path: Sequence[tuple[float, float]] = corners
-    style = {"color": _sheet.GREY, "linewidth": 1.0, "zorder": 2}
+    style: dict[str, Any] = {"color": _sheet.GREY, "linewidth": 1.0, "zorder": 2}
     drawing.plot(*zip(*path, strict=True), solid_joinstyle="miter", **style)
     if head:
         drawing.annotate(

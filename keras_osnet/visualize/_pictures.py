@@ -29,7 +29,7 @@ def listed_pictures(images: Any, name: str = "images") -> Sequence[Any]:
     """
     if isinstance(images, str | os.PathLike) and Path(images).is_dir():
         return list_images(images)
-    pictures = listed(images)
+    pictures: Any = listed(images)
     if len(pictures) == 0:
         raise ValueError(f"`{name}` must be at least one picture. Received: none")
     if isinstance(pictures, np.ndarray):

@@ -1,7 +1,9 @@
 """tf-keras-vis's view of a model: one float32 output, one score a picture."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -103,6 +105,13 @@ def check_tensorflow() -> None:
             f"{_PURPOSE} need Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
             f"Received: KERAS_BACKEND={keras.backend.backend()}"
         )
+
+
+def tf_keras_vis(module: str) -> ModuleType:
+    """Return a module of tf-keras-vis, which imports `zoom` from where SciPy had it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return require(f"tf_keras_vis.{module}", _PURPOSE)
 
 
 def in_float32(model: keras.Model) -> keras.Model:

@@ -8,7 +8,7 @@ def activation_maps(features: ArrayLike) -> NDArray[np.float32]:
     """Sum maps over channels and normalise them over the picture (paper, Fig. 6).
 
     The paper takes "the sum of absolute-valued feature maps along the channel dimension followed by
-    a spatial ℓ2 normalisation". torchreid's script, which many figures are made with, sums
+    a spatial l2 normalisation". torchreid's script, which many figures are made with, sums
     *squares* instead: its maps have fewer and sharper peaks than these.
 
     Args:

@@ -76,7 +76,9 @@ def plot_attributes(
     if labels is not None:
         truth = _checked(labels, "labels", (len(listed), len(names)))
         if not np.isin(truth, (0, 1)).all():
-            raise ValueError(f"`labels` must be 0 or 1. Received: {truth[~np.isin(truth, (0, 1))][0]}")
+            raise ValueError(
+                f"`labels` must be 0 or 1. Received: {truth[~np.isin(truth, (0, 1))][0]}"
+            )
     lists = [
         _lines(row, list(names), None if truth is None else truth[index] == 1, threshold)
         for index, row in enumerate(scores)

@@ -41,9 +41,7 @@ def plot_block(block: OmniScaleBlock) -> "Figure":
         3
     """
     if not isinstance(block, OmniScaleBlock):
-        raise ValueError(
-            f"`block` must be an OmniScaleBlock. Received: {type(block).__name__}"
-        )
+        raise ValueError(f"`block` must be an OmniScaleBlock. Received: {type(block).__name__}")
     depth, streams = max(block.depths), len(block.depths)
     first = 1.95
     gate = first + depth * _STEP + 0.35
@@ -89,10 +87,10 @@ def _draw_streams(
         for step in range(depth):
             centre = first + (step + 0.5) * _STEP
             if step:
-                _diagram.arrow(drawing, (centre - _STEP + _BOX[0] / 2, y), (centre - _BOX[0] / 2, y))
-            _diagram.box(
-                drawing, (centre, y), _BOX, text, _diagram.SPATIAL, fontsize=_sheet.SMALL
-            )
+                _diagram.arrow(
+                    drawing, (centre - _STEP + _BOX[0] / 2, y), (centre - _BOX[0] / 2, y)
+                )
+            _diagram.box(drawing, (centre, y), _BOX, text, _diagram.SPATIAL, fontsize=_sheet.SMALL)
         last = first + (depth - 0.5) * _STEP + _BOX[0] / 2
         _diagram.arrow(drawing, (last, y), (end, y), head=block.has_gates)
         size = f"{2 * depth + 1}×{2 * depth + 1}"
@@ -128,8 +126,9 @@ def _draw_fusion(
             fontsize=_sheet.SMALL,
         )
     if block.fusion == "concatenation":
-        _diagram.box(drawing, (x, middle), (0.26, 0.6), "concat", _diagram.OTHER, rotation=90,
-                     fontsize=6.5)
+        _diagram.box(
+            drawing, (x, middle), (0.26, 0.6), "concat", _diagram.OTHER, rotation=90, fontsize=6.5
+        )
     elif len(block.depths) > 1:
         _diagram.circle(drawing, (x, middle), "+")
 
@@ -141,9 +140,7 @@ def _draw_shortcut(
     end: tuple[float, float],
 ) -> None:
     y = _TOP - 0.55
-    _diagram.arrow(
-        drawing, start, (start[0], y), (end[0], y), (end[0], end[1] - 0.13)
-    )
+    _diagram.arrow(drawing, start, (start[0], y), (end[0], y), (end[0], end[1] - 0.13))
     if block.shortcut is not None:
         _diagram.box(drawing, ((start[0] + end[0]) / 2, y), _BOX, "1×1", _diagram.POINTWISE)
     else:
@@ -158,16 +155,14 @@ def _draw_shortcut(
 
 
 def _caption(block: OmniScaleBlock) -> str:
-    return (
-        f"Omni-scale block: {len(block.depths)} stream{'s' if len(block.depths) > 1 else ''} of {block.width} channels, "
-        f"{block.filters} out; fused by {_fusion(block)}"
-    )
-
-
-def _fusion(block: OmniScaleBlock) -> str:
-    return {
+    streams = f"{len(block.depths)} stream{'s' if len(block.depths) > 1 else ''}"
+    fusion = {
         "unified": "the unified aggregation gate",
         "separate": "a gate a stream",
         "streamwise": "a stream-wise gate",
         "fixed": "learned, fixed weights",
     }.get(block.fusion, block.fusion)
+    return (
+        f"Omni-scale block: {streams} of {block.width} channels, {block.filters} out; "
+        f"fused by {fusion}"
+    )

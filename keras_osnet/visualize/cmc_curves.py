@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_cmc(
-    results: Mapping[str, RankingResult | ArrayLike], *, max_rank: int = 20
-) -> "Figure":
+def plot_cmc(results: Mapping[str, RankingResult | ArrayLike], *, max_rank: int = 20) -> "Figure":
     """Draw the CMC curves of several models into one diagram.
 
     Args:

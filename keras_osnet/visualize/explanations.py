@@ -3,7 +3,6 @@
 They are tf-keras-vis's, which needs TensorFlow; `_target` makes of an OSNet what it takes.
 """
 
-import warnings
 from typing import Any
 
 import keras
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.checks import check_whole, positive_integer
-from keras_osnet.visualize._target import explained, with_zero, without_softmax
+from keras_osnet.visualize._target import explained, tf_keras_vis, with_zero, without_softmax
 from keras_osnet.visualize.intermediate import layer_of
 
 
@@ -61,9 +60,7 @@ def grad_cam(
         (2, 4, 2)
     """
     target = explained(model, images, classes, references, size)
-    from tf_keras_vis.gradcam import Gradcam
-
-    network = Gradcam(target.model)
+    network = tf_keras_vis("gradcam").Gradcam(target.model)
     options = _map_options(target.model, layer)
     return np.concatenate(
         [
@@ -118,12 +115,8 @@ def score_cam(
     """
     positive_integer("batch_size", batch_size)
     target = explained(model, images, classes, references, size)
-    with warnings.catch_warnings():
-        # It imports `zoom` from where SciPy had it.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from tf_keras_vis.scorecam import Scorecam
-
-    network = Scorecam(target.model if target.softmax else with_zero(target.model))
+    asked_model = target.model if target.softmax else with_zero(target.model)
+    network = tf_keras_vis("scorecam").Scorecam(asked_model)
     options = _map_options(target.model, layer)
     maps = []
     # One picture at a time: all its masked copies are in memory together.
@@ -176,9 +169,7 @@ def saliency_maps(
     """
     check_whole(0, samples=samples)
     target = explained(model, images, classes, references, size)
-    from tf_keras_vis.saliency import Saliency
-
-    network = Saliency(target.model)
+    network = tf_keras_vis("saliency").Saliency(target.model)
     return np.concatenate(
         [
             np.asarray(network(score, part, smooth_samples=samples), np.float32)

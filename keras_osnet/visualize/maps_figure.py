@@ -123,7 +123,9 @@ def _write_header(
         first = left + (1 + 2 * number) * step
         for place, line in enumerate(reversed(lines)):
             y = top - _HEADER - (place + 0.5) * _LINE
-            _sheet.write(figure, first + width + _GAP / 2, y, line, weight="bold", fontsize=_sheet.SMALL)
+            _sheet.write(
+                figure, first + width + _GAP / 2, y, line, weight="bold", fontsize=_sheet.SMALL
+            )
         _sheet.write(figure, first + width / 2, below, "map", **small)
         _sheet.write(figure, first + step + width / 2, below, "overlay", **small)
 

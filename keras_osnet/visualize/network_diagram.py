@@ -20,7 +20,7 @@ _HEADER = 0.95
 
 @dataclass(frozen=True)
 class _Row:
-    """One box of the drawing: what it says, how large its output is, how many trainable parameters."""
+    """One box of the drawing: what it says, its output's size, its trainable parameters."""
 
     text: str
     fill: str
@@ -70,15 +70,15 @@ def plot_network(model: keras.Model) -> "Figure":
             _diagram.arrow(drawing, (middle, y - _STEP + _HEIGHT / 2), (middle, y - _HEIGHT / 2))
         _diagram.box(drawing, (middle, y), (_WIDTH, _HEIGHT), row.text, row.fill)
         _diagram.label(drawing, shape_x, y, row.shape, ha="right")
-        _diagram.label(drawing, count_x, y, f"{row.parameters:,}" if row.parameters else "–", ha="right")
+        _diagram.label(
+            drawing, count_x, y, f"{row.parameters:,}" if row.parameters else "–", ha="right"
+        )
     return figure
 
 
 def _kind(block: OmniScaleBlock) -> str:
     depths = ", ".join(str(depth) for depth in block.depths)
-    return (
-        f"streams of {depths} {block.convolution} 3×3 layers, fusion: {block.fusion}"
-    )
+    return f"streams of {depths} {block.convolution} 3×3 layers, fusion: {block.fusion}"
 
 
 def _rows(model: keras.Model) -> list[_Row]:
@@ -121,7 +121,9 @@ def _described(part: str, layers: list[Any]) -> tuple[str, str]:
         return f"classifier: dense{activation}", _diagram.POINTWISE
     texts = {
         "maxpool": "max pooling 3×3, stride 2",
-        "pooled": "global max pooling" if "Max" in type(first).__name__ else "global average pooling",
+        "pooled": "global max pooling"
+        if "Max" in type(first).__name__
+        else "global average pooling",
         "preprocessing": "preprocessing of RGB 0–255",
         "normalized": "scaled to length 1",
     }

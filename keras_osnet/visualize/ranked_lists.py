@@ -74,12 +74,11 @@ def plot_ranked_lists(
         9
     """
     top = positive_integer("top", top)
-    sides = listed_pictures(query_images, "query_images"), listed_pictures(
-        gallery_images, "gallery_images"
+    sides = (
+        listed_pictures(query_images, "query_images"),
+        listed_pictures(gallery_images, "gallery_images"),
     )
-    ranked = rank_queries(
-        distances, query_ids, gallery_ids, query_cameras, gallery_cameras, top
-    )
+    ranked = rank_queries(distances, query_ids, gallery_ids, query_cameras, gallery_cameras, top)
     for name, pictures, length in (
         ("query_images", sides[0], len(ranked)),
         ("gallery_images", sides[1], np.shape(distances)[1]),
@@ -137,7 +136,7 @@ def evenly_spaced(count: int, most: int) -> list[int]:
 
 
 def _write_label(figure: "Figure", y: float, identity: Any, camera: Any, ranked: Ranked) -> None:
-    lines = [(f"ID {identity}", {"weight": "bold"})]
+    lines: list[tuple[str, dict[str, Any]]] = [(f"ID {identity}", {"weight": "bold"})]
     small = {"fontsize": _sheet.SMALL, "color": _sheet.GREY}
     if camera is not None:
         lines.append((f"camera {camera}", small))

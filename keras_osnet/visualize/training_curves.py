@@ -67,7 +67,7 @@ def plot_training(training: Any) -> "Figure":
         plot.set_title(name.replace("_", " "), fontsize=_sheet.TEXT, color=_sheet.INK, pad=5)
         plot.ticklabel_format(axis="y", scilimits=(-3, 4))
         plot.yaxis.get_offset_text().set_fontsize(_sheet.SMALL)
-        plot.xaxis.get_major_locator().set_params(integer=True)
+        plot.locator_params(axis="x", integer=True)
         if index + columns >= len(names):
             plot.set_xlabel("epoch", fontsize=_sheet.TEXT, color=_sheet.INK)
     if _has_legend(runs):
@@ -101,7 +101,9 @@ def _metrics(training: Any) -> dict[str, NDArray[np.float64]]:
         values.ndim != 1 for values in metrics.values()
     ):
         shapes = {name: values.shape for name, values in metrics.items()}
-        raise ValueError(f"`training` must hold one number an epoch for each metric. Received: {shapes}")
+        raise ValueError(
+            f"`training` must hold one number an epoch for each metric. Received: {shapes}"
+        )
     length = max((len(values) for values in metrics.values()), default=0)
     return {_EPOCH: np.arange(1.0, length + 1), **metrics}
 
@@ -116,9 +118,7 @@ def _from_csv(path: Path) -> dict[str, NDArray[np.float64]]:
             f"Received: {file}"
         )
     try:
-        return {
-            name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]
-        }
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     except (TypeError, ValueError) as error:
         raise ValueError(f"`training` must hold numbers: {error}. Received: {file}") from error
 
@@ -143,13 +143,16 @@ def _draw(plot: Any, run: dict[str, NDArray], name: str, title: str, colour: str
 
 
 def _has_legend(runs: dict[str, dict[str, NDArray]]) -> bool:
-    return len(runs) > 1 or any(name.startswith(_VALIDATION) for run in runs.values() for name in run)
+    return len(runs) > 1 or any(
+        name.startswith(_VALIDATION) for run in runs.values() for name in run
+    )
 
 
 def _write_legend(figure: "Figure", runs: dict[str, dict[str, NDArray]]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = []
+    handles: list[Any] = []
+    styles: Any = (("-", "training"), ("--", "validation"))
     if len(runs) > 1:
         handles += [
             Line2D([], [], color=_sheet.COLOURS[number % len(_sheet.COLOURS)], label=title)
@@ -158,7 +161,7 @@ def _write_legend(figure: "Figure", runs: dict[str, dict[str, NDArray]]) -> None
     if any(name.startswith(_VALIDATION) for run in runs.values() for name in run):
         handles += [
             Line2D([], [], color=_sheet.GREY, linestyle=style, label=label)
-            for style, label in (("-", "training"), ("--", "validation"))
+            for style, label in styles
         ]
     figure.legend(
         handles=handles,
