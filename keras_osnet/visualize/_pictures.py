@@ -32,7 +32,7 @@ def listed_pictures(images: Any, name: str = "images") -> Sequence[Any]:
     pictures: Any = listed(images)
     if len(pictures) == 0:
         raise ValueError(f"`{name}` must be at least one picture. Received: none")
-    if isinstance(pictures, np.ndarray):
+    if isinstance(images, np.ndarray):
         check_picture(pictures[0], name)
         return pictures
     return [each.path if isinstance(each, PersonImage) else each for each in pictures]

@@ -82,7 +82,7 @@ def explained(
         softmax = last.name == "logits" or last.activation is keras.activations.softmax
         goals = _classes(classes, count, output.shape[-1])
         if goals is None:
-            goals = np.argmax(target.predict(prepared)[0], axis=-1)
+            goals = np.argmax(target.predict(prepared), axis=-1).reshape(count)
         return Target(target, prepared, goals, softmax)
     if classes is not None:
         raise ValueError(
@@ -97,11 +97,11 @@ def check_tensorflow() -> None:
 
     Raises:
         ImportError: If tf-keras-vis is not installed.
-        RuntimeError: If Keras runs on another backend, whose gradients tf-keras-vis cannot take.
+        ValueError: If Keras runs on another backend, whose gradients tf-keras-vis cannot take.
     """
     require("tf_keras_vis", _PURPOSE)
     if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
+        raise ValueError(
             f"{_PURPOSE} need Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
             f"Received: KERAS_BACKEND={keras.backend.backend()}"
         )

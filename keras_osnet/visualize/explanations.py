@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.checks import check_whole, positive_integer
+from keras_osnet.visualize._range import unit_range
 from keras_osnet.visualize._target import explained, tf_keras_vis, with_zero, without_softmax
 from keras_osnet.visualize.intermediate import layer_of
 
@@ -46,10 +47,9 @@ def grad_cam(
         `plot_maps`. All 0 where nothing speaks for the class.
 
     Raises:
-        ValueError: If an argument is wrong; it is named.
+        ValueError: If an argument is wrong, or Keras does not run on TensorFlow.
         UnreadableImagesError: If files cannot be read.
         ImportError: If tf-keras-vis is not installed.
-        RuntimeError: If Keras does not run on TensorFlow.
 
     Example:
         >>> import keras_osnet
@@ -60,14 +60,10 @@ def grad_cam(
         (2, 4, 2)
     """
     target = explained(model, images, classes, references, size)
+    batches = target.batches(positive_integer("batch_size", batch_size))
     network = tf_keras_vis("gradcam").Gradcam(target.model)
     options = _map_options(target.model, layer)
-    return np.concatenate(
-        [
-            np.asarray(network(score, part, **options), np.float32)
-            for part, score in target.batches(positive_integer("batch_size", batch_size))
-        ]
-    )
+    return unit_range(np.concatenate([network(score, part, **options) for part, score in batches]))
 
 
 def score_cam(
@@ -103,7 +99,6 @@ def score_cam(
         ValueError: As for `grad_cam`, as are the others.
         UnreadableImagesError: If files cannot be read.
         ImportError: If tf-keras-vis is not installed.
-        RuntimeError: If Keras does not run on TensorFlow.
 
     Example:
         >>> import keras_osnet
@@ -122,8 +117,8 @@ def score_cam(
     # One picture at a time: all its masked copies are in memory together.
     for part, score in target.batches(1):
         asked = score if target.softmax else without_softmax(score)
-        maps.append(np.asarray(network(asked, part, batch_size=batch_size, **options), np.float32))
-    return np.concatenate(maps)
+        maps.append(network(asked, part, batch_size=batch_size, **options))
+    return unit_range(np.concatenate(maps))
 
 
 def saliency_maps(
@@ -156,7 +151,6 @@ def saliency_maps(
         ValueError: As for `grad_cam`, as are the others.
         UnreadableImagesError: If files cannot be read.
         ImportError: If tf-keras-vis is not installed.
-        RuntimeError: If Keras does not run on TensorFlow.
 
     Example:
         >>> import keras_osnet
@@ -169,13 +163,10 @@ def saliency_maps(
     """
     check_whole(0, samples=samples)
     target = explained(model, images, classes, references, size)
+    batches = target.batches(positive_integer("batch_size", batch_size))
     network = tf_keras_vis("saliency").Saliency(target.model)
-    return np.concatenate(
-        [
-            np.asarray(network(score, part, smooth_samples=samples), np.float32)
-            for part, score in target.batches(positive_integer("batch_size", batch_size))
-        ]
-    )
+    options = {"smooth_samples": samples, "normalize_map": False}
+    return unit_range(np.concatenate([network(score, part, **options) for part, score in batches]))
 
 
 def _map_options(model: keras.Model, layer: str) -> dict[str, Any]:
@@ -189,4 +180,5 @@ def _map_options(model: keras.Model, layer: str) -> dict[str, Any]:
         "penultimate_layer": found,
         "seek_penultimate_conv_layer": False,
         "expand_cam": False,
+        "normalize_cam": False,
     }

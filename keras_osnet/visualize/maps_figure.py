@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictures
+from keras_osnet.visualize._range import unit_range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,7 +146,7 @@ def _draw_strip(
         _draw_map(tile, picture, values)
         overlay = _sheet.picture_axes(figure, (x + size[0] + _GAP, top), size, picture)
         # Where the map is low, the picture shows.
-        _draw_map(overlay, picture, values, alpha=0.1 + 0.65 * _unit_range(values))
+        _draw_map(overlay, picture, values, alpha=0.1 + 0.65 * unit_range(values))
 
 
 def _draw_map(tile: Any, picture: NDArray, values: NDArray, alpha: Any = 1.0) -> None:
@@ -158,8 +159,3 @@ def _draw_map(tile: Any, picture: NDArray, values: NDArray, alpha: Any = 1.0) ->
         interpolation="bilinear",
         extent=(0, width, height, 0),
     )
-
-
-def _unit_range(values: NDArray) -> NDArray:
-    low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -36,10 +36,10 @@ def command(
     show: int,
     output: Path,
 ) -> None:
-    """Draw pictures with their activation maps (paper, Fig. 6).
+    """Draw pictures with their activation maps.
 
-    Maps are summed over channels by absolute value and normalised over the picture. Several
-    --weights are drawn side by side.
+    As in Fig. 6 of the paper, maps are summed over channels by absolute value and normalised over
+    the picture. Several --weights are drawn side by side.
 
     \b
     keras-osnet visualize activations DIR --weights market1501 -o maps.png

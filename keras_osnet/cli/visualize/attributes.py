@@ -54,9 +54,10 @@ def command(
     show: int,
     output: Path,
 ) -> None:
-    """Draw pictures with their attributes, right, wrong and missed (paper, Fig. 7).
+    """Draw pictures with the attributes seen on them.
 
-    Pictures are given as for `keras-osnet attributes`.
+    Right, wrong and missed ones are marked (paper, Fig. 7). Pictures are given as for
+    `keras-osnet attributes`.
 
     \b
     keras-osnet visualize attributes --data people.csv --weights own.keras -o seen.png

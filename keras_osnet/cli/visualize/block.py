@@ -20,7 +20,7 @@ from keras_osnet.cli.visualize.architecture import build
 def command(
     weights: str | None, width: float | None, variant: str | None, name: str, output: Path
 ) -> None:
-    """Draw an omni-scale block (paper, Fig. 4).
+    """Draw an omni-scale block, its streams and its gate.
 
     \b
     keras-osnet visualize block --variant ain -o block.svg

@@ -47,7 +47,9 @@ def command(
     batch_size: int,
     output: Path,
 ) -> None:
-    """Cluster pictures by a block's gating vectors (paper, Fig. 5).
+    """Cluster pictures by a block's gating vectors.
+
+    As in Fig. 5 of the paper, the pictures nearest to each centre are drawn.
 
     \b
     keras-osnet visualize clusters DIR --weights msmt17_combineall -o clusters.png

@@ -39,7 +39,7 @@ def command(
     identities: int,
     output: Path,
 ) -> None:
-    """Draw people's pictures as points, near each other if they look alike to the network.
+    """Draw pictures as points, those alike close together.
 
     \b
     keras-osnet visualize embeddings --data DIR --weights market1501 -o people.png

@@ -57,7 +57,9 @@ def command(
     show: int,
     output: Path,
 ) -> None:
-    """Draw which parts of pictures speak for a class, or for the likeness to another picture.
+    """Draw what in pictures speaks for a class or a likeness.
+
+    The likeness is that to --reference, by the vectors of the network.
 
     Needs Keras on TensorFlow.
 

@@ -27,7 +27,7 @@ def command(
     batch_size: int,
     output: Path,
 ) -> None:
-    """Draw how the gating values of every block are spread over pictures.
+    """Draw how wide the gates of every block are open.
 
     \b
     keras-osnet visualize gates DIR --weights msmt17_combineall -o gates.png

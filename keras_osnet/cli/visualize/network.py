@@ -22,7 +22,7 @@ def command(
     size: tuple[int, int] | None,
     output: Path,
 ) -> None:
-    """Draw the stages of a network, their sizes and parameters (paper, Table 1).
+    """Draw the stages of a network with their sizes.
 
     \b
     keras-osnet visualize network --width 0.25 -o network.svg

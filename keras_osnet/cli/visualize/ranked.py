@@ -52,9 +52,9 @@ def command(
     top: int,
     output: Path,
 ) -> None:
-    """Draw queries with the first of the gallery, framed as right or wrong.
+    """Draw queries and what is found for them.
 
-    Pictures are given as for `keras-osnet evaluate`.
+    Frames tell right from wrong. Pictures are given as for `keras-osnet evaluate`.
 
     \b
     keras-osnet visualize ranked --data DIR --weights market1501 -o ranked.png

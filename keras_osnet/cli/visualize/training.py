@@ -11,7 +11,9 @@ from keras_osnet.cli.visualize import figure
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @figure.output
 def command(runs: tuple[Path, ...], output: Path) -> None:
-    """Draw the metrics of trainings, several in the same diagrams.
+    """Draw the metrics of trainings, epoch by epoch.
+
+    Several are drawn into the same diagrams.
 
     RUNS are folders of `keras-osnet train` (its seeds are told apart), or CSV files with a column
     `epoch`.
