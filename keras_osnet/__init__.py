@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         models,
         runtime,
         training,
+        visualize,
         weights,
     )
     from keras_osnet.models import OSNet, decode_predictions, list_models, preprocess_input
@@ -40,6 +41,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "preprocess_input": "keras_osnet.models",
         "runtime": "keras_osnet.runtime",
         "training": "keras_osnet.training",
+        "visualize": "keras_osnet.visualize",
         "weights": "keras_osnet.weights",
     },
 )

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "training": {"layers", "weights", "models", "data", "evaluation", "recipes"},
     "runtime": {"data"},
     "deploy": {"layers", "models", "data", "evaluation", "runtime"},
+    "visualize": {"layers", "models", "data", "evaluation", "runtime"},
     "cli": {
         "layers",
         "weights",
@@ -31,6 +32,7 @@ MAY_IMPORT = {
         "training",
         "runtime",
         "deploy",
+        "visualize",
     },
 }
 """The way in is one way: a room imports only what stands before it."""

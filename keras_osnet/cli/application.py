@@ -24,6 +24,7 @@ _COMMANDS = (
     "resume",
     "recipes",
     "stats",
+    "visualize",
     "synthetic",
 )
 """Each is a module of this room, in the order of `--help`."""

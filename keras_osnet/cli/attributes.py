@@ -94,7 +94,7 @@ def command(
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     if no_check and dataset is None:
         raise click.UsageError("--no-check is of a published dataset; give --dataset NAME.")
-    content = _read(data, dataset, check=not no_check)
+    content = read_attributes(data, dataset, check=not no_check)
     images = getattr(content, part)
     if not images.paths:
         counts = {
@@ -150,7 +150,14 @@ def load_attribute_model(
         return model
 
 
-def _read(data: Path, dataset: str | None, *, check: bool) -> "AttributeDataset":
+def read_attributes(data: Path, dataset: str | None, *, check: bool) -> "AttributeDataset":
+    """Read the pictures and labels that --data and --dataset name.
+
+    Raises:
+        click.UsageError: --data is a folder, and --dataset does not say of what.
+        ValueError: It is a dataset of something else, or for what its reader refuses.
+        OSError: Files are not there or cannot be read.
+    """
     from keras_osnet.data import AttributeDataset, attributes_from_table, read_dataset
 
     if dataset is None:

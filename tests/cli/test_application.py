@@ -25,6 +25,7 @@ COMMANDS = [
     "train",
     "resume",
     "stats",
+    "visualize",
     "synthetic",
 ]
 

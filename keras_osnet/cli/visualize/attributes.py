@@ -1,0 +1,79 @@
+"""`keras-osnet visualize attributes`: pictures with the attributes that are seen on them."""
+
+from pathlib import Path
+
+import click
+
+from keras_osnet.cli import options, people
+from keras_osnet.cli.attributes import load_attribute_model, read_attributes
+from keras_osnet.cli.visualize import figure
+
+
+@click.command("attributes")
+@click.option(
+    "--data",
+    type=people.DATA,
+    required=True,
+    metavar="PATH",
+    help="A table (.csv, .parquet) of pictures and attributes. With --dataset, the folder it is "
+    "in.",
+)
+@click.option("--dataset", metavar="NAME", help="Published dataset that --data holds: pa100k.")
+@people.no_check
+@click.option("--weights", required=True, metavar="FILE", help="An attribute model.")
+@options.width
+@options.variant
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which pictures.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.5,
+    metavar="P",
+    show_default=True,
+    help="Probability from which on an attribute is predicted.",
+)
+@options.input_size
+@figure.show(8)
+@figure.output
+def command(
+    data: Path,
+    dataset: str | None,
+    no_check: bool,
+    weights: str,
+    width: float | None,
+    variant: str | None,
+    part: str,
+    threshold: float,
+    size: tuple[int, int] | None,
+    show: int,
+    output: Path,
+) -> None:
+    """Draw pictures with the attributes seen on them.
+
+    Right, wrong and missed ones are marked (paper, Fig. 7). Pictures are given as for
+    `keras-osnet attributes`.
+
+    \b
+    keras-osnet visualize attributes --data people.csv --weights own.keras -o seen.png
+    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    content = read_attributes(data, dataset, check=not no_check)
+    images = getattr(content, part)
+    if not images.paths:
+        raise ValueError(f"--part must be one with pictures. Received: --part {part}, with none")
+    model = load_attribute_model(weights, width=width, variant=variant, size=size)
+    from keras_osnet.visualize import intermediates, plot_attributes
+    from keras_osnet.visualize.ranked_lists import evenly_spaced
+
+    chosen = evenly_spaced(len(images.paths), show)
+    files = [images.paths[index] for index in chosen]
+    seen = intermediates(model, files, ["predictions"])["predictions"]
+    drawn = plot_attributes(
+        files, seen, content.attribute_names, images.attributes[chosen], threshold=threshold
+    )
+    figure.write(drawn, output)

@@ -1,0 +1,70 @@
+"""What the commands that draw have in common: pictures in, a figure out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FORMATS = (".png", ".svg", ".pdf")
+
+
+def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path:
+    """Refuse what could not be written before the work rather than after."""
+    if output.suffix not in _FORMATS:
+        raise click.BadParameter(f"must end in {', '.join(_FORMATS)}. Received: {output}")
+    if not output.parent.is_dir():
+        raise click.BadParameter(f"must be in a folder that exists. Received: {output}")
+    return output
+
+
+output = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_checked_output,
+    metavar="FILE",
+    help="Figure to write, .png, .svg or .pdf; replaced if it exists.",
+)
+
+pictures = click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
+
+
+def show(default: int) -> Callable:
+    """An option `--show N`."""
+    return click.option(
+        "--show",
+        type=click.IntRange(min=1),
+        default=default,
+        metavar="N",
+        show_default=True,
+        help="How many pictures to draw at most, evenly spaced among those given.",
+    )
+
+
+def listed(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that paths of files and folders name."""
+    from keras_osnet.data import list_images
+
+    return [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
+
+
+def evenly(files: Sequence[Path], most: int) -> list[Path]:
+    """Return at most so many of the files, evenly spaced."""
+    from keras_osnet.visualize.ranked_lists import evenly_spaced
+
+    return [files[index] for index in evenly_spaced(len(files), most)]
+
+
+def write(figure: "Figure", path: Path) -> None:
+    """Write a figure and say so."""
+    from keras_osnet.visualize import save_figure
+
+    save_figure(figure, path)
+    click.echo(f"Wrote {path}")

@@ -1,0 +1,33 @@
+"""`keras-osnet visualize training`: metrics epoch by epoch."""
+
+from pathlib import Path
+
+import click
+
+from keras_osnet.cli.visualize import figure
+
+
+@click.command("training")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@figure.output
+def command(runs: tuple[Path, ...], output: Path) -> None:
+    """Draw the metrics of trainings, epoch by epoch.
+
+    Several are drawn into the same diagrams.
+
+    RUNS are folders of `keras-osnet train` (its seeds are told apart), or CSV files with a column
+    `epoch`.
+
+    \b
+    keras-osnet visualize training run -o training.png
+    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    from keras_osnet.visualize import plot_training
+
+    found = [seed for run in runs for seed in _seeds(run)]
+    several = {str(each): each for each in found}
+    figure.write(plot_training(several if len(several) > 1 else found[0]), output)
+
+
+def _seeds(run: Path) -> list[Path]:
+    """The trainings in a folder: one a seed, or itself."""
+    return sorted(path.parent for path in run.glob("seed-*/metrics.csv")) or [run]

@@ -1,0 +1,7 @@
+"""What drawing needs besides numpy, imported when it is used."""
+
+from functools import partial
+
+from keras_osnet import optional
+
+require = partial(optional.require, extra="visualize")

@@ -1,0 +1,173 @@
+"""How a training went: its metrics, epoch by epoch."""
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.visualize import _sheet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_METRICS = "metrics.csv"
+_VALIDATION = "val_"
+_EPOCH = "epoch"
+_WIDTH, _HEIGHT, _GAP, _HEADER = 2.7, 1.8, 0.55, 0.3
+
+
+def plot_training(training: Any) -> "Figure":
+    """Draw the metrics of one training, or of several to compare, one diagram a metric.
+
+    A metric of the training pictures is a solid line, the same of the validation pictures (`val_`)
+    a dashed one.
+
+    Args:
+        training: What `model.fit` returned (`keras.callbacks.History`); the folder of a run of
+            `keras-osnet train` (a `seed-N` in it); a CSV file with a column `epoch`, as
+            `keras.callbacks.CSVLogger` writes it; or metrics by name, a list of numbers each. Or
+            several of these by title.
+
+    Returns:
+        A matplotlib figure; see `save_figure`.
+
+    Raises:
+        ValueError: If there are no metrics, or one has another number of epochs.
+        OSError: If a file cannot be read.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+        >>> figure = plot_training({"loss": [2.0, 1.0], "val_loss": [2.5, 1.5], "mAP": [0.2, 0.4]})
+        >>> [plot.get_title() for plot in figure.axes]
+        ['loss', 'mAP']
+    """
+    runs = {title: _metrics(each) for title, each in _by_title(training).items()}
+    names = dict.fromkeys(name.removeprefix(_VALIDATION) for run in runs.values() for name in run)
+    names.pop(_EPOCH, None)
+    if not names:
+        raise ValueError("`training` must hold at least one metric. Received: none")
+
+    columns = min(len(names), 2 if len(names) == 4 else 3)
+    rows = -(-len(names) // columns)
+    step = _HEADER + _HEIGHT + 0.35
+    figure = _sheet.sheet(
+        0.6 + columns * (_WIDTH + _GAP) - _GAP + _sheet.MARGIN,
+        _sheet.MARGIN + rows * step + 0.15 + (0.3 if _has_legend(runs) else 0),
+    )
+    for index, name in enumerate(names):
+        row, column = divmod(index, columns)
+        place = 0.6 + column * (_WIDTH + _GAP), _sheet.MARGIN + _HEADER + row * step
+        plot = _sheet.plain(_sheet.axes(figure, *place, _WIDTH, _HEIGHT))
+        for number, (title, run) in enumerate(runs.items()):
+            _draw(plot, run, name, title, _sheet.COLOURS[number % len(_sheet.COLOURS)])
+        plot.set_title(name.replace("_", " "), fontsize=_sheet.TEXT, color=_sheet.INK, pad=5)
+        plot.ticklabel_format(axis="y", scilimits=(-3, 4))
+        plot.yaxis.get_offset_text().set_fontsize(_sheet.SMALL)
+        plot.locator_params(axis="x", integer=True)
+        if index + columns >= len(names):
+            plot.set_xlabel("epoch", fontsize=_sheet.TEXT, color=_sheet.INK)
+    if _has_legend(runs):
+        _write_legend(figure, runs)
+    return figure
+
+
+def _by_title(training: Any) -> dict[str, Any]:
+    """Several trainings by title, or one without."""
+    if not isinstance(training, Mapping):
+        return {"": training}
+    several = all(
+        isinstance(each, Mapping | str | os.PathLike) or hasattr(each, "history")
+        for each in training.values()
+    )
+    return dict(training) if several else {"": training}
+
+
+def _metrics(training: Any) -> dict[str, NDArray[np.float64]]:
+    """The metrics of one training by name, with `epoch` from 1; NaN where one was not taken."""
+    if isinstance(training, str | os.PathLike):
+        return _from_csv(Path(training))
+    history = getattr(training, "history", training)
+    if not isinstance(history, Mapping):
+        raise ValueError(
+            "`training` must be a History, a run's folder, a CSV file or metrics by name. "
+            f"Received: {type(training).__name__}"
+        )
+    metrics = {str(name): np.asarray(values, np.float64) for name, values in history.items()}
+    if len({values.shape for values in metrics.values()}) > 1 or any(
+        values.ndim != 1 for values in metrics.values()
+    ):
+        shapes = {name: values.shape for name, values in metrics.items()}
+        raise ValueError(
+            f"`training` must hold one number an epoch for each metric. Received: {shapes}"
+        )
+    length = max((len(values) for values in metrics.values()), default=0)
+    return {_EPOCH: np.arange(1.0, length + 1), **metrics}
+
+
+def _from_csv(path: Path) -> dict[str, NDArray[np.float64]]:
+    file = path / _METRICS if path.is_dir() else path
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    if not rows or _EPOCH not in rows[0]:
+        raise ValueError(
+            f"`training` must be a CSV file with a column `{_EPOCH}` and a line for each. "
+            f"Received: {file}"
+        )
+    try:
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`training` must hold numbers: {error}. Received: {file}") from error
+
+
+def _draw(plot: Any, run: dict[str, NDArray], name: str, title: str, colour: str) -> None:
+    for column, style in ((name, "-"), (f"{_VALIDATION}{name}", "--")):
+        if column not in run:
+            continue
+        # Some metrics are not taken after every epoch; the line goes on over the gaps.
+        taken = ~np.isnan(run[column])
+        few = np.count_nonzero(taken) <= 30
+        plot.plot(
+            run[_EPOCH][taken],
+            run[column][taken],
+            color=colour,
+            linestyle=style,
+            linewidth=1.5,
+            marker="o" if few else "",
+            markersize=2.5,
+            label=f"{title} {column}".strip(),
+        )
+
+
+def _has_legend(runs: dict[str, dict[str, NDArray]]) -> bool:
+    return len(runs) > 1 or any(
+        name.startswith(_VALIDATION) for run in runs.values() for name in run
+    )
+
+
+def _write_legend(figure: "Figure", runs: dict[str, dict[str, NDArray]]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles: list[Any] = []
+    styles: Any = (("-", "training"), ("--", "validation"))
+    if len(runs) > 1:
+        handles += [
+            Line2D([], [], color=_sheet.COLOURS[number % len(_sheet.COLOURS)], label=title)
+            for number, title in enumerate(runs)
+        ]
+    if any(name.startswith(_VALIDATION) for run in runs.values() for name in run):
+        handles += [
+            Line2D([], [], color=_sheet.GREY, linestyle=style, label=label)
+            for style, label in styles
+        ]
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        ncols=len(handles),
+        fontsize=_sheet.SMALL,
+        frameon=False,
+        borderaxespad=0.2,
+    )

@@ -1,0 +1,128 @@
+"""`keras-osnet visualize`: every kind of figure from pictures on disk."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import keras_osnet
+from keras_osnet.cli.embedder import load_embedder
+from keras_osnet.cli.visualize import _KINDS
+
+SMALL = ("--size", 64, 32)
+
+_load_once = functools.cache(load_embedder)
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "figure.png"
+
+
+@pytest.fixture(autouse=True)
+def models_are_built_once(monkeypatch):
+    """Building and compiling the same network for every run would take most of the time."""
+    for module in ("activations", "clusters", "gates", "explain", "retrieval"):
+        monkeypatch.setattr(f"keras_osnet.cli.visualize.{module}.load_embedder", _load_once)
+
+
+def check_written(result, output):
+    assert result.stdout == f"Wrote {output}\n"
+    assert output.read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in output.parent.iterdir() if path.suffix == ".png"] == [output.name]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("activations", "PEOPLE", "--show", 2),
+        ("clusters", "PEOPLE", "--clusters", 2, "--top", 3),
+        ("clusters", "PEOPLE", "--clusters", 2, "--block", "conv2_block1"),
+        ("gates", "PEOPLE"),
+        ("ranked", "--data", "PEOPLE", "--show", 2, "--top", 3),
+        ("ranked", "--query", "PEOPLE", "--gallery", "PEOPLE", "--top", 3),
+        ("cmc", "--data", "PEOPLE", "--max-rank", 3),
+        ("embeddings", "--data", "PEOPLE", "--identities", 2),
+    ],
+)
+def test_figures_of_people(run, people, checkpoint, output, arguments):
+    given = [people if each == "PEOPLE" else each for each in arguments]
+    result = run("visualize", *given, "--weights", checkpoint, *SMALL, "-o", output)
+    check_written(result, output)
+
+
+def test_several_networks_side_by_side(run, people, checkpoint, output):
+    both = ("--weights", checkpoint, "--weights", "random", "--width", 0.25)
+    result = run("visualize", "activations", people, *both, *SMALL, "--show", 1, "-o", output)
+    assert "Warning: --weights random" in result.stderr
+    assert output.exists()
+
+
+def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output):
+    common = ("--weights", checkpoint, *SMALL, "-o", output)
+    result = run("visualize", "ranked", "--data", damaged, *common)
+    assert "Warning: 2 of 14 pictures could not be read" in result.stderr
+    output.unlink()
+    error = run("visualize", "gates", damaged, *common, code=1).stderr
+    assert "2 pictures cannot be read" in error
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("goal", ["reference", "class"])
+def test_explanations(run, people, checkpoint, output, goal):
+    picture = sorted(people.glob("*.png"))[0]
+    which = ("--reference", picture) if goal == "reference" else ("--class", 1)
+    methods = ("--method", "grad-cam", "--method", "saliency")
+    result = run(
+        "visualize", "explain", people, "--weights", checkpoint, *SMALL, "--show", 2, *which,
+        *methods, "-o", output,
+    )  # fmt: skip
+    check_written(result, output)
+
+
+def test_attributes(run, people, output, tmp_path):
+    model = keras_osnet.OSNet(
+        0.25, head="attribute", classes=2, input_shape=(64, 32, 3), include_preprocessing=True
+    )
+    model.save(tmp_path / "model.keras")
+    files = sorted(people.glob("*.png"))
+    labels = np.arange(len(files)) % 2
+    lines = [f"{file},test,{label},{1 - label}" for file, label in zip(files, labels, strict=True)]
+    table = tmp_path / "people.csv"
+    table.write_text("\n".join(["path,split,hat,bag", *lines]))
+    common = ("visualize", "attributes", "--data", table, "--weights", tmp_path / "model.keras")
+    check_written(run(*common, "--show", 3, "-o", output), output)
+    error = run(*common, "--part", "train", "-o", output, code=1).stderr
+    assert "--part must be one with pictures" in error
+
+
+def test_training_tells_the_seeds_of_a_run_apart(run, output, tmp_path):
+    for seed in (0, 1):
+        folder = tmp_path / "run" / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(f"epoch,loss\n1,2.0\n2,1.{seed}\n")
+    check_written(run("visualize", "training", tmp_path / "run", "-o", output), output)
+    svg = output.with_suffix(".svg")
+    run("visualize", "training", tmp_path / "run", "-o", svg)
+    assert "seed-1" in svg.read_text("utf-8")
+
+
+def test_networks_and_blocks(run, output):
+    check_written(run("visualize", "network", "--width", 0.25, "-o", output), output)
+    check_written(run("visualize", "block", "--width", 0.25, "-o", output), output)
+    arguments = ("visualize", "block", "--width", 0.25, "--name", "conv1", "-o", output)
+    assert "must be an OmniScaleBlock" in run(*arguments, code=1).stderr
+
+
+def test_help_and_usage(run, people, tmp_path):
+    text = run("visualize", "--help").stdout
+    assert all(f"\n  {kind} " in text for kind in _KINDS)
+    assert "..." not in text.split("Commands:")[1]  # cut off
+    for kind in _KINDS:
+        help_text = run("visualize", kind, "--help").stdout
+        assert max(map(len, help_text.splitlines())) <= 80
+    assert "No such command 'maps'" in run("visualize", "maps", code=2).stderr
+    training = ("visualize", "training", people, "-o")
+    assert "must end in .png" in run(*training, tmp_path / "a.gif", code=2).stderr
+    assert "folder that exists" in run(*training, tmp_path / "no" / "a.png", code=2).stderr
+    assert "metrics.csv" in run(*training, tmp_path / "a.png", code=1).stderr

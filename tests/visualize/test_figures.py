@@ -1,0 +1,407 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import keras_osnet
+from keras_osnet.data import read_folder, write_synthetic_people
+from keras_osnet.evaluation import evaluate_ranking
+from keras_osnet.layers import OmniScaleBlock
+from keras_osnet.runtime import UnreadableImagesError
+from keras_osnet.visualize import (
+    gate_clusters,
+    plot_attributes,
+    plot_block,
+    plot_cmc,
+    plot_embeddings,
+    plot_gate_clusters,
+    plot_gate_statistics,
+    plot_maps,
+    plot_network,
+    plot_ranked_lists,
+    plot_training,
+    save_figure,
+)
+from keras_osnet.visualize._sheet import RIGHT, WRONG, text_width
+
+rng = np.random.default_rng(5)
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.texts]
+
+
+def overlaps(figure):
+    """Pairs of axes that lie over each other by more than a hair."""
+    boxes = [plot.get_position() for plot in figure.axes]
+    return [
+        (i, j)
+        for i, a in enumerate(boxes)
+        for j, b in enumerate(boxes[:i])
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1e-6 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1e-6
+    ]
+
+
+def colliding_texts(figure):
+    """Pairs of the figure's own texts that run into each other, and those that leave it."""
+    renderer = figure._get_renderer()
+    boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in figure.texts if t.get_text()]
+    width, height = figure.bbox.size
+    outside = [
+        text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height
+    ]
+    pairs = [
+        (a, b) for i, (a, one) in enumerate(boxes) for b, other in boxes[:i] if one.overlaps(other)
+    ]
+    return outside + pairs
+
+
+@pytest.mark.parametrize("count", [1, 3, 15])
+@pytest.mark.parametrize("models", [1, 2])
+def test_maps_beside_pictures(count, models):
+    pictures = rng.integers(0, 256, (count, 64, 32, 3), np.uint8)
+    maps = {f"model {m} of a rather long name": rng.random((count, 4, 2)) for m in range(models)}
+    figure = plot_maps(pictures, maps)
+    assert type(figure).__mro__[1] is Figure
+    assert len(figure.axes) == count * (1 + 2 * models)
+    assert overlaps(figure) == []
+    assert colliding_texts(figure) == []
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), pictures[0])
+    first = next(iter(maps.values()))
+    np.testing.assert_allclose(figure.axes[1].images[0].get_array(), first[0], rtol=1e-6)
+    # Picture and map in one.
+    assert len(figure.axes[2].images) == 2
+    ratio = figure.get_figwidth() / figure.get_figheight()
+    assert 0.4 < ratio < 2.6
+
+
+def test_maps_that_are_flat_and_one_that_has_no_title(pictures):
+    figure = plot_maps(pictures, np.zeros((3, 4, 2)))
+    assert set(texts(figure)) == {"picture", "map", "overlay"}
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_maps_refuse(pictures):
+    with pytest.raises(ValueError, match=r"n=3 pictures. Received: shape \(2, 4, 2\)"):
+        plot_maps(pictures, np.zeros((2, 4, 2)))
+    with pytest.raises(ValueError, match="`maps` must hold at least one"):
+        plot_maps(pictures, {})
+    with pytest.raises(ValueError, match="`maps` must be finite"):
+        plot_maps(pictures, np.full((3, 4, 2), np.inf))
+    with pytest.raises(TypeError, match="uint8"):
+        plot_maps(pictures.astype("float32"), np.zeros((3, 4, 2)))
+    with pytest.raises(ValueError, match="at least one picture"):
+        plot_maps([], np.zeros((0, 4, 2)))
+
+
+def test_pictures_from_folders_files_and_people(tmp_path):
+    people = write_synthetic_people(tmp_path, 2, cameras=1, views=1, size=(64, 32))
+    maps = np.zeros((2, 4, 2))
+    from_folder, from_files, from_people = (
+        [plot.images[0].get_array() for plot in plot_maps(images, maps).axes]
+        for images in (tmp_path, [str(one.path) for one in people], read_folder(tmp_path))
+    )
+    assert len(from_folder) == len(from_files) == len(from_people) == 6
+    for folder, file, person in zip(from_folder, from_files, from_people, strict=True):
+        np.testing.assert_array_equal(folder, file)
+        np.testing.assert_array_equal(folder, person)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"none")
+    with pytest.raises(UnreadableImagesError, match=r"1 pictures.*broken\.png"):
+        plot_maps([people[0].path, broken], maps)
+
+
+def test_gate_clusters():
+    gates = np.repeat([[0.2, 0.4], [0.6, 0.1]], [7, 3], axis=0)[:, :, None].repeat(4, 2)
+    gates = gates + rng.normal(0, 0.01, gates.shape)
+    pictures = rng.integers(0, 256, (10, 64, 32, 3), np.uint8)
+    clusters = gate_clusters(gates, 2)
+    figure = plot_gate_clusters(pictures, clusters, top=5)
+    assert overlaps(figure) == []
+    assert colliding_texts(figure) == []
+    assert {"cluster 1", "7 pictures", "cluster 2", "3 pictures"} <= set(texts(figure))
+    drawn = [plot.images[0].get_array() for plot in figure.axes if plot.images]
+    order = [*clusters.nearest(0, 5), *clusters.nearest(1)]
+    np.testing.assert_array_equal(drawn, pictures[order])
+    bars = [plot for plot in figure.axes if not plot.images]
+    means = gates.mean(axis=(0, 2))
+    for cluster, plot in enumerate(bars):
+        expected = gates[clusters.labels == cluster].mean(axis=(0, 2)) - means
+        widths = [patch.get_width() for patch in plot.patches]
+        np.testing.assert_allclose(widths, expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"`images` must be the 10 pictures.*Received: 3 pictures"):
+        plot_gate_clusters(pictures[:3], clusters)
+
+
+def test_gate_statistics():
+    gates = {f"conv{s}_block{b}_gates": rng.random((9, 4, 8)) for s in (2, 3, 4) for b in (1, 2)}
+    figure = plot_gate_statistics(gates)
+    assert [plot.get_title() for plot in figure.axes] == [n.removesuffix("_gates") for n in gates]
+    assert overlaps(figure) == []
+    for plot, values in zip(figure.axes, gates.values(), strict=True):
+        medians = [line.get_ydata()[0] for line in plot.lines if line.get_linewidth() == 1.2]
+        np.testing.assert_allclose(medians, np.median(values, axis=(0, 2)))
+    with pytest.raises(ValueError, match="`gates` must hold at least one"):
+        plot_gate_statistics({})
+
+
+def test_ranked_lists_frame_right_and_wrong_and_leave_junk_out():
+    query = rng.integers(0, 256, (2, 64, 32, 3), np.uint8)
+    gallery = rng.integers(0, 256, (4, 64, 32, 3), np.uint8)
+    figure = plot_ranked_lists(
+        query,
+        gallery,
+        [[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]],
+        ["ann", "bob"],
+        ["ann", "ann", "bob", "eve"],
+        [1, 1],
+        [1, 2, 2, 2],
+        top=3,
+    )
+    assert overlaps(figure) == []
+    assert colliding_texts(figure) == []
+    shown = [plot.images[0].get_array() for plot in figure.axes]
+    # The nearest to the first query is junk: ann under camera 1.
+    order = [query[0], *gallery[[1, 2, 3]], query[1], *gallery[[3, 2, 1]]]
+    np.testing.assert_array_equal(shown, order)
+    frames = [to_hex(plot.spines["top"].get_edgecolor()).upper() for plot in figure.axes]
+    assert frames[1:4] == [RIGHT, WRONG, WRONG]
+    assert frames[5:] == [WRONG, RIGHT, WRONG]
+    marks = ["".join(text.get_text() for text in plot.texts) for plot in figure.axes]
+    assert marks == ["", "✓", "✗", "✗", "", "✗", "✓", "✗"]
+    assert {"ID ann", "camera 1", "1 match"} <= set(texts(figure))
+
+
+def test_ranked_lists_draw_what_was_chosen_and_refuse():
+    pictures = rng.integers(0, 256, (12, 8, 4, 3), np.uint8)
+    sides = (pictures, pictures, rng.random((12, 12)), range(12), range(12))
+    assert len(plot_ranked_lists(*sides, top=2).axes) == 8 * 3
+    figure = plot_ranked_lists(*sides, queries=[11], top=1)
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), pictures[11])
+    with pytest.raises(ValueError, match=r"`queries` must be indices from 0 to 11.*\[12\]"):
+        plot_ranked_lists(*sides, queries=[12])
+    with pytest.raises(ValueError, match=r"`gallery_images` must be as many.*Received: 3"):
+        plot_ranked_lists(pictures, pictures[:3], *sides[2:])
+    with pytest.raises(ValueError, match="`top` must be a whole number"):
+        plot_ranked_lists(*sides, top=0)
+
+
+@pytest.mark.parametrize("count", [1, 15])
+def test_attributes(count):
+    pictures = rng.integers(0, 256, (count, 64, 32, 3), np.uint8)
+    names = ["hat", "an attribute of a name that is far too long", "bag", "boots"]
+    scores = np.tile([0.7, 0.6, 0.9, 0.1], (count, 1))
+    figure = plot_attributes(pictures, scores, names, np.tile([1, 0, 1, 1], (count, 1)))
+    assert len(figure.axes) == count
+    assert colliding_texts(figure) == []
+    found = texts(figure)
+    assert found[:3] == ["✓", "bag", "0.90"]
+    assert found[6] == "✗"
+    assert found[7].startswith("an attribute")
+    assert found[7].endswith("…")
+    assert found[9:12] == ["○", "boots", "0.10"]
+    without = plot_attributes(pictures, scores, names, threshold=0.95)
+    assert texts(without) == ["nothing predicted"] * count
+    assert "and 2 more" in texts(plot_attributes(pictures, scores, names, top=1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"probabilities": [[1.2, 0.0]]}, "`probabilities` must be between 0 and 1.*1.2"),
+        ({"probabilities": [[0.2]]}, r"`probabilities` must have shape \(1, 2\)"),
+        ({"labels": [[0.5, 1]]}, "`labels` must be 0 or 1. Received: 0.5"),
+        ({"threshold": 0}, "`threshold`"),
+        ({"top": 0}, "`top`"),
+    ],
+)
+def test_attributes_refuse(pictures, changes, message):
+    arguments = {"probabilities": [[0.2, 0.8]], "names": ["hat", "bag"], "labels": [[0, 1]]}
+    with pytest.raises(ValueError, match=message):
+        plot_attributes(pictures[:1], **{**arguments, **changes})
+
+
+def test_cmc():
+    result = evaluate_ranking([[1, 2, 3], [3, 1, 2]], [1, 2], [1, 0, 2])
+    figure = plot_cmc({"ours": result, "theirs": [0.25, 0.5, 0.75]})
+    (plot,) = figure.axes
+    assert [line.get_label() for line in plot.lines] == [
+        "ours: rank-1 50.0, mAP 75.0",
+        "theirs: rank-1 25.0",
+    ]
+    assert plot.lines[0].get_ydata().tolist() == [50, 100, 100]
+    assert plot.lines[0].get_xdata().tolist() == [1, 2, 3]
+    for curves, message in (
+        ({}, "at least one curve"),
+        ({"a": [0.5, 0.4]}, "do not fall. Received: 'a'"),
+        ({"a": [[0.5]]}, r"'a' of shape \(1, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plot_cmc(curves)
+
+
+def test_training_from_history_folder_csv_and_numbers(tmp_path):
+    numbers = {"loss": [2.0, 1.0, 0.5], "val_loss": [2.5, 1.5, 1.0], "mAP": [0.1, 0.2, 0.3]}
+    history = keras.callbacks.History()
+    history.history = numbers
+    lines = ["epoch,loss,val_loss,mAP", "1,2.0,2.5,0.1", "2,1.0,1.5,0.2", "3,0.5,1.0,0.3"]
+    (tmp_path / "metrics.csv").write_text("\n".join(lines))
+    for training in (numbers, history, tmp_path, tmp_path / "metrics.csv"):
+        figure = plot_training(training)
+        assert [plot.get_title() for plot in figure.axes] == ["loss", "mAP"]
+        train, validation = figure.axes[0].lines
+        assert train.get_ydata().tolist() == numbers["loss"]
+        assert validation.get_ydata().tolist() == numbers["val_loss"]
+        assert (train.get_linestyle(), validation.get_linestyle()) == ("-", "--")
+        assert train.get_xdata().tolist() == [1, 2, 3]
+        labels = [text.get_text() for text in figure.legends[0].texts]
+        assert labels == ["training", "validation"]
+
+
+def test_training_of_several_with_gaps(tmp_path):
+    (tmp_path / "a.csv").write_text("epoch,loss,mAP\n1,2.0,\n2,1.0,0.5\n")
+    figure = plot_training({"first": tmp_path / "a.csv", "second": {"loss": [3.0, 2.0]}})
+    assert figure.axes[1].lines[0].get_xdata().tolist() == [2]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["first", "second"]
+    assert len(figure.axes[0].lines) == 2
+
+
+def test_training_refuses(tmp_path):
+    (tmp_path / "a.csv").write_text("step,loss\n1,2.0\n")
+    (tmp_path / "b.csv").write_text("epoch,loss\n1,high\n")
+    for training, error, message in (
+        ({}, ValueError, "at least one metric"),
+        ({"loss": [1.0], "mAP": [1.0, 2.0]}, ValueError, "one number an epoch"),
+        (3, ValueError, "Received: int"),
+        (tmp_path / "a.csv", ValueError, "a column `epoch`"),
+        (tmp_path / "b.csv", ValueError, "must hold numbers.*high"),
+        (tmp_path, FileNotFoundError, "metrics.csv"),
+    ):
+        with pytest.raises(error, match=message):
+            plot_training(training)
+
+
+def test_embeddings():
+    figure = plot_embeddings(rng.random((100, 2)), np.arange(100) % 12)
+    (plot,) = figure.axes
+    assert len(plot.collections) == 12
+    assert [text.get_text() for text in plot.texts] == [str(n) for n in range(12)]
+    looks = {
+        (to_hex(each.get_facecolor()[0]), len(each.get_paths()[0].vertices))
+        for each in plot.collections
+    }
+    assert len(looks) == 12
+    for points, ids, message in (
+        (np.zeros((3, 3)), [1, 2, 3], "`points` must be an array"),
+        (np.full((3, 2), np.nan), [1, 2, 3], "`points` must be finite"),
+        (np.zeros((3, 2)), [1, 2], "`identities` must have shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plot_embeddings(points, ids)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"head": "attribute", "variant": "ibn", "outputs": ["conv2_block1_gates", "predictions"]},
+        {"include_top": False, "stem": "cifar", "fusion": "addition", "input_shape": (32, 32, 3)},
+        {"head": "embedding", "feature_dim": None, "normalize": True, "pooling": "max"},
+    ],
+)
+def test_network(arguments):
+    model = keras_osnet.OSNet(0.25, **arguments)
+    figure = plot_network(model)
+    written = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
+    numbers = [text.replace(",", "") for text in written]
+    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    counts = [int(each) for each in numbers[6::3] if each.isdigit()]
+    assert sum(counts) == trainable
+    assert sum("omni-scale blocks" in text for text in written) == 3
+
+
+def test_network_of_other_blocks():
+    image = keras.Input((3,))
+    other = keras.Model(image, keras.layers.Dense(1)(image), name="other")
+    with pytest.raises(ValueError, match=r"omni-scale blocks. Received: other"):
+        plot_network(other)
+
+
+@pytest.mark.parametrize("fusion", ["unified", "separate", "fixed", "addition", "concatenation"])
+@pytest.mark.parametrize("streams", [1, 4])
+def test_block(fusion, streams):
+    block = OmniScaleBlock(64, streams=streams, fusion=fusion, instance_norm="output")
+    (drawing,) = plot_block(block).axes
+    written = [text.get_text() for text in drawing.texts]
+    assert written.count("Lite 3×3") == sum(range(streams + 1))
+    assert sum("gate" in text for text in written[:-1]) == (
+        {"separate": streams, "unified": 1}.get(fusion, fusion == "fixed" and streams == 1)
+    )
+    assert ("concat" in written) == (fusion == "concatenation")
+    assert "IN" in written
+    with pytest.raises(ValueError, match=r"`block` must be an OmniScaleBlock. Received: Dense"):
+        plot_block(keras.layers.Dense(1))
+
+
+@pytest.mark.parametrize(
+    ("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_saving(tmp_path, ending, magic):
+    path = tmp_path / f"figure.{ending}"
+    save_figure(plot_cmc({"a": [0.5]}), path)
+    assert path.read_bytes().startswith(magic)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_saving_is_at_once_or_not_at_all(tmp_path):
+    figure = plot_cmc({"a": [0.5]})
+    figure.axes[0].set_title("$\\broken$")
+    path = tmp_path / "figure.png"
+    path.write_bytes(b"before")
+    with pytest.raises(ValueError, match="broken"):
+        save_figure(figure, path)
+    assert path.read_bytes() == b"before"
+    assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(ValueError, match=r"`path` must end in .png, .svg, .pdf. Received: a.jpg"):
+        save_figure(figure, "a.jpg")
+
+
+def test_widths_of_text_are_those_of_the_renderer():
+    figure = plot_cmc({"a": [0.5]})
+    for text in ("T = 4", "iiiiiiii", "WWWW"):
+        drawn = figure.text(0, 0, text, fontsize=9)
+        box = drawn.get_window_extent(figure._get_renderer())
+        assert text_width(text, 9) == pytest.approx(box.width / figure.dpi, abs=0.03)
+
+
+def test_importing_the_room_and_drawing_leave_pyplot_alone():
+    code = (
+        "import sys, keras_osnet.visualize as v\n"
+        "assert not {'matplotlib', 'keras', 'sklearn'} & set(sys.modules)\n"
+        "v.plot_cmc({'a': [0.5]})\n"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [
+        ("matplotlib.figure", lambda: plot_cmc({"a": [0.5]})),
+        ("sklearn.cluster", lambda: gate_clusters(np.eye(3)[:, :, None], 2)),
+    ],
+)
+def test_what_is_missing_is_named(monkeypatch, module, call):
+    from keras_osnet.visualize import _sheet
+
+    _sheet._figure_class.cache_clear()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(
+        ImportError, match=rf'needs {module}.*pip install "keras-osnet\[visualize\]"'
+    ):
+        call()
