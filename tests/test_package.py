@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "runtime": {"data"},
     "deploy": {"layers", "models", "data", "evaluation", "runtime"},
     "visualize": {"layers", "models", "data", "evaluation", "runtime"},
+    "quickstart": {"models", "training", "data", "evaluation", "runtime", "deploy", "visualize"},
     "cli": {
         "layers",
         "weights",
@@ -33,6 +34,7 @@ MAY_IMPORT = {
         "runtime",
         "deploy",
         "visualize",
+        "quickstart",
     },
 }
 """The way in is one way: a room imports only what stands before it."""

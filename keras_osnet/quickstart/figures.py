@@ -1,12 +1,13 @@
 """The pictures of the quickstart's page."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_osnet.data import PersonImage
+from keras_osnet.data import PersonImage, ReidDataset
 from keras_osnet.evaluation import ranked_lists
+from keras_osnet.quickstart.search import Found, labels
 from keras_osnet.visualize import (
     activation_maps,
     embedding_map,
@@ -24,7 +25,7 @@ from keras_osnet.visualize import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from keras_osnet.quickstart.journey import Found, Journey
+    from keras_osnet.quickstart.journey import Journey
 
 _QUERIES, _TOP = 5, 8
 """Ranked lists on the page, and how long they are."""
@@ -51,8 +52,8 @@ def figures(journey: "Journey") -> "dict[str, Figure]":
     clusters = gate_clusters(gates[_LAST_GATES], min(_CLUSTERS, len(seen)))
     return {
         "cmc": plot_cmc({title: found.ranking for title, found in _titled(journey).items()}),
-        "lists_before": _lists(before, people.query, people.gallery, queries),
-        "lists_after": _lists(after, people.query, people.gallery, queries),
+        "lists_before": _lists(before, people, queries),
+        "lists_after": _lists(after, people, queries),
         "maps": plot_maps(pictures, maps),
         "gates": plot_gate_statistics(gates),
         "clusters": plot_gate_clusters(seen, clusters, top=_NEAREST),
@@ -73,36 +74,27 @@ def telling_queries(journey: "Journey") -> list[int]:
     return [int(index) for index in chosen[:_QUERIES]]
 
 
-def _first_is_right(journey: "Journey", found: "Found") -> np.ndarray:
-    labels = _labels(journey.dataset.query, journey.dataset.gallery)
-    return np.array([each.matches[0] for each in ranked_lists(found.distances, *labels, top_k=1)])
+def _first_is_right(journey: "Journey", found: Found) -> np.ndarray:
+    lists = ranked_lists(found.distances, *labels(journey.dataset), top_k=1)
+    return np.array([each.matches[0] for each in lists])
 
 
-def _labels(query: Sequence[PersonImage], gallery: Sequence[PersonImage]) -> list[Any]:
-    """Identities of queries and gallery, and their cameras, if all are known."""
-    sides = (query, gallery)
-    known = all(image.camera is not None for side in sides for image in side)
-    return [
-        *(np.array([image.identity for image in side]) for side in sides),
-        *(np.array([image.camera for image in side]) if known else None for side in sides),
-    ]
-
-
-def _titled(journey: "Journey") -> "Mapping[str, Found]":
+def _titled(journey: "Journey") -> Mapping[str, Found]:
     return {"before": journey.before, "after fine-tuning": journey.after}
 
 
-def _lists(
-    found: "Found",
-    query: Sequence[PersonImage],
-    gallery: Sequence[PersonImage],
-    queries: Sequence[int],
-) -> "Figure":
-    labels = _labels(query, gallery)
-    return plot_ranked_lists(query, gallery, found.distances, *labels, queries=queries, top=_TOP)
+def _lists(found: Found, people: ReidDataset, queries: Sequence[int]) -> "Figure":
+    return plot_ranked_lists(
+        people.query,
+        people.gallery,
+        found.distances,
+        *labels(people),
+        queries=queries,
+        top=_TOP,
+    )
 
 
-def _neighbours(found: "Found", gallery: Sequence[PersonImage]) -> "Figure":
+def _neighbours(found: Found, gallery: Sequence[PersonImage]) -> "Figure":
     shown = sorted({image.identity for image in gallery})[:_MAPPED_PEOPLE]
     rows = [index for index, image in enumerate(gallery) if image.identity in shown]
     points = embedding_map(found.gallery_vectors[rows])

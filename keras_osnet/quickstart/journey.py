@@ -9,7 +9,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_osnet import optional
 from keras_osnet.checks import positive_integer
@@ -21,9 +20,9 @@ from keras_osnet.data import (
     write_synthetic_people,
 )
 from keras_osnet.deploy import FidelityReport, export_tflite
-from keras_osnet.evaluation import RankingResult, evaluate_ranking, pairwise_distances
-from keras_osnet.models import embed_images, open_checkpoint
+from keras_osnet.models import open_checkpoint
 from keras_osnet.quickstart.report import write_report
+from keras_osnet.quickstart.search import Found, find
 from keras_osnet.runtime import EngineSpeed, measure_engines
 from keras_osnet.training import load_recipe, train
 
@@ -38,25 +37,6 @@ DRAWN_SIZE = (128, 64)
 _NEEDED = ("tensorflow", "ai_edge_litert", "litert_quantizer", "matplotlib", "sklearn", "jinja2")
 
 _MOST_CALIBRATED = 160
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What a network finds among the people that it is tested on.
-
-    Attributes:
-        network: The network.
-        query_vectors: Embeddings of the queries, (num_query, dim), float32.
-        gallery_vectors: Those of the gallery, (num_gallery, dim), float32.
-        distances: Cosine distances, (num_query, num_gallery).
-        ranking: Rank-1, mAP and the CMC curve.
-    """
-
-    network: keras.Model
-    query_vectors: NDArray[np.float32]
-    gallery_vectors: NDArray[np.float32]
-    distances: NDArray[np.float32]
-    ranking: RankingResult
 
 
 @dataclass(eq=False)
@@ -179,22 +159,6 @@ def quickstart(
     with clock.step("report", "Writing the page"):
         write_report(journey, journey.report)
     return journey
-
-
-def find(network: keras.Model, people: ReidDataset) -> Found:
-    """Search for the queries of a dataset in its gallery, by cosine."""
-    sides = (people.query, people.gallery)
-    query, gallery = (
-        embed_images(network, [image.path for image in side]).vectors for side in sides
-    )
-    distances = pairwise_distances(query, gallery, metric="cosine")
-    known = all(image.camera is not None for side in sides for image in side)
-    ranking = evaluate_ranking(
-        distances,
-        *(np.array([image.identity for image in side]) for side in sides),
-        *(np.array([image.camera for image in side]) if known else None for side in sides),
-    )
-    return Found(network, query, gallery, distances, ranking)
 
 
 def _people(root: Path, data: str | os.PathLike[str] | None) -> ReidDataset:

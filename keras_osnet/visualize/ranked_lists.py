@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_osnet.checks import positive_integer, whole_number
+from keras_osnet.checks import positive_integer
+from keras_osnet.evaluation import RankedList, ranked_lists
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictures
-from keras_osnet.visualize._ranked import Ranked, rank_queries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,20 +78,23 @@ def plot_ranked_lists(
         listed_pictures(query_images, "query_images"),
         listed_pictures(gallery_images, "gallery_images"),
     )
-    ranked = rank_queries(distances, query_ids, gallery_ids, query_cameras, gallery_cameras, top)
+    shape = np.shape(distances)
+    if queries is None and len(shape) == 2:
+        queries = evenly_spaced(shape[0], 8)
+    labels = query_ids, gallery_ids, query_cameras, gallery_cameras
+    ranked = ranked_lists(distances, *labels, queries=queries, top_k=None)
     for name, pictures, length in (
-        ("query_images", sides[0], len(ranked)),
-        ("gallery_images", sides[1], np.shape(distances)[1]),
+        ("query_images", sides[0], shape[0]),
+        ("gallery_images", sides[1], shape[1]),
     ):
         if len(pictures) != length:
             raise ValueError(
                 f"`{name}` must be as many as the distances have, {length}. "
                 f"Received: {len(pictures)} pictures"
             )
-    chosen = _chosen(queries, len(ranked))
     rows = []
-    for index in chosen:
-        files = [sides[0][index], *(sides[1][each] for each in ranked[index].gallery)]
+    for found in ranked:
+        files = [sides[0][found.query], *(sides[1][each] for each in found.gallery[:top])]
         rows.append([fitting(picture) for picture in read_pictures(files)])
 
     width = _sheet.tile_width([picture for row in rows for picture in row], _HEIGHT)
@@ -107,27 +110,15 @@ def plot_ranked_lists(
         weight = "bold" if rank == 0 else "normal"
         _sheet.write(figure, x, _sheet.MARGIN + 0.09, text, weight=weight)
     ids, cameras = np.asarray(query_ids), query_cameras
-    for number, (index, row) in enumerate(zip(chosen, rows, strict=True)):
+    for number, (found, row) in enumerate(zip(ranked, rows, strict=True)):
         y = _sheet.MARGIN + _HEADER + number * (_HEIGHT + _GAP)
-        camera = None if cameras is None else np.asarray(cameras)[index]
-        _write_label(figure, y + _HEIGHT / 2, ids[index], camera, ranked[index])
+        camera = None if cameras is None else np.asarray(cameras)[found.query]
+        _write_label(figure, y + _HEIGHT / 2, ids[found.query], camera, found)
         _sheet.picture_axes(figure, (first, y), (width, _HEIGHT), row[0], _sheet.INK, 1.2)
-        for rank, (picture, right) in enumerate(zip(row[1:], ranked[index].right, strict=True), 1):
+        for rank, (picture, right) in enumerate(zip(row[1:], found.matches[:top], strict=True), 1):
             x = first + _AFTER_QUERY + rank * (width + _GAP)
             _draw_found(figure, (x, y), (width, _HEIGHT), picture, bool(right))
     return figure
-
-
-def _chosen(queries: Sequence[int] | None, count: int) -> list[int]:
-    if queries is None:
-        return evenly_spaced(count, 8)
-    chosen = [whole_number(query) for query in queries]
-    if not chosen or any(query is None or not 0 <= query < count for query in chosen):
-        raise ValueError(
-            f"`queries` must be indices from 0 to {count - 1}, at least one. "
-            f"Received: {list(queries)!r}"
-        )
-    return [query for query in chosen if query is not None]
 
 
 def evenly_spaced(count: int, most: int) -> list[int]:
@@ -135,12 +126,13 @@ def evenly_spaced(count: int, most: int) -> list[int]:
     return [int(index) for index in np.linspace(0, count - 1, min(count, most)).round()]
 
 
-def _write_label(figure: "Figure", y: float, identity: Any, camera: Any, ranked: Ranked) -> None:
+def _write_label(figure: "Figure", y: float, identity: Any, camera: Any, found: RankedList) -> None:
     lines: list[tuple[str, dict[str, Any]]] = [(f"ID {identity}", {"weight": "bold"})]
     small = {"fontsize": _sheet.SMALL, "color": _sheet.GREY}
     if camera is not None:
         lines.append((f"camera {camera}", small))
-    lines.append((f"{ranked.matches} match{'es' if ranked.matches != 1 else ''}", small))
+    matches = int(found.matches.sum())
+    lines.append((f"{matches} match{'es' if matches != 1 else ''}", small))
     for number, (line, style) in enumerate(lines):
         at = y + (number - (len(lines) - 1) / 2) * 0.16
         text = _sheet.shortened(line, _LABEL - 0.1)

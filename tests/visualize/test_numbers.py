@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.evaluation import evaluate_ranking
 from keras_osnet.visualize import (
     activation_maps,
     embedding_map,
@@ -14,7 +13,6 @@ from keras_osnet.visualize import (
     gate_statistics,
     intermediates,
 )
-from keras_osnet.visualize._ranked import rank_queries
 
 rng = np.random.default_rng(3)
 
@@ -139,27 +137,6 @@ def test_gates_refuse():
         gate_statistics(np.ones((5, 4)))
     with pytest.raises(ValueError, match="`clusters` must be a whole number"):
         gate_clusters(np.ones((5, 4, 2)), 0)
-
-
-@pytest.mark.parametrize("with_cameras", [True, False])
-def test_ranked_lists_are_those_that_the_figures_are_computed_from(with_cameras):
-    distances = rng.integers(0, 9, (8, 30)) / 3  # many ties
-    ids = rng.integers(0, 4, 8), rng.integers(0, 4, 30)
-    cameras = (rng.integers(0, 3, 8), rng.integers(0, 3, 30)) if with_cameras else (None, None)
-    ranked = rank_queries(distances, *ids, *cameras, top=30)
-    for query, found in enumerate(ranked):
-        order = sorted(range(30), key=lambda g: (distances[query, g], g))
-        kept = [
-            g
-            for g in order
-            if not with_cameras or ids[0][query] != ids[1][g] or cameras[0][query] != cameras[1][g]
-        ]
-        assert found.gallery.tolist() == kept
-        assert found.right.tolist() == [ids[1][g] == ids[0][query] for g in kept]
-        assert found.matches == sum(found.right)
-    found = [each for each in ranked if each.matches]
-    result = evaluate_ranking(distances, *ids, *cameras)
-    assert result.rank(1) == pytest.approx(np.mean([each.right[0] for each in found]))
 
 
 def test_embedding_map_keeps_groups_together():
