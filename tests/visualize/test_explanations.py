@@ -115,22 +115,30 @@ def scores_through_masks(model, picture, maps, score):
     return unit_range(np.maximum(total, 0)[None])[0]
 
 
-def test_score_cam_of_class_attribute_and_likeness(classifier, attributes, embedder, pictures):
+@pytest.mark.parametrize(
+    "head",
+    [
+        "attribute",
+        pytest.param("classification", marks=pytest.mark.slow),
+        pytest.param("embedding", marks=pytest.mark.slow),
+    ],
+)
+def test_score_cam(classifier, attributes, embedder, pictures, head):
     reference = embedder.predict_on_batch(pictures[1:2])[0]
 
     def likeness(out):
         return out @ reference / np.linalg.norm(out) / np.linalg.norm(reference)
 
-    for model, goal, score in (
-        (classifier, {"classes": 1}, lambda out: out[1]),
-        (attributes, {"classes": 3}, lambda out: np.log(out[3] / (1 - out[3]))),
-        (embedder, {"references": reference}, likeness),
-    ):
-        maps = intermediates(model, pictures[:1], ["conv5"])["conv5"][0]
-        found = score_cam(model, pictures[:1], **goal)[0]
-        expected = scores_through_masks(model, pictures[0], maps, score)
-        assert expected.max() == 1
-        np.testing.assert_allclose(found, expected, atol=5e-3)
+    model, goal, score = {
+        "classification": (classifier, {"classes": 1}, lambda out: out[1]),
+        "attribute": (attributes, {"classes": 3}, lambda out: np.log(out[3] / (1 - out[3]))),
+        "embedding": (embedder, {"references": reference}, likeness),
+    }[head]
+    maps = intermediates(model, pictures[:1], ["conv5"])["conv5"][0]
+    found = score_cam(model, pictures[:1], **goal)[0]
+    expected = scores_through_masks(model, pictures[0], maps, score)
+    assert expected.max() == 1
+    np.testing.assert_allclose(found, expected, atol=5e-3)
 
 
 def test_saliency_is_the_gradient_of_each_pixel(classifier, pictures):

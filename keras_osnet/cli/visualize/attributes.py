@@ -60,7 +60,7 @@ def command(
     `keras-osnet attributes`.
 
     \b
-    keras-osnet visualize attributes --data people.csv --weights own.keras -o seen.png
+    keras-osnet visualize attributes --data a.csv --weights own.keras -o a.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     content = read_attributes(data, dataset, check=not no_check)
     images = getattr(content, part)

@@ -53,7 +53,7 @@ def command(
     Pictures are given as for `keras-osnet evaluate`.
 
     \b
-    keras-osnet visualize cmc --data DIR --weights market1501 --weights msmt17 -o cmc.pdf
+    keras-osnet visualize cmc --data DIR --weights A --weights B -o cmc.pdf
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     sides = retrieval_task(source, False, query_camera, query, gallery).splits[0]
     from keras_osnet.evaluation import evaluate_features

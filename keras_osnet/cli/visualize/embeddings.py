@@ -42,7 +42,7 @@ def command(
     """Draw pictures as points, those alike close together.
 
     \b
-    keras-osnet visualize embeddings --data DIR --weights market1501 -o people.png
+    keras-osnet visualize embeddings --data DIR --weights msmt17 -o map.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     people = source.read().everything
     from keras_osnet.visualize.ranked_lists import evenly_spaced

@@ -64,7 +64,7 @@ def command(
     Needs Keras on TensorFlow.
 
     \b
-    keras-osnet visualize explain DIR --reference QUERY.jpg --weights market1501 -o why.png
+    keras-osnet visualize explain DIR --reference A.jpg --weights TAG -o why.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     if reference is not None and class_index is not None:
         raise click.UsageError("--reference and --class exclude each other.")
