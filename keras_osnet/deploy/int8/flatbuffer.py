@@ -1,5 +1,7 @@
 """From a float flatbuffer to an int8 one, by litert-quantizer and to our own grids."""
 
+import contextlib
+import io
 import re
 from typing import Any
 
@@ -104,7 +106,9 @@ def quantized(
             work.add_static_config(pattern, name, activation_num_bits=8, weight_num_bits=8)
     if unseen:
         raise RuntimeError(f"the converter has changed {len(unseen)} rounded kernels")
-    result = work.quantize(found, enable_progress_bar=False, enable_progress_report=False)
+    # litert-quantizer 0.11 draws one of its bars whatever it is told.
+    with contextlib.redirect_stderr(io.StringIO()):
+        result = work.quantize(found, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
 

@@ -1,0 +1,107 @@
+"""The quickstart from its first step to its page, on few people."""
+
+import re
+from html.parser import HTMLParser
+
+import keras
+import pytest
+from click.testing import CliRunner
+
+from keras_osnet import optional
+from keras_osnet.cli.application import application
+from keras_osnet.quickstart import journey, quickstart
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"
+)
+
+
+class Page(HTMLParser):
+    """What a page holds and what it would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.pictures, self.fetched, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "img":
+            self.pictures.append((attributes["alt"], attributes["src"]))
+        self.fetched += [attributes[name] for name in ("src", "href") if name in attributes]
+        if tag not in ("img", "meta", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def few_people(monkeypatch):
+    monkeypatch.setattr(journey, "DRAWN_PEOPLE", 16)
+
+
+@pytest.fixture
+def one_stage(monkeypatch):
+    """TensorFlow makes its graph once and not twice."""
+    load = journey.load_recipe
+    monkeypatch.setattr(
+        journey, "load_recipe", lambda name: load(name).changed({"classifier_alone": 0})
+    )
+
+
+def test_from_nothing_to_a_page(tmp_path, few_people, one_stage):
+    said = []
+    made = quickstart(tmp_path / "out", epochs=1, say=said.append, verbose=0)
+    assert made.drawn
+    assert [line.split(".")[0].strip() for line in said if re.match(r"\n\d", line)] == list("12345")
+    trained = {image.identity for image in made.dataset.train}
+    assert trained.isdisjoint(image.identity for image in made.dataset.query)
+    assert made.before.ranking.rank(1) > 0.3  # eight people, of whom chance finds one in eight
+    assert made.before.ranking.cmc.tolist() != made.after.ranking.cmc.tolist()
+    assert made.model.is_file()
+    assert made.fidelity.quantization == "int8"
+    assert made.fidelity.cosine_min > 0.9
+    assert made.files[1].stat().st_size < 0.5 * made.files[0].stat().st_size
+    assert set(made.seconds) == {"people", "search", "training", "export", "report"}
+
+    text = made.report.read_text("utf-8")
+    page = Page(text)
+    assert not page.open
+    assert len(page.pictures) == 7
+    assert all(alt and source.startswith("data:image/png;base64,") for alt, source in page.pictures)
+    assert all(source.startswith("data:") for source in page.fetched)  # nothing from elsewhere
+    assert f"{100 * made.after.ranking.rank(1):.1f} %" in text
+    assert f"{made.fidelity.size_bytes / 1000:.0f} kB" in text
+
+
+def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        optional.importlib.util, "find_spec", lambda name: None if name == "jinja2" else True
+    )
+    with pytest.raises(ImportError, match=r'needs jinja2.*"keras-osnet\[quickstart\]"'):
+        quickstart(tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_do_not_exist_are_named_before_anything_is_written(tmp_path):
+    for arguments in (
+        ["--weights", "nothing"],
+        ["--weights", "nothing.pth"],
+        ["--data", "nowhere"],
+        ["--epochs", "0"],
+    ):
+        result = CliRunner().invoke(
+            application, ["quickstart", "-o", str(tmp_path / "out"), *arguments]
+        )
+        assert result.exit_code != 0
+        assert arguments[1] in result.output
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_something_else_stays_as_it_is(tmp_path):
+    (tmp_path / "people").mkdir()
+    (tmp_path / "people" / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="Received"):
+        quickstart(tmp_path, say=lambda _: None)
+    assert [path.name for path in tmp_path.rglob("*")] == ["people", "mine.txt"]
