@@ -8,7 +8,7 @@ import pytest
 
 from keras_osnet.weights.catalogue import Checkpoint, find_checkpoint, list_weights
 
-ALL = list_weights()
+ALL = [checkpoint for checkpoint in list_weights() if checkpoint.repository]
 SINGLE = {"imagenet", "market1501", "dukemtmcreid", "msmt17", "msmt17_combineall"}
 SEVERAL = {
     frozenset({"msmt17", "dukemtmcreid", "cuhk03"}),
