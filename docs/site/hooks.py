@@ -22,7 +22,7 @@ PACKAGE = ROOT / "keras_osnet"
 
 ROOMS = (
     "models", "weights", "layers", "data", "training", "recipes",
-    "evaluation", "visualize", "deploy", "runtime",
+    "evaluation", "visualize", "deploy", "runtime", "quickstart",
 )  # fmt: skip
 """The public rooms, in the order in which people meet them; one that is not there is left out."""
 

@@ -35,11 +35,11 @@ def test_models_with_their_complexity(run, run_json, monkeypatch):
 def test_weights(run, run_json, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     text = run("weights").stdout
-    assert "\n43 checkpoints" in text
+    assert "\n45 checkpoints" in text
     assert "94.2/82.6 market1501" in text
     assert ".pth" not in text
     assert "osnet_ibn_ms_m_c.pth.tar" in run("weights", "--files").stdout
-    assert len(run_json("weights")) == 43
+    assert len(run_json("weights")) == 45
     (only,) = run_json("weights", "--variant", "ain", "--width", "0.5")
     assert only["tag"] == "imagenet"
     assert only["file"] == "osnet_ain_x0_5_imagenet.pyth"

@@ -192,7 +192,7 @@ def test_a_checkpoint_is_frozen_and_hashable():
 def test_callers_do_not_share_the_table():
     for checkpoint in list_weights():
         checkpoint.published.clear()
-    assert list_weights() == ALL
+    assert [each for each in list_weights() if each.repository] == ALL
 
 
 def test_importing_is_cheap():
