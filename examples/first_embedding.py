@@ -1,0 +1,61 @@
+"""Three lines to vectors, and who is whom under two cameras; no network, a minute.
+
+It draws people under two cameras, embeds their pictures with the weights that come with the
+package, and looks for everybody of the first camera under the second:
+
+    python examples/first_embedding.py
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow has much to say as it starts
+
+import keras_osnet
+from keras_osnet.data import synthetic_people
+from keras_osnet.evaluation import evaluate_ranking, pairwise_distances
+from keras_osnet.visualize import plot_ranked_lists, save_figure
+
+FIRST_IDENTITY = 10_000
+"""Nobody whom the weights were trained on."""
+
+
+def main() -> None:
+    """Draw, embed, search, show."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--people", type=int, default=20, help="how many to draw")
+    parser.add_argument("--output", type=Path, default=Path("first_embedding.png"))
+    arguments = parser.parse_args()
+    whom = range(FIRST_IDENTITY, FIRST_IDENTITY + arguments.people)
+
+    # Three lines to vectors. Your own crops, RGB of 0–255, and weights="msmt17_combineall" go
+    # where the drawn people are.
+    people = synthetic_people(whom, cameras=2, views=2, size=(128, 64))
+    model = keras_osnet.OSNet(
+        0.25, weights="synthetic", head="embedding", include_preprocessing=True
+    )
+    vectors = model.predict(people.images, verbose=0)  # (80, 512)
+    print(f"{len(people.images)} pictures, vectors {vectors.shape}\n")
+
+    # One picture of each person under the first camera is searched for under the second.
+    query, gallery = (people.cameras == 0).nonzero()[0][::2], (people.cameras == 1).nonzero()[0]
+    distances = pairwise_distances(vectors[query], vectors[gallery], metric="cosine")
+    labels = people.identities[query], people.identities[gallery]
+    print("person  nearest  distance")
+    for person, row in zip(labels[0], distances, strict=True):
+        nearest = labels[1][row.argmin()]
+        verdict = "" if nearest == person else "  wrong"
+        print(f"{person:<7} {nearest:<8} {row.min():.3f}{verdict}")
+    result = evaluate_ranking(distances, *labels)
+    print(f"\nrank-1 {result.rank(1):.1%}, mAP {result.mean_average_precision:.1%}")
+
+    figure = plot_ranked_lists(
+        people.images[query], people.images[gallery], distances, *labels, top=6
+    )
+    save_figure(figure, arguments.output)
+    print(f"Look at {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def run_example(monkeypatch, capsys):
+    """Run a script in this process, where Keras is there already; what it prints."""
+
+    def run(name, *arguments):
+        script = EXAMPLES / name
+        monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+        runpy.run_path(str(script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """The weights that come with the package, as a `.tflite` file."""
+    script = runpy.run_path(str(EXAMPLES / "track_across_cameras.py"))
+    return script["export_model"](tmp_path_factory.mktemp("exported") / "people.tflite")
