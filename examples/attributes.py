@@ -1,7 +1,8 @@
 """What somebody wears: 26 attributes of drawn people; no network, a minute.
 
 The weights that come with the package know drawn people; their attributes are those of PA-100K.
-It prints how well each is recognised, and draws people with what was seen, as in the paper's Fig. 7:
+It prints how well each is recognised, and draws people with what was seen in them, as in the
+paper's Fig. 7:
 
     python examples/attributes.py
 

@@ -2,9 +2,8 @@
 
 It draws a video of two streets with people walking by, takes their boxes as a detector would give
 them, embeds the crops of each frame with an exported model, and gives each person the number of
-whoever was seen before and looks most alike. The tracker, `Tracker`, goes by looks alone; a real one
-knows that people do not jump, too. Neither TensorFlow nor Keras is needed with an
-exported file:
+whoever was seen before and looks most alike. The tracker, `Tracker`, goes by looks alone; a real
+one knows that people do not jump, too. Neither TensorFlow nor Keras is needed with an exported file:
 
     python examples/track_across_cameras.py --model people.tflite
 
@@ -134,7 +133,7 @@ def report(seen: list[tuple[int, int, int]]) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """A frame (height, width, 3), uint8, and its people, with (left, top, right, bottom) of each."""
+    """A frame, uint8, RGB, and its people, with the (left, top, right, bottom) of each."""
 
     frame: np.ndarray
     people: list[int]
