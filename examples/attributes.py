@@ -51,7 +51,7 @@ def main() -> None:
     print(f"\n{len(people.images)} pictures: mA {result.mean_accuracy:.1%}, F1 {result.f1:.1%}")
     print("An attribute that is guessed has mA 50%, however rare it is.")
 
-    shown = slice(0, 24, 3)  # eight of the first six people's
+    shown = slice(0, 27, 3)  # nine pictures of the first people, under all cameras
     figure = plot_attributes(
         people.images[shown],
         probabilities[shown],

