@@ -3,7 +3,7 @@
 It draws a video of two streets with people walking by, takes their boxes as a detector would give
 them, embeds the crops of each frame with an exported model, and gives each person the number of
 whoever was seen before and looks most alike. The tracker, `Tracker`, goes by looks alone; a real
-one knows that people do not jump, too. Neither TensorFlow nor Keras is needed with an exported file:
+one knows that people do not jump, too. With an exported file no TensorFlow and no Keras is needed:
 
     python examples/track_across_cameras.py --model people.tflite
 
