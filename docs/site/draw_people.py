@@ -40,7 +40,7 @@ def people() -> Image.Image:
 def look_alikes() -> Image.Image:
     """Three groups of three people who differ in a small thing, side by side under one camera."""
     row = [
-        synthetic_person(first + member, 1, 3, size=SIZE, look_alikes=3, in_place_of=first)
+        synthetic_person(first + member, 1, 2, size=SIZE, look_alikes=3, in_place_of=first)
         for first in DETAILS
         for member in range(3)
     ]
@@ -94,12 +94,12 @@ def maps() -> Image.Image:
 
 
 def attributes() -> Image.Image:
-    """What the weights for attributes see in three people."""
+    """What the weights for attributes see in four people."""
     from keras_osnet.visualize import plot_attributes
 
     drawn = crowd(12, cameras=2)
     model = network("synthetic_attributes", head="attribute", pooling="max")
-    shown = slice(8, 24, 6)
+    shown = slice(8, 24, 4)
     return as_image(
         plot_attributes(
             drawn.images[shown],
