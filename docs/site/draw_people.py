@@ -140,6 +140,13 @@ def as_image(figure: Any) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
+def as_jpeg(picture: Image.Image) -> bytes:
+    """Return the file of a picture."""
+    file = io.BytesIO()
+    picture.save(file, format="JPEG", quality=82, optimize=True)
+    return file.getvalue()
+
+
 DRAWN = {function.__name__: function for function in (people, look_alikes)}
 """What is the same on every machine."""
 
@@ -149,9 +156,9 @@ COMPUTED = {function.__name__: function for function in (lists, maps, attributes
 def main() -> None:
     """Write all pictures."""
     for name, draw in {**DRAWN, **COMPUTED}.items():
-        picture = draw()
+        encoded = as_jpeg(draw())
         with atomic_path(PICTURES / f"{name}.jpg") as temporary:
-            picture.save(temporary, format="JPEG", quality=82, optimize=True)
+            temporary.write_bytes(encoded)
 
 
 if __name__ == "__main__":

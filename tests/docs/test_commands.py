@@ -38,10 +38,15 @@ MENTIONED = sorted(
 )
 
 
-def found(name):
+def found(name, *rest):
+    """The command of a line, `visualize ranked` of two words, and what comes behind its name."""
     command = application.get_command(click.Context(application), name)
     assert command is not None, f"there is no command {name}"
-    return command
+    if isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        name, *rest = rest
+        group, command = command, command.get_command(click.Context(command), name)
+        assert command is not None, f"{group.name} has no {name}"
+    return command, list(rest)
 
 
 @pytest.fixture
@@ -57,7 +62,8 @@ def anything_is_there(monkeypatch, tmp_path):
 def test_command_line(line, anything_is_there):
     _, name, *arguments = shlex.split(line, comments=True)
     arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
-    given = found(name).make_context(name, arguments).params
+    command, arguments = found(name, *arguments)
+    given = command.make_context(command.name, arguments).params
     if name == "train":
         assert given["recipe"] in recipe_names() or given["recipe"].endswith(".toml")
     weights = given.get("weights") or ()
@@ -72,7 +78,8 @@ def test_command_in_a_sentence(code):
     _, name, *rest = code.split()
     if name == "COMMAND":
         return
-    options = {option for parameter in found(name).params for option in parameter.opts}
+    command, rest = found(name, *rest)
+    options = {option for parameter in command.params for option in parameter.opts}
     options |= {"--help", "-h"}
     assert {word for word in rest if re.fullmatch(r"--?[a-z][\w-]*", word)} <= options
 
