@@ -1,7 +1,8 @@
 """The same network for pictures of things: CIFAR-10 by the recipe `cifar`.
 
 You need a copy of CIFAR-10: the folder `cifar-10-batches-bin` of its binary version. It learns from
-a few of the pictures for a few epochs, which shows how it is done and not how good it gets:
+few of the pictures for few epochs, some minutes on a CPU: this shows how it is done, and not how
+good it gets.
 
     python examples/cifar.py --data cifar-10-batches-bin
 

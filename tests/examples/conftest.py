@@ -8,16 +8,26 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def run_example(monkeypatch, capsys):
+def run_example(monkeypatch, capfd):
     """Run a script in this process, where Keras is there already; what it prints."""
 
     def run(name, *arguments):
         script = EXAMPLES / name
         monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
         runpy.run_path(str(script), run_name="__main__")
-        return capsys.readouterr().out
+        return capfd.readouterr().out
 
     return run
+
+
+@pytest.fixture
+def eager():
+    """For a step or two of a training, TensorFlow takes longer to make a graph than without."""
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 import miniature_datasets as miniature
+import pytest
 from PIL import Image
 
 
+@pytest.mark.usefixtures("eager")
+@pytest.mark.filterwarnings("ignore:There are fewer pictures than in a batch")
 def test_learns_classes(run_example, tmp_path):
     miniature.cifar10(tmp_path / "data")
     arguments = ["--data", tmp_path / "data", "--part", "--pictures", 15, "--epochs", 1]

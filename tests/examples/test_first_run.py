@@ -1,15 +1,10 @@
-import subprocess
-import sys
-from pathlib import Path
-
-SCRIPT = Path(__file__).parents[2] / "examples" / "first_run.py"
+import pytest
 
 
-def test_a_small_run(tmp_path):
-    command = [sys.executable, str(SCRIPT), "--folder", str(tmp_path / "run")]
-    command += ["--people", "4", "--others", "3", "--epochs", "1"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
+@pytest.mark.usefixtures("eager")
+def test_a_small_run(run_example, tmp_path):
+    arguments = ["--people", 4, "--others", 3, "--epochs", 1]
+    output = run_example("first_run.py", "--folder", tmp_path / "run", *arguments)
     assert (tmp_path / "run" / "trained.keras").is_file()
-    assert result.stdout.count("keras-osnet evaluate") == 3
-    assert result.stdout.count("mAP") >= 2
+    assert output.count("keras-osnet evaluate") == 3
+    assert output.count("mAP") >= 2
