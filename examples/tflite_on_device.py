@@ -4,11 +4,11 @@ It reads what the file says of itself, embeds pictures, and prints for each whic
 it. Copy this one script and the file to the device:
 
     pip install ai-edge-litert numpy pillow
-    python tflite_on_device.py people.tflite one.jpg other.jpg another.jpg
+    python tflite_on_device.py people.tflite crops/*.png
 
 On the computer where keras-osnet is installed, drawn people and a file for them are made with
 
-    keras-osnet synthetic crops --people 4 --views 1
+    keras-osnet synthetic crops --identities 4 --views 1
     keras-osnet export synthetic people.tflite --width 0.25 --pictures crops
 """
 
@@ -37,8 +37,10 @@ def main() -> None:
 
     embedder = DeviceEmbedder(arguments.model)
     facts = embedder.description
-    print(f"{facts['name']}: {facts['input']['height']}x{facts['input']['width']} pixels to")
-    print(f"{facts['output']['dim']} numbers, {arguments.model.stat().st_size / 1e3:.0f} kB\n")
+    size, dim = "{height}x{width}".format(**facts["input"]), facts["output"]["dim"]
+    print(
+        f"{facts['name']}: {size} pixels to {dim} numbers; {arguments.model.stat().st_size} bytes\n"
+    )
     vectors = np.stack([embedder.embed(picture) for picture in arguments.pictures])
 
     cosines = vectors @ vectors.T

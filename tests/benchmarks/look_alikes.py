@@ -19,7 +19,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras_osnet.visualize import activation_maps, intermediates
 
 from keras_osnet import OSNet
 from keras_osnet.data import split_by_camera, synthetic_people, write_synthetic_people
@@ -27,6 +26,7 @@ from keras_osnet.data.datasets.dataset import ReidDataset
 from keras_osnet.data.images import resize_image
 from keras_osnet.evaluation import evaluate_ranking, pairwise_distances
 from keras_osnet.training import load_recipe, train
+from keras_osnet.visualize import activation_maps, intermediates
 
 NETWORKS = {
     "T=4, gate": {},

@@ -1,5 +1,6 @@
-"""Every command line in the README and the documentation is one that the program takes."""
+"""The program takes every command line in the README, the documentation and the examples."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -14,6 +15,7 @@ from keras_osnet.weights import find_checkpoint
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.*"))
 PROGRAM = re.compile(r"(?:\S*/)?keras-osnet ")
 
 
@@ -22,10 +24,23 @@ def shell_lines(text):
         yield from block.replace("\\\n", " ").splitlines()
 
 
+def example_lines(path):
+    """What an example's docstring, or the text of its notebook, says to type."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        cells = (cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
+        return list(shell_lines("\n\n".join("".join(cell["source"]) for cell in cells)))
+    return re.findall(r"^    (keras-osnet .*)$", text, re.MULTILINE)
+
+
 LINES = [
     pytest.param(line, id=f"{path.name}: {line}")
-    for path in DOCUMENTS
-    for line in shell_lines(path.read_text("utf-8"))
+    for paths, lines_of in (
+        (DOCUMENTS, lambda path: shell_lines(path.read_text("utf-8"))),
+        (EXAMPLES, example_lines),
+    )
+    for path in paths
+    for line in lines_of(path)
 ]
 COMMANDS = [each for each in LINES if PROGRAM.match(each.values[0])]
 MENTIONED = sorted(
