@@ -12,6 +12,7 @@ Without one, the weights that come with the package, which know drawn people, ar
 """
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,6 +203,7 @@ def with_boxes(scene: Scene, numbers: list[int]) -> np.ndarray:
 
 def export_model(path: Path) -> Path:
     """Export the weights that come with the package to a `.tflite` file."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow has much to say as it starts
     from keras_osnet import OSNet
     from keras_osnet.deploy import export_tflite
 
