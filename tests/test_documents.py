@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import keras
 import pytest
 
 import keras_osnet
@@ -35,9 +36,23 @@ def no_network(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def quick_fit(block):
+    """Where TensorFlow would make a graph for a minute to train for one step, no graph is made."""
+    if ".fit(" not in block or keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.filterwarnings("ignore:The classifier of")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 @pytest.mark.parametrize("block", BLOCKS)
-def test_block(block, no_network):
+def test_block(block, no_network, quick_fit):
     exec(compile(block, "<document>", "exec"), {"__name__": "__main__"})
 
 

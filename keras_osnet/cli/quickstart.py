@@ -35,7 +35,7 @@ from keras_osnet.cli.keras_import import import_keras
 @click.option("--width", type=float, default=0.25, show_default=True, help="Width multiplier.")
 @click.option("--epochs", type=click.IntRange(min=1), default=6, show_default=True, metavar="N")
 def command(output: Path, data: Path | None, weights: str, width: float, epochs: int) -> None:
-    """Find people, learn to find them better, and make a file for phones.
+    """Find people, learn, export: all of it, offline.
 
     In some minutes, on a CPU, without a network: people are drawn, searched for with the weights
     that come with the package, learned from, searched for again; the network is exported and

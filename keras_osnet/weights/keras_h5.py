@@ -9,6 +9,9 @@ from keras_osnet.weights.fresh_classifier import warn_fresh_classifier, why_clas
 
 _HEAD = ("fc", "fc_norm", "logits")
 
+_NORM = "batch_norm"
+"""What Keras calls the embedding's `BatchNorm` in a file."""
+
 
 class KerasH5Source:
     """A `.weights.h5` file: variables by class of layer, numbered in the network's order.
@@ -25,7 +28,7 @@ class KerasH5Source:
         try:
             with h5py.File(self._path, "r") as file:
                 layers = file["layers"]
-                kernel = f"{'dense_1' if 'batch_normalization' in layers else 'dense'}/vars/0"
+                kernel = f"{'dense_1' if _NORM in layers else 'dense'}/vars/0"
                 self.classes = layers[kernel].shape[1] if kernel in layers else None
                 self._backbone = _count_backbone(layers)
         except (OSError, KeyError) as error:
@@ -64,7 +67,7 @@ def _count_backbone(layers: h5py.Group) -> int:
     names: list[str] = []
 
     def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith(("dense", "batch_normalization")):
+        if isinstance(item, h5py.Dataset) and not name.startswith(("dense", _NORM)):
             names.append(name)
 
     layers.visititems(visit)

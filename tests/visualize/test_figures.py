@@ -182,7 +182,7 @@ def test_ranked_lists_draw_what_was_chosen_and_refuse():
     assert len(plot_ranked_lists(*sides, top=2).axes) == 8 * 3
     figure = plot_ranked_lists(*sides, queries=[11], top=1)
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), pictures[11])
-    with pytest.raises(ValueError, match=r"`queries` must be indices from 0 to 11.*\[12\]"):
+    with pytest.raises(ValueError, match=r"`queries` must be between 0 and 11.*\[12\]"):
         plot_ranked_lists(*sides, queries=[12])
     with pytest.raises(ValueError, match=r"`gallery_images` must be as many.*Received: 3"):
         plot_ranked_lists(pictures, pictures[:3], *sides[2:])

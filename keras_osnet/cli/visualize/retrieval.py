@@ -80,7 +80,9 @@ def embed_people(
 
     files = list(dict.fromkeys(person.path for person in people))
     with progress("Embedding", len(files)) as advance:
-        embedded = embed_images(model, files, batch_size=batch_size, progress=advance)
+        embedded = embed_images(
+            model, files, batch_size=batch_size, skip_unreadable=True, progress=advance
+        )
     warn_unreadable(embedded.unreadable, len(files))
     rows = {path: row for row, path in enumerate(embedded.paths)}
     read = [person for person in people if person.path in rows]
