@@ -19,8 +19,10 @@ import sys
 import types
 from pathlib import Path
 
-# Keras is here for the recipes only, so it need not bring TensorFlow along.
-os.environ.setdefault("KERAS_BACKEND", "torch")
+# Keras is here for the recipes only, so it need not bring TensorFlow along. (Not where this is
+# imported, as pytest does to look for doctests: the environment is everybody's.)
+if __name__ == "__main__":
+    os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import numpy as np
 import torch

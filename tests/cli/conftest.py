@@ -1,6 +1,7 @@
 import functools
 import json
 
+import keras
 import pytest
 from click.testing import CliRunner
 
@@ -49,6 +50,8 @@ def run_json(run):
 def checkpoint(tmp_path_factory):
     """A torch checkpoint of a random OSNet x0.25 with five classes."""
     path = tmp_path_factory.mktemp("weights") / "osnet_x0_25.pth"
+    # The gate of this width has one hidden unit, which other random values can leave dead.
+    keras.utils.set_random_seed(1)
     write_torch_checkpoint(path, to_torchreid(keras_osnet.OSNet(0.25, classes=5)))
     return path
 
