@@ -11,9 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.datasets.dataset import ReidDataset, camera_array, identity_array
+from keras_osnet.data.datasets.dataset import ReidDataset, ranking_labels
 from keras_osnet.data.images import load_images
-from keras_osnet.data.market1501 import PersonImage
 from keras_osnet.deploy.fidelity_report import FidelityReport
 from keras_osnet.deploy.operations import off_gpu, off_xnnpack
 from keras_osnet.deploy.pictures import drawn_pictures, read_pictures
@@ -197,19 +196,12 @@ def _ranking(outputs: _Outputs, dataset: ReidDataset) -> dict[str, float]:
         ranking = evaluate_features(
             vectors[[rows[person.path] for person in query]],
             vectors[[rows[person.path] for person in gallery]],
-            identity_array(query),
-            identity_array(gallery),
-            *_cameras(query, gallery),
+            *ranking_labels(query, gallery),
             metric="cosine",
         )
         figures[f"rank_1{name}"] = ranking.rank(1)
         figures[f"mean_average_precision{name}"] = ranking.mean_average_precision
     return figures
-
-
-def _cameras(query: list[PersonImage], gallery: list[PersonImage]) -> tuple[Any, Any]:
-    cameras = camera_array(query), camera_array(gallery)
-    return (None, None) if None in [None if each is None else 0 for each in cameras] else cameras
 
 
 def _chunks(images: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], Sequence[Path]]]:

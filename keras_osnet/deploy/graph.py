@@ -28,7 +28,7 @@ def write_tflite(
         from keras_osnet.deploy.int8 import quantize_int8
 
         with warnings.catch_warnings():  # of few pictures, which the exporter has done by now
-            warnings.simplefilter("ignore", UserWarning)
+            warnings.filterwarnings("ignore", "int8 is calibrated on", UserWarning)
             content = quantize_int8(model, images, output=output)
         file.write_bytes(content)
     else:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet.data.datasets import ranking_labels
 from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import UnreadableImageError
 from keras_osnet.data.market1501 import PersonImage
@@ -233,15 +234,11 @@ def _ranked(
     repeats: int,
     seed: int,
 ) -> RetrievalResult:
-    # One camera that is not known makes the rule of the same camera impossible to apply.
-    with_cameras = all(person.camera is not None for person in (*sides.query, *sides.gallery))
+    labels = ranking_labels(sides.query, sides.gallery)
     ranking = evaluate_features(
         sides.query_vectors,
         sides.gallery_vectors,
-        np.array([person.identity for person in sides.query]),
-        np.array([person.identity for person in sides.gallery]),
-        np.array([person.camera for person in sides.query]) if with_cameras else None,
-        np.array([person.camera for person in sides.gallery]) if with_cameras else None,
+        *labels,
         metric=metric,
         max_rank=max_rank,
         rerank=rerank,
@@ -250,5 +247,5 @@ def _ranked(
         seed=seed,
     )
     return RetrievalResult(
-        ranking, len(sides.query), len(sides.gallery), sides.unreadable, with_cameras
+        ranking, len(sides.query), len(sides.gallery), sides.unreadable, labels[-1] is not None
     )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_osnet.data import PersonImage, ReidDataset
+from keras_osnet.data.datasets import ranking_labels
 from keras_osnet.evaluation import ranked_lists
-from keras_osnet.quickstart.search import Found, labels
+from keras_osnet.quickstart.search import Found
 from keras_osnet.visualize import (
     activation_maps,
     embedding_map,
@@ -66,7 +67,7 @@ def telling_queries(journey: "Journey") -> list[int]:
 
     An untrained eye sees nothing in a list that was right all along.
     """
-    firsts = [_first_is_right(journey, found) for found in (journey.before, journey.after)]
+    firsts = [_first_is_right(journey.dataset, found) for found in (journey.before, journey.after)]
     gained = np.flatnonzero(~firsts[0] & firsts[1])
     lost = np.flatnonzero(~firsts[1])
     kept = np.flatnonzero(firsts[0] & firsts[1])
@@ -74,8 +75,8 @@ def telling_queries(journey: "Journey") -> list[int]:
     return [int(index) for index in chosen[:_QUERIES]]
 
 
-def _first_is_right(journey: "Journey", found: Found) -> np.ndarray:
-    lists = ranked_lists(found.distances, *labels(journey.dataset), top_k=1)
+def _first_is_right(people: ReidDataset, found: Found) -> np.ndarray:
+    lists = ranked_lists(found.distances, *ranking_labels(people.query, people.gallery), top_k=1)
     return np.array([each.matches[0] for each in lists])
 
 
@@ -88,7 +89,7 @@ def _lists(found: Found, people: ReidDataset, queries: Sequence[int]) -> "Figure
         people.query,
         people.gallery,
         found.distances,
-        *labels(people),
+        *ranking_labels(people.query, people.gallery),
         queries=queries,
         top=_TOP,
     )

@@ -4,11 +4,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_osnet import optional
 from keras_osnet.checks import positive_integer
@@ -36,12 +35,10 @@ DRAWN_SIZE = (128, 64)
 
 _NEEDED = ("tensorflow", "ai_edge_litert", "litert_quantizer", "matplotlib", "sklearn", "jinja2")
 
-_MOST_CALIBRATED = 160
 
-
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Journey:
-    """What the quickstart has made so far, step by step.
+    """What the quickstart has made and measured.
 
     Attributes:
         folder: Where everything is.
@@ -69,7 +66,7 @@ class Journey:
     model: Path
     files: Sequence[Path]
     report: Path
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
 
 
 def quickstart(
@@ -94,7 +91,7 @@ def quickstart(
         weights: What to start from: a tag, a file, or `"hf://owner/repo[/file][@revision]"`.
         width: Width multiplier of the network that a tag is looked up for; None takes a file's
             own.
-        epochs: How many to fine-tune for, at least 2.
+        epochs: How many to fine-tune for, at least 1.
         say: Called with a line before each step.
         verbose: As for `fit`.
 
@@ -135,7 +132,7 @@ def quickstart(
 
     with clock.step("export", "Exporting for phones, with weights of 8 bits"):
         files = [root / "osnet-float32.tflite", root / "osnet-int8.tflite"]
-        calibration = _spread([image.path for image in people.train], _MOST_CALIBRATED)
+        calibration = [image.path for image in people.train]
         export_tflite(after.network, files[0], pictures=people)
         fidelity = export_tflite(
             after.network, files[1], quantization="int8", calibration=calibration, pictures=people
@@ -183,12 +180,6 @@ def _counted(people: ReidDataset) -> str:
 def _figures(found: Found) -> str:
     ranking = found.ranking
     return f"rank-1 {ranking.rank(1):.1%}, mAP {ranking.mean_average_precision:.1%}"
-
-
-def _spread(items: Sequence[Path], most: int) -> list[Path]:
-    """All items, or `most` of them evenly chosen."""
-    places = np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int)
-    return [items[place] for place in places]
 
 
 class _Clock:

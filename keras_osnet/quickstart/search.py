@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.data import ReidDataset
+from keras_osnet.data.datasets import ranking_labels
 from keras_osnet.evaluation import RankingResult, evaluate_ranking, pairwise_distances
 from keras_osnet.models import embed_images
-
-Labels = tuple[NDArray, NDArray, NDArray | None, NDArray | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +38,5 @@ def find(network: keras.Model, people: ReidDataset) -> Found:
         embed_images(network, [image.path for image in side]).vectors for side in sides
     )
     distances = pairwise_distances(query, gallery, metric="cosine")
-    ranking = evaluate_ranking(distances, *labels(people))
+    ranking = evaluate_ranking(distances, *ranking_labels(people.query, people.gallery))
     return Found(network, query, gallery, distances, ranking)
-
-
-def labels(people: ReidDataset) -> Labels:
-    """Identities of queries and gallery, and their cameras if all are known."""
-    sides = (people.query, people.gallery)
-    query, gallery = (np.array([image.identity for image in side]) for side in sides)
-    if any(image.camera is None for side in sides for image in side):
-        return query, gallery, None, None
-    cameras = [np.array([image.camera for image in side]) for side in sides]
-    return query, gallery, cameras[0], cameras[1]

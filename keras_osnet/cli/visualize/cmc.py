@@ -9,12 +9,7 @@ from keras_osnet.cli import options
 from keras_osnet.cli.people import PeopleSource
 from keras_osnet.cli.retrieval_task import retrieval_task
 from keras_osnet.cli.visualize import figure
-from keras_osnet.cli.visualize.retrieval import (
-    cameras_of,
-    embed_sides,
-    several_weights,
-    task_options,
-)
+from keras_osnet.cli.visualize.retrieval import embed_sides, several_weights, task_options
 
 
 @click.command("cmc")
@@ -56,6 +51,7 @@ def command(
     keras-osnet visualize cmc --data DIR --weights A --weights B -o cmc.pdf
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     sides = retrieval_task(source, False, query_camera, query, gallery).splits[0]
+    from keras_osnet.data.datasets import ranking_labels
     from keras_osnet.evaluation import evaluate_features
 
     results = {}
@@ -66,9 +62,7 @@ def command(
         results[Path(each).name] = evaluate_features(
             queries.vectors,
             found.vectors,
-            queries.ids,
-            found.ids,
-            *cameras_of(queries, found),
+            *ranking_labels(queries.people, found.people),
             metric=metric,
             max_rank=max_rank,
         )

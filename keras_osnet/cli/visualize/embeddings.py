@@ -57,7 +57,8 @@ def command(
         size=size,
         batch_size=batch_size,
     )
+    from keras_osnet.data import identity_array
     from keras_osnet.visualize import embedding_map, plot_embeddings
 
     points = embedding_map(embedded.vectors, metric=metric)
-    figure.write(plot_embeddings(points, embedded.ids), output)
+    figure.write(plot_embeddings(points, identity_array(embedded.people)), output)

@@ -80,10 +80,7 @@ def command(
             model, _ = checkpoint.build(size=size, include_preprocessing=True)
     else:
         model = load_embedder(weights, width=width, variant=variant, size=size)
-        embedded = embed_images(model, [reference])
-        if embedded.unreadable:
-            raise embedded.unreadable[0]
-        goal = {"references": embedded.vectors[0]}
+        goal = {"references": embed_images(model, [reference]).vectors[0]}
     functions: dict[str, Any] = {
         "grad-cam": grad_cam,
         "score-cam": score_cam,

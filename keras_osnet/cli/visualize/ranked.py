@@ -9,7 +9,7 @@ from keras_osnet.cli import options
 from keras_osnet.cli.people import PeopleSource
 from keras_osnet.cli.retrieval_task import retrieval_task
 from keras_osnet.cli.visualize import figure
-from keras_osnet.cli.visualize.retrieval import cameras_of, embed_sides, task_options
+from keras_osnet.cli.visualize.retrieval import embed_sides, task_options
 
 
 @click.command("ranked")
@@ -63,6 +63,7 @@ def command(
     queries, found = embed_sides(
         sides, weights, width=width, variant=variant, size=size, batch_size=batch_size
     )
+    from keras_osnet.data.datasets import ranking_labels
     from keras_osnet.evaluation import pairwise_distances
     from keras_osnet.visualize import plot_ranked_lists
     from keras_osnet.visualize.ranked_lists import evenly_spaced
@@ -72,9 +73,7 @@ def command(
         queries.people,
         found.people,
         pairwise_distances(queries.vectors, found.vectors, metric),
-        queries.ids,
-        found.ids,
-        *cameras_of(queries, found),
+        *ranking_labels(queries.people, found.people),
         queries=chosen,
         top=top,
     )

@@ -37,17 +37,6 @@ class Embedded:
     people: "list[PersonImage]"
     vectors: "NDArray[Any]"
 
-    @property
-    def ids(self) -> list[int]:
-        """Whom the pictures show."""
-        return [person.identity for person in self.people]
-
-    @property
-    def cameras(self) -> list[int] | None:
-        """Which cameras took them; None if that is not known of every one."""
-        cameras = [person.camera for person in self.people if person.camera is not None]
-        return cameras if len(cameras) == len(self.people) else None
-
 
 def task_options(command: _Command) -> _Command:
     """Give a command --data and what goes with it, --query-camera, --query and --gallery."""
@@ -106,10 +95,3 @@ def embed_sides(
         Embedded(whole.people[:count], whole.vectors[:count]),
         Embedded(whole.people[count:], whole.vectors[count:]),
     )
-
-
-def cameras_of(query: Embedded, gallery: Embedded) -> tuple[list[int] | None, list[int] | None]:
-    """The cameras of both sides, as rankings take them: of both or of neither."""
-    if query.cameras is None or gallery.cameras is None:
-        return None, None
-    return query.cameras, gallery.cameras

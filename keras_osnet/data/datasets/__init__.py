@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ReidDataset,
         camera_array,
         identity_array,
+        ranking_labels,
     )
     from keras_osnet.data.datasets.held_out import split_by_identity, split_queries
     from keras_osnet.data.datasets.own import identity_folders, read_people
@@ -45,6 +46,7 @@ HOMES = {
     "dataset_info": "keras_osnet.data.datasets.published",
     "extract_cuhk03": "keras_osnet.data.datasets.cuhk03_archive",
     "identity_array": "keras_osnet.data.datasets.dataset",
+    "ranking_labels": "keras_osnet.data.datasets.dataset",
     "identity_folders": "keras_osnet.data.datasets.own",
     "list_datasets": "keras_osnet.data.datasets.published",
     "mix": "keras_osnet.data.datasets.combine",

@@ -195,3 +195,21 @@ def camera_array(images: Sequence[PersonImage]) -> NDArray[np.int64] | None:
     """
     cameras = [image.camera for image in images if image.camera is not None]
     return np.array(cameras, np.int64) if len(cameras) == len(images) else None
+
+
+def ranking_labels(
+    query: Sequence[PersonImage], gallery: Sequence[PersonImage]
+) -> tuple[
+    NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64] | None
+]:
+    """What a ranking needs to know of queries and gallery, in the order that it takes it.
+
+    Returns:
+        Identities of the queries and of the gallery; then their cameras, or None twice: one camera
+        that is not known makes the rule of the same camera impossible to apply.
+    """
+    identities = identity_array(query), identity_array(gallery)
+    cameras = camera_array(query), camera_array(gallery)
+    if cameras[0] is None or cameras[1] is None:
+        return *identities, None, None
+    return *identities, *cameras
