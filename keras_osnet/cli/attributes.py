@@ -1,7 +1,7 @@
 """`keras-osnet attributes`: how well attributes of people are recognised."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -33,40 +33,57 @@ _MEASURES = {
 """Names in the report, and in `keras_osnet.evaluation.AttributeResult`."""
 
 
+_Command = TypeVar("_Command", bound=Any)
+
+
+def task_options(command: _Command) -> _Command:
+    """Give a command the pictures, their attributes and the network that recognises them."""
+    for option in reversed(
+        (
+            click.option(
+                "--data",
+                type=people.DATA,
+                required=True,
+                metavar="PATH",
+                help="A table (.csv, .parquet) of pictures and attributes. With --dataset, the "
+                "folder it is in.",
+            ),
+            click.option(
+                "--dataset", metavar="NAME", help="Published dataset that --data holds: pa100k."
+            ),
+            people.no_check,
+            click.option(
+                "--weights",
+                required=True,
+                metavar="FILE",
+                help="An attribute model: .keras, .safetensors, .pth, or "
+                "hf://owner/repo[/file][@revision].",
+            ),
+            options.width,
+            options.variant,
+            click.option(
+                "--part",
+                type=click.Choice(["test", "validation", "train"]),
+                default="test",
+                show_default=True,
+                help="Which pictures.",
+            ),
+            click.option(
+                "--threshold",
+                type=float,
+                default=0.5,
+                metavar="P",
+                show_default=True,
+                help="Probability from which on an attribute is predicted.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("attributes")
-@click.option(
-    "--data",
-    type=people.DATA,
-    required=True,
-    metavar="PATH",
-    help="A table (.csv, .parquet) of pictures and attributes. With --dataset, the folder it is "
-    "in.",
-)
-@click.option("--dataset", metavar="NAME", help="Published dataset that --data holds: pa100k.")
-@people.no_check
-@click.option(
-    "--weights",
-    required=True,
-    metavar="FILE",
-    help="An attribute model: .keras, .safetensors, .pth, or hf://owner/repo[/file][@revision].",
-)
-@options.width
-@options.variant
-@click.option(
-    "--part",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="Which pictures.",
-)
-@click.option(
-    "--threshold",
-    type=float,
-    default=0.5,
-    metavar="P",
-    show_default=True,
-    help="Probability from which on an attribute is predicted.",
-)
+@task_options
 @options.input_size
 @options.batch_size
 @options.as_json

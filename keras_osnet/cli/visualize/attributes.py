@@ -4,40 +4,13 @@ from pathlib import Path
 
 import click
 
-from keras_osnet.cli import options, people
-from keras_osnet.cli.attributes import load_attribute_model, read_attributes
+from keras_osnet.cli import options
+from keras_osnet.cli.attributes import load_attribute_model, read_attributes, task_options
 from keras_osnet.cli.visualize import figure
 
 
 @click.command("attributes")
-@click.option(
-    "--data",
-    type=people.DATA,
-    required=True,
-    metavar="PATH",
-    help="A table (.csv, .parquet) of pictures and attributes. With --dataset, the folder it is "
-    "in.",
-)
-@click.option("--dataset", metavar="NAME", help="Published dataset that --data holds: pa100k.")
-@people.no_check
-@click.option("--weights", required=True, metavar="FILE", help="An attribute model.")
-@options.width
-@options.variant
-@click.option(
-    "--part",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="Which pictures.",
-)
-@click.option(
-    "--threshold",
-    type=float,
-    default=0.5,
-    metavar="P",
-    show_default=True,
-    help="Probability from which on an attribute is predicted.",
-)
+@task_options
 @options.input_size
 @figure.show(8)
 @figure.output
