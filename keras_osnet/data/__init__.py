@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         list_datasets,
         mix,
         people_from_table,
+        ranking_labels,
         read_dataset,
         read_people,
         read_splits,
