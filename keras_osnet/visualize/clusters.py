@@ -146,7 +146,9 @@ def plot_gate_clusters(images: Any, clusters: GateClusters, *, top: int = 15) ->
         _sheet.write(figure, _sheet.MARGIN, y + _HEIGHT / 2 + 0.09, count, ha="left", **above)
         place = _sheet.MARGIN + _LABEL, y
         bars = _draw_bars(figure, place, deviations[cluster])
-        bars.set_xlim(-limit, limit)
+        # One tick on either side of 0: more would run into each other.
+        tick = float(f"{0.7 * limit:.1g}")
+        bars.set(xlim=(-limit, limit), xticks=(-tick, tick))
         if cluster < len(rows) - 1:
             bars.set_xticklabels([])
         for column, picture in enumerate(row):
@@ -183,7 +185,6 @@ def _draw_bars(figure: "Figure", place: tuple[float, float], values: NDArray) ->
     bars.axvline(0, color=_sheet.GREY, linewidth=0.8)
     bars.spines["left"].set_visible(False)
     bars.set(ylim=(len(values) + 0.5, 0.5), yticks=streams)
-    bars.locator_params(axis="x", nbins=2, symmetric=True)
     bars.grid(False, axis="y")
     bars.tick_params(length=0)
     return bars

@@ -1,8 +1,9 @@
 """How a training went: its metrics, epoch by epoch."""
 
 import csv
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ _METRICS = "metrics.csv"
 _VALIDATION = "val_"
 _EPOCH = "epoch"
 _WIDTH, _HEIGHT, _GAP, _HEADER = 2.7, 1.8, 0.55, 0.3
+_LINE, _LETTER = 0.55, 0.065
+"""Inches in the legend: of a line with the space around it, and of a letter, on average."""
 
 
 def plot_training(training: Any) -> "Figure":
@@ -54,10 +57,13 @@ def plot_training(training: Any) -> "Figure":
     columns = min(len(names), 2 if len(names) == 4 else 3)
     rows = -(-len(names) // columns)
     step = _HEADER + _HEIGHT + 0.35
-    figure = _sheet.sheet(
-        0.6 + columns * (_WIDTH + _GAP) - _GAP + _sheet.MARGIN,
-        _sheet.MARGIN + rows * step + 0.15 + (0.3 if _has_legend(runs) else 0),
-    )
+    width = 0.6 + columns * (_WIDTH + _GAP) - _GAP + _sheet.MARGIN
+    height = _sheet.MARGIN + rows * step + 0.15
+    entries = _legend_entries(runs)
+    if entries:
+        side_by_side = _legend_columns(entries, width)
+        height += 0.14 + 0.16 * -(-len(entries) // side_by_side)
+    figure = _sheet.sheet(width, height)
     for index, name in enumerate(names):
         row, column = divmod(index, columns)
         place = 0.6 + column * (_WIDTH + _GAP), _sheet.MARGIN + _HEADER + row * step
@@ -70,8 +76,8 @@ def plot_training(training: Any) -> "Figure":
         plot.locator_params(axis="x", integer=True)
         if index + columns >= len(names):
             plot.set_xlabel("epoch", fontsize=_sheet.TEXT, color=_sheet.INK)
-    if _has_legend(runs):
-        _write_legend(figure, runs)
+    if entries:
+        _write_legend(figure, entries, side_by_side)
     return figure
 
 
@@ -110,6 +116,10 @@ def _metrics(training: Any) -> dict[str, NDArray[np.float64]]:
 
 def _from_csv(path: Path) -> dict[str, NDArray[np.float64]]:
     file = path / _METRICS if path.is_dir() else path
+    if path.is_dir() and not file.is_file():
+        raise FileNotFoundError(
+            f"`training` as a folder must be a run's, with {_METRICS} in it. Received: {path}"
+        )
     with file.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     if not rows or _EPOCH not in rows[0]:
@@ -142,31 +152,33 @@ def _draw(plot: Any, run: dict[str, NDArray], name: str, title: str, colour: str
         )
 
 
-def _has_legend(runs: dict[str, dict[str, NDArray]]) -> bool:
-    return len(runs) > 1 or any(
-        name.startswith(_VALIDATION) for run in runs.values() for name in run
-    )
+def _legend_entries(runs: dict[str, dict[str, NDArray]]) -> list[tuple[str, str, str]]:
+    """Label, colour and style of each line of the legend; none where nothing is to tell apart."""
+    entries = []
+    if len(runs) > 1:
+        colours = itertools.cycle(_sheet.COLOURS)
+        entries += [(title, colour, "-") for title, colour in zip(runs, colours, strict=False)]
+    if any(name.startswith(_VALIDATION) for run in runs.values() for name in run):
+        entries += [("training", _sheet.GREY, "-"), ("validation", _sheet.GREY, "--")]
+    return entries
 
 
-def _write_legend(figure: "Figure", runs: dict[str, dict[str, NDArray]]) -> None:
+def _legend_columns(entries: Sequence[tuple[str, str, str]], width: float) -> int:
+    """How many entries fit side by side into so many inches."""
+    longest = max(len(label) for label, _, _ in entries)
+    return max(1, min(len(entries), int(width / (_LINE + _LETTER * longest))))
+
+
+def _write_legend(figure: "Figure", entries: Sequence[tuple[str, str, str]], columns: int) -> None:
     from matplotlib.lines import Line2D
 
-    handles: list[Any] = []
-    styles: Any = (("-", "training"), ("--", "validation"))
-    if len(runs) > 1:
-        handles += [
-            Line2D([], [], color=_sheet.COLOURS[number % len(_sheet.COLOURS)], label=title)
-            for number, title in enumerate(runs)
-        ]
-    if any(name.startswith(_VALIDATION) for run in runs.values() for name in run):
-        handles += [
-            Line2D([], [], color=_sheet.GREY, linestyle=style, label=label)
-            for style, label in styles
-        ]
     figure.legend(
-        handles=handles,
+        handles=[
+            Line2D([], [], color=colour, linestyle=style, label=label)
+            for label, colour, style in entries
+        ],
         loc="lower center",
-        ncols=len(handles),
+        ncols=columns,
         fontsize=_sheet.SMALL,
         frameon=False,
         borderaxespad=0.2,

@@ -130,6 +130,7 @@ def test_gate_clusters():
     bars = [plot for plot in figure.axes if not plot.images]
     means = gates.mean(axis=(0, 2))
     for cluster, plot in enumerate(bars):
+        assert len(plot.get_xticks()) == 2  # of more, the labels run into each other
         expected = gates[clusters.labels == cluster].mean(axis=(0, 2)) - means
         widths = [patch.get_width() for patch in plot.patches]
         np.testing.assert_allclose(widths, expected, atol=1e-6)
@@ -268,6 +269,18 @@ def test_training_of_several_with_gaps(tmp_path):
     assert figure.axes[1].lines[0].get_xdata().tolist() == [2]
     assert [text.get_text() for text in figure.legends[0].texts] == ["first", "second"]
     assert len(figure.axes[0].lines) == 2
+
+
+def test_the_legend_of_many_trainings_is_not_cut_off():
+    runs = {f"a/long/path/to/a/run/of/mine/seed-{n}": {"loss": [2.0, 1.0]} for n in range(7)}
+    for training in (runs, dict(list(runs.items())[:2])):
+        figure = plot_training(training)
+        figure.draw_without_rendering()
+        drawn = figure.legends[0].get_window_extent()
+        assert drawn.x0 >= 0
+        assert drawn.x1 <= figure.bbox.x1
+        (plot,) = figure.axes
+        assert drawn.y1 <= plot.xaxis.label.get_window_extent().y0
 
 
 def test_training_refuses(tmp_path):
