@@ -8,6 +8,7 @@ import pytest
 import keras_osnet
 from keras_osnet.cli.embedder import load_embedder
 from keras_osnet.cli.visualize import _KINDS
+from keras_osnet.cli.visualize.figure import titles
 
 SMALL = ("--size", 64, 32)
 
@@ -58,6 +59,36 @@ def test_several_networks_side_by_side(run, people, checkpoint, output):
     assert output.exists()
 
 
+def test_trainings_whose_files_have_the_same_name_are_told_apart(
+    run, people, checkpoint, output, tmp_path
+):
+    both = []
+    for name in ("warm", "cold"):
+        file = tmp_path / name / "seed-0" / "best.pth"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(checkpoint.read_bytes())
+        both += ["--weights", file]
+    svg = output.with_suffix(".svg")
+    for kind in (("activations", people, "--show", 1), ("cmc", "--data", people)):
+        run("visualize", *kind, *both, *SMALL, "-o", svg)
+        text = svg.read_text("utf-8")
+        assert "warm/seed-0/best.pth" in text
+        assert "cold/seed-0/best.pth" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["msmt17", "runs/a/best.keras"], ["msmt17", "best.keras"]),
+        (["runs/a/best.keras", "runs/b/best.keras"], ["a/best.keras", "b/best.keras"]),
+        (["best.keras", "a/best.keras"], ["best.keras", "a/best.keras"]),
+        (["msmt17", "msmt17"], ["msmt17", "msmt17"]),
+    ],
+)
+def test_titles(given, expected):
+    assert titles(given) == expected
+
+
 def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output):
     common = ("--weights", checkpoint, *SMALL, "-o", output)
     result = run("visualize", "ranked", "--data", damaged, *common)
@@ -78,6 +109,11 @@ def test_explanations(run, people, checkpoint, output, goal):
         *methods, "-o", output,
     )  # fmt: skip
     check_written(result, output)
+
+
+def test_an_embedding_is_explained_by_a_reference(run, people, output):
+    arguments = ("--weights", "synthetic", "--width", 0.25, *SMALL, "-o", output)
+    assert "give --reference FILE" in run("visualize", "explain", people, *arguments, code=2).stderr
 
 
 def test_attributes(run, people, output, tmp_path):

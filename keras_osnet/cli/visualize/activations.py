@@ -51,7 +51,7 @@ def command(
     from keras_osnet.visualize import activation_maps, intermediates, plot_maps
 
     maps = {
-        Path(each).name: activation_maps(intermediates(model, files, [layer])[layer])
-        for each, model in models.items()
+        title: activation_maps(intermediates(models[each], files, [layer])[layer])
+        for title, each in zip(figure.titles(weights), weights, strict=True)
     }
     figure.write(plot_maps(files, maps), output)

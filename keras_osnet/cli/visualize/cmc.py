@@ -55,11 +55,11 @@ def command(
     from keras_osnet.evaluation import evaluate_features
 
     results = {}
-    for each in weights:
+    for title, each in zip(figure.titles(weights), weights, strict=True):
         queries, found = embed_sides(
             sides, each, width=width, variant=variant, size=size, batch_size=batch_size
         )
-        results[Path(each).name] = evaluate_features(
+        results[title] = evaluate_features(
             queries.vectors,
             found.vectors,
             *ranking_labels(queries.people, found.people),

@@ -71,6 +71,7 @@ def command(
     files = figure.evenly(figure.listed(paths), show)
     import_keras()
     from keras_osnet.models import embed_images, open_checkpoint
+    from keras_osnet.models.headless import ends_in_classifier
     from keras_osnet.visualize import grad_cam, plot_maps, saliency_maps, score_cam
 
     goal: dict[str, Any] = {"classes": class_index}
@@ -78,6 +79,11 @@ def command(
         with waiting(f"Loading {weights} …"):
             checkpoint = open_checkpoint(weights, width=width, variant=variant)
             model, _ = checkpoint.build(size=size, include_preprocessing=True)
+        if not ends_in_classifier(model):
+            raise click.UsageError(
+                "These weights have no classifier to explain: give --reference FILE, a picture "
+                f"that the others are compared with. Received: --weights {weights}"
+            )
     else:
         model = load_embedder(weights, width=width, variant=variant, size=size)
         goal = {"references": embed_images(model, [reference]).vectors[0]}

@@ -1,5 +1,6 @@
 """What the commands that draw have in common: pictures in, a figure out."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,22 @@ def evenly(files: Sequence[Path], most: int) -> list[Path]:
     from keras_osnet.visualize.ranked_lists import evenly_spaced
 
     return [files[index] for index in evenly_spaced(len(files), most)]
+
+
+def titles(given: Sequence[str]) -> list[str]:
+    """Return what tells files and tags apart: their names, or more of their paths if two share one.
+
+    Every training ends in a file of the same name, in a folder of its own.
+    """
+    different = list(dict.fromkeys(given))
+    parts = {each: Path(each).parts for each in different}
+    shown = {each: parts[each][-1:] for each in different}
+    if len(set(shown.values())) < len(different):
+        # The names alone are not in the common beginning, so that something is left of each.
+        levels = zip(*(each[:-1] for each in parts.values()), strict=False)
+        same = sum(1 for _ in itertools.takewhile(lambda level: len(set(level)) == 1, levels))
+        shown = {each: parts[each][same:] for each in different}
+    return [str(Path(*shown[each])) for each in given]
 
 
 def write(figure: "Figure", path: Path) -> None:

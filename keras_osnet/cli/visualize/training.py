@@ -24,7 +24,7 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
     from keras_osnet.visualize import plot_training
 
     found = [seed for run in runs for seed in _seeds(run)]
-    several = {str(each): each for each in found}
+    several = dict(zip(figure.titles([str(each) for each in found]), found, strict=True))
     figure.write(plot_training(several if len(several) > 1 else found[0]), output)
 
 
