@@ -1,5 +1,6 @@
 """Importing Keras quietly, or saying what to install."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -25,6 +26,9 @@ def import_keras() -> None:
             import keras  # noqa: F401
         except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND is none it knows
             raise ImportError(_what_to_install(error)) from error
+    if quiet:
+        # Its Python side warns of every model that is run after a few others.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _what_to_install(error: Exception) -> str:

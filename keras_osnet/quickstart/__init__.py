@@ -1,6 +1,7 @@
 """From nothing to a tested, exported network in a few minutes, and a page that shows it.
 
 journey   the steps, one after the other
+people    a user's own people
 search    what a network finds
 figures   the pictures of the page
 report    the page

@@ -14,12 +14,12 @@ from keras_osnet.checks import positive_integer
 from keras_osnet.data import (
     PersonImage,
     ReidDataset,
-    read_people,
     split_by_identity,
     write_synthetic_people,
 )
 from keras_osnet.deploy import FidelityReport, export_tflite
 from keras_osnet.models import open_checkpoint
+from keras_osnet.quickstart.people import own_people
 from keras_osnet.quickstart.report import write_report
 from keras_osnet.quickstart.search import Found, find
 from keras_osnet.runtime import EngineSpeed, measure_engines
@@ -82,12 +82,14 @@ def quickstart(
     """Find people, learn to find them better, export the network, and write a page about it.
 
     Without `data` and with the weights that come with the package nothing is downloaded. Half of
-    the people are trained on and the others tested on, whom the network has not seen; their
-    cameras are the same. An interrupted call goes on where it was.
+    the people are trained on and the others tested on, whom the network has not seen, unless a
+    table says who is tested on; their cameras are the same. An interrupted call goes on where it
+    was.
 
     Args:
         folder: Where everything goes; made if it does not exist.
-        data: People of your own, as `keras_osnet.data.read_people` reads them; None draws some.
+        data: People of your own, four or more, as `keras_osnet.data.read_people` reads them; None
+            draws some. Pictures that cannot be read are left out with a warning.
         weights: What to start from: a tag, a file, or `"hf://owner/repo[/file][@revision]"`.
         width: Width multiplier of the network that a tag is looked up for; None takes a file's
             own.
@@ -109,11 +111,11 @@ def quickstart(
     positive_integer("epochs", epochs)
     checkpoint = open_checkpoint(weights, width=width)
     root = Path(folder)
-    root.mkdir(parents=True, exist_ok=True)
     clock = _Clock(say)
 
     with clock.step("people", "Drawing people" if data is None else f"Reading {data}"):
         people = _people(root, data)
+    root.mkdir(parents=True, exist_ok=True)
     size = DRAWN_SIZE if data is None else checkpoint.embedding_size
     network = checkpoint.build(head="embedding", size=size, include_preprocessing=True)[0]
     untouched = keras.models.clone_model(network)
@@ -160,8 +162,7 @@ def quickstart(
 
 def _people(root: Path, data: str | os.PathLike[str] | None) -> ReidDataset:
     if data is not None:
-        found = read_people(data)
-        return split_by_identity(found.train, 0.5, name=found.name)
+        return own_people(data)
     images: list[PersonImage] = write_synthetic_people(
         root / "people", DRAWN_PEOPLE, CAMERAS, VIEWS, size=DRAWN_SIZE, seed=WORLD
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_osnet import __version__, optional
 from keras_osnet.atomic import atomic_path
+from keras_osnet.data.datasets.dataset import camera_array
 from keras_osnet.quickstart.figures import figures
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def write_report(journey: "Journey", path: str | os.PathLike[str]) -> None:
     page = environment.get_template(_TEMPLATE).render(
         journey=journey,
         counts=journey.dataset.counts,
+        with_cameras=camera_array(journey.dataset.everything) is not None,
         pictures={name: _embedded(figure) for name, figure in figures(journey).items()},
         fidelity=journey.fidelity.table(),
         speeds=[_speed(speed) for speed in journey.speeds],

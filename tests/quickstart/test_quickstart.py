@@ -1,6 +1,8 @@
 """The quickstart from its first step to its page, on few people."""
 
 import re
+import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import keras
@@ -9,7 +11,9 @@ from click.testing import CliRunner
 
 from keras_osnet import optional
 from keras_osnet.cli.application import application
-from keras_osnet.quickstart import journey, quickstart
+from keras_osnet.data import write_synthetic_people
+from keras_osnet.quickstart import journey, quickstart, write_report
+from keras_osnet.quickstart.people import own_people
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"
@@ -81,6 +85,17 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     assert all(source.startswith("data:") for source in page.fetched)  # nothing from elsewhere
     assert f"{100 * made.after.ranking.rank(1):.1f} %" in text
     assert f"{made.fidelity.size_bytes / 1000:.0f} kB" in text
+    assert "under the other cameras" in text
+    assert "with so few, take the figures for a hint" in text
+
+    unknown = {
+        side: tuple(replace(image, camera=None) for image in getattr(made.dataset, side))
+        for side in ("train", "query", "gallery")
+    }
+    write_report(replace(made, dataset=replace(made.dataset, **unknown)), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert "cameras of these pictures are not known" in text
+    assert "under the other cameras" not in text
 
 
 def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeypatch):
@@ -113,3 +128,63 @@ def test_a_folder_of_something_else_stays_as_it_is(tmp_path):
     with pytest.raises(FileExistsError, match="Received"):
         quickstart(tmp_path, say=lambda _: None)
     assert [path.name for path in tmp_path.rglob("*")] == ["people", "mine.txt"]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder with a sub-folder for each of six people, three pictures of each."""
+    drawn = write_synthetic_people(tmp_path / "drawn", 6, cameras=1, views=3, size=(32, 16))
+    for number, image in enumerate(drawn):
+        place = tmp_path / "own" / f"person {image.identity}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        image.path.rename(place)
+    return tmp_path / "own"
+
+
+def test_own_people_without_what_cannot_be_read(own):
+    broken = sorted(own.rglob("*.png"))[0]
+    broken.write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match=rf"1 of 18 pictures cannot be read.*{broken.name}"):
+        people = own_people(own)
+    assert people.counts["train_identities"] == people.counts["query_identities"] == 3
+    assert broken not in [image.path for image in people.everything]
+    assert len(people.everything) == 17
+
+
+def test_distractors_are_nobody(tmp_path):
+    drawn = write_synthetic_people(tmp_path, 6, cameras=2, views=2, size=(32, 16))
+    for image in drawn:
+        if image.identity == 6:
+            image.path.rename(tmp_path / f"0000{image.path.name[4:]}")
+    people = own_people(tmp_path)
+    assert {image.identity for image in people.everything} == {1, 2, 3, 4, 5}
+
+
+def test_a_table_says_who_is_tested_on(tmp_path):
+    drawn = write_synthetic_people(tmp_path, 4, cameras=2, views=1, size=(32, 16))
+    parts = {1: "train", 2: "train", 3: "", 4: ""}
+    sides = {1: "query", 2: "gallery"}
+    rows = [
+        f"{image.path.name},{image.identity},{image.camera},"
+        f"{parts[image.identity] or sides[image.camera]}"
+        for image in drawn
+    ]
+    table = tmp_path / "people.csv"
+    table.write_text("\n".join(["path,identity,camera,split", *rows]))
+    people = own_people(table)
+    assert {image.identity for image in people.train} == {1, 2}
+    assert {image.identity for image in people.query} == {3, 4}
+    table.write_text("\n".join(["path,identity,camera,split", *rows[2:]]))
+    with pytest.raises(ValueError, match=r"at least 2 people to train on.*Received: 1"):
+        own_people(table)
+
+
+def test_too_few_people_are_refused_before_any_work(own, tmp_path):
+    for person in sorted(own.iterdir())[3:]:
+        shutil.rmtree(person)
+    arguments = ["quickstart", "--data", str(own), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(application, arguments)
+    assert result.exit_code == 1
+    assert "`data` must show at least 4 people" in result.output
+    assert "Received: 3" in result.output
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,62 @@
+"""The people of the quickstart when they are a user's own."""
+
+import os
+import warnings
+from collections.abc import Sequence
+
+from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
+from keras_osnet.data.images import load_images
+
+_FEWEST = 2
+"""People on each side: one alone is told from nobody, and found every time."""
+
+_CHUNK = 256
+_SMALL = (8, 4)
+"""Size at which pictures are read to see whether they can be."""
+
+
+def own_people(data: str | os.PathLike[str]) -> ReidDataset:
+    """Read people and hold half of them out, unless a table says who is tested on.
+
+    Distractors and pictures that cannot be read are left out, of the latter with a warning: now,
+    and not after minutes of work.
+
+    Raises:
+        ValueError: As for `keras_osnet.data.read_people`, or there are too few people.
+        OSError: The data cannot be read.
+    """
+    found = read_people(data)
+    train = _readable([image for image in found.train if not image.distractor])
+    query, gallery = _readable(found.query), _readable(found.gallery)
+    if query and gallery:
+        people = ReidDataset(found.name, tuple(train), query=tuple(query), gallery=tuple(gallery))
+    else:
+        _check_count(train, 2 * _FEWEST, "half of them are trained on and the others tested on")
+        return split_by_identity(train, 0.5, name=found.name)
+    _check_count(people.train, _FEWEST, "they are told apart in training", " to train on")
+    _check_count(people.query, _FEWEST, "they are told apart in the test", " to look for")
+    return people
+
+
+def _readable(images: Sequence[PersonImage]) -> list[PersonImage]:
+    """Those of the pictures that can be read."""
+    broken = []
+    for start in range(0, len(images), _CHUNK):
+        paths = [image.path for image in images[start : start + _CHUNK]]
+        broken += load_images(paths, _SMALL).unreadable
+    if broken:
+        warnings.warn(
+            f"{len(broken)} of {len(images)} pictures cannot be read and are left out, the first: "
+            f"{broken[0].path}: {broken[0].reason}",
+            stacklevel=3,
+        )
+    gone = {error.path for error in broken}
+    return [image for image in images if image.path not in gone]
+
+
+def _check_count(images: Sequence[PersonImage], least: int, why: str, what: str = "") -> None:
+    count = len({image.identity for image in images})
+    if count < least:
+        raise ValueError(
+            f"`data` must show at least {least} people{what}, as {why}. Received: {count}"
+        )
