@@ -42,11 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Turns that every engine takes.",
 )
-@click.option(
-    "--takes",
-    type=click.Choice(["pixels", "normalized"]),
-    help="What a file takes that was not written by keras-osnet.",
-)
+@options.takes
 @options.as_json
 def command(
     files: Sequence[Path],
@@ -71,6 +67,10 @@ def command(
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     if bool(files) == bool(weights):
         raise click.UsageError("Name FILES to measure, or a model to export with --weights.")
+    if files and (width is not None or variant is not None):
+        raise click.UsageError("--width and --variant are for --weights, not for exported files.")
+    if weights and takes is not None:
+        raise click.UsageError("--takes is for exported files, not for --weights.")
     from keras_osnet.runtime import measure_engines
     from keras_osnet.runtime.speed import count_turns
 

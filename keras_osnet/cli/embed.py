@@ -27,9 +27,7 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
     """Refuse what could not be written before hours of work rather than after."""
     if output.suffix != ".npz":
         raise click.BadParameter(f"must end in .npz. Received: {output}")
-    if not output.parent.is_dir():
-        raise click.BadParameter(f"must be in a folder that exists. Received: {output}")
-    return output
+    return options.writable(output)
 
 
 @click.command("embed")
@@ -60,6 +58,7 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
 @options.width
 @options.variant
 @options.input_size
+@options.takes
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -90,6 +89,7 @@ def command(
     width: float | None,
     variant: str | None,
     size: tuple[int, int] | None,
+    takes: str | None,
     batch_size: int | None,
     engine: str,
     flip: bool,
@@ -115,8 +115,10 @@ def command(
             raise click.UsageError("--width and --variant are for weights, not for exported files.")
         from keras_osnet.runtime import Embedder
 
-        embedder: Any = Embedder(weights, engine=engine, size=size)
+        embedder: Any = Embedder(weights, engine=engine, size=size, takes=takes)
     else:
+        if takes is not None:
+            raise click.UsageError("--takes is for exported files, not for weights.")
         for each in ("onnxruntime", "openvino"):
             _refuse(each, engine, "runs exported files; `keras-osnet export` writes them")
         unit = not raw

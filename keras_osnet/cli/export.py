@@ -15,7 +15,7 @@ from keras_osnet.cli.retrieval_task import retrieval_task
 if TYPE_CHECKING:
     import keras
 
-_FOLDER = click.Path(exists=True, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _SUFFIXES = (".tflite", ".onnx", ".xml")
 _ANY = "any"
 
@@ -23,9 +23,7 @@ _ANY = "any"
 def _checked_destination(_: click.Context, __: click.Parameter, destination: Path) -> Path:
     if destination.suffix not in _SUFFIXES:
         raise click.BadParameter(f"must end in {', '.join(_SUFFIXES)}. Received: {destination}")
-    if not destination.parent.is_dir():
-        raise click.BadParameter(f"must be in a folder that exists. Received: {destination}")
-    return destination
+    return options.writable(destination)
 
 
 def _batch(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, int | None]:

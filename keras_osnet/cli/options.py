@@ -1,5 +1,7 @@
 """Options that several commands have."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import click
@@ -55,7 +57,30 @@ batch_size = click.option(
     help="Pictures that the network takes at once.",
 )
 
+takes = click.option(
+    "--takes",
+    type=click.Choice(["pixels", "normalized"]),
+    help="What an exported file takes that was not written by keras-osnet.",
+)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def writable(path: Path) -> Path:
+    """Return a file's path if its folder can be written to: better refused before work than after.
+
+    Raises:
+        click.BadParameter: There is no such folder, or it is not to be written to.
+    """
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"must be in a folder that exists. Received: {path}")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise click.BadParameter(
+            f"must be in a folder that can be written to: {error.strerror}. Received: {path}"
+        ) from error
+    return path
 
 
 def size(text: str, default: tuple[int, int] | None = (256, 128)) -> Any:

@@ -12,6 +12,7 @@ from keras_osnet.cli import application as module
 from keras_osnet.cli.application import application
 
 COMMANDS = [
+    "quickstart",
     "models",
     "weights",
     "info",
@@ -51,6 +52,18 @@ def test_help_lists_the_commands_and_their_purpose(run):
     assert "..." not in text.split("Commands:")[1]  # cut off
     assert run("-h").stdout == text
     assert run("--version").stdout == f"keras-osnet {keras_osnet.__version__}\n"
+
+
+def test_tensorflow_does_not_warn_of_every_model(monkeypatch):
+    warning = (
+        "from keras_osnet.cli.keras_import import import_keras\n"
+        "import_keras()\n"
+        "import tensorflow\n"
+        "tensorflow.get_logger().warning('retracing')"
+    )
+    for level, shown in (("3", False), ("0", True)):
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+        assert ("retracing" in in_fresh_python(warning).stderr) is shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -49,6 +49,13 @@ def test_nothing_or_too_much_to_measure(run, files):
         assert "Name FILES to measure, or a model to export with --weights" in error
 
 
+def test_options_of_the_other_kind(run, files):
+    error = run("benchmark", files[0], "--width", 0.25, code=2).stderr
+    assert "--width and --variant are for --weights" in error
+    error = run("benchmark", "--weights", "random", "--takes", "pixels", code=2).stderr
+    assert "--takes is for exported files" in error
+
+
 def test_files_that_cannot_be_measured(run, tmp_path):
     run("benchmark", tmp_path / "gone.tflite", code=2)
     (tmp_path / "model.tflite").write_bytes(b"hello")

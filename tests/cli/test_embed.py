@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -101,5 +103,17 @@ def test_usage_errors(run, people, checkpoint, output, tmp_path):
     assert "must end in .npz" in error
     error = run("embed", people, "-o", tmp_path / "no" / "v.npz", *weights, code=2).stderr
     assert "folder that exists" in error
+    assert (
+        "--takes is for exported"
+        in run("embed", people, "-o", output, *weights, "--takes", "pixels", code=2).stderr
+    )
     (tmp_path / "empty").mkdir()
     assert "no pictures" in run("embed", tmp_path / "empty", "-o", output, *weights, code=1).stderr
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that takes no files")
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(run, people, checkpoint):
+    error = run("embed", people, "-o", "/proc/v.npz", "--weights", checkpoint, code=2).stderr
+    assert "must be in a folder that can be written to" in error
+    error = run("export", checkpoint, "/proc/model.tflite", code=2).stderr
+    assert "must be in a folder that can be written to" in error

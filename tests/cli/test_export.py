@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -115,11 +116,26 @@ def test_usage_errors(run, checkpoint, people, tmp_path):
     assert "folder that exists" in error(tmp_path / "no" / "model.tflite")
     assert "needs --calibration" in error(path, "--quantization", "int8")
     assert "is for --quantization int8" in error(path, "--calibration", people)
+    file = sorted(people.glob("*.png"))[0]
+    assert "is a file" in error(path, "--quantization", "int8", "--calibration", file)
     assert "is for .tflite" in error(tmp_path / "m.onnx", "--quantization", "dynamic")
     assert "not both" in error(path, "--pictures", people, "--data", people)
     path.write_text("mine")
     assert "exists; give --force" in error(path, code=1)
     assert path.read_text() == "mine"
+
+
+def test_embed_is_told_what_a_file_of_others_takes(run, tflite, people, tmp_path):
+    """The error names what is to be said, and there is an option to say it with."""
+    path, _ = tflite
+    with zipfile.ZipFile(path) as archive:
+        model = path.read_bytes()[: min(each.header_offset for each in archive.infolist())]
+    stock, output = tmp_path / "stock.tflite", tmp_path / "vectors.npz"
+    stock.write_bytes(model)
+    arguments = ("embed", people, "-o", output, "--weights", stock)
+    assert 'takes="pixels"' in run(*arguments, code=1).stderr
+    run(*arguments, "--takes", "pixels")
+    assert np.load(output)["vectors"].shape == (12, 512)
 
 
 def test_usage_errors_of_embed(run, checkpoint, people, tmp_path):

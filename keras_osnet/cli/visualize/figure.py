@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keras_osnet.cli import options
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -17,9 +19,7 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
     """Refuse what could not be written before the work rather than after."""
     if output.suffix not in _FORMATS:
         raise click.BadParameter(f"must end in {', '.join(_FORMATS)}. Received: {output}")
-    if not output.parent.is_dir():
-        raise click.BadParameter(f"must be in a folder that exists. Received: {output}")
-    return output
+    return options.writable(output)
 
 
 output = click.option(
