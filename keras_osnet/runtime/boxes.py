@@ -32,7 +32,12 @@ def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8
         [(120, 50, 3), (100, 40, 3)]
     """
     check_picture(frame, "frame")
-    edges = np.asarray(boxes, np.float64)
+    try:
+        edges = np.asarray(boxes, np.float64)
+    except (TypeError, ValueError) as error:  # of texts, of rows of different lengths
+        raise ValueError(
+            f"`boxes` must be numbers of the shape (n, 4): {error}. Received: {boxes!r:.200}"
+        ) from error
     if edges.size == 0:
         return []
     if edges.ndim != 2 or edges.shape[1] != _EDGES:

@@ -171,8 +171,14 @@ class Embedder:
             progress: Called after every chunk with the number of files done so far.
 
         Raises:
+            TypeError: `paths` is one path.
             ValueError: There are no paths, or the model's output is not finite.
         """
+        if isinstance(paths, str | bytes | os.PathLike):
+            raise TypeError(
+                "`paths` must be a list of files; keras_osnet.data.list_images lists those of a "
+                f"folder. Received: {paths!r}"
+            )
         files = [Path(path) for path in paths]
         if not files:
             raise ValueError("`paths` must name at least one picture. Received: none")

@@ -29,7 +29,8 @@ class UnreadableImagesError(ValueError):
 
     def __str__(self) -> str:
         lines = [f"{error.path}: {error.reason}" for error in self.unreadable]
-        return f"{len(lines)} pictures cannot be read. Received: " + "; ".join(lines)
+        count = "1 picture" if len(lines) == 1 else f"{len(lines)} pictures"
+        return f"{count} cannot be read. Received: " + "; ".join(lines)
 
 
 def listed(images: Any) -> Any:

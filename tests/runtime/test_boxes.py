@@ -58,6 +58,12 @@ def test_boxes_of_another_shape(boxes):
         cut_out(FRAME, boxes)
 
 
+@pytest.mark.parametrize("boxes", [[("a", 0, 1, 1)], [(0, 0, 1, 1), (0, 0, 1)], [{}], "box"])
+def test_boxes_that_are_no_numbers(boxes):
+    with pytest.raises(ValueError, match=r"`boxes` must be numbers.*Received: "):
+        cut_out(FRAME, boxes)
+
+
 @pytest.mark.parametrize("frame", [FRAME[..., 0], FRAME[None], FRAME[..., :2], FRAME[:0]])
 def test_frames_of_another_shape(frame):
     with pytest.raises(ValueError, match=r"`frame`.*\(height, width, 3\).*Received: shape"):

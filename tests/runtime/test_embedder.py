@@ -217,6 +217,12 @@ def test_what_is_no_picture(described, images, kind, message):
         Embedder(described("any.tflite")).embed(images)
 
 
+def test_one_path_is_no_list_of_files(described, folder):
+    for one in (str(folder[0].parent), folder[0]):
+        with pytest.raises(TypeError, match=r"`paths` must be a list.*list_images.*Received: "):
+            Embedder(described("any.tflite")).embed_files(one)
+
+
 def test_the_place_of_a_wrong_picture_in_a_long_list(described):
     images = [np.zeros((4, 4, 3), "uint8")] * 80
     images[71] = np.zeros((4, 4), "uint8")
@@ -234,6 +240,8 @@ def test_unreadable_files(described, folder, tmp_path):
     ) as error:
         embedder.embed(files)
     assert [each.path for each in error.value.unreadable] == [files[0], files[-1]]
+    with pytest.raises(UnreadableImagesError, match=r"^1 picture cannot be read"):
+        embedder.embed(files[0])
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
     done = []
