@@ -152,9 +152,9 @@ def _draw(plot: Any, run: dict[str, NDArray], name: str, title: str, colour: str
         )
 
 
-def _legend_entries(runs: dict[str, dict[str, NDArray]]) -> list[tuple[str, str, str]]:
+def _legend_entries(runs: dict[str, dict[str, NDArray]]) -> list[tuple[str, str, Any]]:
     """Label, colour and style of each line of the legend; none where nothing is to tell apart."""
-    entries = []
+    entries: list[tuple[str, str, Any]] = []
     if len(runs) > 1:
         colours = itertools.cycle(_sheet.COLOURS)
         entries += [(title, colour, "-") for title, colour in zip(runs, colours, strict=False)]
@@ -163,20 +163,21 @@ def _legend_entries(runs: dict[str, dict[str, NDArray]]) -> list[tuple[str, str,
     return entries
 
 
-def _legend_columns(entries: Sequence[tuple[str, str, str]], width: float) -> int:
+def _legend_columns(entries: Sequence[tuple[str, str, Any]], width: float) -> int:
     """How many entries fit side by side into so many inches."""
     longest = max(len(label) for label, _, _ in entries)
     return max(1, min(len(entries), int(width / (_LINE + _LETTER * longest))))
 
 
-def _write_legend(figure: "Figure", entries: Sequence[tuple[str, str, str]], columns: int) -> None:
+def _write_legend(figure: "Figure", entries: Sequence[tuple[str, str, Any]], columns: int) -> None:
     from matplotlib.lines import Line2D
 
+    handles: list[Any] = [
+        Line2D([], [], color=colour, linestyle=style, label=label)
+        for label, colour, style in entries
+    ]
     figure.legend(
-        handles=[
-            Line2D([], [], color=colour, linestyle=style, label=label)
-            for label, colour, style in entries
-        ],
+        handles=handles,
         loc="lower center",
         ncols=columns,
         fontsize=_sheet.SMALL,
