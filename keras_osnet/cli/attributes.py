@@ -109,8 +109,6 @@ def command(
     keras-osnet attributes --data DIR --dataset pa100k --weights pa100k.pth
     keras-osnet attributes --data people.csv --weights own.keras --part train
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    if no_check and dataset is None:
-        raise click.UsageError("--no-check is of a published dataset; give --dataset NAME.")
     content = read_attributes(data, dataset, check=not no_check)
     images = getattr(content, part)
     if not images.paths:
@@ -171,13 +169,16 @@ def read_attributes(data: Path, dataset: str | None, *, check: bool) -> "Attribu
     """Read the pictures and labels that --data and --dataset name.
 
     Raises:
-        click.UsageError: --data is a folder, and --dataset does not say of what.
+        click.UsageError: --data is a folder, and --dataset does not say of what; or --no-check was
+            given without --dataset.
         ValueError: It is a dataset of something else, or for what its reader refuses.
         OSError: Files are not there or cannot be read.
     """
     from keras_osnet.data import AttributeDataset, attributes_from_table, read_dataset
 
     if dataset is None:
+        if not check:
+            raise click.UsageError("--no-check is of a published dataset; give --dataset NAME.")
         if data.is_dir():
             raise click.UsageError(
                 "--data is a folder: give --dataset pa100k, or name a table (.csv, .parquet)."

@@ -130,6 +130,8 @@ def test_attributes(run, people, output, tmp_path):
     check_written(run(*common, "--show", 3, "-o", output), output)
     error = run(*common, "--part", "train", "-o", output, code=1).stderr
     assert "--part must be one with pictures" in error
+    error = run(*common, "--no-check", "-o", output, code=2).stderr
+    assert "--no-check is of a published dataset" in error
 
 
 def test_training_tells_the_seeds_of_a_run_apart(run, output, tmp_path):
