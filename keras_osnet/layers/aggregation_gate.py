@@ -75,7 +75,9 @@ class AggregationGate(keras.layers.Layer):
     def call(self, inputs: Sequence[Any], return_gates: bool = False) -> Any:
         """Fuse the streams into one map; hand the gating vectors out beside it if asked."""
         gates = self._gates(inputs)
-        fused = sum(gates[:, index, None, None, :] * stream for index, stream in enumerate(inputs))
+        fused = gates[:, 0, None, None, :] * inputs[0]
+        for index, stream in enumerate(inputs[1:], start=1):
+            fused = fused + gates[:, index, None, None, :] * stream
         return (fused, gates) if return_gates else fused
 
     def compute_output_spec(self, inputs: Sequence[Any], return_gates: bool = False) -> Any:

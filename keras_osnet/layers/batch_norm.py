@@ -42,7 +42,7 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Normalise by the batch's moments in training, else by the moving ones."""
-        if not training or not self.trainable:
+        if self.infers(training):
             return super().call(inputs, training=False)
         normalize = self._on_tensorflow if self._fused else self._anywhere
         outputs, mean, variance = normalize(inputs)
@@ -50,6 +50,32 @@ class BatchNorm(keras.layers.BatchNormalization):
             value = ops.cast(value, moving.dtype)
             moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
         return ops.cast(outputs, self.compute_dtype)
+
+    def infers(self, training: bool | None) -> bool:
+        """Return whether a call normalises by the moving moments: not in training, or frozen."""
+        return not (training and self.trainable)
+
+    def folded_into(self, kernel: Any) -> tuple[Any, Any]:
+        """Return the kernel and the bias of a convolution that also does what this norm infers.
+
+        Args:
+            kernel: That of a bias-free convolution (height, width, channels, filters) or depthwise
+                convolution (height, width, filters, 1), whose outputs this norm gets.
+
+        Returns:
+            The kernel, of the same shape, and the bias (filters,), both in the kernel's dtype.
+        """
+        dtype = keras.backend.standardize_dtype(kernel.dtype)
+        precise = "float64" if dtype == "float64" else "float32"
+        scale = ops.rsqrt(ops.cast(self.moving_variance, precise) + self.epsilon)
+        if self.gamma is not None:
+            scale = scale * ops.cast(self.gamma, precise)
+        bias = -ops.cast(self.moving_mean, precise) * scale
+        if self.beta is not None:
+            bias = bias + ops.cast(self.beta, precise)
+        depthwise = kernel.shape[-1] != scale.shape[0]
+        factor = ops.reshape(scale, (-1, 1)) if depthwise else scale
+        return ops.cast(ops.cast(kernel, precise) * factor, dtype), ops.cast(bias, dtype)
 
     def _on_tensorflow(self, maps: Any) -> tuple[Any, Any, Any]:
         import tensorflow as tf

@@ -9,6 +9,8 @@ from keras import ops
 from keras_osnet.checks import positive_integer
 from keras_osnet.layers import defaults
 from keras_osnet.layers.arguments import map_channels, one_of
+from keras_osnet.layers.batch_norm import BatchNorm
+from keras_osnet.layers.forms import convolve
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
@@ -90,14 +92,16 @@ class ConvNorm2D(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Map (batch, height, width, channels) to (batch, height', width', filters)."""
-        margin = self.kernel_size // 2
-        if margin:
-            inputs = ops.pad(inputs, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
-        outputs = self.convolution(inputs)
-        if isinstance(self.norm, keras.layers.BatchNormalization):
-            outputs = self.norm(outputs, training=training)
-        elif self.norm is not None:
-            outputs = self.norm(outputs)
+        kernel = ops.convert_to_tensor(self.convolution.kernel)
+        if isinstance(self.norm, BatchNorm):
+            if self.norm.infers(training):
+                outputs = convolve(inputs, *self.norm.folded_into(kernel), self.strides)
+            else:
+                outputs = self.norm(convolve(inputs, kernel, strides=self.strides), training=True)
+        else:
+            outputs = convolve(inputs, kernel, strides=self.strides)
+            if self.norm is not None:
+                outputs = self.norm(outputs)
         return ops.relu(outputs) if self.activation else outputs
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:

@@ -12,25 +12,17 @@ processes that only import TensorFlow or PyTorch.
 """
 
 import argparse
+import functools
 import importlib.util
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from turns import Contender, serve
 
 BATCHES = (1, 32)
-SECONDS = 0.4
-"""How long a contender runs in one turn, for each batch."""
-
-FEWEST = 3
-"""Runs in one turn at least."""
 
 
 def torch_eager(task):
@@ -84,72 +76,13 @@ def pixels():
     return np.random.default_rng(0).integers(0, 256, (max(BATCHES), 256, 128, 3), np.uint8)
 
 
-def work(task):
-    """What a contender's process does: a line of JSON out for every line in."""
-    from keras_osnet.runtime._speed_worker import peak_memory
-
+def works(task):
+    """What to time in a contender's process: the first images of its own, by their number."""
     run, images = CONTENDERS[task["kind"]](task)
-    if run is not None:
-        run(images[:1])
-    say({"start": time.time() - task["started"], "memory": peak_memory()})
-    for _ in sys.stdin:
-        answer = {str(batch): timed(run, images[:batch]) for batch in BATCHES}
-        say({**answer, "memory": peak_memory()})
-
-
-def timed(run, images):
-    """Median seconds of a run; two more go before, as the others' turns have left the caches."""
-    run(images)
-    run(images)
-    times = []
-    while len(times) < FEWEST or sum(times) < SECONDS:
-        start = time.perf_counter()
-        run(images)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def say(answer):
-    print(json.dumps(answer), flush=True)
-
-
-class Contender:
-    """A process that waits for its turn."""
-
-    def __init__(self, title, **task):
-        self.title = title
-        self.rounds = []
-        task["started"] = time.time()
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--work", json.dumps(task)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(task.get("threads", 1))},
-        )
-        first = self.read()
-        self.start, self.memory = first["start"], first["memory"]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def turn(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        answer = self.read()
-        self.memory = answer["memory"]
-        self.rounds.append([answer[str(batch)] for batch in BATCHES])
-
-    def read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.title} has ended with {self.process.wait()}")
-        return json.loads(line)
+    if run is None:
+        return {}
+    run(images[:1])
+    return {str(batch): functools.partial(run, images[:batch]) for batch in BATCHES}
 
 
 def exported(checkpoint, calibration, folder):
@@ -183,7 +116,7 @@ def compare(architecture, files, arguments):
     with ExitStack() as stack:
 
         def start(title, **task):
-            return stack.enter_context(Contender(title, **common, **task))
+            return stack.enter_context(Contender(__file__, title, **common, **task))
 
         contenders = [
             start(
@@ -204,9 +137,9 @@ def compare(architecture, files, arguments):
 
 
 def rows(architecture, contenders):
-    first = np.array(contenders[0].rounds)
+    first = seconds(contenders[0])
     for contender in contenders:
-        own = np.array(contender.rounds)
+        own = seconds(contender)
         ratios = np.percentile(first / own, (25, 50, 75), axis=0)
         yield {
             "network": architecture,
@@ -222,6 +155,10 @@ def rows(architecture, contenders):
                 for column, batch in enumerate(BATCHES)
             },
         }
+
+
+def seconds(contender):
+    return np.array([[turn[str(batch)] for batch in BATCHES] for turn in contender.rounds])
 
 
 def print_table(found):
@@ -252,7 +189,7 @@ def main():
     parser.add_argument("--work", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
-        work(json.loads(arguments.work))
+        serve(json.loads(arguments.work), works)
         return
     for name in ("torchreid", "weights", "calibration"):
         if getattr(arguments, name) is None:
@@ -269,7 +206,7 @@ def main():
             architecture = Path(files[0][1]).stem
             found += rows(architecture, compare(architecture, files, arguments))
     for module in ("tensorflow", "torch"):
-        with Contender(f"import {module}", kind="importing", module=module) as contender:
+        with Contender(__file__, f"import {module}", kind="importing", module=module) as contender:
             found.append(
                 {
                     "network": "",

@@ -11,6 +11,7 @@ from keras_osnet.deploy.int8.graph import Step
 _KEEPS_SCALE = (
     *graph.SAME_SCALE,
     *graph.POOLING,
+    layers.AveragePooling2D,
     layers.Dropout,
     layers.Identity,
 )

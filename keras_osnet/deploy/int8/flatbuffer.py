@@ -13,7 +13,7 @@ from keras_osnet.deploy.int8.grid import LARGEST
 
 _PURPOSE = '`quantization="int8"`'
 
-_WITHOUT_KERNEL = ("ADD", "AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD")
+_WITHOUT_KERNEL = ("ADD", "CONCATENATION", "MAX_POOL_2D", "PAD")
 """Operations on maps that are computed in integers besides convolutions, by TFLite's names."""
 
 

@@ -10,7 +10,7 @@ from keras import layers
 WEIGHTED = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
 """Layers of one kernel and at most one bias."""
 
-SAME_SCALE = (layers.MaxPooling2D, layers.AveragePooling2D, layers.ZeroPadding2D)
+SAME_SCALE = (layers.MaxPooling2D, layers.ZeroPadding2D)
 """Layers whose int8 kernel keeps the scale of its input."""
 
 POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
@@ -41,10 +41,12 @@ class Step:
 def steps(model: keras.Model) -> list[Step]:
     """The calls of a flat functional model in the order that they are computed in.
 
-    Convolutions, pooling and sums of maps are what time is spent on: they are computed in integers.
-    The rest stays float. A gate, from the mean of a stream to the weighted sum of the streams, is
-    rounded once, behind the sum, and not eight times; measured, that takes away more noise than
-    anything else. Instance norm needs statistics that 8 bits do not hold. Vectors take no time.
+    Convolutions and sums of maps are what time is spent on: they are computed in integers, and so
+    are the zeros and maxima between them. The rest stays float. A gate, from the mean of a stream
+    to the weighted sum of the streams, is rounded once, behind the sum, and not eight times;
+    measured, that takes away more noise than anything else. Instance norm needs statistics that 8
+    bits do not hold. Average pooling is one of the operations that XNNPACK has for floats alone;
+    TFLite's own for integers runs on one thread. Vectors take no time.
     """
     found = list(_nodes(model))
     readers: dict[int, list[Any]] = {}

@@ -39,9 +39,9 @@ def test_results_are_those_of_the_float_network(network, content):
 def test_maps_are_integers_and_gates_and_head_are_float(content):
     found = operations(content)
     for name, dtype, shape in found:
-        if name in ("DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "PAD"):
+        if name in ("DEPTHWISE_CONV_2D", "PAD"):
             assert dtype == np.int8
-        if name in ("LOGISTIC", "FULLY_CONNECTED", "MEAN", "MUL"):
+        if name in ("AVERAGE_POOL_2D", "LOGISTIC", "FULLY_CONNECTED", "MEAN", "MUL"):
             assert dtype == np.float32
         if name == "CONV_2D":
             assert dtype == (np.float32 if shape[1:3] == (1, 1) else np.int8)
