@@ -163,9 +163,11 @@ def scale_to_unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def unit_scales(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the factors (num_images, 1) that scale the rows to unit length."""
-    # Very large float64 values would overflow when squared; dividing by the row's largest
-    # magnitude first changes nothing else, as that magnitude is multiplied back into the norm.
-    largest = np.maximum(features.max(axis=1), -features.min(axis=1))[:, None]
-    ratios = features / np.where(largest > 0, largest, 1.0)
-    norms = largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))[:, None]
+    norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
+    if not np.isfinite(norms).all():
+        # Very large float64 values overflow when squared; dividing by the row's largest magnitude
+        # first changes nothing else, as that magnitude is multiplied back into the norm.
+        largest = np.maximum(features.max(axis=1), -features.min(axis=1))[:, None]
+        ratios = features / np.where(largest > 0, largest, 1.0)
+        norms = largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))[:, None]
     return 1.0 / np.maximum(norms, _NORM_EPSILON)
