@@ -15,13 +15,13 @@ from keras_osnet.evaluation.features import (
     unit_scales,
 )
 
-# The distances of some queries to the whole gallery are one block of 128 MiB in float32.
-_BLOCK_ENTRIES = 2**25
-
-# For every block the gallery is turned into float64 anew, which takes as long as the distances of
-# some twenty queries. Of a very large gallery a block is therefore larger: with 512 numbers an
-# image, a quarter of what the gallery itself has in float32.
+# The distances of some queries to the whole gallery are one block of at most 256 MiB in float32.
+# For every block the gallery is turned into float64 anew, so that small blocks do not pay. Of a very
+# large gallery a block is therefore larger: with 512 numbers an image, a quarter of what the gallery
+# itself has in float32.
+_BLOCK_ENTRIES = 2**26
 _FEWEST_ROWS = 128
+_MOST_ROWS = 2048  # The queries of a block are in float64, too.
 
 
 def pairwise_distances(
@@ -148,7 +148,7 @@ class DistanceRows:
 
 def blocks(shape: tuple[int, int]) -> Iterator[slice]:
     """Yield the parts in which the rows of a matrix of this shape are worked out, in order."""
-    rows = max(_FEWEST_ROWS, min(PART_ROWS, _BLOCK_ENTRIES // shape[1]))
+    rows = min(max(_BLOCK_ENTRIES // shape[1], _FEWEST_ROWS), _MOST_ROWS)
     for start in range(0, shape[0], rows):
         yield slice(start, min(start + rows, shape[0]))
 

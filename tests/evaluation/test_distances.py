@@ -87,9 +87,9 @@ def test_blocks_change_nothing(monkeypatch, metric):
 
 @pytest.mark.parametrize(
     ("shape", "largest"),
-    # 128 MiB; never so few that the gallery is turned into float64 for nothing; never so many
+    # 256 MiB; never so few that the gallery is turned into float64 for nothing; never so many
     # that the queries themselves take much memory in float64.
-    [((11659, 82161), 408), ((1000, 1_000_000), 128), ((100_000, 10), 2048), ((7, 10), 7)],
+    [((11659, 82161), 816), ((1000, 1_000_000), 128), ((100_000, 10), 2048), ((7, 10), 7)],
 )
 def test_blocks_are_neither_large_nor_tiny(shape, largest):
     parts = list(blocks(shape))
@@ -111,7 +111,7 @@ def test_memory_beyond_the_result_is_bounded(monkeypatch):
 
 def test_what_is_too_large_is_found_anywhere():
     # The row of the offender is in the second block of queries and part of the gallery.
-    query, gallery = np.ones((2100, 2)), np.ones((2100, 2))
+    query, gallery = np.ones((2100, 2)), np.ones((4200, 2))
     gallery[-1] = -1e20
     with pytest.raises(ValueError, match=r"must fit float32.*magnitudes 1 and 1e\+20"):
         pairwise_distances(query, gallery)
