@@ -16,9 +16,9 @@ from keras_osnet.evaluation.features import (
 )
 
 # The distances of some queries to the whole gallery are one block of at most 256 MiB in float32.
-# For every block the gallery is turned into float64 anew, so that small blocks do not pay. Of a very
-# large gallery a block is therefore larger: with 512 numbers an image, a quarter of what the gallery
-# itself has in float32.
+# For every block the gallery is turned into float64 anew, so that small blocks do not pay. Of a
+# very large gallery a block is therefore larger: with 512 numbers an image, a quarter of what the
+# gallery itself has in float32.
 _BLOCK_ENTRIES = 2**26
 _FEWEST_ROWS = 128
 _MOST_ROWS = 2048  # The queries of a block are in float64, too.

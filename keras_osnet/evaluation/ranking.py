@@ -190,10 +190,10 @@ def _match_ranks(
         matches: Which gallery images are matches.
         left_out: Which take no part.
     """
-    # Only the matches' ranks are wanted, and what is farther than the last match has no say in
-    # them. Sorting the values of the rest is several times as fast as a stable argsort.
     if not len(matches):
         return matches
+    # Only the matches' ranks are wanted, and what is farther than the last match has no say in
+    # them. Sorting the values of the rest is several times as fast as a stable argsort.
     wanted = np.sort(line[matches])
     near = line <= wanted[-1]
     near[left_out] = False
@@ -210,59 +210,6 @@ def _match_ranks(
         for value in np.unique(wanted[tied]):
             same = wanted == value
             ranks[same] = nearer[same] + np.flatnonzero(matching[kept == value]) + 1
-    return ranks
-
-
-def _ranks_by_query(
-    blocks: Iterable[NDArray], labels: Labels, pool: Executor
-) -> Iterator[NDArray[np.int64]]:
-    """Yield the ascending ranks of every query's matches, in the order of the queries."""
-
-    def of_some(block: NDArray, start: int, first: int) -> list[NDArray[np.int64]]:
-        """The ranks for a few of the block's rows, of which the first is row `first` of all."""
-        ranks = []
-        for row, line in enumerate(block[start : start + _ROWS_AT_ONCE], start=first + start):
-            check_numbers(line, row)
-            ranks.append(_match_ranks(line, *labels.found_by(row)))
-        return ranks
-
-    first = 0
-    for block in blocks:
-        starts = range(0, len(block), _ROWS_AT_ONCE)
-        # NumPy sorts and compares without holding Python's lock.
-        for some in pool.map(of_some, repeat(block), starts, repeat(first)):
-            yield from some
-        first += len(block)
-
-
-def _match_ranks(
-    line: NDArray, matches: NDArray[np.int64], left_out: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Ascending ranks (from 1) that the matches take in a stable sort of the distances.
-
-    Args:
-        line: Array (num_gallery,) of the distances.
-        matches: Which gallery images are matches.
-        left_out: Which take no part.
-    """
-    # Only the matches' ranks are wanted, and what is farther than the last match has no say in
-    # them. Sorting the values of the rest is several times as fast as a stable argsort.
-    if not len(matches):
-        return matches
-    wanted = np.sort(line[matches])
-    near = line <= wanted[-1]
-    near[left_out] = False
-    values = np.sort(line[near])
-    nearer = np.searchsorted(values, wanted, side="left")
-    ranks = nearer + 1
-    tied = np.searchsorted(values, wanted, side="right") > ranks
-    if not tied.any():
-        return ranks
-    # Equal distances go by gallery index.
-    for value in np.unique(wanted[tied]):
-        images = np.flatnonzero(near & (line == value))
-        same = wanted == value
-        ranks[same] = nearer[same] + np.flatnonzero(np.isin(images, matches)) + 1
     return ranks
 
 

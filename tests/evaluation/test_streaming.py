@@ -43,7 +43,8 @@ def small_blocks(monkeypatch, entries):
     """As many queries at a time as have so many distances, and 64 images of the gallery."""
     monkeypatch.setattr(distances, "_FEWEST_ROWS", 1)
     monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
-    monkeypatch.setattr(features, "PART_ROWS", 64)
+    for module in (features, distances):
+        monkeypatch.setattr(module, "PART_ROWS", 64)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
