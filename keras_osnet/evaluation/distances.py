@@ -115,11 +115,11 @@ class DistanceRows:
             ValueError: If they do not fit float32.
         """
         query = self._query[part].astype(np.float64)
-        query *= -self._of_query[part] if self._cosine else -2.0
         # Memory that is used over and over, as fresh memory costs as much time as the arithmetic.
         gallery = np.empty((min(PART_ROWS, self.shape[1]), query.shape[1]))
         sums = np.empty((len(query), len(gallery)))
         with np.errstate(over="ignore", invalid="ignore"):  # reported below, with a reason
+            query *= -self._of_query[part] if self._cosine else -2.0
             for images in row_parts(self._gallery):
                 g = gallery[: images.stop - images.start]
                 block = sums[:, : len(g)]
