@@ -1,12 +1,15 @@
 """Embeddings before they are compared: checked, normalised, averaged, put side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # torch.nn.functional.normalize divides by max(norm, eps) with this eps.
 _NORM_EPSILON = 1e-12
+
+PART_ROWS = 4096
+"""How many images' features are in float64 at a time; 16 MiB, where an image has 512 numbers."""
 
 
 def normalize(features: ArrayLike) -> NDArray[np.float32]:
@@ -116,37 +119,55 @@ def checked_shape(features: ArrayLike, name: str) -> NDArray:
     return array
 
 
-def checked_features(
-    features: ArrayLike, name: str, out: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
-    """Return a copy of the features as float64, or raise a ValueError that names the argument.
+def checked_numbers(features: ArrayLike, name: str) -> NDArray:
+    """Return the features as an array, or raise a ValueError that names the argument.
 
-    Args:
-        features: Array (num_images, dim).
-        name: What the argument is called.
-        out: Where to put the copy; an array of its own by default.
+    Features that are an array already are not copied.
     """
-    given = checked_shape(features, name)
-    array = np.empty(given.shape, np.float64) if out is None else out
-    array[...] = given
-    finite = np.isfinite(array).all(axis=1)
+    array = checked_shape(features, name)
+    finite = np.empty(len(array), bool)
+    for part in row_parts(array):
+        finite[part] = np.isfinite(as_float64(array[part])).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))
-        value = array[row][~np.isfinite(array[row])][0]
+        bad = as_float64(array[row])
         raise ValueError(
-            f"`{name}` must be finite in every row. Received: {value} in row {row} "
-            f"({np.count_nonzero(~finite)} of {len(array)} rows are affected)"
+            f"`{name}` must be finite in every row. Received: {bad[~np.isfinite(bad)][0]} in row "
+            f"{row} ({np.count_nonzero(~finite)} of {len(array)} rows are affected)"
         )
     return array
 
 
+def checked_features(features: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Return a copy of the features as float64, checked as `checked_numbers` does."""
+    return checked_numbers(features, name).astype(np.float64)
+
+
+def row_parts(features: NDArray) -> Iterator[slice]:
+    """Yield the parts in which rows are turned into float64, in order."""
+    for start in range(0, len(features), PART_ROWS):
+        yield slice(start, min(start + PART_ROWS, len(features)))
+
+
+def as_float64(features: NDArray) -> NDArray[np.float64]:
+    """Return the features as float64: themselves, if they are."""
+    return features.astype(np.float64, copy=False)
+
+
 def scale_to_unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale the rows to unit length, as `normalize` defines it, in place."""
-    # Very large float64 values would overflow when squared; dividing by the row's largest
-    # magnitude first changes nothing else, as that magnitude is multiplied back into the norm.
-    # No temporary here is as large as the features, which may be most of the memory there is.
-    largest = np.abs(np.maximum(features.max(axis=1), -features.min(axis=1)))[:, None]
-    features /= np.where(largest > 0, largest, 1.0)
-    norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
-    features *= largest / np.maximum(norms * largest, _NORM_EPSILON)
+    for part in row_parts(features):
+        features[part] *= unit_scales(features[part])
     return features
+
+
+def unit_scales(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the factors (num_images, 1) that scale the rows to unit length."""
+    norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
+    if not np.isfinite(norms).all():
+        # Very large float64 values overflow when squared; dividing by the row's largest magnitude
+        # first changes nothing else, as that magnitude is multiplied back into the norm.
+        largest = np.maximum(features.max(axis=1), -features.min(axis=1))[:, None]
+        ratios = features / np.where(largest > 0, largest, 1.0)
+        norms = largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))[:, None]
+    return 1.0 / np.maximum(norms, _NORM_EPSILON)

@@ -1,6 +1,7 @@
 """Identities and cameras of both sides of an evaluation, as codes that compare fast."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,16 +28,25 @@ class Labels:
     gallery_cameras: NDArray[np.int64]
     cameras_given: bool
 
-    def compared(self, query: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which gallery images a query is compared with, and which show its identity.
+    def found_by(self, query: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the gallery images of a query's identity: its matches, and those left out.
 
-        Those of its identity under its own camera are left out.
+        Those under the query's own camera are left out.
 
         Returns:
-            Two arrays (num_gallery,).
+            Two arrays of indices into the gallery, each in ascending order.
         """
-        same = self.gallery_ids == self.query_ids[query]
-        return ~(same & (self.gallery_cameras == self.query_cameras[query])), same
+        order, sorted_ids = self._by_identity
+        identity = self.query_ids[query]
+        images = order[slice(*np.searchsorted(sorted_ids, (identity, identity + 1)))]
+        left_out = self.gallery_cameras[images] == self.query_cameras[query]
+        return images[~left_out], images[left_out]
+
+    @cached_property
+    def _by_identity(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The gallery images, one identity after the other, and the identities in that order."""
+        order = np.argsort(self.gallery_ids, kind="stable")
+        return order, self.gallery_ids[order]
 
     def error_if_no_match(self) -> ValueError:
         """Return what to raise when no query finds a match in the gallery."""

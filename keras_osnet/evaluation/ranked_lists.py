@@ -88,10 +88,10 @@ def ranked_lists(
     for query in _chosen(queries, len(matrix)):
         line = matrix[query]
         check_numbers(line, query)
-        kept, same = labels.compared(query)
-        images = np.flatnonzero(kept)
+        matches, left_out = labels.found_by(query)
+        images = np.delete(np.arange(len(line)), left_out)
         order = images[np.argsort(line[images], kind="stable")[:top_k]]
-        lists.append(RankedList(query, order, line[order], same[order]))
+        lists.append(RankedList(query, order, line[order], np.isin(order, matches)))
     return lists
 
 

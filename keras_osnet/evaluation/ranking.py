@@ -1,12 +1,17 @@
 """How well a distance matrix ranks a gallery: CMC, mAP and mINP."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.evaluation.labels import Labels, checked_labels
+
+# How many queries a thread ranks before it turns to others.
+_ROWS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +120,15 @@ def evaluate_ranking(
     labels = checked_labels(
         query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
     )
-    return rank_rows(matrix, labels, max_rank)
+    return rank_blocks([matrix], labels, max_rank)
 
 
-def rank_rows(rows: Iterable[NDArray], labels: Labels, max_rank: int) -> RankingResult:
-    """Evaluate one query after the other, so that the rows need not all be there at once.
+def rank_blocks(blocks: Iterable[NDArray], labels: Labels, max_rank: int) -> RankingResult:
+    """Evaluate some queries after the other, so that the matrix need not be there as a whole.
 
     Args:
-        rows: The rows (num_gallery,) of the distance matrix, in order.
+        blocks: Rows of the distance matrix (some queries, num_gallery), in order. A block may be
+            overwritten when the next one is asked for.
         labels: The labels of both sides.
         max_rank: Length of the CMC curve.
 
@@ -130,16 +136,13 @@ def rank_rows(rows: Iterable[NDArray], labels: Labels, max_rank: int) -> Ranking
         ValueError: If a distance is NaN or no query has a match.
     """
     first_ranks, precisions, penalties = [], [], []
-    for row, line in enumerate(rows):
-        check_numbers(line, row)
-        kept, same = labels.compared(row)
-        matches = same[kept]
-        if not matches.any():
-            continue
-        ranks = _match_ranks(line[kept], matches)
-        first_ranks.append(ranks[0])
-        precisions.append(np.mean(np.arange(1, len(ranks) + 1) / ranks))
-        penalties.append(len(ranks) / ranks[-1])
+    with ThreadPoolExecutor() as pool:
+        for ranks in _ranks_by_query(blocks, labels, pool):
+            if not len(ranks):
+                continue
+            first_ranks.append(ranks[0])
+            precisions.append(np.mean(np.arange(1, len(ranks) + 1) / ranks))
+            penalties.append(len(ranks) / ranks[-1])
 
     if not precisions:
         raise labels.error_if_no_match()
@@ -155,17 +158,59 @@ def rank_rows(rows: Iterable[NDArray], labels: Labels, max_rank: int) -> Ranking
     )
 
 
-def _match_ranks(distances: NDArray, matches: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Ascending ranks (from 1) that the matches take in a stable sort of the distances."""
-    # Only the matches' ranks are wanted. Sorting values is several times as fast as a stable
-    # argsort, and looking the matches up in them gives the same ranks unless there are ties.
-    values = np.sort(distances)
-    wanted = np.sort(distances[matches])
-    ranks = np.searchsorted(values, wanted, side="left") + 1
-    if np.array_equal(ranks, np.searchsorted(values, wanted, side="right")):
+def _ranks_by_query(
+    blocks: Iterable[NDArray], labels: Labels, pool: Executor
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the ascending ranks of every query's matches, in the order of the queries."""
+
+    def of_some(block: NDArray, start: int, first: int) -> list[NDArray[np.int64]]:
+        """The ranks for a few of the block's rows, of which the first is row `first` of all."""
+        ranks = []
+        for row, line in enumerate(block[start : start + _ROWS_AT_ONCE], start=first + start):
+            check_numbers(line, row)
+            ranks.append(_match_ranks(line, *labels.found_by(row)))
         return ranks
-    order = np.argsort(distances, kind="stable")
-    return np.flatnonzero(matches[order]) + 1
+
+    first = 0
+    for block in blocks:
+        starts = range(0, len(block), _ROWS_AT_ONCE)
+        # NumPy sorts and compares without holding Python's lock.
+        for some in pool.map(of_some, repeat(block), starts, repeat(first)):
+            yield from some
+        first += len(block)
+
+
+def _match_ranks(
+    line: NDArray, matches: NDArray[np.int64], left_out: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Ascending ranks (from 1) that the matches take in a stable sort of the distances.
+
+    Args:
+        line: Array (num_gallery,) of the distances.
+        matches: Which gallery images are matches.
+        left_out: Which take no part.
+    """
+    if not len(matches):
+        return matches
+    # Only the matches' ranks are wanted, and what is farther than the last match has no say in
+    # them. Sorting the values of the rest is several times as fast as a stable argsort.
+    wanted = np.sort(line[matches])
+    near = line <= wanted[-1]
+    near[left_out] = False
+    kept = line[near]
+    values = np.sort(kept)
+    nearer = np.searchsorted(values, wanted, side="left")
+    ranks = nearer + 1
+    tied = np.searchsorted(values, wanted, side="right") > ranks
+    if tied.any():
+        # Equal distances go by gallery index, in which order `kept` still is.
+        matching = np.zeros(len(line), bool)
+        matching[matches] = True
+        matching = matching[near]
+        for value in np.unique(wanted[tied]):
+            same = wanted == value
+            ranks[same] = nearer[same] + np.flatnonzero(matching[kept == value]) + 1
+    return ranks
 
 
 def checked_matrix(distances: ArrayLike) -> NDArray:

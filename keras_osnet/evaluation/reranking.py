@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.evaluation.distances import DistanceRows, blocks, checked_together
+from keras_osnet.evaluation.distances import DistanceRows, blocks, checked_sides
 from keras_osnet.evaluation.reciprocal import Rows, encode, scaled
 
 K1 = 20
@@ -104,8 +104,23 @@ def rerank_features(
         [[0.   0.   0.82 1.  ]
          [0.89 0.81 0.   0.  ]]
     """
-    both, num_query = checked_together(query, gallery, metric)
-    return _filled(DistanceRows(both, both, metric), num_query, k1, k2, lambda_value)
+    sides = checked_sides(query, gallery, metric)
+    return _filled(rows_of_all(*sides, metric), len(sides[0]), k1, k2, lambda_value)
+
+
+def rows_of_all(
+    query: NDArray, gallery: NDArray, metric: Literal["euclidean", "cosine"]
+) -> DistanceRows:
+    """Return the distances of all images to all, queries first, that `rerank_rows` asks for.
+
+    Args:
+        query: Array (num_query, dim) from `checked_sides`.
+        gallery: Array (num_gallery, dim), likewise.
+        metric: As for `pairwise_distances`.
+    """
+    both = np.empty((len(query) + len(gallery), query.shape[1]), np.float64)
+    both[: len(query)], both[len(query) :] = query, gallery
+    return DistanceRows(both, both, metric)
 
 
 def rerank_rows(

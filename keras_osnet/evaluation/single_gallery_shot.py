@@ -11,7 +11,7 @@ from keras_osnet.evaluation.ranking import (
     RankingResult,
     check_max_rank,
     checked_matrix,
-    rank_rows,
+    rank_blocks,
 )
 
 
@@ -73,16 +73,16 @@ def evaluate_single_gallery_shot(
     labels = checked_labels(
         query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
     )
-    return shoot_rows(matrix, labels, max_rank, repeats, seed)
+    return shoot_blocks([matrix], labels, max_rank, repeats, seed)
 
 
-def shoot_rows(
-    rows: Iterable[NDArray], labels: Labels, max_rank: int, repeats: int, seed: int
+def shoot_blocks(
+    blocks: Iterable[NDArray], labels: Labels, max_rank: int, repeats: int, seed: int
 ) -> RankingResult:
-    """Evaluate one query after the other, so that the rows need not all be there at once.
+    """Evaluate some queries after the other, so that the matrix need not be there as a whole.
 
     Args:
-        rows: The rows (num_gallery,) of the distance matrix, in order.
+        blocks: Rows of the distance matrix (some queries, num_gallery), in order.
         labels: The labels of both sides.
         max_rank: Length of the CMC curve.
         repeats: How many times images are drawn, for each query.
@@ -98,21 +98,27 @@ def shoot_rows(
     )
     found_at = np.zeros(len(identities))
 
-    def drawn_from() -> Iterator[NDArray]:
-        """Hand the rows on to the ranking of the whole gallery, each once it has been used."""
-        for row, line in enumerate(rows):
-            identity = labels.query_ids[row]
-            kept, same = labels.compared(row)
-            candidates = np.flatnonzero(kept & same)
-            if len(candidates):
-                draws = np.random.default_rng([seed, row]).random((repeats, len(identities)))
-                drawn = order[starts + (draws * counts).astype(np.int64)]
-                own = np.searchsorted(identities, identity)
-                drawn[:, own] = candidates[(draws[:, own] * len(candidates)).astype(np.int64)]
-                found_at[:] += np.bincount(_ranks(line, drawn, own) - 1, minlength=len(identities))
-            yield line
+    def draw(row: int, line: NDArray) -> None:
+        identity = labels.query_ids[row]
+        candidates, _ = labels.found_by(row)
+        if not len(candidates):
+            return
+        draws = np.random.default_rng([seed, row]).random((repeats, len(identities)))
+        drawn = order[starts + (draws * counts).astype(np.int64)]
+        own = np.searchsorted(identities, identity)
+        drawn[:, own] = candidates[(draws[:, own] * len(candidates)).astype(np.int64)]
+        found_at[:] += np.bincount(_ranks(line, drawn, own) - 1, minlength=len(identities))
 
-    whole = rank_rows(drawn_from(), labels, max_rank)
+    def drawn_from() -> Iterator[NDArray]:
+        """Hand the blocks on to the ranking of the whole gallery, each once it has been used."""
+        row = 0
+        for block in blocks:
+            for line in block:
+                draw(row, line)
+                row += 1
+            yield block
+
+    whole = rank_blocks(drawn_from(), labels, max_rank)
     cmc = np.cumsum(found_at)[:max_rank] / (repeats * whole.valid_queries)
     cmc.setflags(write=False)
     return replace(whole, cmc=cmc)

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.evaluation.distances import (
     DistanceRows,
     blocks,
     check_metric,
-    checked_together,
+    checked_sides,
 )
 from keras_osnet.evaluation.labels import checked_labels
-from keras_osnet.evaluation.ranking import RankingResult, check_max_rank, rank_rows
-from keras_osnet.evaluation.reranking import K1, rerank_rows
-from keras_osnet.evaluation.single_gallery_shot import check_draws, shoot_rows
+from keras_osnet.evaluation.ranking import RankingResult, check_max_rank, rank_blocks
+from keras_osnet.evaluation.reranking import K1, rerank_rows, rows_of_all
+from keras_osnet.evaluation.single_gallery_shot import check_draws, shoot_blocks
 
 GalleryProtocol = Literal["market1501", "single-gallery-shot"]
 """How a gallery that has been ranked is evaluated."""
@@ -37,9 +38,9 @@ def evaluate_features(
     """Evaluate embeddings by the protocol of Market-1501 or CUHK03, some queries at a time.
 
     The figures are those of `evaluate_ranking(pairwise_distances(query, gallery, metric), ...)`,
-    or of `evaluate_single_gallery_shot`, to the last bit. Memory holds the embeddings in float64
-    and 64 MiB blocks of distances, but no matrix of all queries by all gallery images: for MSMT17
-    (11,659 × 82,161, 512 numbers an image) that is less than 1 GB instead of 4.
+    or of `evaluate_single_gallery_shot`, to the last bit. On top of the embeddings as they are
+    given, memory holds the distances of some queries at a time, but no matrix of all queries by all
+    gallery images.
 
     Args:
         query: Embeddings (num_query, dim) of any real dtype.
@@ -78,27 +79,24 @@ def evaluate_features(
         (1.0, 1.0)
     """
     check_ranking(metric, max_rank, protocol, repeats, seed)
-    both, num_query = checked_together(query, gallery, metric)
-    shape = (num_query, len(both) - num_query)
+    q, g = checked_sides(query, gallery, metric)
     labels = checked_labels(
-        query_ids, gallery_ids, query_cameras, gallery_cameras, shape, "features"
+        query_ids, gallery_ids, query_cameras, gallery_cameras, (len(q), len(g)), "features"
     )
     parts: Iterator[NDArray]
     if rerank:
-        if len(both) <= K1:
+        if len(q) + len(g) <= K1:
             raise ValueError(
                 f"`rerank=True` needs at least {K1 + 1} images, queries and gallery together, as "
                 f"it compares images by the {K1} nearest of each. "
-                f"Received: {shape[0]} queries, {shape[1]} gallery images"
+                f"Received: {len(q)} queries, {len(g)} gallery images"
             )
-        parts = rerank_rows(DistanceRows(both, both, metric), num_query)
+        parts = rerank_rows(rows_of_all(q, g, metric), len(q))
     else:
-        rows = DistanceRows(both[:num_query], both[num_query:], metric)
-        parts = (rows[part] for part in blocks(rows.shape))
-    lines = (line for part in parts for line in part)
+        parts = _blocks(DistanceRows(q, g, metric))
     if protocol == "single-gallery-shot":
-        return shoot_rows(lines, labels, max_rank, repeats, seed)
-    return rank_rows(lines, labels, max_rank)
+        return shoot_blocks(parts, labels, max_rank, repeats, seed)
+    return rank_blocks(parts, labels, max_rank)
 
 
 def check_ranking(metric: str, max_rank: int, protocol: str, repeats: int, seed: int) -> None:
@@ -109,3 +107,14 @@ def check_ranking(metric: str, max_rank: int, protocol: str, repeats: int, seed:
         listed = " or ".join(f'"{name}"' for name in get_args(GalleryProtocol))
         raise ValueError(f"`protocol` must be {listed}. Received: {protocol!r}")
     check_draws(repeats, seed)
+
+
+def _blocks(rows: DistanceRows) -> Iterator[NDArray[np.float32]]:
+    """Yield the rows some at a time, in memory that those which follow take again."""
+    memory: NDArray[np.float32] | None = None
+    for part in blocks(rows.shape):
+        if memory is None:  # The first block is the largest.
+            memory = np.empty((part.stop, rows.shape[1]), np.float32)
+        block = memory[: part.stop - part.start]
+        rows.write(part, block)
+        yield block

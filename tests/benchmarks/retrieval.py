@@ -112,15 +112,23 @@ def lines(what, path):
     return [(*title, *size) for size in sizes for title in titles]
 
 
-def show(rows):
+def alone(function, *arguments):
+    """What the function returns in a process of its own."""
+    # A forked process would start with the memory of this one.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def show(columns, rows):
     try:
         from rich.console import Console
         from rich.table import Table
     except ImportError:
-        for row in [COLUMNS, *rows]:
+        for row in [columns, *rows]:
             print(" | ".join(row))
         return
-    table = Table(*COLUMNS)
+    table = Table(*columns)
     for row in rows:
         table.add_row(*row)
     Console().print(table)
@@ -140,13 +148,10 @@ def main():
     for what in arguments.what:
         for title, function, num_query, num_gallery in lines(what, arguments.rerank):
             load = os.getloadavg()[0]
-            # A forked process would start with the memory of this one.
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(1, mp_context=context) as pool:
-                figures, note = pool.submit(function, num_query, num_gallery).result()
+            figures, note = alone(function, num_query, num_gallery)
             numbers = f"{num_query:,}", f"{num_gallery:,}", *(f"{n:,.1f}" for n in figures)
             rows.append((title, *numbers, f"{load:.1f}", note))
-    show(rows)
+    show(COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from keras_osnet.evaluation import distances
-from keras_osnet.evaluation.distances import pairwise_distances
+from keras_osnet.evaluation import distances, features
+from keras_osnet.evaluation.distances import blocks, pairwise_distances
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def test_equals_plain_loops(dtype):
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_equal_vectors_are_at_distance_zero(metric):
-    features = np.random.default_rng(0).standard_normal((50, 512)).astype(np.float32) * 10
-    result = pairwise_distances(features, features, metric)
+    some = np.random.default_rng(0).standard_normal((50, 512)).astype(np.float32) * 10
+    result = pairwise_distances(some, some, metric)
     assert result.min() >= 0
     assert np.diag(result).max() < 1e-10
     # Opposite vectors: rounding must not take the cosine distance past 2.
-    assert pairwise_distances(features, -features, "cosine").max() <= 2
+    assert pairwise_distances(some, -some, "cosine").max() <= 2
 
 
 def test_zero_and_tiny_vectors_are_normalised_as_torch_does():
@@ -67,8 +67,8 @@ def test_cosine_of_huge_values_does_not_overflow():
 
 def test_accepts_bfloat16():
     ml_dtypes = pytest.importorskip("ml_dtypes")
-    features = np.array([[1, 2], [3, 4]], ml_dtypes.bfloat16)
-    assert pairwise_distances(features, features).tolist() == [[0, 8], [8, 0]]
+    some = np.array([[1, 2], [3, 4]], ml_dtypes.bfloat16)
+    assert pairwise_distances(some, some).tolist() == [[0, 8], [8, 0]]
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -76,22 +76,46 @@ def test_blocks_change_nothing(monkeypatch, metric):
     rng = np.random.default_rng(0)
     query, gallery = rng.standard_normal((11, 8)), rng.standard_normal((5, 8))
     whole = pairwise_distances(query, gallery, metric)
+    monkeypatch.setattr(distances, "_FEWEST_ROWS", 1)
     monkeypatch.setattr(distances, "_BLOCK_ENTRIES", 15)  # three queries at a time
+    np.testing.assert_allclose(pairwise_distances(query, gallery, metric), whole, atol=1e-6)
+    monkeypatch.setattr(features, "PART_ROWS", 2)  # two gallery images at a time
     np.testing.assert_allclose(pairwise_distances(query, gallery, metric), whole, atol=1e-6)
     monkeypatch.setattr(distances, "_BLOCK_ENTRIES", 1)  # fewer than one query's distances
     np.testing.assert_allclose(pairwise_distances(query, gallery, metric), whole, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "largest"),
+    # 256 MiB; never so few that the gallery is turned into float64 for nothing; never so many
+    # that the queries themselves take much memory in float64.
+    [((11659, 82161), 816), ((1000, 1_000_000), 128), ((100_000, 10), 2048), ((7, 10), 7)],
+)
+def test_blocks_are_neither_large_nor_tiny(shape, largest):
+    parts = list(blocks(shape))
+    assert parts[0] == slice(0, largest)
+    assert [row for part in parts for row in range(part.start, part.stop)] == list(range(shape[0]))
+
+
 def test_memory_beyond_the_result_is_bounded(monkeypatch):
     monkeypatch.setattr(distances, "_BLOCK_ENTRIES", 2**16)
-    features = np.ones((3000, 4), np.float32)
+    same = np.ones((3000, 4), np.float32)
     tracemalloc.start()
     try:
-        result = pairwise_distances(features, features)
+        result = pairwise_distances(same, same)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < result.nbytes + 2**22
+
+
+def test_what_is_too_large_is_found_anywhere():
+    # The row of the offender is in the second block of queries and part of the gallery.
+    query, gallery = np.ones((2100, 2)), np.ones((4200, 2))
+    gallery[-1] = -1e20
+    with pytest.raises(ValueError, match=r"must fit float32.*magnitudes 1 and 1e\+20"):
+        pairwise_distances(query, gallery)
+    assert pairwise_distances(query, gallery, "cosine")[-1, -1] == 2
 
 
 GOOD = np.ones((3, 4))

@@ -134,6 +134,33 @@ def test_infinite_distances_rank_last():
     assert result.mean_average_precision == pytest.approx((1 / 2 + 2 / 3) / 2)
 
 
+@pytest.mark.parametrize("levels", [None, 5])
+@pytest.mark.parametrize("with_cameras", [True, False])
+def test_infinite_distances_equal_plain_loops(levels, with_cameras):
+    distances, *labels = random_case(6, levels=levels)
+    # Of some queries all matches are infinitely far, of some only a few; one row has nothing else.
+    distances[np.random.default_rng(6).random(distances.shape) < 0.5] = np.inf
+    distances[labels[0][:, None] == labels[1]] = np.inf
+    distances[::2, ::3] = 0.5
+    distances[3] = np.inf
+    if not with_cameras:
+        labels[2:] = [None, None]
+    result = evaluate_ranking(distances, *labels)
+    cmc, mean_ap, mean_inp, count = by_plain_loops(distances, *labels, 50)
+    np.testing.assert_allclose(result.cmc, cmc, rtol=1e-12)
+    assert result.mean_average_precision == pytest.approx(mean_ap, rel=1e-12)
+    assert result.mean_inverse_negative_penalty == pytest.approx(mean_inp, rel=1e-12)
+    assert result.valid_queries == count
+
+
+def test_what_is_left_out_does_not_count_among_equal_distances():
+    # Images 0 and 2 are Ann's under the query's own camera; 1 and 4 are hers, 3 and 5 are not.
+    result = evaluate_ranking(
+        [[1, 1, 0, 1, 1, 1]], [7], [7, 7, 7, 8, 7, 9], [1], [1, 2, 1, 1, 2, 2]
+    )
+    assert result.mean_average_precision == pytest.approx((1 / 1 + 2 / 3) / 2)
+
+
 def test_order_of_gallery_and_queries_does_not_matter_without_ties():
     distances, query_ids, gallery_ids, query_cameras, gallery_cameras = random_case(1)
     rng = np.random.default_rng(2)
@@ -226,6 +253,15 @@ def test_nan_is_located():
     distances[1, 2] = np.nan
     with pytest.raises(ValueError, match="Received: NaN in row 1, column 2"):
         evaluate_ranking(distances, [1, 2], [1, 2, 3])
+
+
+def test_the_first_nan_is_named_even_of_a_query_without_a_match():
+    distances = np.zeros((100, 3))
+    distances[[41, 97], 1] = np.nan
+    ids = np.ones(100, int)
+    ids[41] = 5
+    with pytest.raises(ValueError, match="Received: NaN in row 41, column 1"):
+        evaluate_ranking(distances, ids, [1, 2, 3])
 
 
 def test_no_valid_query():

@@ -8,6 +8,7 @@ from keras_osnet.evaluation import (
     evaluate_features,
     evaluate_ranking,
     evaluate_single_gallery_shot,
+    features,
     pairwise_distances,
     rerank_features,
 )
@@ -38,11 +39,19 @@ def figures(result):
     )
 
 
+def small_blocks(monkeypatch, entries):
+    """As many queries at a time as have so many distances, and 64 images of the gallery."""
+    monkeypatch.setattr(distances, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
+    for module in (features, distances):
+        monkeypatch.setattr(module, "PART_ROWS", 64)
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("entries", [8 * 2**20, 700, 1])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_equals_the_ranking_of_the_whole_matrix_exactly(monkeypatch, metric, entries, dtype):
-    monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
+    small_blocks(monkeypatch, entries)
     query, gallery, *labels = random_case(0, dtype=dtype)
     for given in (labels, labels[:2]):
         matrix = pairwise_distances(query, gallery, metric)
@@ -55,7 +64,7 @@ def test_equals_the_ranking_of_the_whole_matrix_exactly(monkeypatch, metric, ent
 def test_reranked_equals_the_ranking_of_the_whole_matrix_exactly(monkeypatch, metric):
     query, gallery, *labels = random_case(1)
     for entries in (8 * 2**20, 3000):
-        monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
+        small_blocks(monkeypatch, entries)
         expected = evaluate_ranking(rerank_features(query, gallery, metric), *labels)
         result = evaluate_features(query, gallery, *labels, metric=metric, rerank=True)
         assert figures(result) == figures(expected)
@@ -66,7 +75,7 @@ def test_single_gallery_shot_equals_that_of_the_whole_matrix_exactly(monkeypatch
     query, gallery, *labels = random_case(4)
     matrix = (rerank_features if rerank else pairwise_distances)(query, gallery)
     for entries in (8 * 2**20, 700):
-        monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
+        small_blocks(monkeypatch, entries)
         for draws in ({}, {"repeats": 3, "seed": 5, "max_rank": 4}):
             expected = evaluate_single_gallery_shot(matrix, *labels, **draws)
             result = evaluate_features(
@@ -99,7 +108,7 @@ def test_equals_reference_implementation(golden, metric, rerank):
 
 
 def test_memory_does_not_hold_the_matrix(monkeypatch):
-    monkeypatch.setattr(distances, "_BLOCK_ENTRIES", 2**16)
+    small_blocks(monkeypatch, 2**16)
     query, gallery, *labels = random_case(2, 1000, 3000, 4)
     tracemalloc.start()
     try:
@@ -108,6 +117,19 @@ def test_memory_does_not_hold_the_matrix(monkeypatch):
     finally:
         tracemalloc.stop()
     assert peak < 1000 * 3000 * 4 / 4
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_memory_does_not_hold_the_features_again(monkeypatch, metric):
+    small_blocks(monkeypatch, 2**16)
+    query, gallery, *labels = random_case(6, 20, 20_000, 64)
+    tracemalloc.start()
+    try:
+        evaluate_features(query, gallery, *labels, metric=metric)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < gallery.nbytes / 2
 
 
 def test_features_are_left_alone():
