@@ -9,6 +9,7 @@ from keras import ops
 from keras_osnet.checks import positive_integer
 from keras_osnet.layers import defaults
 from keras_osnet.layers.arguments import map_channels, one_of
+from keras_osnet.layers.forms import relu
 
 KINDS = ("unified", "separate", "streamwise", "fixed")
 """The gates of Table 5, the paper's own first."""
@@ -99,13 +100,12 @@ class AggregationGate(keras.layers.Layer):
         if self.kind == "fixed":
             gates = ops.sigmoid(ops.cast(self.gate_logits, self.compute_dtype))[None]
             return ops.repeat(gates, ops.shape(inputs[0])[0], axis=0)
-        # A float16 sum over a 64×32 map could overflow, so the mean is taken in float32.
-        means = [ops.mean(ops.cast(stream, "float32"), axis=(1, 2)) for stream in inputs]
-        pooled = ops.cast(ops.stack(means, axis=1), self.compute_dtype)
+        # Of half precision, Keras takes the mean in float32, as it has to.
+        pooled = ops.stack([ops.mean(stream, axis=(1, 2)) for stream in inputs], axis=1)
         if self.kind == "separate":
             logits = ops.concatenate(
                 [
-                    excite(ops.relu(squeeze(pooled[:, index : index + 1])))
+                    excite(relu(squeeze(pooled[:, index : index + 1])))
                     for index, (squeeze, excite) in enumerate(
                         zip(self.squeeze, self.excite, strict=True)
                     )
@@ -113,7 +113,7 @@ class AggregationGate(keras.layers.Layer):
                 axis=1,
             )
         else:
-            logits = self.excite[0](ops.relu(self.squeeze[0](pooled)))
+            logits = self.excite[0](relu(self.squeeze[0](pooled)))
         return ops.sigmoid(logits)
 
     def _dense(self, units: int) -> keras.layers.Dense:

@@ -1,6 +1,6 @@
 """Batch norm as the reference counts it, and as each backend computes it fastest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,8 +15,8 @@ class BatchNorm(keras.layers.BatchNormalization):
     averages its unbiased estimate (divided by n - 1). For the small maps of small batches that
     makes some per cent. Everything else, the variables among it, is Keras's.
 
-    On TensorFlow maps are trained with its fused kernel, which Keras does not use: forward and
-    gradient in one pass over the maps each.
+    On TensorFlow maps are trained with its fused kernel, and on torch all is done by its own batch
+    norm, neither of which Keras uses: forward and gradient in one pass over the maps each.
 
     Its arguments are those of `keras.layers.BatchNormalization`, without `axis`, renormalisation
     and synchronisation.
@@ -38,14 +38,19 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Create the variables for maps or vectors of this shape."""
         super().build(input_shape)
         # Fused, the moments are taken in float32 whatever the maps are.
-        self._fused = keras.backend.backend() == "tensorflow" and len(input_shape) == 4
+        self._train: Callable[[Any], tuple[Any, Any, Any]] = self._anywhere
+        if keras.backend.backend() == "torch":
+            self._train = self._on_torch
+        elif keras.backend.backend() == "tensorflow" and len(input_shape) == 4:
+            self._train = self._on_tensorflow
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Normalise by the batch's moments in training, else by the moving ones."""
         if self.infers(training):
+            if keras.backend.backend() == "torch":
+                return self._inferred_by_torch(inputs)
             return super().call(inputs, training=False)
-        normalize = self._on_tensorflow if self._fused else self._anywhere
-        outputs, mean, variance = normalize(inputs)
+        outputs, mean, variance = self._train(inputs)
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             value = ops.cast(value, moving.dtype)
             moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
@@ -54,6 +59,13 @@ class BatchNorm(keras.layers.BatchNormalization):
     def infers(self, training: bool | None) -> bool:
         """Return whether a call normalises by the moving moments: not in training, or frozen."""
         return not (training and self.trainable)
+
+    def folds(self, training: bool | None) -> bool:
+        """Return whether the convolution before had better take this norm in; see `folded_into`.
+
+        On torch, whose every small operation costs as much as a call of its batch norm, it had not.
+        """
+        return self.infers(training) and keras.backend.backend() != "torch"
 
     def folded_into(self, kernel: Any) -> tuple[Any, Any]:
         """Return the kernel and the bias of a convolution that also does what this norm infers.
@@ -85,6 +97,35 @@ class BatchNorm(keras.layers.BatchNormalization):
         beta = tf.zeros(channels) if self.beta is None else ops.convert_to_tensor(self.beta)
         return tf.compat.v1.nn.fused_batch_norm(
             maps, gamma, beta, epsilon=self.epsilon, is_training=True
+        )
+
+    def _on_torch(self, inputs: Any) -> tuple[Any, Any, Any]:
+        import torch
+
+        outputs, mean, inverse = torch.native_batch_norm(
+            torch.movedim(inputs, -1, 1), *self._affine(), None, None, True, 0.0, self.epsilon
+        )
+        count = inputs.numel() // inputs.shape[-1]
+        variance = inverse.detach() ** -2 - self.epsilon
+        return torch.movedim(outputs, 1, -1), mean.detach(), variance * count / max(count - 1, 1)
+
+    def _inferred_by_torch(self, inputs: Any) -> Any:
+        import torch
+
+        outputs = torch.nn.functional.batch_norm(
+            torch.movedim(inputs, -1, 1),
+            self.moving_mean.value,
+            self.moving_variance.value,
+            *self._affine(),
+            eps=self.epsilon,
+        )
+        return torch.movedim(outputs, 1, -1)
+
+    def _affine(self) -> tuple[Any, Any]:
+        """Gamma and beta as torch takes them; None where there is none."""
+        return (
+            None if self.gamma is None else self.gamma.value,
+            None if self.beta is None else self.beta.value,
         )
 
     def _anywhere(self, inputs: Any) -> tuple[Any, Any, Any]:

@@ -10,7 +10,7 @@ from keras_osnet.checks import positive_integer
 from keras_osnet.layers import defaults
 from keras_osnet.layers.arguments import map_channels, one_of
 from keras_osnet.layers.batch_norm import BatchNorm
-from keras_osnet.layers.forms import convolve
+from keras_osnet.layers.forms import convolve, relu
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
@@ -94,15 +94,15 @@ class ConvNorm2D(keras.layers.Layer):
         """Map (batch, height, width, channels) to (batch, height', width', filters)."""
         kernel = ops.convert_to_tensor(self.convolution.kernel)
         if isinstance(self.norm, BatchNorm):
-            if self.norm.infers(training):
+            if self.norm.folds(training):
                 outputs = convolve(inputs, *self.norm.folded_into(kernel), self.strides)
             else:
-                outputs = self.norm(convolve(inputs, kernel, strides=self.strides), training=True)
+                outputs = self.norm.call(convolve(inputs, kernel, strides=self.strides), training)
         else:
             outputs = convolve(inputs, kernel, strides=self.strides)
             if self.norm is not None:
                 outputs = self.norm(outputs)
-        return ops.relu(outputs) if self.activation else outputs
+        return relu(outputs) if self.activation else outputs
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return (batch, ⌈height / strides⌉, ⌈width / strides⌉, filters)."""

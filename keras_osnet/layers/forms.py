@@ -5,10 +5,15 @@ The layers hold the variables; what is done with them is here. Every form gives 
 float64, tests/benchmarks/model_speed.py measures what they are worth.
 """
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
+
+SMALL = 4e6
+"""Multiply-adds up to which TensorFlow's product of matrices is faster than its 1×1 convolution,
+which spends 20 µs or more on preparations."""
 
 
 def convolve(maps: Any, kernel: Any, bias: Any = None, strides: int = 1) -> Any:
@@ -23,10 +28,10 @@ def convolve(maps: Any, kernel: Any, bias: Any = None, strides: int = 1) -> Any:
     Returns:
         Tensor (batch, ⌈height / strides⌉, ⌈width / strides⌉, filters).
     """
+    size = kernel.shape[0]
     if keras.backend.backend() == "torch":
         return _on_torch(maps, kernel, bias, strides)
-    size = kernel.shape[0]
-    if size == strides == maps.shape[0] == 1:
+    if size == strides == 1 and _better_as_product(maps, kernel):
         return _as_product(maps, kernel, bias)
     return _plus(ops.conv(_framed(maps, size), kernel, strides, "valid", "channels_last"), bias)
 
@@ -44,17 +49,26 @@ def convolve_depthwise(maps: Any, kernel: Any, bias: Any = None) -> Any:
     """
     backend = keras.backend.backend()
     if backend == "torch":
-        return _on_torch(maps, ops.transpose(kernel, (0, 1, 3, 2)), bias, groups=maps.shape[-1])
+        return _on_torch(maps, kernel.permute(0, 1, 3, 2), bias, groups=maps.shape[-1])
     if backend == "jax" and _on_cpu():
         return _as_shifts(maps, kernel, bias)
     return _plus(ops.depthwise_conv(maps, kernel, 1, "same", "channels_last"), bias)
 
 
-def _as_product(maps: Any, kernel: Any, bias: Any) -> Any:
-    """A 1×1 convolution of one picture, as the product of two matrices.
+def relu(maps: Any) -> Any:
+    """Return what is above zero, without the time that Keras's own takes on torch to begin."""
+    return maps.relu() if keras.backend.backend() == "torch" else ops.relu(maps)
 
-    TensorFlow's convolution spends longer on its preparations than on the maps of one picture.
-    """
+
+def _better_as_product(maps: Any, kernel: Any) -> bool:
+    if keras.backend.backend() == "jax":
+        return True
+    # Known when the graph is made; where the batch is open, it may be large.
+    return None not in maps.shape and math.prod((*maps.shape, kernel.shape[-1])) <= SMALL
+
+
+def _as_product(maps: Any, kernel: Any, bias: Any) -> Any:
+    """A 1×1 convolution as the product of two matrices."""
     rows = ops.reshape(maps, (-1, maps.shape[-1])) @ kernel[0, 0]
     return ops.reshape(_plus(rows, bias), (*ops.shape(maps)[:-1], kernel.shape[-1]))
 
@@ -75,16 +89,14 @@ def _as_shifts(maps: Any, kernel: Any, bias: Any) -> Any:
 
 
 def _on_torch(maps: Any, kernel: Any, bias: Any, strides: int = 1, groups: int = 1) -> Any:
-    """Torch's convolution on the maps where they lie, which Keras copies twice before it."""
+    """Torch's operations on the maps where they lie, which Keras copies twice before it."""
     from torch.nn import functional
 
+    size = kernel.shape[0]
+    if size == strides == groups == 1:
+        return _plus(maps @ kernel[0, 0], bias)
     outputs = functional.conv2d(
-        maps.permute(0, 3, 1, 2),
-        kernel.permute(3, 2, 0, 1),
-        bias,
-        strides,
-        kernel.shape[0] // 2,
-        groups=groups,
+        maps.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1), bias, strides, size // 2, 1, groups
     )
     return outputs.permute(0, 2, 3, 1)
 

@@ -9,7 +9,7 @@ from keras import ops
 from keras_osnet.checks import positive_integer
 from keras_osnet.layers import defaults
 from keras_osnet.layers.arguments import map_channels
-from keras_osnet.layers.forms import convolve, convolve_depthwise
+from keras_osnet.layers.forms import convolve, convolve_depthwise, relu
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
@@ -80,11 +80,11 @@ class LiteConv2D(keras.layers.Layer):
         """Map (batch, height, width, channels) to (batch, height, width, filters)."""
         outputs = convolve(inputs, ops.convert_to_tensor(self.pointwise.kernel))
         kernel = ops.convert_to_tensor(self.depthwise.kernel)
-        if self.norm.infers(training):
+        if self.norm.folds(training):
             outputs = convolve_depthwise(outputs, *self.norm.folded_into(kernel))
         else:
-            outputs = self.norm(convolve_depthwise(outputs, kernel), training=True)
-        return ops.relu(outputs)
+            outputs = self.norm.call(convolve_depthwise(outputs, kernel), training)
+        return relu(outputs)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return (batch, height, width, filters)."""

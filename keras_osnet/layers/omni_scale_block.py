@@ -11,6 +11,7 @@ from keras_osnet.layers import aggregation_gate, defaults
 from keras_osnet.layers.aggregation_gate import AggregationGate
 from keras_osnet.layers.arguments import map_channels, one_of
 from keras_osnet.layers.convolution import ConvNorm2D
+from keras_osnet.layers.forms import relu
 from keras_osnet.layers.lite_convolution import LiteConv2D
 
 FUSIONS = (*aggregation_gate.KINDS, "addition", "concatenation")
@@ -161,29 +162,31 @@ class OmniScaleBlock(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None, return_gates: bool = False) -> Any:
         """Map (batch, height, width, channels) to (batch, height, width, filters)."""
         self._check_gates(return_gates)
-        reduced = self.reduce(inputs, training=training)
+        # `call`, as calling the layers themselves takes more time than one picture's maps do, and
+        # nothing of what that adds is wanted: all have the block's own dtype policy.
+        reduced = self.reduce.call(inputs, training)
         streams = []
         for stream in self.streams:
             outputs = reduced
             for layer in stream:
-                outputs = layer(outputs, training=training)
+                outputs = layer.call(outputs, training)
             streams.append(outputs)
 
         gates = None
         if self.gate is not None:
-            fused, gates = self.gate(streams, return_gates=True)
+            fused, gates = self.gate.call(streams, return_gates=True)
         elif self.fusion == "concatenation":
             fused = ops.concatenate(streams, axis=-1)
         else:
             fused = sum(streams)
 
-        outputs = self.expand(fused, training=training)
+        outputs = self.expand.call(fused, training)
         if self.shortcut is not None:
-            inputs = self.shortcut(inputs, training=training)
+            inputs = self.shortcut.call(inputs, training)
         outputs = outputs + inputs
         if self.norm is not None:
             outputs = self.norm(outputs)
-        outputs = ops.relu(outputs)
+        outputs = relu(outputs)
         return (outputs, gates) if return_gates else outputs
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:

@@ -21,8 +21,8 @@ def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8
 
     Raises:
         TypeError: The frame is not uint8.
-        ValueError: The frame or the boxes are not of these shapes, or a box holds no pixel of the
-            frame or a NaN; the message gives its index.
+        ValueError: The frame or the boxes are not of these shapes, the boxes are fractions of the
+            frame, or a box holds no pixel of the frame or a NaN; the message gives its index.
 
     Example:
         >>> import numpy as np
@@ -38,7 +38,7 @@ def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8
         raise ValueError(
             f"`boxes` must be numbers of the shape (n, 4): {error}. Received: {boxes!r:.200}"
         ) from error
-    if edges.size == 0:
+    if edges.shape == (0,):
         return []
     if edges.ndim != 2 or edges.shape[1] != _EDGES:
         raise ValueError(
@@ -46,6 +46,11 @@ def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8
             f"Received: shape {edges.shape}"
         )
     height, width = frame.shape[:2]
+    if len(edges) and (np.abs(edges) <= 1).all() and (edges % 1).any():
+        raise ValueError(
+            "`boxes` must be in pixels; parts of the frame must be multiplied by its width and "
+            f"height ({width} x {height}). Received: boxes[0] = {tuple(edges[0].tolist())}"
+        )
     # Halves go up everywhere, so that boxes which share an edge share no pixel.
     whole = np.clip(np.floor(edges + 0.5), 0, [width, height, width, height])
     crops = []

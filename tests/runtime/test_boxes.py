@@ -52,10 +52,15 @@ def test_boxes_without_a_pixel_are_named(box):
         cut_out(FRAME, [(0, 0, 2, 2), box, (0, 0, 1, 1)])
 
 
-@pytest.mark.parametrize("boxes", [[1, 2, 3, 4], [[1, 2, 3]], np.ones((1, 2, 4))])
+@pytest.mark.parametrize("boxes", [[1, 2, 3, 4], [[1, 2, 3]], np.ones((1, 2, 4)), np.zeros((0, 5))])
 def test_boxes_of_another_shape(boxes):
     with pytest.raises(ValueError, match=r"`boxes`.*left, top, right, bottom.*shape"):
         cut_out(FRAME, boxes)
+
+
+def test_fractions_of_the_frame_are_named():
+    with pytest.raises(ValueError, match=r"in pixels.*\(8 x 6\).*Received: boxes\[0\] = \(0.1"):
+        cut_out(FRAME, [(0.1, 0.2, 0.9, 1.0)])
 
 
 @pytest.mark.parametrize("boxes", [[("a", 0, 1, 1)], [(0, 0, 1, 1), (0, 0, 1)], [{}], "box"])
