@@ -51,7 +51,10 @@ def convolve_depthwise(maps: Any, kernel: Any, bias: Any = None) -> Any:
     if backend == "torch":
         return _on_torch(maps, kernel.permute(0, 1, 3, 2), bias, groups=maps.shape[-1])
     if backend == "jax" and _on_cpu():
-        return _as_shifts(maps, kernel, bias)
+        import jax
+
+        # One program where nothing else is compiled, too; there each shift would be one.
+        return jax.jit(_as_shifts)(maps, kernel, bias)
     return _plus(ops.depthwise_conv(maps, kernel, 1, "same", "channels_last"), bias)
 
 

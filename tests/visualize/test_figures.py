@@ -111,7 +111,7 @@ def test_pictures_from_folders_files_and_people(tmp_path):
         np.testing.assert_array_equal(folder, person)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"none")
-    with pytest.raises(UnreadableImagesError, match=r"1 pictures.*broken\.png"):
+    with pytest.raises(UnreadableImagesError, match=r"1 picture cannot.*broken\.png"):
         plot_maps([people[0].path, broken], maps)
 
 
