@@ -93,14 +93,13 @@ class ConvNorm2D(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Map (batch, height, width, channels) to (batch, height', width', filters)."""
         kernel = ops.convert_to_tensor(self.convolution.kernel)
-        if isinstance(self.norm, BatchNorm):
-            if self.norm.folds(training):
-                outputs = convolve(inputs, *self.norm.folded_into(kernel), self.strides)
-            else:
-                outputs = self.norm.call(convolve(inputs, kernel, strides=self.strides), training)
+        if isinstance(self.norm, BatchNorm) and self.norm.folds(training):
+            outputs = convolve(inputs, *self.norm.folded_into(kernel), self.strides)
         else:
             outputs = convolve(inputs, kernel, strides=self.strides)
-            if self.norm is not None:
+            if isinstance(self.norm, BatchNorm):
+                outputs = self.norm.call(outputs, training)
+            elif self.norm is not None:
                 outputs = self.norm(outputs)
         return relu(outputs) if self.activation else outputs
 

@@ -13,12 +13,12 @@ of a process until everything that it does has run once: imports, building, trac
 
 import argparse
 import functools
-import importlib.util
 import json
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from reference_networks import reference_network
 from turns import Contender, serve
 
 CLASSES = 751
@@ -52,14 +52,9 @@ def reference(task):
     """The reference's network, from normalised images in PyTorch's layout."""
     import torch
 
-    path = Path(task["torchreid"], "torchreid", "models", "osnet.py")
-    # The file alone: the reference's package imports far more than its networks need.
-    spec = importlib.util.spec_from_file_location("torchreid_osnet", path)
-    osnet = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(osnet)
     torch.set_num_threads(task["threads"])
     name = f"osnet_x{task['width']}".replace(".", "_")
-    network = getattr(osnet, name)(num_classes=CLASSES, loss="softmax", pretrained=False)
+    network = reference_network(task["torchreid"], name, CLASSES)
     layout = torch.contiguous_format if task["form"] == "eager" else torch.channels_last
     network = network.to(memory_format=layout)
     run = torch.compile(network) if task["form"] == "compiled" else network
@@ -249,11 +244,11 @@ def main():
         wanted += [{"inference": [], "training": [batch]} for batch in arguments.training]
         for each in wanted:
             if each["inference"] or each["training"]:
-                found += figures(width, measure(width, titles, each, arguments))
-                print_table(found[-1:])
+                group = list(figures(width, measure(width, titles, each, arguments)))
+                print_table(group)
+                found += group
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1))
-    print_table(found)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ processes that only import TensorFlow or PyTorch.
 
 import argparse
 import functools
-import importlib.util
 import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from reference_networks import reference_network
 from turns import Contender, serve
 
 BATCHES = (1, 32)
@@ -29,13 +29,8 @@ def torch_eager(task):
     """The reference's network on normalised images."""
     import torch
 
-    # The file alone: the reference's package imports far more than its networks need.
-    path = Path(task["torchreid"], "torchreid", "models", "osnet.py")
-    spec = importlib.util.spec_from_file_location("torchreid_osnet", path)
-    osnet = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(osnet)
     torch.set_num_threads(task["threads"])
-    model = getattr(osnet, task["architecture"])(num_classes=10, pretrained=False).eval()
+    model = reference_network(task["torchreid"], task["architecture"], classes=10).eval()
 
     def run(images):
         with torch.inference_mode():

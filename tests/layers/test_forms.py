@@ -1,6 +1,5 @@
 """The forms of a convolution: one by one, in float64, against plain loops."""
 
-import contextlib
 import functools
 
 import keras
@@ -24,7 +23,7 @@ def float64():
         return
     import jax
 
-    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else contextlib.nullcontext():
+    with jax.enable_x64(True):
         yield
 
 
