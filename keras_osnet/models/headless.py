@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_osnet.models.prompt_model import PromptModel
+
 
 def embedder(model: keras.Model) -> keras.Model:
     """Return the part of a model that ends in its embedding, with the same variables.
@@ -33,7 +35,7 @@ def embedder(model: keras.Model) -> keras.Model:
             "`model` must have a layer `embedding` to be cut off at. "
             f"Received: {model.name} with the layers {', '.join(names)}"
         )
-    return keras.Model(model.input, model.get_layer("embedding").output, name=model.name)
+    return PromptModel(model.input, model.get_layer("embedding").output, name=model.name)
 
 
 def ends_in_classifier(model: keras.Model) -> bool:

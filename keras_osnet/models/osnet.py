@@ -15,6 +15,7 @@ from keras_osnet.models.backbone import backbone
 from keras_osnet.models.configuration import Configuration
 from keras_osnet.models.inputs import default_size, image_input
 from keras_osnet.models.preprocessing import preprocessing_layer
+from keras_osnet.models.prompt_model import PromptModel
 from keras_osnet.pixels import MEAN, STD
 from keras_osnet.weights import open_weights
 
@@ -163,12 +164,12 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         named["predictions"] = result
 
     name = name or configuration.name
-    model = keras.Model(inputs, result, name=name)
+    model = PromptModel(inputs, result, name=name)
     if source is not None:
         source.load_into(model)
     if outputs is None:
         return model
-    return keras.Model(inputs, _chosen(named, outputs), name=name)
+    return PromptModel(inputs, _chosen(named, outputs), name=name)
 
 
 def _checked_head(head: str | None, include_top: bool, normalize: bool) -> str | None:

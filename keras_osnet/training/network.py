@@ -8,6 +8,7 @@ import keras
 
 from keras_osnet.models import heads
 from keras_osnet.models.headless import ends_in_classifier
+from keras_osnet.models.prompt_model import PromptModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,20 +49,20 @@ def add_classifier(
     logits, predictions = heads.classifier(embedding, classes, activation)
     both = {"embedding": embedding, "logits": logits}
     return Network(
-        trained=keras.Model(
+        trained=PromptModel(
             backbone.input,
             {name: both[name] for name in both if name in outputs},
             name=backbone.name,
         ),
         embedder=backbone,
-        classifier=keras.Model(backbone.input, predictions, name=backbone.name),
+        classifier=PromptModel(backbone.input, predictions, name=backbone.name),
     )
 
 
 def without_classifier(classifier: Any) -> keras.Model:
     """Return the backbone of a `Network`'s classifier, with the same variables."""
     embedding = classifier.get_layer("logits").input
-    return keras.Model(classifier.input, embedding, name=classifier.name)
+    return PromptModel(classifier.input, embedding, name=classifier.name)
 
 
 def check_backbone(backbone: Any) -> None:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from keras_osnet.data.pipeline.batches import TrainingPictures
+from keras_osnet.data.pipeline.untuned import untuned
 
 _AHEAD = 3
 """Batches made while the model trains on another: enough to smooth over large files."""
@@ -118,7 +119,7 @@ def pictures_tf_dataset(
         images, labels = batch
         return images, _for_outputs(labels, names)
 
-    return tf.data.Dataset.counter().map(load).prefetch(_AHEAD)
+    return untuned(tf.data.Dataset.counter().map(load).prefetch(_AHEAD))
 
 
 def numbered_batch(

@@ -122,6 +122,11 @@ def test_an_array_and_windows_of_it():
         assert same(dataset[index], tensor)
 
 
+def test_fit_does_not_wait_at_its_end(make):
+    pytest.importorskip("tensorflow")
+    assert pictures_tf_dataset(make()).options().autotune.enabled is False
+
+
 def test_outputs_that_learn_the_same_labels(make):
     pytest.importorskip("tensorflow")
     pictures = make(steps=())

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_osnet.data.pipeline.batches import TrainingPictures
-from keras_osnet.training.pictures_dataset import PicturesDataset
+from keras_osnet.training.pictures_dataset import PicturesDataset, pictures_tf_dataset
 
 
 class Distribution:
@@ -85,6 +85,9 @@ class Distribution:
                 `"multi-worker"` with people whole), `pictures` are another worker's, or `outputs`
                 is not a list of names.
         """
+        if keras.backend.backend() == "tensorflow":
+            # Of the other, Keras makes one that the end of `fit` waits for; see `untuned`.
+            return pictures_tf_dataset(pictures, first_epoch, outputs)
         return PicturesDataset(pictures, first_epoch, outputs)
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
