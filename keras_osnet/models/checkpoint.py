@@ -124,7 +124,8 @@ def open_checkpoint(
 
     Args:
         weights: A tag of the catalogue, a local file, or `"hf://owner/repo[/file][@revision]"`.
-        width: Width multiplier. None takes what the file holds; 1.0 for a tag.
+        width: Width multiplier. None takes what the file holds; for a tag, the only one it is
+            published for, or 1.0.
         variant: `"base"`, `"ibn"` or `"ain"`. None takes what the file holds; `"base"` for a tag.
 
     Raises:
@@ -133,7 +134,7 @@ def open_checkpoint(
             variables do not tell.
         OSError: The file cannot be read or downloaded.
     """
-    path = locate_weights(weights, variant=variant or "base", width=1.0 if width is None else width)
+    path = locate_weights(weights, variant=variant or "base", width=width)
     if path.name.endswith(".weights.h5"):
         if width is None:
             raise ValueError(

@@ -73,14 +73,15 @@ def list_weights(variant: str | None = None, width: float | None = None) -> list
     ]
 
 
-def find_checkpoint(tag: str, *, variant: str, width: float) -> Checkpoint:
+def find_checkpoint(tag: str, *, variant: str, width: float | None) -> Checkpoint:
     """Finds the checkpoint of one model trained on one dataset, or on several.
 
     Args:
         tag: "imagenet", "market1501", "dukemtmcreid", "msmt17", "msmt17_combineall", or several
             datasets joined with "+", such as "msmt17+dukemtmcreid+cuhk03", in any order.
         variant: "base", "ibn" or "ain".
-        width: The width multiplier: 1.0, 0.75, 0.5 or 0.25.
+        width: The width multiplier: 1.0, 0.75, 0.5 or 0.25. None takes the only one that there is,
+            or 1.0.
 
     Returns:
         The checkpoint.
@@ -96,6 +97,9 @@ def find_checkpoint(tag: str, *, variant: str, width: float) -> Checkpoint:
     _check_choices(variant, width)
     everything = _read_catalogue()
     of_tag = [entry for entry in everything if _datasets(entry.tag) == _datasets(tag)]
+    if width is None:
+        widths = {entry.width for entry in of_tag if entry.variant == variant}
+        width = widths.pop() if len(widths) == 1 else 1.0
     of_model = [entry for entry in everything if (entry.variant, entry.width) == (variant, width)]
     for checkpoint in of_tag:
         if checkpoint in of_model:

@@ -73,7 +73,7 @@ def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float)
     return read_tensors(path)
 
 
-def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: float) -> Path:
+def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: float | None) -> Path:
     """Return the local path of weights, downloaded and verified if they were not there yet."""
     if isinstance(weights, str) and weights.startswith("hf://"):
         return resolve_hub_reference(weights)

@@ -9,7 +9,7 @@ addition in its place, and with T=1, are trained from random values on some and 
 is the right person's (a third by chance). `detail`: in how many of the pictures that show the
 detail its place is more active (Fig. 6's maps) than three quarters of the picture are. Every
 training goes into a folder below `--output`, is skipped if it is done, and goes on if it was
-interrupted.
+interrupted. `--picture` draws where the networks of the first seed are active, into a file.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from keras_osnet.data.datasets.dataset import ReidDataset
 from keras_osnet.data.images import resize_image
 from keras_osnet.evaluation import evaluate_ranking, pairwise_distances
 from keras_osnet.training import load_recipe, train
-from keras_osnet.visualize import activation_maps, intermediates
+from keras_osnet.visualize import activation_maps, intermediates, plot_maps, save_figure
 
 NETWORKS = {
     "T=4, gate": {},
@@ -37,6 +37,8 @@ SEEDS = (0, 1, 2)
 SIZE = (128, 64)
 ALIKE, CAMERAS, VIEWS = 3, 4, 2
 TRAINED, TESTED = range(300), range(3000, 3090)
+DRAWN = 4
+"""How many groups of look-alikes are in the picture."""
 ACTIVE = 75
 """Per cent of a picture that the detail has to be more active than."""
 
@@ -104,6 +106,18 @@ def details_seen(model, people):
     return np.mean(seen)
 
 
+def draw(seed, output, file):
+    """Two look-alikes of each group, from one camera: what they differ in, and where each looks."""
+    identities = [first + member for first in TESTED[: ALIKE * DRAWN : ALIKE] for member in (0, 1)]
+    people = synthetic_people(identities, 1, 1, size=SIZE, seed=seed, look_alikes=ALIKE)
+    columns = {"the detail": people.detail_masks.astype("float32")}
+    for name in NETWORKS:
+        model = keras.models.load_model(output / f"{slug(name)}-{seed}" / "last.keras")
+        maps = intermediates(model, people.images, ["conv5"])["conv5"]
+        columns[name] = activation_maps(maps)
+    save_figure(plot_maps(people.images, columns), file)
+
+
 def slug(name):
     return name.lower().replace("=", "").replace(", ", "-")
 
@@ -128,6 +142,7 @@ def main():
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for seed in arguments.seeds:
@@ -136,6 +151,8 @@ def main():
             if not file.exists():
                 result = measure(name, seed, arguments.epochs, arguments.output)
                 file.write_text(json.dumps(result))
+    if arguments.picture:
+        draw(arguments.seeds[0], arguments.output, arguments.picture)
     print_table([json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))])
 
 

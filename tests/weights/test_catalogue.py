@@ -152,6 +152,13 @@ def test_nothing_published_raises_naming_what_there_is():
     assert missing == 12 * 9 - 43
 
 
+def test_the_only_width_or_the_whole_one():
+    assert find_checkpoint("synthetic", variant="base", width=None).width == 0.25
+    assert find_checkpoint("imagenet", variant="base", width=None).width == 1.0
+    with pytest.raises(ValueError, match='"imagenet"'):
+        find_checkpoint("synthetic", variant="ain", width=None)
+
+
 @pytest.mark.parametrize(
     "tag", ["", "msmt", "msmt17+", "ImageNet", "msmt17+cuhk03", "msmt17+msmt17", "coco"]
 )
