@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.data.images import list_images, load_images, resize_image
+from keras_osnet.data.spacing import evenly_spaced
 from keras_osnet.data.synthetic import synthetic_people
 
 MOST = 1000
@@ -40,7 +41,8 @@ def read_pictures(name: str, given: Any, size: tuple[int, int], most: int = MOST
                 f"`{name}` as an array must be (n, height, width, 3) of uint8, RGB, with n of at "
                 f"least 1. Received: shape {given.shape}, {given.dtype}"
             )
-        return np.stack([resize_image(each, size) for each in _spread(given, most)])
+        chosen = given[evenly_spaced(len(given), most)]
+        return np.stack([resize_image(each, size) for each in chosen])
     if isinstance(given, str | os.PathLike):
         given = list_images(given)
     is_list = isinstance(given, Sequence) and len(given) > 0
@@ -49,7 +51,7 @@ def read_pictures(name: str, given: Any, size: tuple[int, int], most: int = MOST
             f"`{name}` must be a folder, a list of picture files, or an array. "
             f"Received: {given!r:.200}"
         )
-    loaded = load_images(_spread(given, most), size)
+    loaded = load_images([given[index] for index in evenly_spaced(len(given), most)], size)
     if loaded.unreadable:
         message = f"`{name}` has {len(loaded.unreadable)} files that cannot be read, the first: "
         if not loaded.paths:
@@ -61,9 +63,3 @@ def read_pictures(name: str, given: Any, size: tuple[int, int], most: int = MOST
 def drawn_pictures(size: tuple[int, int]) -> NDArray[np.uint8]:
     """Pictures of drawn people, (n, *size, 3), for where nobody gave real ones."""
     return synthetic_people(_DRAWN_PEOPLE, views=1, size=size).images
-
-
-def _spread(items: Any, most: int) -> Any:
-    if len(items) <= most:
-        return items
-    return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_osnet.checks import positive_integer
+from keras_osnet.data.spacing import evenly_spaced
 from keras_osnet.evaluation import RankedList, ranked_lists
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictures
@@ -119,11 +120,6 @@ def plot_ranked_lists(
             x = first + _AFTER_QUERY + rank * (width + _GAP)
             _draw_found(figure, (x, y), (width, _HEIGHT), picture, bool(right))
     return figure
-
-
-def evenly_spaced(count: int, most: int) -> list[int]:
-    """Return at most `most` of the indices 0 to count - 1, from the first to the last."""
-    return [int(index) for index in np.linspace(0, count - 1, min(count, most)).round()]
 
 
 def _write_label(figure: "Figure", y: float, identity: Any, camera: Any, found: RankedList) -> None:

@@ -40,8 +40,8 @@ def command(
     if not images.paths:
         raise ValueError(f"--part must be one with pictures. Received: --part {part}, with none")
     model = load_attribute_model(weights, width=width, variant=variant, size=size)
+    from keras_osnet.data.spacing import evenly_spaced
     from keras_osnet.visualize import intermediates, plot_attributes
-    from keras_osnet.visualize.ranked_lists import evenly_spaced
 
     chosen = evenly_spaced(len(images.paths), show)
     files = [images.paths[index] for index in chosen]

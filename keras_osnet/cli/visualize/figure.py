@@ -58,7 +58,7 @@ def listed(paths: Sequence[Path]) -> list[Path]:
 
 def evenly(files: Sequence[Path], most: int) -> list[Path]:
     """Return at most so many of the files, evenly spaced."""
-    from keras_osnet.visualize.ranked_lists import evenly_spaced
+    from keras_osnet.data.spacing import evenly_spaced
 
     return [files[index] for index in evenly_spaced(len(files), most)]
 

@@ -64,9 +64,9 @@ def command(
         sides, weights, width=width, variant=variant, size=size, batch_size=batch_size
     )
     from keras_osnet.data.datasets import ranking_labels
+    from keras_osnet.data.spacing import evenly_spaced
     from keras_osnet.evaluation import pairwise_distances
     from keras_osnet.visualize import plot_ranked_lists
-    from keras_osnet.visualize.ranked_lists import evenly_spaced
 
     chosen = evenly_spaced(len(queries.people), show)
     drawn = plot_ranked_lists(

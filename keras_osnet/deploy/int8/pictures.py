@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet.data.spacing import evenly_spaced
+
 FEWEST = 8
 """Below this, the ranges are those of the chance pictures, and the biases fitted to them."""
 
@@ -76,6 +78,4 @@ def checked_pictures(model: keras.Model, images: NDArray) -> NDArray:
             "`images` must be pictures, from which ranges can be told. Received: "
             f"{len(images)} pictures of one colour each"
         )
-    if len(images) > MOST:
-        images = images[np.linspace(0, len(images) - 1, MOST).round().astype(int)]
-    return images
+    return images if len(images) <= MOST else images[evenly_spaced(len(images), MOST)]
