@@ -1,6 +1,8 @@
 """Pillow, imported when a picture is first read or written."""
 
+import sys
 from types import ModuleType
+from typing import Any
 
 
 def require_pillow() -> ModuleType:
@@ -16,3 +18,9 @@ def require_pillow() -> ModuleType:
             'Install it with: pip install "keras-osnet[cli]"'
         ) from error
     return Image
+
+
+def is_pillow_image(value: Any) -> bool:
+    """Whether this is a picture of Pillow's, which nobody has who has not imported it."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)

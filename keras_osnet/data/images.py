@@ -138,12 +138,29 @@ def read_image(
             limit = pillow.MAX_IMAGE_PIXELS
             if limit is not None and picture.width * picture.height > limit:
                 raise ValueError(f"{picture.width}x{picture.height} is over {limit} pixels")
-            rgb = _as_rgb(picture, pillow)
-            return np.array(rgb if size is None else _resize(rgb, size, pillow))
+            return convert_image(picture, size)
     # Decoders meet broken files with errors of every kind (struct.error, SyntaxError, zlib's).
     except Exception as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UnreadableImageError(path, reason or type(error).__name__) from error
+
+
+def convert_image(picture: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Return the pixels of a picture of Pillow's as `read_image` returns those of a file.
+
+    Args:
+        picture: A `PIL.Image.Image`.
+        size: (height, width) of the result; None keeps the picture's own.
+
+    Returns:
+        Array (height, width, 3), uint8, 0..255.
+
+    Raises:
+        ValueError: If it is of 32 bits a pixel and channel.
+    """
+    pillow = require_pillow()
+    rgb = _as_rgb(picture, pillow)
+    return np.array(rgb if size is None else _resize(rgb, size, pillow))
 
 
 def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -220,6 +237,7 @@ def _as_rgb(picture: Any, pillow: Any) -> Any:
         picture = pillow.fromarray((values >> 8).astype(np.uint8))
     elif picture.mode == "P":
         # Pillow warns that transparency would be lost, which is what is wanted.
+        picture = picture.copy()
         picture.info.pop("transparency", None)
     return picture.convert("RGB")
 

@@ -119,9 +119,9 @@ class Embedder:
 
         Args:
             images: An array (n, height, width, 3) or (height, width, 3), uint8, RGB of 0–255 (of
-                OpenCV's BGR pass `frame[:, :, ::-1]`); a path; or a list of arrays (height,
-                width, 3), which may differ in size, and paths. All are resized to the model's
-                size.
+                OpenCV's BGR pass `frame[:, :, ::-1]`); a path; a picture of Pillow's; or a list of
+                paths, pictures and arrays (height, width, 3), which may differ in size. All are
+                resized to the model's size.
 
         Returns:
             Array (n, dim), float32, each row of length 1 in the L2 norm; (0, dim) for no pictures.
@@ -129,7 +129,7 @@ class Embedder:
         Raises:
             UnreadableImagesError: Files cannot be read as pictures; it names them all.
                 `embed_files` goes on without them.
-            TypeError: An array is not uint8, or something is no array and no path.
+            TypeError: An array is not uint8, or something is none of these.
             ValueError: An array is not of these shapes, or the model's output is not finite.
         """
         vectors, unreadable = self._embed(listed(images), None)

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.images import UnreadableImageError, read_image, resize_image
+from keras_osnet.data._pillow import is_pillow_image
+from keras_osnet.data.images import (
+    UnreadableImageError,
+    convert_image,
+    read_image,
+    resize_image,
+)
 from keras_osnet.runtime.boxes import check_picture
 
 _ALONE = 4
@@ -40,7 +46,7 @@ def listed(images: Any) -> Any:
         TypeError: `images` is nothing that holds pictures.
         ValueError: It is an array of another shape.
     """
-    if isinstance(images, str | os.PathLike):
+    if isinstance(images, str | os.PathLike) or is_pillow_image(images):
         return [images]
     if isinstance(images, np.ndarray):
         if images.ndim == 3:
@@ -54,7 +60,7 @@ def listed(images: Any) -> Any:
         return images
     if isinstance(images, bytes | dict) or not isinstance(images, Sequence):
         raise TypeError(
-            "`images` must be an array, a file's path, or a list of arrays or paths. "
+            "`images` must be an array, a file's path, a picture of Pillow's, or a list of them. "
             f"Received: {type(images).__name__}"
         )
     return images
@@ -66,7 +72,7 @@ def as_pixels(
     """Return pictures at one size, and those of them that are unreadable files.
 
     Args:
-        images: Arrays (height, width, 3) or paths.
+        images: Arrays (height, width, 3), paths or pictures of Pillow's.
         size: (height, width) of the result; resized as `keras_osnet.data.read_image` does.
         first: Index of the first, as the results and messages count them.
 
@@ -74,7 +80,7 @@ def as_pixels(
         Array (n, *size, 3), black for unreadable files, and the error of each of these by index.
 
     Raises:
-        TypeError: One of them is no array and no path, or not uint8.
+        TypeError: One of them is none of these, or not uint8.
         ValueError: One of them has another shape.
     """
     if isinstance(images, np.ndarray) and images.shape[1:] == (*size, 3) and len(images):
@@ -87,6 +93,8 @@ def as_pixels(
         try:
             if isinstance(image, str | os.PathLike):
                 pixels[index] = read_image(image, size)
+            elif is_pillow_image(image):
+                pixels[index] = convert_image(image, size)
             else:
                 check_picture(image, f"images[{first + index}]")
                 pixels[index] = resize_image(image, size)

@@ -44,6 +44,19 @@ def to_onnx(model, path):
     model.export(str(path), format="onnx", verbose=False)
 
 
+def test_pictures_of_pillow(described, folder):
+    embedder = Embedder(described("any.tflite"))
+    pictures = [Image.open(path) for path in folder]
+    pictures[0] = pictures[0].convert("P")
+    pictures[0].info["transparency"] = 0
+    vectors = embedder.embed(pictures)
+    np.testing.assert_array_equal(vectors[1:], embedder.embed(folder)[1:])
+    np.testing.assert_array_equal(embedder.embed(pictures[3]), vectors[3:4])
+    assert pictures[0].info["transparency"] == 0
+    with pytest.raises(ValueError, match="floating-point"):
+        embedder.embed(pictures[3].convert("F"))
+
+
 @pytest.mark.parametrize(("file", "engine"), FILES)
 def test_equal_to_keras_from_files_arrays_and_crops(described, model, folder, file, engine):
     embedder = Embedder(described(file), engine, threads=2)
