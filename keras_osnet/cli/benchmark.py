@@ -127,7 +127,7 @@ def _print(speeds: Sequence["EngineSpeed"], sizes: Sequence[float]) -> None:
             (
                 speed.file.name,
                 speed.engine,
-                speed.precision,
+                speed.quantization or speed.precision,
                 f"{megabytes:.2f}",
                 f"{speed.cold_start:.2f}",
                 _with_quartiles(speed.latency, 2),

@@ -29,7 +29,8 @@ def main() -> None:
         embedder = Embedder(**_task(sys.argv[1]))
         images = np.random.default_rng(0).integers(0, 256, (BATCH, *embedder.size, 3), np.uint8)
         embedder.embed(images[:1])
-        _say({"cold_start": time.perf_counter() - _STARTED})
+        cold_start = time.perf_counter() - _STARTED
+        _say({"cold_start": cold_start, "quantization": embedder.description.quantization})
         embedder.embed(images)  # the first of that size may set up memory
         for _ in sys.stdin:
             alone = _times(embedder, images[:1])

@@ -47,7 +47,9 @@ class EngineSpeed:
     Attributes:
         file: The file.
         engine: The engine.
-        precision: What it computes in, "float32" or "bfloat16".
+        precision: What it computes in, "float32" or "bfloat16", where the file leaves it open.
+        quantization: What the file stores: None (float32), "float16", "dynamic" (int8 weights) or
+            "int8", in which an engine computes, too.
         threads: How many threads it computes with.
         cold_start: Seconds from the start of a Python process to its first embedding: imports,
             loading, computing.
@@ -60,6 +62,7 @@ class EngineSpeed:
     file: Path
     engine: str
     precision: str
+    quantization: str | None
     threads: int
     cold_start: float
     latency: Spread
@@ -153,7 +156,7 @@ class _Worker:
         self._process = process
         self._complaints = complaints
         self._candidate = candidate
-        self.cold_start: float = self._read()["cold_start"]
+        self._begun = self._read()
 
     def ask(self) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -172,8 +175,9 @@ class _Worker:
             file=file,
             engine=engine,
             precision=precision,
+            quantization=self._begun["quantization"],
             threads=threads,
-            cold_start=self.cold_start,
+            cold_start=self._begun["cold_start"],
             latency=_spread(alone),
             throughput=_spread(together),
             peak_memory=answers[-1]["peak_memory"],

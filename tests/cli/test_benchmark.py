@@ -1,3 +1,4 @@
+import keras
 import pytest
 
 import keras_osnet
@@ -29,6 +30,16 @@ def test_a_table(run, files):
         ["small.onnx", "openvino", "float32"],
     ]
     assert "Threads: 1." in printed
+
+
+def test_what_a_file_stores_is_named(run, run_json, tmp_path):
+    image = keras.Input((64, 32, 3), name="image")
+    maps = keras.layers.Conv2D(8, 5, strides=4)(image)
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
+    export_tflite(model, tmp_path / "half.tflite", quantization="float16")
+    (speed,) = run_json("benchmark", tmp_path / "half.tflite", "--rounds", 1)
+    assert (speed["precision"], speed["quantization"]) == ("float32", "float16")
+    assert "  float16  " in run("benchmark", tmp_path / "half.tflite", "--rounds", 1).stdout
 
 
 def test_json(run_json, files):
