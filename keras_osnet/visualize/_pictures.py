@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.images import UnreadableImageError, list_images, read_image, resize_image
+from keras_osnet.data._pillow import is_pillow_image
+from keras_osnet.data.images import (
+    UnreadableImageError,
+    convert_image,
+    list_images,
+    read_image,
+    resize_image,
+)
 from keras_osnet.data.market1501 import PersonImage
 from keras_osnet.runtime.boxes import check_picture
 from keras_osnet.runtime.images import UnreadableImagesError, as_pixels, listed
@@ -18,8 +25,8 @@ def listed_pictures(images: Any, name: str = "images") -> Sequence[Any]:
     """Return pictures one by one, files as paths that nobody has read yet.
 
     Args:
-        images: Array (n, height, width, 3) or (height, width, 3), uint8; a file; a folder; or a
-            sequence of arrays, files and `PersonImage`.
+        images: Array (n, height, width, 3) or (height, width, 3), uint8; a file; a folder; a
+            picture of Pillow's; or a sequence of arrays, files, pictures and `PersonImage`.
         name: Of the argument, for errors.
 
     Raises:
@@ -43,11 +50,13 @@ def read_picture(image: Any, name: str = "images") -> NDArray[np.uint8]:
 
     Raises:
         UnreadableImageError: If it is a file that cannot be read.
-        TypeError: If it is neither a path nor an array of uint8.
+        TypeError: If it is neither a path, nor a picture of Pillow's, nor an array of uint8.
         ValueError: If it is an array of another shape.
     """
     if isinstance(image, str | os.PathLike):
         return read_image(image)
+    if is_pillow_image(image):
+        return convert_image(image)
     check_picture(image, name)
     return image
 

@@ -89,13 +89,27 @@ def test_titles(given, expected):
     assert titles(given) == expected
 
 
-def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output):
+def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output, tmp_path):
     common = ("--weights", checkpoint, *SMALL, "-o", output)
-    result = run("visualize", "ranked", "--data", damaged, *common)
-    assert "Warning: 2 of 14 pictures could not be read" in result.stderr
-    output.unlink()
-    error = run("visualize", "gates", damaged, *common, code=1).stderr
-    assert "2 pictures cannot be read" in error
+    all_of_them = ("--show", 100)
+    for kind in (
+        ("ranked", "--data", damaged),
+        ("gates", damaged),
+        ("clusters", damaged, "--clusters", 2),
+        ("activations", damaged, *all_of_them),
+        ("explain", damaged, "--reference", damaged / "0001_c1s1_000001_00.png", *all_of_them),
+    ):
+        result = run("visualize", *kind, *common)
+        assert "Warning: 2 of 14 pictures could not be read" in result.stderr
+        check_written(result, output)
+        output.unlink()
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not a picture")
+    error = run("visualize", "gates", broken, *common, code=1).stderr
+    assert "1 of 1 pictures could not be read" in error
+    assert "broken.jpg" in error
+    error = run("visualize", "explain", damaged, "--reference", broken, *common, code=1).stderr
+    assert "broken.jpg" in error
     assert not output.exists()
 
 

@@ -44,7 +44,7 @@ def command(
     \b
     keras-osnet visualize activations DIR --weights market1501 -o maps.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    files = figure.evenly(figure.listed(paths), show)
+    files = figure.readable(paths, show)
     models = {
         each: load_embedder(each, width=width, variant=variant, size=size) for each in weights
     }

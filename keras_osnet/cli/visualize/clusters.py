@@ -54,7 +54,7 @@ def command(
     \b
     keras-osnet visualize clusters DIR --weights msmt17_combineall -o clusters.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    files = figure.listed(paths)
+    files = figure.readable(paths)
     model = load_embedder(weights, width=width, variant=variant, size=size)
     from keras_osnet.visualize import (
         gate_clusters,

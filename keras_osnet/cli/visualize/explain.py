@@ -59,7 +59,7 @@ def command(
 ) -> None:
     """Draw what in pictures speaks for a class or a likeness.
 
-    The likeness is that to --reference, by the vectors of the network.
+    The likeness is that to --reference, by the vectors of the network; it is drawn first.
 
     Needs Keras on TensorFlow.
 
@@ -68,7 +68,7 @@ def command(
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     if reference is not None and class_index is not None:
         raise click.UsageError("--reference and --class exclude each other.")
-    files = figure.evenly(figure.listed(paths), show)
+    files = figure.readable(paths, show)
     import_keras()
     from keras_osnet.models import embed_images, open_checkpoint
     from keras_osnet.models.headless import ends_in_classifier
@@ -85,6 +85,7 @@ def command(
                 f"that the others are compared with. Received: --weights {weights}"
             )
     else:
+        files = [*figure.readable([reference]), *files]
         model = load_embedder(weights, width=width, variant=variant, size=size)
         goal = {"references": embed_images(model, [reference]).vectors[0]}
     functions: dict[str, Any] = {

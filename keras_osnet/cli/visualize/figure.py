@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from keras_osnet.cli import options
+from keras_osnet.cli.unreadable import describe_unreadable, warn_unreadable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_CHUNK = 256
 _FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -49,18 +51,27 @@ def show(default: int) -> Callable:
     )
 
 
-def listed(paths: Sequence[Path]) -> list[Path]:
-    """Return the files that paths of files and folders name."""
-    from keras_osnet.data import list_images
+def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
+    """Return the pictures that paths of files and folders name, and warn of what is not readable.
 
-    return [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
-
-
-def evenly(files: Sequence[Path], most: int) -> list[Path]:
-    """Return at most so many of the files, evenly spaced."""
+    Args:
+        paths: As they were typed.
+        most: Of more than this, so many are chosen, evenly spaced.
+    """
+    from keras_osnet.data import list_images, load_images
     from keras_osnet.data.spacing import evenly_spaced
 
-    return [files[index] for index in evenly_spaced(len(files), most)]
+    files = [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
+    if most is not None:
+        files = [files[index] for index in evenly_spaced(len(files), most)]
+    unreadable = []
+    for start in range(0, len(files), _CHUNK):
+        unreadable += load_images(files[start : start + _CHUNK], (1, 1)).unreadable
+    if len(unreadable) == len(files):
+        raise click.ClickException(describe_unreadable(unreadable, len(files)))
+    warn_unreadable(unreadable, len(files))
+    broken = {error.path for error in unreadable}
+    return [file for file in files if file not in broken]
 
 
 def titles(given: Sequence[str]) -> list[str]:

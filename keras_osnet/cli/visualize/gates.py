@@ -32,7 +32,7 @@ def command(
     \b
     keras-osnet visualize gates DIR --weights msmt17_combineall -o gates.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    files = figure.listed(paths)
+    files = figure.readable(paths)
     model = load_embedder(weights, width=width, variant=variant, size=size)
     from keras_osnet.visualize import gate_names, intermediates, plot_gate_statistics
 
