@@ -41,7 +41,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         self._train: Callable[[Any], tuple[Any, Any, Any]] = self._anywhere
         if keras.backend.backend() == "torch":
             self._train = self._on_torch
-        elif keras.backend.backend() == "tensorflow" and len(input_shape) == 4:
+        elif keras.backend.backend() == "jax":
+            self._train = self._on_jax
+        elif len(input_shape) == 4 and self.compute_dtype != "float64":
             self._train = self._on_tensorflow
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -77,8 +79,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         Returns:
             The kernel, of the same shape, and the bias (filters,), both in the kernel's dtype.
         """
-        dtype = keras.backend.standardize_dtype(kernel.dtype)
-        precise = "float64" if dtype == "float64" else "float32"
+        dtype, precise = kernel.dtype, _precise(kernel)
         scale = ops.rsqrt(ops.cast(self.moving_variance, precise) + self.epsilon)
         if self.gamma is not None:
             scale = scale * ops.cast(self.gamma, precise)
@@ -98,6 +99,21 @@ class BatchNorm(keras.layers.BatchNormalization):
         return tf.compat.v1.nn.fused_batch_norm(
             maps, gamma, beta, epsilon=self.epsilon, is_training=True
         )
+
+    def _on_jax(self, inputs: Any) -> tuple[Any, Any, Any]:
+        import jax
+
+        from keras_osnet.layers.on_jax import normalise
+
+        inputs = ops.cast(inputs, _precise(inputs))
+        axes = tuple(range(inputs.ndim - 1))
+        mean, variance = ops.moments(jax.lax.stop_gradient(inputs), axes=axes)
+        channels, dtype = mean.shape, inputs.dtype
+        gamma = ops.ones(channels, dtype) if self.gamma is None else ops.cast(self.gamma, dtype)
+        beta = ops.zeros(channels, dtype) if self.beta is None else ops.cast(self.beta, dtype)
+        outputs = normalise(inputs, mean, variance, gamma, beta, self.epsilon)
+        count = inputs.size // inputs.shape[-1]
+        return outputs, mean, variance * count / max(count - 1, 1)
 
     def _on_torch(self, inputs: Any) -> tuple[Any, Any, Any]:
         import torch
@@ -129,7 +145,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         )
 
     def _anywhere(self, inputs: Any) -> tuple[Any, Any, Any]:
-        inputs = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        inputs = ops.cast(inputs, _precise(inputs))
         axes = tuple(range(len(inputs.shape) - 1))
         mean, variance = ops.moments(inputs, axes=axes)
         outputs = ops.batch_normalization(
@@ -143,3 +159,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         )
         count = ops.cast(ops.prod(ops.shape(inputs)[:-1]), inputs.dtype)
         return outputs, mean, variance * count / ops.maximum(count - 1.0, 1.0)
+
+
+def _precise(values: Any) -> str:
+    """The dtype for moments and what is made of them: float32 at least."""
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    return "float64" if dtype == "float64" else "float32"

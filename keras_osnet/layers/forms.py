@@ -53,8 +53,10 @@ def convolve_depthwise(maps: Any, kernel: Any, bias: Any = None) -> Any:
     if backend == "jax" and _on_cpu():
         import jax
 
+        from keras_osnet.layers import on_jax
+
         # One program where nothing else is compiled, too; there each shift would be one.
-        return jax.jit(_as_shifts)(maps, kernel, bias)
+        return _plus(jax.jit(on_jax.convolve_depthwise)(maps, kernel), bias)
     return _plus(ops.depthwise_conv(maps, kernel, 1, "same", "channels_last"), bias)
 
 
@@ -74,21 +76,6 @@ def _as_product(maps: Any, kernel: Any, bias: Any) -> Any:
     """A 1×1 convolution as the product of two matrices."""
     rows = ops.reshape(maps, (-1, maps.shape[-1])) @ kernel[0, 0]
     return ops.reshape(_plus(rows, bias), (*ops.shape(maps)[:-1], kernel.shape[-1]))
-
-
-def _as_shifts(maps: Any, kernel: Any, bias: Any) -> Any:
-    """A depthwise convolution as a sum of shifted maps, which XLA makes one loop of.
-
-    Its own depthwise convolution on a processor takes some ten times as long.
-    """
-    height, width = maps.shape[1:3]
-    framed = _framed(maps, kernel.shape[0])
-    total = 0.0 if bias is None else bias
-    for row in range(kernel.shape[0]):
-        for column in range(kernel.shape[1]):
-            shifted = framed[:, row : row + height, column : column + width]
-            total = total + shifted * kernel[row, column, :, 0]
-    return total
 
 
 def _on_torch(maps: Any, kernel: Any, bias: Any, strides: int = 1, groups: int = 1) -> Any:

@@ -63,12 +63,12 @@ def test_convolve(size, strides, batch, biased):
 
 
 @pytest.mark.parametrize("biased", [True, False])
-@pytest.mark.parametrize("form", [forms.convolve_depthwise, forms._as_shifts])
 @pytest.mark.parametrize(("size", "channels"), [(1, 4), (3, 4), (3, 1), (5, 2)])
-def test_depthwise(size, channels, form, biased):
+def test_depthwise(size, channels, biased):
     maps, kernel = RNG.normal(size=(2, 6, 5, channels)), RNG.normal(size=(size, size, channels, 1))
     bias = RNG.normal(size=channels) if biased else None
-    compare(form, maps, kernel, bias, by_loops(maps, kernel, bias, depthwise=True))
+    expected = by_loops(maps, kernel, bias, depthwise=True)
+    compare(forms.convolve_depthwise, maps, kernel, bias, expected)
 
 
 @pytest.mark.parametrize("biased", [True, False])
@@ -131,6 +131,70 @@ def test_half_precision_is_folded_in_float32():
     np.testing.assert_allclose(
         ops.convert_to_numpy(ops.cast(kernel, "float32"))[0, 0, 0], scale, rtol=2**-8
     )
+
+
+def gradients(function, *given):
+    """Of the sum of a function's values, by all that it is given."""
+    tensors = [ops.convert_to_tensor(each) for each in given]
+    if BACKEND == "jax":
+        import jax
+
+        found = jax.grad(lambda *each: function(*each).sum(), range(len(given)))(*tensors)
+    elif BACKEND == "torch":
+        leaves = [tensor.requires_grad_() for tensor in tensors]
+        function(*leaves).sum().backward()
+        found = [leaf.grad for leaf in leaves]
+    else:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            total = tf.reduce_sum(function(*tensors))
+        found = tape.gradient(total, tensors)
+    return [ops.convert_to_numpy(each) for each in found]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("size", [3, 5])
+def test_gradients_of_depthwise(size, batch):
+    maps, kernel = RNG.normal(size=(batch, 6, 5, 4)), RNG.normal(size=(size, size, 4, 1))
+    weights = RNG.normal(size=maps.shape)
+    weighted = ops.convert_to_tensor(weights)
+    found = gradients(
+        lambda maps, kernel: forms.convolve_depthwise(maps, kernel) * weighted, maps, kernel
+    )
+    of_maps = by_loops(weights, kernel[::-1, ::-1], None, depthwise=True)
+    np.testing.assert_allclose(found[0], of_maps, rtol=1e-12, atol=1e-12)
+    margin = size // 2
+    framed = np.pad(maps, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
+    for row in range(size):
+        for column in range(size):
+            seen = framed[:, row : row + 6, column : column + 5]
+            expected = (seen * weights).sum((0, 1, 2))
+            np.testing.assert_allclose(found[1][row, column, :, 0], expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (3, 6, 5, 4)], ids=str)
+@pytest.mark.parametrize("arguments", [{}, {"scale": False, "center": False}], ids=str)
+def test_gradients_of_the_norm(shape, arguments):
+    """They go through the moments; by differences, as no other form of it is independent."""
+    norm = BatchNorm(dtype="float64", **arguments)
+    norm.build(shape)
+    norm.set_weights([RNG.uniform(0.5, 1.5, weight.shape) for weight in norm.weights])
+    inputs, weights = RNG.normal(size=shape), RNG.normal(size=shape)
+
+    def value(inputs):
+        outputs = norm(ops.convert_to_tensor(inputs), training=True)
+        return float((ops.convert_to_numpy(outputs) * weights).sum())
+
+    weighted = ops.convert_to_tensor(weights)
+    (found,) = gradients(lambda inputs: norm(inputs, training=True) * weighted, inputs)
+    step = 1e-6
+    for place in RNG.integers(0, shape, (8, len(shape))):
+        shift = np.zeros(shape)
+        shift[tuple(place)] = step
+        expected = (value(inputs + shift) - value(inputs - shift)) / (2 * step)
+        np.testing.assert_allclose(found[tuple(place)], expected, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the other backends know every shape")
