@@ -4,11 +4,12 @@
 
 Every contender has a process of its own with the same number of threads, and all take turns, round
 after round; a ratio is the time of PyTorch in eager mode over the contender's in the same round,
-and its median and quartiles are over the rounds. Inference is `model.predict` on an array, so many
-pictures at a time, or what each title says; a training step is `train_on_batch` with momentum SGD
-and the cross-entropy of 751 identities, which the reference's network does in the same way.
-`stock` is the same network by Keras's own operations and batch norm. `first s` is from the start
-of a process until everything that it does has run once: imports, building, tracing, compiling.
+and its median and quartiles are over the rounds. Inference (`infer`) is `model.predict` on an array
+of 64 pictures or more, so many at a time, or on one of a single batch (`alone`), or what each
+title says; a training step is `train_on_batch` with momentum SGD and the cross-entropy of 751
+identities, which the reference's network does in the same way. `stock` is the same network by
+Keras's own operations, batch norm and `predict`. `first s` is from the start of a process until
+everything that it does has run once: imports, building, tracing, compiling.
 """
 
 import argparse
@@ -77,6 +78,7 @@ def reference(task):
 
     for batch in task["inference"]:
         yield f"infer {batch}", functools.partial(infer, given(batch)), batch
+        yield f"alone {batch}", functools.partial(infer, given(batch)), batch
     for batch in task["training"]:
         labels = torch.from_numpy(identities(batch))
         yield f"train {batch}", functools.partial(train, given(batch), labels), batch
@@ -108,9 +110,9 @@ def ours(task):
             yield f"infer {batch}", functools.partial(function, images), batch
         return
     for batch in task["inference"]:
-        count = max(64, BATCHES * batch)
-        predict = functools.partial(model.predict, pictures(count), batch, verbose=0)
-        yield f"infer {batch}", predict, count
+        for work, count in (("infer", max(64, BATCHES * batch)), ("alone", batch)):
+            predict = functools.partial(model.predict, pictures(count), batch, verbose=0)
+            yield f"{work} {batch}", predict, count
     for batch in task["training"]:
         step = functools.partial(model.train_on_batch, pictures(batch), identities(batch))
         yield f"train {batch}", step, batch
@@ -122,6 +124,7 @@ def compute_as_keras_does():
     from keras.layers import BatchNormalization
 
     from keras_osnet.layers import BatchNorm, convolution, lite_convolution
+    from keras_osnet.models.prompt_model import PromptModel
 
     def convolve(maps, kernel, bias=None, strides=1):
         margin = kernel.shape[0] // 2
@@ -132,6 +135,9 @@ def compute_as_keras_does():
     def convolve_depthwise(maps, kernel, bias=None):
         return ops.depthwise_conv(maps, kernel, 1, "same", "channels_last")
 
+    PromptModel.predict = lambda self, *given, **options: super(PromptModel, self).predict(
+        *given, **options
+    )
     BatchNorm.folds = lambda self, training: False
     BatchNorm.call = BatchNormalization.call
     for module in (convolution, lite_convolution):
