@@ -1,4 +1,4 @@
-"""The paper's building blocks as Keras layers.
+"""The paper's building blocks as Keras layers, and the kind of model they make up.
 
 They run on TensorFlow, JAX and torch, in float32 and in mixed precision, on channels-last maps of
 any static or dynamic height and width. Importing this room registers them with Keras, which is
@@ -10,5 +10,13 @@ from keras_osnet.layers.batch_norm import BatchNorm
 from keras_osnet.layers.convolution import ConvNorm2D
 from keras_osnet.layers.lite_convolution import LiteConv2D
 from keras_osnet.layers.omni_scale_block import OmniScaleBlock
+from keras_osnet.layers.prompt_model import PromptModel
 
-__all__ = ["AggregationGate", "BatchNorm", "ConvNorm2D", "LiteConv2D", "OmniScaleBlock"]
+__all__ = [
+    "AggregationGate",
+    "BatchNorm",
+    "ConvNorm2D",
+    "LiteConv2D",
+    "OmniScaleBlock",
+    "PromptModel",
+]

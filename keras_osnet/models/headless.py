@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_osnet.models.prompt_model import PromptModel
+from keras_osnet.layers import PromptModel
 
 
 def embedder(model: keras.Model) -> keras.Model:

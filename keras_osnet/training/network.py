@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from keras_osnet.layers import PromptModel
 from keras_osnet.models import heads
 from keras_osnet.models.headless import ends_in_classifier
-from keras_osnet.models.prompt_model import PromptModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from keras_osnet.data.pipeline.batches import TrainingPictures
-from keras_osnet.data.pipeline.untuned import untuned
+from keras_osnet.untuned import untuned
 
 _AHEAD = 3
 """Batches made while the model trains on another: enough to smooth over large files."""

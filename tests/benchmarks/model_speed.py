@@ -123,8 +123,7 @@ def compute_as_keras_does():
     from keras import ops
     from keras.layers import BatchNormalization
 
-    from keras_osnet.layers import BatchNorm, convolution, lite_convolution
-    from keras_osnet.models.prompt_model import PromptModel
+    from keras_osnet.layers import BatchNorm, PromptModel, convolution, lite_convolution
 
     def convolve(maps, kernel, bias=None, strides=1):
         margin = kernel.shape[0] // 2

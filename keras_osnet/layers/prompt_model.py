@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.pipeline.untuned import untuned
+from keras_osnet.untuned import untuned
 
 _BATCH_SIZE = 32
 """What Keras takes where no `batch_size` is given."""
@@ -22,6 +22,16 @@ class PromptModel(keras.Model):
     is one batch: of that, `verbose="auto"` shows no progress. Results are the same.
 
     It also refuses pictures of the wrong shape, which Keras, having seen several shapes, takes.
+
+    Its arguments are those of `keras.Model`: inputs and outputs.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_osnet.layers import ConvNorm2D, PromptModel
+        >>> image = keras.Input((64, 32, 3))
+        >>> model = PromptModel(image, ConvNorm2D(8, kernel_size=3, strides=4)(image))
+        >>> model.predict(np.zeros((5, 64, 32, 3), "uint8"), batch_size=2, verbose=0).shape
+        (5, 16, 8, 8)
     """
 
     def predict(

@@ -7,8 +7,8 @@ import pytest
 from tiny_networks import SIZE, tiny_backbone
 
 from keras_osnet import OSNet
+from keras_osnet.layers import PromptModel
 from keras_osnet.models import embedder
-from keras_osnet.models.prompt_model import PromptModel
 
 pytestmark = pytest.mark.backends
 
