@@ -152,9 +152,12 @@ DRAWN = {function.__name__: function for function in (people, look_alikes)}
 
 COMPUTED = {function.__name__: function for function in (lists, maps, attributes, video)}
 
+TRAINED = ("scales_on_people",)
+"""What `tests/benchmarks/look_alikes.py --picture` draws, after three quarters of an hour."""
+
 
 def main() -> None:
-    """Write all pictures."""
+    """Write all pictures but those of `TRAINED`."""
     for name, draw in {**DRAWN, **COMPUTED}.items():
         encoded = as_jpeg(draw())
         with atomic_path(PICTURES / f"{name}.jpg") as temporary:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-NAMES = [*draw_people.DRAWN, *draw_people.COMPUTED]
+NAMES = [*draw_people.DRAWN, *draw_people.COMPUTED, *draw_people.TRAINED]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -41,9 +41,8 @@ def pictures(count):
     return np.random.default_rng(count).integers(0, 256, (count, *SIZE, 3), "uint8")
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 40])
-@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float64", "float16"])
-@pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.parametrize(("count", "batch_size"), [(1, None), (40, None), (4, 4), (8, 4), (9, 4)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_predictions_are_those_of_keras(model, count, dtype, batch_size):
     images = pictures(count).astype(dtype)
     expected = keras.Model.predict(model, images, batch_size, verbose=0)
