@@ -132,13 +132,14 @@ def test_several_devices_are_left_to_keras(model, monkeypatch):
 
 
 def test_it_stays_what_it_is(tmp_path):
-    model = OSNet(0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1))
+    small = {"input_shape": (64, 32, 3), "depths": (1, 1, 1), "streams": 1}
+    model = OSNet(0.25, head="embedding", **small)
     assert type(model) is PromptModel
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    classifier = OSNet(0.25, classes=3, input_shape=(64, 32, 3), depths=(1, 1, 1))
+    classifier = OSNet(0.25, classes=3, **small)
     for other in (loaded, copy, embedder(classifier)):
         assert type(other) is PromptModel
     images = np.random.default_rng(0).standard_normal((2, 64, 32, 3)).astype("float32")
