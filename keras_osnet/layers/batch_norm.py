@@ -38,12 +38,11 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Create the variables for maps or vectors of this shape."""
         super().build(input_shape)
         # Fused, the moments are taken in float32 whatever the maps are.
-        self._train: Callable[[Any], tuple[Any, Any, Any]] = self._anywhere
-        if keras.backend.backend() == "torch":
+        self._train: Callable[[Any], tuple[Any, Any, Any]] = self._by_moments
+        backend = keras.backend.backend()
+        if backend == "torch":
             self._train = self._on_torch
-        elif keras.backend.backend() == "jax":
-            self._train = self._on_jax
-        elif len(input_shape) == 4 and self.compute_dtype != "float64":
+        elif backend == "tensorflow" and len(input_shape) == 4 and self.compute_dtype != "float64":
             self._train = self._on_tensorflow
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -100,21 +99,6 @@ class BatchNorm(keras.layers.BatchNormalization):
             maps, gamma, beta, epsilon=self.epsilon, is_training=True
         )
 
-    def _on_jax(self, inputs: Any) -> tuple[Any, Any, Any]:
-        import jax
-
-        from keras_osnet.layers.on_jax import normalise
-
-        inputs = ops.cast(inputs, _precise(inputs))
-        axes = tuple(range(inputs.ndim - 1))
-        mean, variance = ops.moments(jax.lax.stop_gradient(inputs), axes=axes)
-        channels, dtype = mean.shape, inputs.dtype
-        gamma = ops.ones(channels, dtype) if self.gamma is None else ops.cast(self.gamma, dtype)
-        beta = ops.zeros(channels, dtype) if self.beta is None else ops.cast(self.beta, dtype)
-        outputs = normalise(inputs, mean, variance, gamma, beta, self.epsilon)
-        count = inputs.size // inputs.shape[-1]
-        return outputs, mean, variance * count / max(count - 1, 1)
-
     def _on_torch(self, inputs: Any) -> tuple[Any, Any, Any]:
         import torch
 
@@ -144,19 +128,26 @@ class BatchNorm(keras.layers.BatchNormalization):
             None if self.beta is None else self.beta.value,
         )
 
-    def _anywhere(self, inputs: Any) -> tuple[Any, Any, Any]:
+    def _by_moments(self, inputs: Any) -> tuple[Any, Any, Any]:
         inputs = ops.cast(inputs, _precise(inputs))
-        axes = tuple(range(len(inputs.shape) - 1))
-        mean, variance = ops.moments(inputs, axes=axes)
-        outputs = ops.batch_normalization(
-            inputs,
-            mean,
-            variance,
-            axis=-1,
-            offset=None if self.beta is None else ops.cast(self.beta, inputs.dtype),
-            scale=None if self.gamma is None else ops.cast(self.gamma, inputs.dtype),
-            epsilon=self.epsilon,
+        on_jax = keras.backend.backend() == "jax"
+        # There `normalise` has the gradient that goes through the moments.
+        fixed = ops.stop_gradient(inputs) if on_jax else inputs
+        mean, variance = ops.moments(fixed, axes=tuple(range(len(inputs.shape) - 1)))
+        gamma, beta = (
+            None if each is None else ops.cast(each, inputs.dtype)
+            for each in (self.gamma, self.beta)
         )
+        if on_jax:
+            from keras_osnet.layers.on_jax import normalise
+
+            gamma = ops.ones_like(mean) if gamma is None else gamma
+            beta = ops.zeros_like(mean) if beta is None else beta
+            outputs = normalise(inputs, mean, variance, gamma, beta, self.epsilon)
+        else:
+            outputs = ops.batch_normalization(
+                inputs, mean, variance, axis=-1, offset=beta, scale=gamma, epsilon=self.epsilon
+            )
         count = ops.cast(ops.prod(ops.shape(inputs)[:-1]), inputs.dtype)
         return outputs, mean, variance * count / ops.maximum(count - 1.0, 1.0)
 

@@ -134,9 +134,7 @@ def compute_as_keras_does():
     def convolve_depthwise(maps, kernel, bias=None):
         return ops.depthwise_conv(maps, kernel, 1, "same", "channels_last")
 
-    PromptModel.predict = lambda self, *given, **options: super(PromptModel, self).predict(
-        *given, **options
-    )
+    del PromptModel.predict
     BatchNorm.folds = lambda self, training: False
     BatchNorm.call = BatchNormalization.call
     for module in (convolution, lite_convolution):
