@@ -16,8 +16,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow has much to say as it starts
 
 import keras_osnet
-from keras_osnet.data import synthetic_people
-from keras_osnet.evaluation import evaluate_attributes
+from keras_osnet.metrics import evaluate_attributes
+from keras_osnet.synthetic import synthetic_people
 from keras_osnet.visualize import plot_attributes, save_figure
 
 FIRST_IDENTITY = 10_000

@@ -17,7 +17,8 @@ import numpy as np
 
 import keras_osnet
 from keras_osnet.cli.keras_import import import_keras
-from keras_osnet.data import load_images, write_synthetic_people
+from keras_osnet.data import load_images
+from keras_osnet.synthetic import write_synthetic_people
 
 import_keras()  # as the command line does: without TensorFlow's notes on its own start
 import keras  # noqa: E402

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from keras_osnet.data import synthetic_person
 from keras_osnet.runtime import Embedder
+from keras_osnet.synthetic import synthetic_person
 
 CAMERAS = (1, 5)
 """Of the drawn world: a brick wall in the sun, and a park."""

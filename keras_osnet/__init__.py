@@ -7,39 +7,49 @@ first use, so that importing the package imports neither Keras nor a backend.
 import sys
 from typing import TYPE_CHECKING
 
-from keras_osnet import lazy
+from keras_osnet._utils import lazy
+from keras_osnet.version import __version__
 
 if TYPE_CHECKING:
     from keras_osnet import (
+        architecture,
         data,
         deploy,
         evaluation,
         layers,
+        losses,
+        metrics,
         models,
+        optimizers,
         runtime,
+        synthetic,
         training,
         visualize,
         weights,
     )
-    from keras_osnet.models import OSNet, decode_predictions, list_models, preprocess_input
+    from keras_osnet.architecture import decode_predictions, preprocess_input
+    from keras_osnet.models import OSNet, list_models
     from keras_osnet.weights import list_weights
-
-__version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
         "OSNet": "keras_osnet.models",
+        "architecture": "keras_osnet.architecture",
         "data": "keras_osnet.data",
-        "decode_predictions": "keras_osnet.models",
+        "decode_predictions": "keras_osnet.architecture",
         "deploy": "keras_osnet.deploy",
         "evaluation": "keras_osnet.evaluation",
         "layers": "keras_osnet.layers",
         "list_models": "keras_osnet.models",
         "list_weights": "keras_osnet.weights",
+        "losses": "keras_osnet.losses",
+        "metrics": "keras_osnet.metrics",
         "models": "keras_osnet.models",
-        "preprocess_input": "keras_osnet.models",
+        "optimizers": "keras_osnet.optimizers",
+        "preprocess_input": "keras_osnet.architecture",
         "runtime": "keras_osnet.runtime",
+        "synthetic": "keras_osnet.synthetic",
         "training": "keras_osnet.training",
         "visualize": "keras_osnet.visualize",
         "weights": "keras_osnet.weights",
@@ -48,5 +58,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
 
 if "keras" in sys.modules:
     # `keras.saving.load_model` can read an OSNet only once its layers and losses are registered.
+    import keras_osnet.architecture.model
     import keras_osnet.layers
-    import keras_osnet.training
+    import keras_osnet.losses
+    import keras_osnet.optimizers
+    import keras_osnet.training.mutual_learning

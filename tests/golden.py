@@ -1,4 +1,4 @@
-"""The reference implementation's networks with deterministic weights, from tests/data/golden."""
+"""The reference implementation's networks with deterministic weights, from tests/assets/golden."""
 
 import json
 import zlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).parent / "data" / "golden"
+FOLDER = Path(__file__).parent / "assets" / "golden"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 
 

@@ -22,11 +22,13 @@ from keras_osnet.data import (
     read_folder,
     read_people,
     split_by_camera,
+)
+from keras_osnet.evaluation import evaluate_retrieval
+from keras_osnet.synthetic import (
     write_synthetic_people,
 )
-from keras_osnet.models import evaluate_retrieval
 from keras_osnet.training import build_model, load_recipe, train
-from keras_osnet.weights import prepare_folder, save_safetensors
+from keras_osnet.weights import save_for_hub, save_safetensors
 
 HERE = Path(__file__).parent
 SIZE = (128, 64)
@@ -135,7 +137,7 @@ def embedder_of(model: keras.Model) -> keras.Model:
 
 def write(tag: str, model: keras.Model, metrics: dict, description: str) -> None:
     """Write the folder that comes with the package and can be published."""
-    prepare_folder(
+    save_for_hub(
         model,
         HERE / f"osnet_x0_25_{tag}",
         licence="mit",

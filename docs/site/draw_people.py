@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from keras_osnet.atomic import atomic_path
-from keras_osnet.data import synthetic_person
+from keras_osnet._utils.files import atomic_path
+from keras_osnet.synthetic import synthetic_person
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 VIDEO = Path(__file__).parents[2] / "examples" / "track_across_cameras.py"
@@ -62,7 +62,7 @@ def sheet(rows: list[list[np.ndarray]], gaps: tuple[int, ...] = ()) -> Image.Ima
 
 def lists() -> Image.Image:
     """Queries, and what the weights find for them under another camera."""
-    from keras_osnet.evaluation import pairwise_distances
+    from keras_osnet.metrics import pairwise_distances
     from keras_osnet.visualize import plot_ranked_lists
 
     drawn, model = crowd(30, cameras=2), network("synthetic", head="embedding")
@@ -120,7 +120,7 @@ def video() -> Image.Image:
 
 def crowd(count: int, cameras: int) -> Any:
     """Draw people whom the weights were not trained on, a picture under each camera."""
-    from keras_osnet.data import synthetic_people
+    from keras_osnet.synthetic import synthetic_people
 
     whom = range(FIRST_IDENTITY, FIRST_IDENTITY + count)
     return synthetic_people(whom, cameras=cameras, views=1, size=(128, 64))

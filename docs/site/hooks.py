@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from keras_osnet.cli.application import application
-from keras_osnet.weights.catalogue import Checkpoint, list_weights
+from keras_osnet.weights.catalogue import WeightsInfo, list_weights
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "keras_osnet"
@@ -154,7 +154,7 @@ def commands_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def checkpoints_table(checkpoints: list[Checkpoint]) -> str:
+def checkpoints_table(checkpoints: list[WeightsInfo]) -> str:
     """Return the table of published checkpoints: what to ask for, and what its authors report."""
     lines = [
         "| variant | width | `weights=` | published rank-1 / mAP, in per cent | distance |",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_osnet.data import AttributeDataset
-    from keras_osnet.models import RecognitionResult
+    from keras_osnet.evaluation import RecognitionResult
 
 _MEASURES = {
     "mA": "mean_accuracy",
@@ -30,7 +30,7 @@ _MEASURES = {
     "recall": "recall",
     "f1": "f1",
 }
-"""Names in the report, and in `keras_osnet.evaluation.AttributeResult`."""
+"""Names in the report, and in `keras_osnet.metrics.AttributeResult`."""
 
 
 _Command = TypeVar("_Command", bound=Any)
@@ -120,7 +120,7 @@ def command(
             f"{part}, {', '.join(f'{count} in {name}' for name, count in counts.items())}"
         )
     model = load_attribute_model(weights, width=width, variant=variant, size=size)
-    from keras_osnet.models import evaluate_attribute_model
+    from keras_osnet.evaluation import evaluate_attribute_model
 
     with progress("Recognising", len(images.paths)) as advance:
         result = evaluate_attribute_model(

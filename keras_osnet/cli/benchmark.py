@@ -14,7 +14,7 @@ from keras_osnet.cli.console import print_json, print_table, progress, waiting
 from keras_osnet.cli.embedder import load_embedder
 
 if TYPE_CHECKING:
-    from keras_osnet.runtime import EngineSpeed, Spread
+    from keras_osnet.runtime import BenchmarkResult, Quartiles
 
 
 @click.command("benchmark")
@@ -71,12 +71,12 @@ def command(
         raise click.UsageError("--width and --variant are for --weights, not for exported files.")
     if weights and takes is not None:
         raise click.UsageError("--takes is for exported files, not for --weights.")
-    from keras_osnet.runtime import measure_engines
-    from keras_osnet.runtime.speed import count_turns
+    from keras_osnet.runtime import benchmark
+    from keras_osnet.runtime.benchmark import count_turns
 
     with _exported(files, weights, width, variant, size) as measured:
         with progress("Measuring", count_turns(measured, rounds)) as advance:
-            speeds = measure_engines(
+            speeds = benchmark(
                 measured,
                 threads=threads,
                 rounds=rounds,
@@ -119,7 +119,7 @@ def _exported(
         yield [Path(folder, model.name + suffix) for suffix in exports]
 
 
-def _print(speeds: Sequence["EngineSpeed"], sizes: Sequence[float]) -> None:
+def _print(speeds: Sequence["BenchmarkResult"], sizes: Sequence[float]) -> None:
     columns = ("MB", "start s", "latency ms", "images/s", "peak MB")
     print_table(
         ("file", "engine", "precision", *columns),
@@ -143,7 +143,7 @@ def _print(speeds: Sequence["EngineSpeed"], sizes: Sequence[float]) -> None:
     )
 
 
-def _with_quartiles(spread: "Spread", digits: int) -> str:
+def _with_quartiles(spread: "Quartiles", digits: int) -> str:
     return f"{spread.median:.{digits}f} ({spread.low:.{digits}f}–{spread.high:.{digits}f})"
 
 

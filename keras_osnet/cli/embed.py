@@ -16,7 +16,7 @@ from keras_osnet.cli.unreadable import describe_unreadable, warn_unreadable
 if TYPE_CHECKING:
     import keras
 
-    from keras_osnet.models import EmbeddedImages
+    from keras_osnet.data import EmbeddedImages
 
 _KERAS = "keras"
 
@@ -157,8 +157,8 @@ class _KerasEmbedder:
     def embed_files(
         self, files: Sequence[Path], *, progress: Callable[[int], None]
     ) -> "EmbeddedImages":
-        from keras_osnet.evaluation import normalize
-        from keras_osnet.models import embed_images
+        from keras_osnet.evaluation import embed_images
+        from keras_osnet.metrics import normalize
 
         embedded = embed_images(
             self.model,

@@ -14,8 +14,8 @@ from keras_osnet.cli.retrieval_task import retrieval_task
 from keras_osnet.cli.unreadable import report_unreadable, warn_unreadable
 
 if TYPE_CHECKING:
-    from keras_osnet.evaluation import RankingResult
-    from keras_osnet.models import RetrievalResult
+    from keras_osnet.evaluation import RetrievalResult
+    from keras_osnet.metrics import RankingResult
 
 _RANKS = (1, 5, 10)
 _PROTOCOLS = ("market1501", "single-gallery-shot")
@@ -90,7 +90,7 @@ def command(
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     task = retrieval_task(source, all_splits, query_camera, query, gallery)
     models = [load_embedder(each, width=width, variant=variant, size=size) for each in weights]
-    from keras_osnet.models import evaluate_splits
+    from keras_osnet.evaluation import evaluate_splits
 
     protocol = protocol or task.protocol
     total = len({person.path for sides in task.splits for side in sides for person in side})
@@ -131,7 +131,7 @@ def _report(
     results: "Sequence[RetrievalResult]", max_rank: int | None, unreadable: dict[Path, Any]
 ) -> dict[str, Any]:
     """Everything that is known about the results, shares in per cent."""
-    from keras_osnet.evaluation import average
+    from keras_osnet.metrics import average
 
     averaged = average([result.ranking for result in results])
     several = len(results) > 1

@@ -12,7 +12,7 @@ from keras_osnet.cli.keras_import import import_keras
 if TYPE_CHECKING:
     import keras
 
-    from keras_osnet.models.description import CheckpointDescription
+    from keras_osnet.models.describe_checkpoint import CheckpointDescription
 
 
 @click.command("info")

@@ -45,7 +45,7 @@ def command(
     DIR, which must be new or empty, gets files named as Market-1501's, and attributes.csv, a
     table of the attributes that they show. The same call completes a run that was interrupted.
     """
-    from keras_osnet.data import write_synthetic_people
+    from keras_osnet.synthetic import write_synthetic_people
 
     with waiting(f"Drawing {identities * cameras * views} pictures …"):
         people = write_synthetic_people(

@@ -151,7 +151,8 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     multiple=True,
     metavar="KEY=VALUE",
     callback=_parsed_settings,
-    help="Change a number of the recipe: --set optimizer.learning_rate=1e-4 --set hold_out=0. "
+    help="Change a number of the recipe: --set optimizer.learning_rate=1e-4 "
+    "--set validation_fraction=0. "
     "VALUE is as in TOML. Several times for several.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", show_default=True)

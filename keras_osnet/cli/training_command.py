@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keras_osnet import __version__
-from keras_osnet.atomic import atomic_path
+from keras_osnet._utils.files import atomic_path, read_json, write_json
 from keras_osnet.cli.training_sources import TrainingSources
-from keras_osnet.json_files import read_json, write_json
 
 if TYPE_CHECKING:
     from keras_osnet.training import Recipe

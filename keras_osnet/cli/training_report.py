@@ -86,9 +86,13 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ):
         if count in counts:
             facts.append((name, f"{counts[count]:,}"))
-    if report["task"] == "identities" and report["hold_out"]:
+    if report["task"] == "identities" and report["validation_fraction"]:
         facts.append(
-            ("held out", f"{100 * report['hold_out']:g} % of the people, to choose the best epoch")
+            (
+                "held out",
+                f"{100 * report['validation_fraction']:g} % of the people, to choose the best "
+                "epoch",
+            )
         )
     if counts.get("query_images"):
         test = f"{counts['query_images']:,} queries, {counts['gallery_images']:,} in the gallery"

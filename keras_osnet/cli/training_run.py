@@ -19,7 +19,7 @@ from keras_osnet.cli.unreadable import warn_unreadable
 if TYPE_CHECKING:
     import keras
 
-    from keras_osnet.data.datasets.dataset import Dataset
+    from keras_osnet.data.datasets.records import Dataset
     from keras_osnet.training import Recipe, RunRecord
     from keras_osnet.training.distribution import Distribution
 
@@ -189,8 +189,8 @@ def _found(
     runs: "Sequence[RunRecord]", task: RetrievalTask, devices: "Distribution"
 ) -> list[dict[str, float]]:
     """Search for a target's queries with the networks of each training; its splits averaged."""
-    from keras_osnet.evaluation import average
-    from keras_osnet.models import evaluate_splits
+    from keras_osnet.evaluation import evaluate_splits
+    from keras_osnet.metrics import average
 
     total = len({person.path for sides in task.splits for side in sides for person in side})
     found: list[dict[str, float]] = []
@@ -223,7 +223,7 @@ def _description(
         "task": recipe.task,
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
-        "hold_out": recipe.hold_out,
+        "validation_fraction": recipe.validation_fraction,
         "settings": dict(command.settings),
         "source": dataset.name,
         "version": dataset.version or None,

@@ -11,7 +11,7 @@ from keras_osnet.cli.people import PeopleSource, is_divided
 
 if TYPE_CHECKING:
     from keras_osnet.data import ReidDataset
-    from keras_osnet.data.datasets.dataset import Dataset
+    from keras_osnet.data.datasets.records import Dataset
 
 OWN = "own"
 """What stands for a user's own pictures where a published dataset could be named."""

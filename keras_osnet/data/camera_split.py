@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.records import PersonImage
 
 
 def split_by_camera(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.atomic import atomic_path
+from keras_osnet._utils.files import atomic_path
 from keras_osnet.data.images import UnreadableImageError
 
 

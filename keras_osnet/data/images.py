@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.checks import whole_number
+from keras_osnet._utils.checks import whole_number
 from keras_osnet.data._pillow import require_pillow
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")

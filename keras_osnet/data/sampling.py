@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.checks import check_whole
+from keras_osnet._utils.checks import check_whole
 
 _ORDER = 1
 """Keeps the order of an epoch apart from the augmentation of its pictures, which has the same

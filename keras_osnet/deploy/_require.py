@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from keras_osnet import optional
+from keras_osnet._utils import optional
 
 require = partial(optional.require, extra="deploy")
 check_installed = partial(optional.check_installed, extra="deploy")

@@ -4,18 +4,18 @@ import zipfile
 from pathlib import Path
 
 from keras_osnet.deploy._require import require
-from keras_osnet.runtime.description import (
+from keras_osnet.runtime.metadata import (
     KEY,
     TFLITE_DESCRIPTION,
     TFLITE_LABELS,
-    ModelDescription,
+    ModelMetadata,
 )
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date that ZIP knows: the same model gives the same bytes."""
 
 
-def describe_tflite(file: Path, description: ModelDescription) -> None:
+def describe_tflite(file: Path, description: ModelMetadata) -> None:
     """Append the description and the labels to a flatbuffer as a ZIP.
 
     TFLite's metadata keeps its associated files so: readers of the flatbuffer do not look behind
@@ -29,7 +29,7 @@ def describe_tflite(file: Path, description: ModelDescription) -> None:
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), text)
 
 
-def describe_onnx(file: Path, description: ModelDescription, output: str) -> None:
+def describe_onnx(file: Path, description: ModelMetadata, output: str) -> None:
     """Name input and output of an ONNX file and put the description into `metadata_props`."""
     onnx = require("onnx", "Exporting to ONNX")
     model = onnx.load(file)
@@ -44,7 +44,7 @@ def describe_onnx(file: Path, description: ModelDescription, output: str) -> Non
     onnx.save(model, file)
 
 
-def describe_openvino(file: Path, description: ModelDescription, output: str) -> None:
+def describe_openvino(file: Path, description: ModelMetadata, output: str) -> None:
     """Name input and output of OpenVINO's files and put the description into `rt_info`."""
     openvino = require("openvino", "Exporting to OpenVINO")
     # From memory: the reader maps the weights' file, which is written anew.

@@ -11,17 +11,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.datasets.dataset import ReidDataset, ranking_labels
+from keras_osnet.architecture.inputs import RE_ID_SIZE
+from keras_osnet.architecture.preprocessing import takes_pixels
+from keras_osnet.data.datasets.records import ReidDataset, ranking_labels
 from keras_osnet.data.images import load_images
 from keras_osnet.deploy.fidelity_report import FidelityReport
 from keras_osnet.deploy.operations import off_gpu, off_xnnpack
 from keras_osnet.deploy.pictures import drawn_pictures, read_pictures
-from keras_osnet.evaluation import evaluate_features
-from keras_osnet.models.inputs import RE_ID_SIZE
-from keras_osnet.models.preprocessing import takes_pixels
-from keras_osnet.runtime.description import ModelDescription
+from keras_osnet.metrics import evaluate_features
 from keras_osnet.runtime.engines import Engine, open_engine, usable_cpus
-from keras_osnet.runtime.stored_description import read_description
+from keras_osnet.runtime.metadata import ModelMetadata
+from keras_osnet.runtime.stored_metadata import read_description
 
 _CHUNK = 32
 _MOST = 256
@@ -129,7 +129,7 @@ class _Outputs:
 def _run_both(
     model: keras.Model,
     engine: Engine,
-    description: ModelDescription,
+    description: ModelMetadata,
     chunks: Iterator[tuple[NDArray[np.uint8], Sequence[Path]]],
 ) -> _Outputs:
     expected, own, first = [], [], None
@@ -150,7 +150,7 @@ def _run_both(
 
 
 def _keras_output(
-    model: keras.Model, images: NDArray[np.uint8], description: ModelDescription
+    model: keras.Model, images: NDArray[np.uint8], description: ModelMetadata
 ) -> NDArray[np.float32]:
     pixels = images.astype(np.float32)
     if not takes_pixels(model):

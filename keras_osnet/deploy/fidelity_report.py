@@ -5,7 +5,7 @@ import json
 import os
 from dataclasses import dataclass
 
-from keras_osnet.atomic import atomic_path
+from keras_osnet._utils.files import atomic_path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 
 from keras_osnet.deploy import embedded_metadata
-from keras_osnet.deploy.exporting import export
+from keras_osnet.deploy.export import export
 from keras_osnet.deploy.fidelity_report import FidelityReport
 from keras_osnet.deploy.serving import ServedModel
 

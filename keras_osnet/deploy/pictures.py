@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_osnet.data.images import list_images, load_images, resize_image
 from keras_osnet.data.spacing import evenly_spaced
-from keras_osnet.data.synthetic import synthetic_people
+from keras_osnet.synthetic.people import synthetic_people
 
 MOST = 1000
 """Pictures of a folder, list or array that are looked at; of more, as many evenly chosen."""

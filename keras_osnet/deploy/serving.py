@@ -7,11 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_osnet.checks import whole_number
-from keras_osnet.deploy.folding import fold_onto
-from keras_osnet.models.preprocessing import preprocessing_layer, takes_pixels
-from keras_osnet.pixels import MEAN, STD
-from keras_osnet.runtime.description import INPUT_DTYPES, ModelDescription
+from keras_osnet._utils.checks import whole_number
+from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet.architecture.preprocessing import preprocessing_layer, takes_pixels
+from keras_osnet.deploy.fold import fold_onto
+from keras_osnet.runtime.metadata import INPUT_DTYPES, ModelMetadata
 
 _NAMES = {"embedding": "embedding", "attribute": "attributes", "maps": "maps"}
 """What an output of each kind is called in a file; a classifier's has two names."""
@@ -30,7 +30,7 @@ class ServedModel:
 
     model: keras.Model
     output: str
-    description: ModelDescription
+    description: ModelMetadata
 
 
 def serve(
@@ -74,7 +74,7 @@ def serve(
             "`labels` name the classes or attributes of a model that predicts them. "
             f"Received: {len(labels)} labels for {model.name}, whose output is of kind {kind!r}"
         )
-    description = ModelDescription(
+    description = ModelMetadata(
         name=model.name,
         dim=result.shape[-1],
         size=tuple(image.shape[1:3]),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import keras
 
 from keras_osnet.deploy import embedded_metadata
-from keras_osnet.deploy.exporting import export
+from keras_osnet.deploy.export import export
 from keras_osnet.deploy.fidelity_report import FidelityReport
 
 
@@ -34,7 +34,7 @@ def export_tflite(
     `serving_default` has the input `image` and the output `embedding`, `predictions` (or `logits`
     without a softmax), `attributes` or `maps`. Behind the flatbuffer it holds, as a ZIP that any
     reader of ZIP opens, a description (`keras_osnet.json`: input range, mean and standard
-    deviation, labels, licence, source; see `keras_osnet.runtime.ModelDescription`) and
+    deviation, labels, licence, source; see `keras_osnet.runtime.ModelMetadata`) and
     `labels.txt`.
 
     Beside it a report is written, `model.tflite.json`, of how the file compares with the model.

@@ -1,36 +1,35 @@
-"""How good and how large a model is: retrieval and attribute metrics on arrays, and complexity.
+"""Run models over images and measure them: retrieval, attributes, classification, complexity."""
 
-This room stands on numpy alone: it can be used where Keras is not installed.
-"""
+from typing import TYPE_CHECKING
 
-from keras_osnet.evaluation.attributes import AttributeResult, evaluate_attributes
-from keras_osnet.evaluation.averaging import AveragedRanking, average
-from keras_osnet.evaluation.complexity import Complexity, complexity
-from keras_osnet.evaluation.distances import pairwise_distances
-from keras_osnet.evaluation.features import concatenate, flip_average, normalize
-from keras_osnet.evaluation.ranked_lists import RankedList, ranked_lists
-from keras_osnet.evaluation.ranking import RankingResult, evaluate_ranking
-from keras_osnet.evaluation.reranking import k_reciprocal_rerank, rerank_features
-from keras_osnet.evaluation.single_gallery_shot import evaluate_single_gallery_shot
-from keras_osnet.evaluation.streaming import evaluate_features
+from keras_osnet._utils import lazy
 
-__all__ = [
-    "AttributeResult",
-    "AveragedRanking",
-    "Complexity",
-    "RankedList",
-    "RankingResult",
-    "average",
-    "complexity",
-    "concatenate",
-    "evaluate_attributes",
-    "evaluate_features",
-    "evaluate_ranking",
-    "evaluate_single_gallery_shot",
-    "flip_average",
-    "k_reciprocal_rerank",
-    "normalize",
-    "pairwise_distances",
-    "ranked_lists",
-    "rerank_features",
-]
+if TYPE_CHECKING:
+    from keras_osnet.evaluation.attribute_recognition import (
+        RecognitionResult,
+        evaluate_attribute_model,
+    )
+    from keras_osnet.evaluation.classification import ClassificationResult, evaluate_classification
+    from keras_osnet.evaluation.complexity import Complexity, complexity
+    from keras_osnet.evaluation.embed import embed_images
+    from keras_osnet.evaluation.retrieval import (
+        RetrievalResult,
+        evaluate_retrieval,
+        evaluate_splits,
+    )
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "ClassificationResult": "keras_osnet.evaluation.classification",
+        "Complexity": "keras_osnet.evaluation.complexity",
+        "RecognitionResult": "keras_osnet.evaluation.attribute_recognition",
+        "RetrievalResult": "keras_osnet.evaluation.retrieval",
+        "complexity": "keras_osnet.evaluation.complexity",
+        "embed_images": "keras_osnet.evaluation.embed",
+        "evaluate_attribute_model": "keras_osnet.evaluation.attribute_recognition",
+        "evaluate_classification": "keras_osnet.evaluation.classification",
+        "evaluate_retrieval": "keras_osnet.evaluation.retrieval",
+        "evaluate_splits": "keras_osnet.evaluation.retrieval",
+    },
+)

@@ -7,10 +7,9 @@ what `keras.saving.load_model` needs to read a saved OSNet.
 
 from keras_osnet.layers.aggregation_gate import AggregationGate
 from keras_osnet.layers.batch_norm import BatchNorm
-from keras_osnet.layers.convolution import ConvNorm2D
-from keras_osnet.layers.lite_convolution import LiteConv2D
+from keras_osnet.layers.conv_norm import ConvNorm2D
+from keras_osnet.layers.lite_conv import LiteConv2D
 from keras_osnet.layers.omni_scale_block import OmniScaleBlock
-from keras_osnet.layers.prompt_model import PromptModel
 
 __all__ = [
     "AggregationGate",
@@ -18,5 +17,4 @@ __all__ = [
     "ConvNorm2D",
     "LiteConv2D",
     "OmniScaleBlock",
-    "PromptModel",
 ]

@@ -6,10 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.checks import positive_integer
-from keras_osnet.layers import defaults
-from keras_osnet.layers.arguments import map_channels, one_of
-from keras_osnet.layers.forms import relu
+from keras_osnet._utils.checks import map_channels, one_of, positive_integer
+from keras_osnet.layers import initializers
+from keras_osnet.layers.kernels import relu
 
 KINDS = ("unified", "separate", "streamwise", "fixed")
 """The gates of Table 5, the paper's own first."""
@@ -119,7 +118,7 @@ class AggregationGate(keras.layers.Layer):
     def _dense(self, units: int) -> keras.layers.Dense:
         # The reference has 1×1 convolutions here, and initialises them as such.
         return keras.layers.Dense(
-            units, kernel_initializer=defaults.kernel_initializer(), dtype=self.dtype_policy
+            units, kernel_initializer=initializers.kernel_initializer(), dtype=self.dtype_policy
         )
 
     def _check(self, shapes: Any) -> None:

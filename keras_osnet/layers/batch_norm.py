@@ -139,7 +139,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             for each in (self.gamma, self.beta)
         )
         if on_jax:
-            from keras_osnet.layers.on_jax import normalise
+            from keras_osnet.layers.kernels_jax import normalise
 
             gamma = ops.ones_like(mean) if gamma is None else gamma
             beta = ops.zeros_like(mean) if beta is None else beta

@@ -6,13 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.checks import positive_integer, whole_number
-from keras_osnet.layers import aggregation_gate, defaults
+from keras_osnet._utils.checks import map_channels, one_of, positive_integer, whole_number
+from keras_osnet.layers import aggregation_gate, initializers
 from keras_osnet.layers.aggregation_gate import AggregationGate
-from keras_osnet.layers.arguments import map_channels, one_of
-from keras_osnet.layers.convolution import ConvNorm2D
-from keras_osnet.layers.forms import relu
-from keras_osnet.layers.lite_convolution import LiteConv2D
+from keras_osnet.layers.conv_norm import ConvNorm2D
+from keras_osnet.layers.kernels import relu
+from keras_osnet.layers.lite_conv import LiteConv2D
 
 FUSIONS = (*aggregation_gate.KINDS, "addition", "concatenation")
 """The ways to fuse streams of Table 5, the paper's own first."""
@@ -132,7 +131,7 @@ class OmniScaleBlock(keras.layers.Layer):
         self.shortcut: ConvNorm2D | None = None
         self.norm = None
         if instance_norm == "output":
-            self.norm = defaults.instance_norm(dtype=dtype, name="norm")
+            self.norm = initializers.instance_norm(dtype=dtype, name="norm")
 
     @property
     def has_gates(self) -> bool:

@@ -7,15 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_osnet.checks import positive_integer
-from keras_osnet.layers import PromptModel, aggregation_gate
-from keras_osnet.layers.arguments import one_of
-from keras_osnet.models import heads
-from keras_osnet.models.backbone import backbone
-from keras_osnet.models.configuration import Configuration
-from keras_osnet.models.inputs import default_size, image_input
-from keras_osnet.models.preprocessing import preprocessing_layer
-from keras_osnet.pixels import MEAN, STD
+from keras_osnet._utils.checks import one_of, positive_integer
+from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet.architecture import PromptModel, heads
+from keras_osnet.architecture.backbone import backbone
+from keras_osnet.architecture.configuration import Configuration
+from keras_osnet.architecture.inputs import default_size, image_input
+from keras_osnet.architecture.preprocessing import preprocessing_layer
+from keras_osnet.layers import aggregation_gate
 from keras_osnet.weights import open_weights
 
 _DEFAULT_CLASSES = {"classification": 1000, "attribute": 26}

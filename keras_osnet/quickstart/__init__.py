@@ -9,7 +9,7 @@ report    the page
 
 from typing import TYPE_CHECKING
 
-from keras_osnet import lazy
+from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
     from keras_osnet.quickstart.journey import Journey, quickstart

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_osnet.data import PersonImage, ReidDataset
 from keras_osnet.data.datasets import ranking_labels
-from keras_osnet.evaluation import ranked_lists
+from keras_osnet.metrics import ranked_lists
 from keras_osnet.quickstart.search import Found
 from keras_osnet.visualize import (
     activation_maps,

@@ -9,20 +9,22 @@ from pathlib import Path
 
 import keras
 
-from keras_osnet import optional
-from keras_osnet.checks import positive_integer
+from keras_osnet._utils import optional
+from keras_osnet._utils.checks import positive_integer
 from keras_osnet.data import (
     PersonImage,
     ReidDataset,
     split_by_identity,
-    write_synthetic_people,
 )
 from keras_osnet.deploy import FidelityReport, export_tflite
 from keras_osnet.models import open_checkpoint
 from keras_osnet.quickstart.people import own_people
 from keras_osnet.quickstart.report import write_report
 from keras_osnet.quickstart.search import Found, find
-from keras_osnet.runtime import EngineSpeed, measure_engines
+from keras_osnet.runtime import BenchmarkResult, benchmark
+from keras_osnet.synthetic import (
+    write_synthetic_people,
+)
 from keras_osnet.training import load_recipe, train
 
 DRAWN_PEOPLE, CAMERAS, VIEWS = 100, 2, 4
@@ -62,7 +64,7 @@ class Journey:
     before: Found
     after: Found
     fidelity: FidelityReport
-    speeds: Sequence[EngineSpeed]
+    speeds: Sequence[BenchmarkResult]
     model: Path
     files: Sequence[Path]
     report: Path
@@ -127,7 +129,7 @@ def quickstart(
     say(_figures(before))
 
     with clock.step("training", f"Fine-tuning for {epochs} epochs on people it is not tested on"):
-        recipe = load_recipe("few_people").with_epochs(epochs).changed({"hold_out": 0.0})
+        recipe = load_recipe("few_people").with_epochs(epochs).changed({"validation_fraction": 0.0})
         run = train(recipe, network, people, root / "training", in_memory=True, verbose=verbose)
         after = find(run.embedders[0], people)
     say(_figures(after))
@@ -139,7 +141,7 @@ def quickstart(
         fidelity = export_tflite(
             after.network, files[1], quantization="int8", calibration=calibration, pictures=people
         )
-        speeds = measure_engines(files, rounds=3)
+        speeds = benchmark(files, rounds=3)
 
     journey = Journey(
         folder=root,

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_osnet import __version__, optional
-from keras_osnet.atomic import atomic_path
-from keras_osnet.data.datasets.dataset import camera_array
+from keras_osnet import __version__
+from keras_osnet._utils import optional
+from keras_osnet._utils.files import atomic_path
+from keras_osnet.data.datasets.records import camera_array
 from keras_osnet.quickstart.figures import figures
 
 if TYPE_CHECKING:

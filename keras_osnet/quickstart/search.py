@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from keras_osnet.data import ReidDataset
 from keras_osnet.data.datasets import ranking_labels
-from keras_osnet.evaluation import RankingResult, evaluate_ranking, pairwise_distances
-from keras_osnet.models import embed_images
+from keras_osnet.evaluation import embed_images
+from keras_osnet.metrics import RankingResult, evaluate_ranking, pairwise_distances
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import UnreadableImageError
 from keras_osnet.runtime.boxes import cut_out
-from keras_osnet.runtime.description import ModelDescription
 from keras_osnet.runtime.engines import open_engine
 from keras_osnet.runtime.images import UnreadableImagesError, as_pixels, listed
-from keras_osnet.runtime.matching_description import effective_description, image_size
-from keras_osnet.runtime.stored_description import checked_file, read_description
+from keras_osnet.runtime.matching_metadata import effective_description, image_size
+from keras_osnet.runtime.metadata import ModelMetadata
+from keras_osnet.runtime.stored_metadata import checked_file, read_description
 
 _CHUNK = 32
 """Pictures that are decoded and held at once."""
@@ -55,7 +55,7 @@ class Embedder:
             and std).
 
     Attributes:
-        description: What the file says of itself, a `ModelDescription`.
+        description: What the file says of itself, a `ModelMetadata`.
         engine: Name of the engine that runs it.
         size: (height, width) that pictures are resized to.
         dim: Length of the vectors.
@@ -95,9 +95,7 @@ class Embedder:
         stored = read_description(file)
         self._arguments = (file.absolute(), engine, precision, threads, size, takes)
         self._engine = open_engine(file, engine, precision=precision, threads=threads)
-        self.description: ModelDescription = effective_description(
-            file, self._engine, stored, takes
-        )
+        self.description: ModelMetadata = effective_description(file, self._engine, stored, takes)
         self.engine = self._engine.name
         self.size = image_size(self.description, size, file)
         self.dim = self.description.dim

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_osnet.models import OSNet, open_checkpoint
-from keras_osnet.models.checkpoint import OpenedCheckpoint
+from keras_osnet.models.load_model import Checkpoint
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"
@@ -109,9 +109,7 @@ def _checked_table(recipe: Recipe) -> dict[str, Any]:
     return dict(recipe.model)
 
 
-def _fitted(
-    checkpoint: OpenedCheckpoint, recipe: Recipe, table: dict[str, Any]
-) -> OpenedCheckpoint:
+def _fitted(checkpoint: Checkpoint, recipe: Recipe, table: dict[str, Any]) -> Checkpoint:
     """The checkpoint of the network that the recipe wants, as far as its weights allow."""
     wanted = {key: table[key] for key in _NETWORK if key in table}
     for key, value in wanted.items():

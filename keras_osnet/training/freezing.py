@@ -5,7 +5,7 @@ from collections.abc import Collection
 import keras
 
 
-def train_only(model: keras.Model, layers: Collection[str] | None) -> None:
+def freeze_except(model: keras.Model, layers: Collection[str] | None) -> None:
     """Freeze all layers but some, or none.
 
     A frozen layer's variables stand still, batch norm's moving statistics among them, and batch
@@ -23,7 +23,7 @@ def train_only(model: keras.Model, layers: Collection[str] | None) -> None:
         >>> import keras
         >>> layers = [keras.layers.BatchNormalization(), keras.layers.Dense(2, name="fc")]
         >>> model = keras.Sequential([keras.Input((4,)), *layers])
-        >>> train_only(model, {"fc"})
+        >>> freeze_except(model, {"fc"})
         >>> [variable.name for variable in model.trainable_variables]
         ['kernel', 'bias']
     """

@@ -6,9 +6,8 @@ from typing import Any
 
 import keras
 
-from keras_osnet.layers import PromptModel
-from keras_osnet.models import heads
-from keras_osnet.models.headless import ends_in_classifier
+from keras_osnet.architecture import PromptModel, heads
+from keras_osnet.architecture.feature_extractor import ends_in_classifier
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-from keras_osnet.checks import check_whole
-from keras_osnet.data.pipeline.batches import Step
+from keras_osnet._utils.checks import check_whole
+from keras_osnet.data.batches import Step
 from keras_osnet.recipes import recipe_names, recipe_text
 from keras_osnet.training.recipe_checks import LOSS, OPTIMIZERS, checked_entries, make_step
 
@@ -26,7 +26,7 @@ class Recipe:
         task: `"identities"`, `"attributes"` or `"classes"`.
         epochs: How many, of all stages together.
         batch_size: Pictures in a batch; or (people, pictures of each).
-        optimizer: `name` (`"sgd"`: `L2SGD`; `"amsgrad"`: `AMSGrad`) and its arguments, such as
+        optimizer: `name` (`"sgd"`: `CoupledSGD`; `"amsgrad"`: `AMSGrad`) and its arguments, such as
             `learning_rate`, `l2`, `clipnorm` or `use_ema`.
         schedule: `name`: `"constant"`; `"steps"`, times `factor` after each of `milestones`
             epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in the reference.
@@ -36,7 +36,8 @@ class Recipe:
             `triplet_margin`, `mutual`; for classes `label_smoothing`.
         classifier_alone: Epochs at the start, counted within `epochs`, in which only the new
             classifier learns and everything else stands still, batch norm's statistics included.
-        hold_out: Share of the training people on whom the best epoch is chosen; 0 for none.
+        validation_fraction: Share of the training people on whom the best epoch is chosen; 0 for
+            none.
         read_size: (height, width) that pictures are resized to before augmentation; None for the
             size that the network takes.
         model: Arguments of `OSNet` that belong to the recipe, such as `variant`, `pooling` or
@@ -54,7 +55,7 @@ class Recipe:
     augmentation: tuple[Mapping[str, Any], ...] = ()
     loss: Mapping[str, Any] = field(default_factory=dict)
     classifier_alone: int = 0
-    hold_out: float = 0.0
+    validation_fraction: float = 0.0
     read_size: tuple[int, int] | None = None
     model: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""

@@ -5,13 +5,13 @@ from typing import Any
 
 import keras
 
-from keras_osnet.checks import whole_number
+from keras_osnet._utils.checks import whole_number
 from keras_osnet.data import augmentation
-from keras_osnet.data.pipeline.batches import Step
-from keras_osnet.training.amsgrad import AMSGrad
-from keras_osnet.training.l2 import L2SGD
+from keras_osnet.data.batches import Step
+from keras_osnet.optimizers.amsgrad import AMSGrad
+from keras_osnet.optimizers.coupled_weight_decay import CoupledSGD
 
-OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": L2SGD, "amsgrad": AMSGrad}
+OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "amsgrad": AMSGrad}
 
 LOSS: dict[str, dict[str, Any]] = {
     "identities": {
@@ -67,9 +67,11 @@ def checked_entries(
             source, "classifier_alone", f"at most {entries['epochs']} (`epochs`)",
             entries["classifier_alone"],
         )  # fmt: skip
-    hold_out = entries.get("hold_out", 0.0)
-    if not _is_number(hold_out) or not 0 <= hold_out < 1:
-        raise _wrong(source, "hold_out", "a number from 0 to below 1", hold_out)
+    validation_fraction = entries.get("validation_fraction", 0.0)
+    if not _is_number(validation_fraction) or not 0 <= validation_fraction < 1:
+        raise _wrong(
+            source, "validation_fraction", "a number from 0 to below 1", validation_fraction
+        )
     entries["batch_size"] = _batch_size(source, entries["batch_size"])
     if "read_size" in entries:
         entries["read_size"] = _pair(source, "read_size", entries["read_size"])

@@ -9,11 +9,11 @@ from typing import Any
 
 import keras
 
-from keras_osnet.data.datasets.dataset import Dataset
+from keras_osnet.data.datasets.records import Dataset
 from keras_osnet.training.distribution import distributed
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.run_record import RunRecord
-from keras_osnet.training.runner import train
+from keras_osnet.training.trainer import train
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 import keras
 
-from keras_osnet.checks import positive_integer
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.architecture.feature_extractor import embedder
 from keras_osnet.data import PersonImage
-from keras_osnet.evaluation import RankingResult
-from keras_osnet.models.headless import embedder
-from keras_osnet.models.retrieval import evaluate_retrieval
+from keras_osnet.evaluation.retrieval import evaluate_retrieval
+from keras_osnet.metrics import RankingResult
 
 VALIDATION = "val_"
 """What Keras puts before the figures on what is not trained on."""

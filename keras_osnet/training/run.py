@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 
-from keras_osnet.data import TrainingPictures
+from keras_osnet.data import ImageBatches
 from keras_osnet.training.distribution import Distribution
-from keras_osnet.training.freezing import train_only
+from keras_osnet.training.freezing import freeze_except
+from keras_osnet.training.mutual_learning import mutual_learning_model
 from keras_osnet.training.network import Network
-from keras_osnet.training.peers import mutual_learning_model
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.run_folder import RunFolder, State, weights_name
 from keras_osnet.training.run_record import RunRecord
@@ -47,7 +47,7 @@ class Run:
         recipe: Recipe,
         task: Task,
         networks: list[Network],
-        pictures: TrainingPictures,
+        pictures: ImageBatches,
         folder: RunFolder,
         devices: Distribution,
     ) -> None:
@@ -74,7 +74,7 @@ class Run:
             start = max(first, self.epochs_done)
             if start >= end:
                 continue
-            train_only(self.trained, layers)
+            freeze_except(self.trained, layers)
             self._compile(continues=start > first)
             self.trained.fit(
                 self.devices.feed(self.pictures, start, outputs=list(self.trained.output)),
@@ -85,7 +85,7 @@ class Run:
                 verbose=verbose,
                 callbacks=self._callbacks(callbacks, log),
             )
-        train_only(self.trained, None)
+        freeze_except(self.trained, None)
         if log is not None:
             log.close()
 

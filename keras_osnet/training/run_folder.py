@@ -12,8 +12,7 @@ from typing import Any
 import filelock
 import keras
 
-from keras_osnet.atomic import atomic_path
-from keras_osnet.json_files import read_json, write_json
+from keras_osnet._utils.files import atomic_path, read_json, write_json
 
 _RUN = "run.json"
 _STATE = "state.json"

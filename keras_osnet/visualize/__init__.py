@@ -7,7 +7,7 @@ TensorFlow. Drawing needs the extra `visualize`: `pip install "keras-osnet[visua
 
 from typing import TYPE_CHECKING
 
-from keras_osnet import lazy
+from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
     from keras_osnet.visualize.activation import activation_maps
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
         plot_gate_clusters,
     )
     from keras_osnet.visualize.cmc_curves import plot_cmc
-    from keras_osnet.visualize.explanations import grad_cam, saliency_maps, score_cam
-    from keras_osnet.visualize.intermediate import gate_names, intermediates
+    from keras_osnet.visualize.embeddings import embedding_map, plot_embeddings
+    from keras_osnet.visualize.feature_maps import gate_names, intermediates
+    from keras_osnet.visualize.grad_cam import grad_cam, saliency_maps, score_cam
+    from keras_osnet.visualize.history import plot_training
     from keras_osnet.visualize.maps_figure import plot_maps
-    from keras_osnet.visualize.neighbours import embedding_map, plot_embeddings
     from keras_osnet.visualize.network_diagram import plot_network
     from keras_osnet.visualize.ranked_lists import plot_ranked_lists
     from keras_osnet.visualize.saving import save_figure
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
         gate_statistics,
         plot_gate_statistics,
     )
-    from keras_osnet.visualize.training_curves import plot_training
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
@@ -39,24 +39,24 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "GateClusters": "keras_osnet.visualize.clusters",
         "GateStatistics": "keras_osnet.visualize.statistics",
         "activation_maps": "keras_osnet.visualize.activation",
-        "embedding_map": "keras_osnet.visualize.neighbours",
+        "embedding_map": "keras_osnet.visualize.embeddings",
         "gate_clusters": "keras_osnet.visualize.clusters",
-        "gate_names": "keras_osnet.visualize.intermediate",
+        "gate_names": "keras_osnet.visualize.feature_maps",
         "gate_statistics": "keras_osnet.visualize.statistics",
-        "grad_cam": "keras_osnet.visualize.explanations",
-        "intermediates": "keras_osnet.visualize.intermediate",
+        "grad_cam": "keras_osnet.visualize.grad_cam",
+        "intermediates": "keras_osnet.visualize.feature_maps",
         "plot_attributes": "keras_osnet.visualize.attribute_panels",
         "plot_block": "keras_osnet.visualize.block_diagram",
         "plot_cmc": "keras_osnet.visualize.cmc_curves",
-        "plot_embeddings": "keras_osnet.visualize.neighbours",
+        "plot_embeddings": "keras_osnet.visualize.embeddings",
         "plot_gate_clusters": "keras_osnet.visualize.clusters",
         "plot_gate_statistics": "keras_osnet.visualize.statistics",
         "plot_maps": "keras_osnet.visualize.maps_figure",
         "plot_network": "keras_osnet.visualize.network_diagram",
         "plot_ranked_lists": "keras_osnet.visualize.ranked_lists",
-        "plot_training": "keras_osnet.visualize.training_curves",
-        "saliency_maps": "keras_osnet.visualize.explanations",
+        "plot_training": "keras_osnet.visualize.history",
+        "saliency_maps": "keras_osnet.visualize.grad_cam",
         "save_figure": "keras_osnet.visualize.saving",
-        "score_cam": "keras_osnet.visualize.explanations",
+        "score_cam": "keras_osnet.visualize.grad_cam",
     },
 )

@@ -16,7 +16,7 @@ from keras_osnet.data.images import (
     read_image,
     resize_image,
 )
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.records import PersonImage
 from keras_osnet.runtime.boxes import check_picture
 from keras_osnet.runtime.images import UnreadableImagesError, as_pixels, listed
 

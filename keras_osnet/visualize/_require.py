@@ -2,6 +2,6 @@
 
 from functools import partial
 
-from keras_osnet import optional
+from keras_osnet._utils import optional
 
 require = partial(optional.require, extra="visualize")

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.models.embedding import preparation
-from keras_osnet.models.headless import embedder, ends_in_classifier
+from keras_osnet.architecture.feature_extractor import embedder, ends_in_classifier
+from keras_osnet.evaluation.embed import preparation
 from keras_osnet.visualize._pictures import listed_pictures, read_pictures
 from keras_osnet.visualize._require import require
-from keras_osnet.visualize.intermediate import input_size
+from keras_osnet.visualize.feature_maps import input_size
 
 Score = Callable[[Any], Any]
 

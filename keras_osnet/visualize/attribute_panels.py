@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.checks import positive_integer
-from keras_osnet.evaluation.attributes import check_threshold
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.metrics.attributes import check_threshold
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictures
 
@@ -61,7 +61,7 @@ def plot_attributes(
         ImportError: If matplotlib is not installed.
 
     Example:
-        >>> from keras_osnet.data import synthetic_people
+        >>> from keras_osnet.synthetic import synthetic_people
         >>> pictures = synthetic_people(2, cameras=1, views=1, size=(64, 32)).images
         >>> scores = [[0.9, 0.2], [0.7, 0.6]]
         >>> figure = plot_attributes(pictures, scores, ["hat", "bag"], labels=[[1, 1], [0, 1]])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.checks import check_whole, positive_integer
+from keras_osnet._utils.checks import check_whole, positive_integer
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictures
 from keras_osnet.visualize._require import require

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.checks import positive_integer
-from keras_osnet.evaluation import RankingResult
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.metrics import RankingResult
 from keras_osnet.visualize import _sheet
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def plot_cmc(results: Mapping[str, RankingResult | ArrayLike], *, max_rank: int 
     """Draw the CMC curves of several models into one diagram.
 
     Args:
-        results: For each model's name what `keras_osnet.evaluation.evaluate_ranking` returned, or
+        results: For each model's name what `keras_osnet.metrics.evaluate_ranking` returned, or
             a CMC curve alone: array (ranks,) of shares from 0 to 1, rank-1 first.
         max_rank: Up to which rank.
 

@@ -39,7 +39,7 @@ def plot_maps(images: Any, maps: ArrayLike | Mapping[str, ArrayLike]) -> "Figure
         ImportError: If matplotlib is not installed.
 
     Example:
-        >>> from keras_osnet.data import synthetic_people
+        >>> from keras_osnet.synthetic import synthetic_people
         >>> pictures = synthetic_people(2, views=1, size=(64, 32)).images
         >>> figure = plot_maps(pictures, {"red": pictures[..., 0], "blue": pictures[..., 2]})
         >>> len(figure.axes)  # a picture, two maps and two overlays of each of four

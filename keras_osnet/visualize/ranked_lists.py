@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_osnet.checks import positive_integer
+from keras_osnet._utils.checks import positive_integer
 from keras_osnet.data.spacing import evenly_spaced
-from keras_osnet.evaluation import RankedList, ranked_lists
+from keras_osnet.metrics import RankedList, ranked_lists
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictures
 
@@ -33,7 +33,7 @@ def plot_ranked_lists(
     """Draw queries, and beside each the first of the gallery, framed as right or wrong.
 
     Gallery images of the query's identity under its own camera are left out, as in
-    `keras_osnet.evaluation.evaluate_ranking` (Market-1501's protocol). Right ones have a green
+    `keras_osnet.metrics.evaluate_ranking` (Market-1501's protocol). Right ones have a green
     frame and a tick, wrong ones a red frame and a cross. Of files only those that are drawn are
     read.
 
@@ -60,7 +60,7 @@ def plot_ranked_lists(
         ImportError: If matplotlib is not installed.
 
     Example:
-        >>> from keras_osnet.data import synthetic_people
+        >>> from keras_osnet.synthetic import synthetic_people
         >>> people = synthetic_people(3, cameras=2, views=1, size=(64, 32))
         >>> query, gallery = people.cameras == 0, people.cameras == 1
         >>> figure = plot_ranked_lists(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_osnet.atomic import atomic_path
+from keras_osnet._utils.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

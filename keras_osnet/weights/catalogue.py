@@ -14,7 +14,7 @@ _ARCHITECTURE = re.compile(r"osnet(?:_(?P<variant>ibn|ain))?_x(?P<units>\d)_(?P<
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class WeightsInfo:
     """One weights file with a tag: what is in it, and where it is.
 
     Args:
@@ -48,7 +48,7 @@ class Checkpoint:
     size: int | None
 
 
-def list_weights(variant: str | None = None, width: float | None = None) -> list[Checkpoint]:
+def list_weights(variant: str | None = None, width: float | None = None) -> list[WeightsInfo]:
     """Lists the checkpoints that have a tag: the published ones, then those of this package.
 
     Args:
@@ -73,7 +73,7 @@ def list_weights(variant: str | None = None, width: float | None = None) -> list
     ]
 
 
-def find_checkpoint(tag: str, *, variant: str, width: float | None) -> Checkpoint:
+def find_checkpoint(tag: str, *, variant: str, width: float | None) -> WeightsInfo:
     """Finds the checkpoint of one model trained on one dataset, or on several.
 
     Args:
@@ -134,7 +134,7 @@ def _datasets(tag: str) -> list[str]:
     return sorted(tag.split("+"))
 
 
-def _models(checkpoints: list[Checkpoint]) -> str:
+def _models(checkpoints: list[WeightsInfo]) -> str:
     """The models that the checkpoints are for, variant by variant, as a phrase."""
     widths: dict[str, list[str]] = {}
     for checkpoint in checkpoints:
@@ -149,7 +149,7 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _read_catalogue() -> list[Checkpoint]:
+def _read_catalogue() -> list[WeightsInfo]:
     """Reads the table afresh (a few milliseconds), so that no caller can spoil another's copy."""
     table = tomllib.loads(_CATALOGUE.read_text(encoding="utf-8"))
     checkpoints = []
@@ -159,7 +159,7 @@ def _read_catalogue() -> list[Checkpoint]:
             raise ValueError(f"Not the name of an OSNet. Received: {row['architecture']!r}")
         origin = {"repository": None, "revision": None} if row in table["bundled"] else table
         checkpoints.append(
-            Checkpoint(
+            WeightsInfo(
                 architecture=row["architecture"],
                 variant=name["variant"] or "base",
                 width=float(f"{name['units']}.{name['fraction']}"),

@@ -8,15 +8,15 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from keras_osnet.weights.architecture import classes_in
+from keras_osnet.architecture.describe import describe_model
+from keras_osnet.architecture.state_dict import classes_in
 from keras_osnet.weights.bundled import bundled_file
 from keras_osnet.weights.catalogue import find_checkpoint, list_weights
-from keras_osnet.weights.conversion import load_tensors, plain_names, to_torchreid
-from keras_osnet.weights.description import describe_model
-from keras_osnet.weights.endings import TORCH_ENDINGS, WEIGHTS_ENDINGS
+from keras_osnet.weights.convert import load_tensors, plain_names, to_torchreid
+from keras_osnet.weights.file_formats import TORCH_ENDINGS, WEIGHTS_ENDINGS
 from keras_osnet.weights.hub.download import download, resolve_hub_reference
 from keras_osnet.weights.keras_h5 import KerasH5Source
-from keras_osnet.weights.safetensors_file import read_description, read_safetensors
+from keras_osnet.weights.safetensors import read_description, read_safetensors
 from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
 
 
@@ -67,13 +67,13 @@ def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float)
         ValueError: There is no such tag or file, or it is not a file of weights.
         OSError: The file cannot be read or downloaded.
     """
-    path = locate_weights(weights, variant=variant, width=width)
+    path = resolve_weights(weights, variant=variant, width=width)
     if str(path).endswith(".weights.h5"):
         return KerasH5Source(path)
-    return read_tensors(path)
+    return read_state_dict(path)
 
 
-def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: float | None) -> Path:
+def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: float | None) -> Path:
     """Return the local path of weights, downloaded and verified if they were not there yet."""
     if isinstance(weights, str) and weights.startswith("hf://"):
         return resolve_hub_reference(weights)
@@ -103,7 +103,7 @@ def locate_weights(weights: str | os.PathLike[str], *, variant: str, width: floa
     )
 
 
-def read_tensors(path: str | os.PathLike[str]) -> TensorSource:
+def read_state_dict(path: str | os.PathLike[str]) -> TensorSource:
     """Read a file of weights as arrays under plain torchreid names and in torch's layout.
 
     Args:

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from retrieval import alone, measured, show
 
-from keras_osnet.evaluation import evaluate_features
+from keras_osnet.metrics import evaluate_features
 
 QUERIES, GALLERY, IDENTITIES = 11659, 82161, 3060
 """Of MSMT17's test set."""

@@ -20,7 +20,8 @@ import numpy as np
 
 from keras_osnet import OSNet
 from keras_osnet.data import ReidDataset, read_folder, split_by_camera
-from keras_osnet.models import evaluate_retrieval, open_checkpoint
+from keras_osnet.evaluation import evaluate_retrieval
+from keras_osnet.models import open_checkpoint
 from keras_osnet.training import load_recipe, train
 
 SEEDS = (0, 1, 2)
@@ -42,7 +43,7 @@ def half(people, seed):
 
 def plain(recipe, **changes):
     """The recipe for few people without held-out people, to compare like with like."""
-    return recipe.changed({"hold_out": 0.0, **changes})
+    return recipe.changed({"validation_fraction": 0.0, **changes})
 
 
 FEW, PAPER = load_recipe("few_people"), load_recipe("fine_tune")

@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from fine_tuning import METRICS, RECIPES, SEEDS, half, print_table
 
-from keras_osnet.atomic import atomic_path
+from keras_osnet._utils.files import atomic_path
 from keras_osnet.data import load_images, read_folder
 from keras_osnet.data.datasets import camera_array, identity_array
-from keras_osnet.evaluation import evaluate_features
+from keras_osnet.metrics import evaluate_features
 
 SIZE = (256, 128)
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -41,7 +41,7 @@ NAMES = [
     for name, (recipe, _) in RECIPES.items()
     if recipe.optimizer["name"] == "amsgrad"
     and isinstance(recipe.batch_size, int)
-    and not recipe.hold_out
+    and not recipe.validation_fraction
     and set(recipe.loss) <= {"label_smoothing"}
 ]
 """Recipes of which this script does all: AMSGrad, softmax alone, no people held out."""

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from keras_osnet import OSNet
-from keras_osnet.data import ReidDataset, read_folder, write_synthetic_people
+from keras_osnet.data import ReidDataset, read_folder
 from keras_osnet.data.augmentation import (
     ColorJitter,
     Normalize,
@@ -28,8 +28,9 @@ from keras_osnet.data.augmentation import (
     RandomFlip,
     RandomPatch,
 )
-from keras_osnet.data.pipeline import TrainingPictures
-from keras_osnet.training.pictures_dataset import PicturesDataset, pictures_tf_dataset
+from keras_osnet.data.batches import ImageBatches
+from keras_osnet.synthetic import write_synthetic_people
+from keras_osnet.training.dataset import TrainingDataset, to_tf_dataset
 
 CHAINS = {
     "fine-tuning": (RandomFlip(), Normalize(), RandomErasing()),
@@ -96,7 +97,7 @@ def main():
         def make(steps, **arguments):
             paths = [image.path for image in people.train]
             labels = people.train_labels
-            return TrainingPictures(
+            return ImageBatches(
                 paths, labels, size=(256, 128), batch_size=64, steps=steps, **arguments
             )
 
@@ -115,9 +116,9 @@ def main():
         model.compile("sgd", "sparse_categorical_crossentropy")
         pictures = make(CHAINS["fine-tuning"])
         batch = tuple(np.ascontiguousarray(array) for array in pictures.batch(0, 0))
-        data = {"one batch in memory": Constant(batch), "PyDataset": PicturesDataset(pictures)}
+        data = {"one batch in memory": Constant(batch), "PyDataset": TrainingDataset(pictures)}
         if "tensorflow" in sys.modules:
-            data["tf.data"] = pictures_tf_dataset(pictures)
+            data["tf.data"] = to_tf_dataset(pictures)
         data["one batch in memory, again"] = data["one batch in memory"]
         for name, dataset in data.items():
             rate = fit_rate(model, dataset, len(pictures))

@@ -22,7 +22,7 @@ from keras_osnet.data import load_images, read_folder
 from keras_osnet.deploy.graph import tflite_bytes
 from keras_osnet.deploy.int8 import calibration, quantization, quantize_int8
 from keras_osnet.deploy.serving import serve
-from keras_osnet.evaluation import evaluate_features
+from keras_osnet.metrics import evaluate_features
 from keras_osnet.models import open_checkpoint
 
 CALIBRATED = 10

@@ -21,10 +21,11 @@ import keras
 import numpy as np
 
 from keras_osnet import OSNet
-from keras_osnet.data import split_by_camera, synthetic_people, write_synthetic_people
-from keras_osnet.data.datasets.dataset import ReidDataset
+from keras_osnet.data import split_by_camera
+from keras_osnet.data.datasets.records import ReidDataset
 from keras_osnet.data.images import resize_image
-from keras_osnet.evaluation import evaluate_ranking, pairwise_distances
+from keras_osnet.metrics import evaluate_ranking, pairwise_distances
+from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 from keras_osnet.training import load_recipe, train
 from keras_osnet.visualize import activation_maps, intermediates, plot_maps, save_figure
 

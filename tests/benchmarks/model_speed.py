@@ -123,7 +123,8 @@ def compute_as_keras_does():
     from keras import ops
     from keras.layers import BatchNormalization
 
-    from keras_osnet.layers import BatchNorm, PromptModel, convolution, lite_convolution
+    from keras_osnet.architecture import PromptModel
+    from keras_osnet.layers import BatchNorm, conv_norm, lite_conv
 
     def convolve(maps, kernel, bias=None, strides=1):
         margin = kernel.shape[0] // 2
@@ -137,9 +138,9 @@ def compute_as_keras_does():
     del PromptModel.predict
     BatchNorm.folds = lambda self, training: False
     BatchNorm.call = BatchNormalization.call
-    for module in (convolution, lite_convolution):
+    for module in (conv_norm, lite_conv):
         module.convolve = convolve
-    lite_convolution.convolve_depthwise = convolve_depthwise
+    lite_conv.convolve_depthwise = convolve_depthwise
 
 
 def limit_threads(threads):

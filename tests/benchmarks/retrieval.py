@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_osnet.evaluation import (
+from keras_osnet.metrics import (
     evaluate_features,
     k_reciprocal_rerank,
     pairwise_distances,

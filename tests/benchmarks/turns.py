@@ -36,7 +36,7 @@ def serve(task, prepare):
         prepare: From the task to what to time: a function for each work, by name. It runs what it
             wants to have run before the process says that it is ready.
     """
-    from keras_osnet.runtime._speed_worker import peak_memory
+    from keras_osnet.runtime._benchmark_worker import peak_memory
 
     works = prepare(task)
     _say({"start": time.time() - task["started"], "memory": peak_memory()})

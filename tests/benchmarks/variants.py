@@ -4,7 +4,7 @@
 
 Weights are arbitrary, no two of a layer alike, so that nothing is stored once for several; int8 is
 calibrated on drawn people. All files take turns in LiteRT, a process each; see
-`keras_osnet.runtime.measure_engines`. Times are of one picture of 256×128, with the Embedder's own
+`keras_osnet.runtime.benchmark`. Times are of one picture of 256×128, with the Embedder's own
 work; sizes in kB of 1,000 bytes.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_osnet import OSNet
-from keras_osnet.data import synthetic_people
 from keras_osnet.deploy import export_tflite
-from keras_osnet.runtime import measure_engines
+from keras_osnet.runtime import benchmark
+from keras_osnet.synthetic import synthetic_people
 
 WIDTHS = (1.0, 0.75, 0.5, 0.25)
 QUANTIZATIONS = (None, "float16", "int8")
@@ -51,9 +51,7 @@ def main():
                     model, file, quantization=quantization, pictures=pictures[:2], **calibration
                 )
                 files[width, quantization] = file
-        speeds = measure_engines(
-            list(files.values()), threads=arguments.threads, rounds=arguments.rounds
-        )
+        speeds = benchmark(list(files.values()), threads=arguments.threads, rounds=arguments.rounds)
         print(f"{'width':>6}{'':>10}{'kB':>9}{'ms (quartiles)':>24}{'images/s at 32':>18}")
         for (width, quantization), speed in zip(files, speeds, strict=True):
             latency = speed.latency

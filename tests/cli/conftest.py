@@ -8,7 +8,7 @@ from click.testing import CliRunner
 import keras_osnet
 from keras_osnet.cli.application import application
 from keras_osnet.cli.embedder import load_embedder
-from keras_osnet.data import write_synthetic_people
+from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.weights import to_torchreid, write_torch_checkpoint
 
 _load_once = functools.cache(load_embedder)

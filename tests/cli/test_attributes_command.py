@@ -10,9 +10,9 @@ from PIL import Image
 import keras_osnet
 from keras_osnet.cli import attributes as module
 from keras_osnet.data import attributes_from_table
-from keras_osnet.models import evaluate_attribute_model
+from keras_osnet.evaluation import evaluate_attribute_model
 from keras_osnet.weights import to_torchreid, write_torch_checkpoint
-from keras_osnet.weights.safetensors_file import save_safetensors
+from keras_osnet.weights.safetensors import save_safetensors
 
 KEYS = [
     "mA", "accuracy", "precision", "recall", "f1", "attributes", "images", "unreadable",

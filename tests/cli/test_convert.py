@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.weights import read_tensors, read_torch_checkpoint
+from keras_osnet.weights import read_state_dict, read_torch_checkpoint
 
 
 def same(first, second):
@@ -33,7 +33,7 @@ def test_keras_weights_need_to_be_told_their_network(run, checkpoint, tmp_path):
     run("convert", checkpoint, there)
     assert "`width` (and `variant`" in run("convert", there, back, code=1).stderr
     run("convert", there, back, "--width", "0.25")
-    same(read_tensors(checkpoint).tensors, read_tensors(back).tensors)
+    same(read_state_dict(checkpoint).tensors, read_state_dict(back).tensors)
 
 
 def test_an_embedding_without_its_classifier(run, checkpoint, tmp_path):
@@ -41,7 +41,7 @@ def test_an_embedding_without_its_classifier(run, checkpoint, tmp_path):
     result = run("convert", checkpoint, there, "--head", "embedding")
     assert "osnet_x0_25, embedding" in result.stdout
     assert "2 skipped: the checkpoint has a classifier of 5 classes" in result.stdout
-    assert "classifier.weight" not in read_tensors(there).tensors
+    assert "classifier.weight" not in read_state_dict(there).tensors
     error = run("convert", there, tmp_path / "x.keras", "--head", "classification", code=1).stderr
     assert "needs a classifier" in error
     run("convert", there, tmp_path / "x.keras")
@@ -66,7 +66,7 @@ def test_nothing_is_overwritten_unless_forced(run, checkpoint, tmp_path):
     assert "--force" in run("convert", checkpoint, there, code=1).stderr
     assert there.read_text() == "precious"
     run("convert", checkpoint, there, "--force")
-    assert len(read_tensors(there).tensors) == 567
+    assert len(read_state_dict(there).tensors) == 567
 
 
 def test_a_source_that_fails_leaves_the_destination(run, tmp_path):

@@ -5,8 +5,8 @@ import pytest
 
 from keras_osnet.cli.embedder import load_embedder
 from keras_osnet.data import list_images
-from keras_osnet.evaluation import normalize
-from keras_osnet.models import embed_images
+from keras_osnet.evaluation import embed_images
+from keras_osnet.metrics import normalize
 
 SMALL = ("--size", 64, 32, "--engine", "keras")
 

@@ -13,10 +13,13 @@ from keras_osnet.data import (
     read_folder,
     read_splits,
     split_by_camera,
+)
+from keras_osnet.evaluation import evaluate_retrieval
+from keras_osnet.metrics import average
+from keras_osnet.models import open_checkpoint
+from keras_osnet.synthetic import (
     write_synthetic_people,
 )
-from keras_osnet.evaluation import average
-from keras_osnet.models import evaluate_retrieval, open_checkpoint
 
 FIGURES = ("rank_1", "rank_5", "rank_10", "mAP", "mINP")
 

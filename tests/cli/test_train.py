@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import miniature_datasets as miniature
 import pytest
 
-from keras_osnet.data import write_synthetic_people
 from keras_osnet.models import open_checkpoint
-from keras_osnet.training import RunRecord, build_model, list_recipes, run_folder, runner
+from keras_osnet.synthetic import write_synthetic_people
+from keras_osnet.training import RunRecord, build_model, list_recipes, run_folder, trainer
 from keras_osnet.training.run import TrainedRun
 
 RECIPE = """
@@ -81,7 +81,7 @@ def trainings(monkeypatch):
             embedders=models,
             classifiers=models,
             metrics=[],
-            best_epoch=2 if recipe.hold_out else None,
+            best_epoch=2 if recipe.validation_fraction else None,
             result=result if part else None,
         )
 
@@ -149,7 +149,7 @@ def test_interrupted_and_resumed(run, train, people, tmp_path, monkeypatch):
 
     # Finished: nothing is trained or tested any more.
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "train", None)
+        patch.setattr(trainer, "train", None)
         assert run("resume", folder, "--json").stdout == resumed.stdout
         again = train("--test-share", "0.34").stdout
     assert f"{report['result']['mAP']:.1f}" in again
@@ -160,7 +160,7 @@ def test_interrupted_and_resumed(run, train, people, tmp_path, monkeypatch):
 
 
 def test_several_seeds(train, trainings, tmp_path):
-    text = train("--seed", 3, "--seeds", 2, "--set", "hold_out=0.5").stdout
+    text = train("--seed", 3, "--seeds", 2, "--set", "validation_fraction=0.5").stdout
     assert [(one.seed, one.folder.name) for one in trainings] == [(3, "seed-3"), (4, "seed-4")]
     assert "\nseed-3, 1 of 2\nseed-4, 2 of 2\n" in text
     assert "53.5 ± 0.7  28.5 ± 0.7" in text
@@ -355,7 +355,14 @@ class TestWhatIsTrainedOn:
 class TestErrors:
     @pytest.mark.parametrize(
         "setting",
-        ["hold_out", "=3", "hold_out=", "title=Mine", "epochs=1\nseed=2", "title=1979-05-27"],
+        [
+            "validation_fraction",
+            "=3",
+            "validation_fraction=",
+            "title=Mine",
+            "epochs=1\nseed=2",
+            "title=1979-05-27",
+        ],
     )
     def test_settings_that_are_none(self, train, setting):
         error = train("--set", setting, code=2).stderr
@@ -484,7 +491,7 @@ class TestRecipes:
         assert text.startswith("# Tens to hundreds of people")
         (tmp_path / "own.toml").write_text(text)
         assert text == run("recipes", tmp_path / "own.toml").stdout
-        assert run_json("recipes", "few_people")["hold_out"] == 0.2
+        assert run_json("recipes", "few_people")["validation_fraction"] == 0.2
         assert "Received: 'nix'" in run("recipes", "nix", code=1).stderr
 
     def test_json(self, run_json):

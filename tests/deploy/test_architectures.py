@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.data import synthetic_people
 from keras_osnet.deploy import export_onnx, export_openvino, export_tflite
+from keras_osnet.synthetic import synthetic_people
 
 NINE = [
     name

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.data import ReidDataset, split_by_camera, synthetic_people, write_synthetic_people
+from keras_osnet.data import ReidDataset, split_by_camera
 from keras_osnet.deploy import FidelityError, embedder, export_onnx, export_openvino, export_tflite
 from keras_osnet.runtime import Embedder, read_description
 from keras_osnet.runtime.engines import open_engine
+from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 
 PICTURES = synthetic_people(6, views=1, size=(64, 32)).images
 EXPORTERS = {".tflite": export_tflite, ".onnx": export_onnx, ".xml": export_openvino}

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_osnet.data import PersonImage, ReidDataset, write_synthetic_people
+from keras_osnet.data import PersonImage, ReidDataset
 from keras_osnet.deploy import FidelityError, FidelityReport, fidelity, measure_fidelity
 from keras_osnet.deploy.fidelity_report import check_drop
-from keras_osnet.runtime import ModelDescription
+from keras_osnet.runtime import ModelMetadata
+from keras_osnet.synthetic import write_synthetic_people
 
 SIZE = (32, 16)
 RNG = np.random.default_rng(0)
@@ -35,7 +36,7 @@ def measured(monkeypatch, tmp_path):
     """What is measured of a file whose results are those of a model, changed."""
 
     def measure(model, change, description=None, pictures=IMAGES):
-        description = description or ModelDescription(name="m", size=SIZE, dim=4)
+        description = description or ModelMetadata(name="m", size=SIZE, dim=4)
         monkeypatch.setattr(fidelity, "read_description", lambda path: description)
         monkeypatch.setattr(
             fidelity, "open_engine", lambda *args, **kwargs: PlayedEngine(model, change)
@@ -86,7 +87,7 @@ def test_figures_of_vectors(measured):
 
 
 def test_a_file_that_scales_is_compared_with_a_scaled_model(measured):
-    description = ModelDescription(name="m", size=SIZE, dim=4, l2_normalized=True)
+    description = ModelMetadata(name="m", size=SIZE, dim=4, l2_normalized=True)
 
     def scaled(result):
         return result / np.linalg.norm(result, axis=1, keepdims=True)
@@ -96,12 +97,12 @@ def test_a_file_that_scales_is_compared_with_a_scaled_model(measured):
 
 def test_predictions(measured):
     model = means("softmax")
-    description = ModelDescription(name="m", size=SIZE, dim=4, output_kind="classification")
+    description = ModelMetadata(name="m", size=SIZE, dim=4, output_kind="classification")
     expected = keras.ops.convert_to_numpy(model(IMAGES.astype("float32"))).argmax(axis=1)
     report = measured(model, lambda result: result[:, ::-1], description)
     assert report.agreement == np.mean(expected == 3 - expected)
     assert report.losses == {"agreement": 100 * (1 - report.agreement)}
-    attributes = ModelDescription(name="m", size=SIZE, dim=4, output_kind="attribute")
+    attributes = ModelMetadata(name="m", size=SIZE, dim=4, output_kind="attribute")
     scores = means("sigmoid")
     assert measured(scores, lambda result: result, attributes).agreement == 1
     flipped = measured(scores, lambda result: 1 - result, attributes)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.data import ReidDataset, read_folder, split_by_camera, synthetic_people
+from keras_osnet.data import ReidDataset, read_folder, split_by_camera
 from keras_osnet.deploy import export_tflite, fold_batch_norm
 from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.deploy.int8.equalization import equalize
 from keras_osnet.deploy.int8.preparation import prepared
 from keras_osnet.models import open_checkpoint
+from keras_osnet.synthetic import synthetic_people
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"

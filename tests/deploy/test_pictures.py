@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from keras_osnet.data import read_image, write_synthetic_people
+from keras_osnet.data import read_image
 from keras_osnet.deploy.pictures import drawn_pictures, read_pictures
+from keras_osnet.synthetic import write_synthetic_people
 
 SIZE = (32, 16)
 

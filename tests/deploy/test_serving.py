@@ -52,7 +52,7 @@ def test_pixels_in_unit_vectors_out(dtype):
     assert (description.output_kind, description.dim) == ("embedding", 512)
     assert description.normalized_inside
     assert description.l2_normalized
-    assert np.allclose(description.mean, keras_osnet.pixels.MEAN)
+    assert np.allclose(description.mean, keras_osnet._utils.constants.MEAN)
 
 
 def test_preprocessing_and_scaling_are_not_done_twice():

@@ -10,7 +10,7 @@ import pytest
 
 import keras_osnet
 from keras_osnet.cli.export import command
-from keras_osnet.runtime.description import TFLITE_DESCRIPTION, TFLITE_LABELS
+from keras_osnet.runtime.metadata import TFLITE_DESCRIPTION, TFLITE_LABELS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "phone.md").read_text("utf-8")
 FILE, SIGNATURE = "osnet_x0_25.tflite", "serving_default"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_osnet.data import write_synthetic_people
 from keras_osnet.runtime import Embedder
+from keras_osnet.synthetic import write_synthetic_people
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "tflite_on_device.py"
 

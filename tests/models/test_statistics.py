@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_osnet import OSNet
+from keras_osnet.architecture import describe_model
 from keras_osnet.models import open_checkpoint
-from keras_osnet.weights import describe_model
 
 OWN = {"mean": [0.4, 0.5, 0.25], "std": [0.2, 0.25, 0.125]}
 

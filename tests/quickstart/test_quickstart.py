@@ -9,11 +9,11 @@ import keras
 import pytest
 from click.testing import CliRunner
 
-from keras_osnet import optional
+from keras_osnet._utils import optional
 from keras_osnet.cli.application import application
-from keras_osnet.data import write_synthetic_people
 from keras_osnet.quickstart import journey, quickstart, write_report
 from keras_osnet.quickstart.people import own_people
+from keras_osnet.synthetic import write_synthetic_people
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"

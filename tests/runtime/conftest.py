@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny_networks import SIZE, tiny_backbone
 
-from keras_osnet.data import synthetic_people
-from keras_osnet.runtime import ModelDescription
+from keras_osnet.runtime import ModelMetadata
+from keras_osnet.synthetic import synthetic_people
 
 DIM = 8
 
@@ -93,7 +93,7 @@ def described(stock, tmp_path):
         path = copied(stock[name], tmp_path)
         batch = {"one.tflite": 1, "four.tflite": 4}.get(name)
         facts = {"name": "tiny", "dim": DIM, "size": SIZE, "batch": batch} | changes
-        attach(path, ModelDescription(**facts))
+        attach(path, ModelMetadata(**facts))
         return path
 
     return described

@@ -12,7 +12,7 @@ from tiny_networks import SIZE, tiny_backbone
 import keras_osnet
 from keras_osnet.data import read_image
 from keras_osnet.data.images import resize_image
-from keras_osnet.models import embed_images
+from keras_osnet.evaluation import embed_images
 from keras_osnet.runtime import Embedder, UnreadableImagesError
 
 FILES = [

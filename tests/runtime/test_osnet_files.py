@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.data import synthetic_people, write_synthetic_people
 from keras_osnet.deploy import export_onnx, export_openvino, export_tflite
-from keras_osnet.models import embed_images
+from keras_osnet.evaluation import embed_images
 from keras_osnet.runtime import Embedder, read_description
+from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 
 SIZE = (64, 32)
 

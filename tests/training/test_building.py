@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import keras_osnet
+from keras_osnet.architecture import describe_model
 from keras_osnet.training import build_model, building, list_recipes, load_recipe
-from keras_osnet.weights import describe_model, to_torchreid, write_torch_checkpoint
+from keras_osnet.weights import to_torchreid, write_torch_checkpoint
 
 SMALL = {"width": 0.25, "input_size": (64, 32)}
 

@@ -19,16 +19,20 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_osnet.data import TrainingPictures
-from keras_osnet.training import (
-    L2SGD,
-    AMSGrad,
+from keras_osnet.data import ImageBatches
+from keras_osnet.losses import (
     BatchHardTripletLoss,
     EntropyMaximization,
+    LabelSmoothingSparseCrossentropy,
     MutualLearningLoss,
-    PicturesDataset,
-    SmoothedSparseCategoricalCrossentropy,
     WeightedBinaryCrossentropy,
+)
+from keras_osnet.optimizers import (
+    AMSGrad,
+    CoupledSGD,
+)
+from keras_osnet.training import (
+    TrainingDataset,
 )
 from keras_osnet.training.distribution import Distribution, distributed
 
@@ -60,9 +64,7 @@ class Scenario:
     metrics = None
 
     def pictures(self, worker=(0, 1)):
-        return TrainingPictures(
-            IMAGES, self.labels, batch_size=self.batch_size, seed=3, worker=worker
-        )
+        return ImageBatches(IMAGES, self.labels, batch_size=self.batch_size, seed=3, worker=worker)
 
     def model(self):
         inputs = keras.Input((4, 4, 3))
@@ -74,7 +76,7 @@ class Scenario:
         return model
 
     def optimizer(self):
-        return L2SGD(0.1, momentum=0.9, l2=0.05)
+        return CoupledSGD(0.1, momentum=0.9, l2=0.05)
 
 
 class People(Scenario):
@@ -94,7 +96,7 @@ class People(Scenario):
     def loss(self):
         return {
             "embedding": self.triplets(1.0),
-            "logits": SmoothedSparseCategoricalCrossentropy(0.1, from_logits=True),
+            "logits": LabelSmoothingSparseCrossentropy(0.1, from_logits=True),
             "means": self.watch,
         }
 
@@ -137,7 +139,7 @@ class Normalized(Scenario):
         return layers.Dense(6)(frozen(norm(means)))
 
     def loss(self):
-        return SmoothedSparseCategoricalCrossentropy(0.1, from_logits=True)
+        return LabelSmoothingSparseCrossentropy(0.1, from_logits=True)
 
 
 def run(scenario, distribution, model=None, callbacks=()):
@@ -195,7 +197,7 @@ def mirrored(folder):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     watch, seen = watched()
     results = {}
-    outside = (Entropy().model(), L2SGD(0.1))
+    outside = (Entropy().model(), CoupledSGD(0.1))
     with distributed("mirrored") as distribution:
         results["is"] = [distribution.replicas, distribution.worker, distribution.is_chief]
         people = People(BatchHardTripletLoss, watch)
@@ -253,10 +255,10 @@ def errors_of_two_replicas(distribution, model, optimizer):
     return {
         "nested": message(nested),
         "optimizer": message(train, inside, optimizer),
-        "model": message(train, model, L2SGD(0.1)),
+        "model": message(train, model, CoupledSGD(0.1)),
         "subclass": message(distribution.replicate, Subclass(model.layers[-1])),
-        "clip": message(train, inside, L2SGD(0.1, clipnorm=1.0)),
-        "accumulation": message(train, inside, L2SGD(0.1, gradient_accumulation_steps=2)),
+        "clip": message(train, inside, CoupledSGD(0.1, clipnorm=1.0)),
+        "accumulation": message(train, inside, CoupledSGD(0.1, gradient_accumulation_steps=2)),
         "pictures": message(feed, 7),
         "people": message(feed, (3, 4)),
         "worker": message(feed, 8, (1, 2)),
@@ -511,7 +513,7 @@ def test_one_device_changes_nothing():
     if keras.backend.backend() == "tensorflow":
         images, labels = next(iter(data))
     else:
-        assert isinstance(data, PicturesDataset)
+        assert isinstance(data, TrainingDataset)
         images, labels = data[0]
     np.testing.assert_array_equal(images, pictures.batch(2, 0)[0])
     assert list(labels) == ["one", "other"]

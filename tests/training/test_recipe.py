@@ -3,8 +3,9 @@ import tomllib
 import pytest
 
 from keras_osnet.data.augmentation import RandomErasing, RandomFlip
+from keras_osnet.optimizers import AMSGrad, CoupledSGD
 from keras_osnet.recipes import recipe_names, recipe_text
-from keras_osnet.training import L2SGD, AMSGrad, list_recipes, load_recipe
+from keras_osnet.training import list_recipes, load_recipe
 
 RECIPES = list_recipes()
 
@@ -68,7 +69,7 @@ def test_published_numbers(name, epochs, alone, batch, rates):
 
 def test_optimisers_are_the_references():
     scratch = load_recipe("from_scratch").make_optimizer()
-    assert isinstance(scratch, L2SGD)
+    assert isinstance(scratch, CoupledSGD)
     assert (scratch.momentum, scratch.nesterov, scratch.l2) == (0.9, False, 5e-4)
     tuning = load_recipe("fine_tune").make_optimizer()
     assert isinstance(tuning, AMSGrad)
@@ -99,9 +100,9 @@ def test_fewer_epochs_keep_their_shares():
 
 def test_a_changed_recipe_is_checked_again():
     recipe = load_recipe("few_people")
-    changed = recipe.changed({"optimizer.clipnorm": 1.0, "hold_out": 0.5})
+    changed = recipe.changed({"optimizer.clipnorm": 1.0, "validation_fraction": 0.5})
     assert changed.make_optimizer().clipnorm == 1.0
-    assert (recipe.hold_out, changed.hold_out) == (0.2, 0.5)
+    assert (recipe.validation_fraction, changed.validation_fraction) == (0.2, 0.5)
     assert "clipnorm" not in recipe.optimizer
     with pytest.raises(ValueError, match=r"`optimizer` of few_people: .*weight_decay"):
         recipe.changed({"optimizer.weight_decay": 0.1})
@@ -150,7 +151,7 @@ BASE = {
         ({"epochs": 2.5}, r"`epochs` .* Received: 2\.5"),
         ({"epochs": True}, r"`epochs` .* Received: True"),
         ({"classifier_alone": 4}, r"`classifier_alone` .* at most 3"),
-        ({"hold_out": 1}, r"`hold_out` .* below 1"),
+        ({"validation_fraction": 1}, r"`validation_fraction` .* below 1"),
         ({"batch_size": [4]}, r"`batch_size` .* two positive integers"),
         ({"batch_size": 0}, r"`batch_size` .* at least 1"),
         ({"read_size": 256}, r"`read_size`"),

@@ -6,7 +6,8 @@ import sys
 import keras
 import numpy as np
 
-from keras_osnet.training import AMSGrad, BatchHardTripletLoss
+from keras_osnet.losses import BatchHardTripletLoss
+from keras_osnet.optimizers import AMSGrad
 
 
 def test_a_compiled_model_loads_in_a_fresh_process(tmp_path):

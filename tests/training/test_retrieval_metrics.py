@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from tiny_networks import SIZE, tiny_backbone
 
-from keras_osnet.data import load_images, split_by_identity, write_synthetic_people
-from keras_osnet.models import evaluate_retrieval
+from keras_osnet.data import load_images, split_by_identity
+from keras_osnet.evaluation import evaluate_retrieval
+from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import RetrievalMetrics
 
 

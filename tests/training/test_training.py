@@ -6,14 +6,16 @@ import pytest
 from keras import ops
 
 import keras_osnet
-from keras_osnet.training import (
-    L2SGD,
-    AMSGrad,
+from keras_osnet.losses import (
     BatchHardTripletLoss,
     EntropyMaximization,
+    LabelSmoothingSparseCrossentropy,
     MutualLearningLoss,
-    SmoothedSparseCategoricalCrossentropy,
     WeightedBinaryCrossentropy,
+)
+from keras_osnet.optimizers import (
+    AMSGrad,
+    CoupledSGD,
 )
 
 pytestmark = pytest.mark.backends
@@ -37,7 +39,7 @@ def test_osnet_learns_identities_and_distances_at_once():
         AMSGrad(0.003),
         loss={
             "embedding": BatchHardTripletLoss(0.3),
-            "predictions": SmoothedSparseCategoricalCrossentropy(0.1),
+            "predictions": LabelSmoothingSparseCrossentropy(0.1),
         },
         loss_weights={"embedding": 0.5, "predictions": 1.0},
         metrics={"predictions": "accuracy"},
@@ -59,7 +61,7 @@ def test_losses_and_weights_of_a_saved_model_come_back(tmp_path):
     outputs = {"a": keras.layers.Dense(3)(inputs), "b": keras.layers.Dense(4)(inputs)}
     model = keras.Model(inputs, outputs)
     model.compile(
-        L2SGD(0.01),
+        CoupledSGD(0.01),
         loss={"a": BatchHardTripletLoss(2.5), "b": EntropyMaximization(0.4, from_logits=True)},
         loss_weights={"a": 0.5, "b": 1.0},
     )
@@ -87,7 +89,7 @@ def half_precision():
     "loss",
     [
         BatchHardTripletLoss(),
-        SmoothedSparseCategoricalCrossentropy(from_logits=True),
+        LabelSmoothingSparseCrossentropy(from_logits=True),
         EntropyMaximization(0.3, from_logits=True),
         WeightedBinaryCrossentropy([0.1, 0.5, 0.9], from_logits=True),
         MutualLearningLoss(),
@@ -98,7 +100,7 @@ def test_every_loss_trains_compiled_and_in_half_precision(loss, half_precision):
     """Duplicates and lone samples are among the images; layers hand float16 to the loss."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
-    model.compile(L2SGD(0.01, momentum=0.9), loss=loss, jit_compile=JIT)
+    model.compile(CoupledSGD(0.01, momentum=0.9), loss=loss, jit_compile=JIT)
     assert model.compute_dtype == "float16"
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
 
@@ -119,7 +121,7 @@ def test_every_loss_trains_compiled_and_in_half_precision(loss, half_precision):
 def test_an_odd_last_batch_is_an_ordinary_batch():
     """Of one sample: no triplet, and still a mean over one."""
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
-    model.compile(L2SGD(0.01), loss=BatchHardTripletLoss(), jit_compile=JIT)
+    model.compile(CoupledSGD(0.01), loss=BatchHardTripletLoss(), jit_compile=JIT)
     images = np.random.default_rng(0).standard_normal((5, 5))
     history = model.fit(images, np.zeros(5), batch_size=4, verbose=0).history["loss"]
     assert history == [0.0]

@@ -8,10 +8,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import keras_osnet
-from keras_osnet.data import read_folder, write_synthetic_people
-from keras_osnet.evaluation import evaluate_ranking
+from keras_osnet.data import read_folder
 from keras_osnet.layers import OmniScaleBlock
+from keras_osnet.metrics import evaluate_ranking
 from keras_osnet.runtime import UnreadableImagesError
+from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.visualize import (
     gate_clusters,
     plot_attributes,

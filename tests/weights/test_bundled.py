@@ -3,8 +3,8 @@
 import pytest
 
 import keras_osnet
-from keras_osnet.data import synthetic_people
-from keras_osnet.evaluation import evaluate_attributes, evaluate_ranking, pairwise_distances
+from keras_osnet.metrics import evaluate_attributes, evaluate_ranking, pairwise_distances
+from keras_osnet.synthetic import synthetic_people
 from keras_osnet.weights import bundled, find_checkpoint, list_weights, sources
 
 BUNDLED = [checkpoint for checkpoint in list_weights() if checkpoint.repository is None]
@@ -65,7 +65,7 @@ def test_they_recognise_attributes_of_drawn_people():
 def test_a_folder_of_the_tags_name_does_not_get_in_the_way(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "synthetic").mkdir()
-    path = sources.locate_weights("synthetic", variant="base", width=0.25)
+    path = sources.resolve_weights("synthetic", variant="base", width=0.25)
     assert path.name == "model.safetensors"
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from keras_osnet.weights.catalogue import Checkpoint, find_checkpoint, list_weights
+from keras_osnet.weights.catalogue import WeightsInfo, find_checkpoint, list_weights
 
 ALL = [checkpoint for checkpoint in list_weights() if checkpoint.repository]
 SINGLE = {"imagenet", "market1501", "dukemtmcreid", "msmt17", "msmt17_combineall"}
@@ -19,7 +19,7 @@ SEVERAL = {
 LETTERS = {"ms": "msmt17", "d": "dukemtmcreid", "m": "market1501", "c": "cuhk03"}
 
 
-def label(checkpoint: Checkpoint) -> str:
+def label(checkpoint: WeightsInfo) -> str:
     return f"{checkpoint.architecture}.{checkpoint.tag}"
 
 

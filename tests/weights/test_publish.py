@@ -21,13 +21,13 @@ from safetensors.numpy import load_file
 from werkzeug import Request, Response
 
 import keras_osnet
-from keras_osnet.models.preprocessing import MEAN, STD
+from keras_osnet.architecture.describe import describe_model
+from keras_osnet.architecture.preprocessing import MEAN, STD
 from keras_osnet.weights.catalogue import find_checkpoint, list_weights
-from keras_osnet.weights.conversion import to_torchreid
-from keras_osnet.weights.description import describe_model
+from keras_osnet.weights.convert import to_torchreid
 from keras_osnet.weights.publish import card as model_card
 from keras_osnet.weights.publish import folder as publish
-from keras_osnet.weights.publish.folder import prepare_folder
+from keras_osnet.weights.publish.folder import save_for_hub
 from keras_osnet.weights.publish.push import PublishError, push
 
 REPOSITORY = "someone/osnet_x0_25_mine"
@@ -47,7 +47,7 @@ def model():
 
 def prepare(model, folder, **arguments):
     origin = {"licence": "mit", "trained_on": "market1501", "base": None, **arguments}
-    return prepare_folder(model, folder, **origin)
+    return save_for_hub(model, folder, **origin)
 
 
 def card_of(folder):

@@ -10,7 +10,7 @@ from golden import Golden
 import keras_osnet
 from keras_osnet.weights import (
     load_torchreid,
-    read_tensors,
+    read_state_dict,
     save_safetensors,
     sources,
     to_torchreid,
@@ -155,7 +155,7 @@ def test_keras_file_of_another_model(tmp_path):
 def test_unknown_ending(tmp_path):
     (tmp_path / "weights.bin").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"\.safetensors.*weights\.bin"):
-        read_tensors(tmp_path / "weights.bin")
+        read_state_dict(tmp_path / "weights.bin")
 
 
 def test_saving_is_atomic(model, tmp_path, monkeypatch):

@@ -27,6 +27,6 @@ def command(
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     model = build(weights, width=width, variant=variant, size=None)
     from keras_osnet.visualize import plot_block
-    from keras_osnet.visualize.intermediate import layer_of
+    from keras_osnet.visualize.feature_maps import layer_of
 
     figure.write(plot_block(layer_of(model, name)), output)

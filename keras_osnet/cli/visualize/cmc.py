@@ -52,7 +52,7 @@ def command(
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     sides = retrieval_task(source, False, query_camera, query, gallery).splits[0]
     from keras_osnet.data.datasets import ranking_labels
-    from keras_osnet.evaluation import evaluate_features
+    from keras_osnet.metrics import evaluate_features
 
     results = {}
     for title, each in zip(figure.titles(weights), weights, strict=True):

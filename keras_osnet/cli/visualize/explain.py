@@ -70,8 +70,9 @@ def command(
         raise click.UsageError("--reference and --class exclude each other.")
     files = figure.readable(paths, show)
     import_keras()
-    from keras_osnet.models import embed_images, open_checkpoint
-    from keras_osnet.models.headless import ends_in_classifier
+    from keras_osnet.architecture.feature_extractor import ends_in_classifier
+    from keras_osnet.evaluation import embed_images
+    from keras_osnet.models import open_checkpoint
     from keras_osnet.visualize import grad_cam, plot_maps, saliency_maps, score_cam
 
     goal: dict[str, Any] = {"classes": class_index}

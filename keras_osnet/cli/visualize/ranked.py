@@ -65,7 +65,7 @@ def command(
     )
     from keras_osnet.data.datasets import ranking_labels
     from keras_osnet.data.spacing import evenly_spaced
-    from keras_osnet.evaluation import pairwise_distances
+    from keras_osnet.metrics import pairwise_distances
     from keras_osnet.visualize import plot_ranked_lists
 
     chosen = evenly_spaced(len(queries.people), show)

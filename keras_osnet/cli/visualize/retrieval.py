@@ -65,7 +65,7 @@ def embed_people(
 ) -> Embedded:
     """Embed pictures of people, those left out, and named, that cannot be read."""
     model = load_embedder(weights, width=width, variant=variant, size=size)
-    from keras_osnet.models import embed_images
+    from keras_osnet.evaluation import embed_images
 
     files = list(dict.fromkeys(person.path for person in people))
     with progress("Embedding", len(files)) as advance:

@@ -16,19 +16,7 @@ and to test, `CenterCrop`, the piece in the middle. For CIFAR, `PadAndCrop`: mir
 back to the size it had.
 """
 
-from typing import TYPE_CHECKING
-
-from keras_osnet import lazy
-
-if TYPE_CHECKING:
-    from keras_osnet.data.augmentation.color_jitter import ColorJitter
-    from keras_osnet.data.augmentation.crop import RandomCrop
-    from keras_osnet.data.augmentation.erasing import RandomErasing
-    from keras_osnet.data.augmentation.flip import RandomFlip
-    from keras_osnet.data.augmentation.normalize import Normalize
-    from keras_osnet.data.augmentation.pad_and_crop import PadAndCrop
-    from keras_osnet.data.augmentation.patch import RandomPatch
-    from keras_osnet.data.augmentation.window import CenterCrop, RandomWindow
+from keras_osnet._utils import lazy
 
 HOMES = {
     "CenterCrop": "keras_osnet.data.augmentation.window",

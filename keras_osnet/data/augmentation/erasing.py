@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet.data.augmentation._checks import check_probability, check_rectangle
 from keras_osnet.data.augmentation._rectangle import draw_rectangle
-from keras_osnet.pixels import MEAN, STD
 
 
 @dataclass(frozen=True)

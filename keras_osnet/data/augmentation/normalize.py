@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet.data.augmentation._checks import check_pixels
-from keras_osnet.pixels import MEAN, STD
 
 
 @dataclass(frozen=True)

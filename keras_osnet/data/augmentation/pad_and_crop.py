@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.checks import check_whole
+from keras_osnet._utils.checks import check_whole
 from keras_osnet.data.augmentation._rectangle import draw_place
 
 

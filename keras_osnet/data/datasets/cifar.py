@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.data._pillow import require_pillow
-from keras_osnet.data.datasets.dataset import ClassificationDataset, LabelledImages
 from keras_osnet.data.datasets.layout import find_root
 from keras_osnet.data.datasets.published import dataset_info
+from keras_osnet.data.datasets.records import ClassificationDataset, LabelledImages
 
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE

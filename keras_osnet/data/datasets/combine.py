@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keras_osnet.data.datasets.dataset import ReidDataset
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.datasets.records import ReidDataset
+from keras_osnet.data.records import PersonImage
 
 
 def combineall(dataset: ReidDataset) -> ReidDataset:

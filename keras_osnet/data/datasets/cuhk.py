@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from keras_osnet.data.datasets.dataset import ReidDataset
 from keras_osnet.data.datasets.layout import find_root, match_name
+from keras_osnet.data.datasets.records import ReidDataset
 from keras_osnet.data.datasets.viper import two_view_split
 from keras_osnet.data.images import list_images
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.records import PersonImage
 
 _CUHK01_NAME = re.compile(r"(\d{4})(\d{3})\.")
 _CUHK02_NAME = re.compile(r"(\d+)_")

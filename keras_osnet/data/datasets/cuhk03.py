@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from keras_osnet.data.datasets.dataset import ReidDataset
 from keras_osnet.data.datasets.layout import find_root, match_name, require_files
 from keras_osnet.data.datasets.optional import load_mat, open_mat73
+from keras_osnet.data.datasets.records import ReidDataset
 from keras_osnet.data.images import list_images
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.records import PersonImage
 
 ARCHIVE = "cuhk03_release/cuhk-03.mat"
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from keras_osnet.atomic import atomic_path
+from keras_osnet._utils.files import atomic_path
 from keras_osnet.data._pillow import require_pillow
 from keras_osnet.data.datasets.cuhk03 import ARCHIVE
 from keras_osnet.data.datasets.layout import find_root

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from keras_osnet.data.datasets.dataset import ReidDataset
 from keras_osnet.data.datasets.layout import find_root, match_name
 from keras_osnet.data.datasets.optional import load_mat
+from keras_osnet.data.datasets.records import ReidDataset
 from keras_osnet.data.images import list_images
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.records import PersonImage
 
 _NAME = re.compile(r"(\d+)_(\d+)_")
 _PARTITIONS = "features_and_partitions.mat"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from keras_osnet.data.datasets.dataset import ReidDataset
+from keras_osnet.data.datasets.records import ReidDataset
 from keras_osnet.data.datasets.shuffling import shuffled
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.records import PersonImage
 
 
 def split_by_identity(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_osnet.data.datasets.dataset import ClassificationDataset, LabelledImages
 from keras_osnet.data.datasets.layout import find_root, shorten
 from keras_osnet.data.datasets.published import dataset_info
+from keras_osnet.data.datasets.records import ClassificationDataset, LabelledImages
 from keras_osnet.data.images import is_picture, list_images
 
 _UNSORTED = (

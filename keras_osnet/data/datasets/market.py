@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from keras_osnet.data.datasets.dataset import ReidDataset
 from keras_osnet.data.datasets.layout import find_root
-from keras_osnet.data.market1501 import read_folder
+from keras_osnet.data.datasets.records import ReidDataset
+from keras_osnet.data.records import read_folder
 
 _PARTS = ("bounding_box_train", "query", "bounding_box_test")
 _MORE_DISTRACTORS = "images"

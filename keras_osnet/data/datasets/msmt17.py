@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from keras_osnet.data.datasets.dataset import ReidDataset
 from keras_osnet.data.datasets.layout import find_root, match_name, require_files
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.datasets.records import ReidDataset
+from keras_osnet.data.records import PersonImage
 
 _FOLDERS = {"v1": ("train", "test"), "v2": ("mask_train_v2", "mask_test_v2")}
 _LISTS = ("list_train.txt", "list_val.txt", "list_query.txt", "list_gallery.txt")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_osnet.data.datasets.dataset import AttributeDataset, AttributeImages
 from keras_osnet.data.datasets.layout import find_root, require_files
 from keras_osnet.data.datasets.optional import load_mat
+from keras_osnet.data.datasets.records import AttributeDataset, AttributeImages
 
 _ANNOTATION = ("annotation/annotation.mat", "annotation.mat")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from keras_osnet.data.datasets.dataset import Dataset
+from keras_osnet.data.datasets.records import Dataset
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from keras_osnet.data.datasets import (
     prid,
     viper,
 )
-from keras_osnet.data.datasets.dataset import Dataset
 from keras_osnet.data.datasets.published import check_counts, dataset_info
+from keras_osnet.data.datasets.records import Dataset
 
 _READERS: dict[str, Callable[[Path, str], Dataset]] = {
     "market1501": market.read_market1501,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_osnet.data.datasets.dataset import AttributeDataset, AttributeImages, ReidDataset
 from keras_osnet.data.datasets.layout import require_files
 from keras_osnet.data.datasets.optional import require_module
-from keras_osnet.data.market1501 import PersonImage
+from keras_osnet.data.datasets.records import AttributeDataset, AttributeImages, ReidDataset
+from keras_osnet.data.records import PersonImage
 
 _LABELS = ("path", "identity", "camera", "split")
 """Columns with a meaning of their own; all others are attributes."""

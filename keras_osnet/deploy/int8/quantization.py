@@ -54,7 +54,7 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
 
     Example:
         >>> import keras
-        >>> from keras_osnet.data import synthetic_people
+        >>> from keras_osnet.synthetic import synthetic_people
         >>> from keras_osnet.deploy.int8 import quantize_int8
         >>> image = keras.Input((32, 16, 3), dtype="uint8")
         >>> maps = keras.layers.Rescaling(1 / 255)(image)

@@ -4,7 +4,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from keras_osnet.checks import positive_integer
+from keras_osnet._utils.checks import positive_integer
 from keras_osnet.runtime.engines.engine import PRECISIONS, Engine
 from keras_osnet.runtime.engines.litert import LiteRT
 from keras_osnet.runtime.engines.onnx_runtime import OnnxRuntime

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_osnet.data.pipeline.batches import TrainingPictures
+from keras_osnet.data.batches import ImageBatches
 
 
 def check_backend(kind: str | None, needed: str) -> None:
@@ -13,7 +13,7 @@ def check_backend(kind: str | None, needed: str) -> None:
         )
 
 
-def check_worker(pictures: TrainingPictures, worker: tuple[int, int]) -> None:
+def check_worker(pictures: ImageBatches, worker: tuple[int, int]) -> None:
     """Raise ValueError if pictures are those of another worker."""
     if tuple(pictures.worker) != worker:
         raise ValueError(
@@ -22,7 +22,7 @@ def check_worker(pictures: TrainingPictures, worker: tuple[int, int]) -> None:
         )
 
 
-def check_divides(pictures: TrainingPictures, size: int, what: str, replicas: int) -> None:
+def check_divides(pictures: ImageBatches, size: int, what: str, replicas: int) -> None:
     """Raise ValueError unless replicas can share a batch equally."""
     if size % replicas:
         raise ValueError(

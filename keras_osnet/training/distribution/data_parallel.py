@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.data.pipeline.batches import TrainingPictures
+from keras_osnet.data.batches import ImageBatches
 from keras_osnet.training.distribution.checks import check_backend, check_divides, check_worker
 from keras_osnet.training.distribution.one_device import Distribution
 
@@ -30,7 +30,7 @@ class DataParallel(Distribution):
 
     def feed(
         self,
-        pictures: TrainingPictures,
+        pictures: ImageBatches,
         first_epoch: int = 0,
         outputs: Sequence[str] | None = None,
     ) -> Any:

@@ -7,13 +7,13 @@ from typing import Any
 
 import keras
 
-from keras_osnet.data.pipeline.batches import TrainingPictures
+from keras_osnet.data.batches import ImageBatches
+from keras_osnet.training.dataset import to_tf_dataset
 from keras_osnet.training.distribution.checks import check_backend, check_divides, check_worker
 from keras_osnet.training.distribution.one_device import Distribution
 from keras_osnet.training.distribution.strategies import multi_worker_strategy, strategy
 from keras_osnet.training.distribution.synchronization import Synchronization, outside
 from keras_osnet.training.distribution.tf_config import worker_of_tf_config
-from keras_osnet.training.pictures_dataset import pictures_tf_dataset
 
 
 class OnTensorFlow(Distribution):
@@ -25,7 +25,7 @@ class OnTensorFlow(Distribution):
 
     def feed(
         self,
-        pictures: TrainingPictures,
+        pictures: ImageBatches,
         first_epoch: int = 0,
         outputs: Sequence[str] | None = None,
     ) -> Any:
@@ -40,7 +40,7 @@ class OnTensorFlow(Distribution):
         # workers by rules of their own. Given a function, they take what it returns for this
         # worker, one element for each of its replicas in turn.
         def parts(_: Any) -> Any:
-            whole = pictures_tf_dataset(pictures, first_epoch, outputs)
+            whole = to_tf_dataset(pictures, first_epoch, outputs)
             here = self.replicas // self.worker[1]
             size = whole.element_spec[0].shape[0]
             return whole.rebatch(size // here, drop_remainder=True).prefetch(here)

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.data.pipeline.batches import TrainingPictures
-from keras_osnet.training.pictures_dataset import PicturesDataset, pictures_tf_dataset
+from keras_osnet.data.batches import ImageBatches
+from keras_osnet.training.dataset import TrainingDataset, to_tf_dataset
 
 
 class Distribution:
@@ -18,7 +18,7 @@ class Distribution:
         kind: The name given to `distributed`; None is one device.
         replicas: How many devices share each batch, on all machines together.
         worker: (index, count) of this process among those that train together, which is what
-            `TrainingPictures` takes.
+            `ImageBatches` takes.
     """
 
     kind: str | None = None
@@ -63,7 +63,7 @@ class Distribution:
 
     def feed(
         self,
-        pictures: TrainingPictures,
+        pictures: ImageBatches,
         first_epoch: int = 0,
         outputs: Sequence[str] | None = None,
     ) -> Any:
@@ -87,8 +87,8 @@ class Distribution:
         """
         if keras.backend.backend() == "tensorflow":
             # Of the other, Keras makes one that the end of `fit` waits for; see `untuned`.
-            return pictures_tf_dataset(pictures, first_epoch, outputs)
-        return PicturesDataset(pictures, first_epoch, outputs)
+            return to_tf_dataset(pictures, first_epoch, outputs)
+        return TrainingDataset(pictures, first_epoch, outputs)
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
         """Return callbacks that `fit` must have, before any that evaluates or saves the model."""

@@ -64,8 +64,8 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
         ```python
         with distributed("mirrored") as distribution:
             model = distribution.replicate(model)
-            model.compile(L2SGD(0.065, momentum=0.9), SmoothedSparseCategoricalCrossentropy())
-            pictures = TrainingPictures(…, batch_size=64, worker=distribution.worker)
+            model.compile(CoupledSGD(0.065, momentum=0.9), LabelSmoothingSparseCrossentropy())
+            pictures = ImageBatches(…, batch_size=64, worker=distribution.worker)
             model.fit(
                 distribution.feed(pictures),
                 steps_per_epoch=len(pictures),

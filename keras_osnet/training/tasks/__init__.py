@@ -1,7 +1,7 @@
 """What is learned: identities, attributes or classes."""
 
 from keras_osnet.data import AttributeDataset, ClassificationDataset, ReidDataset
-from keras_osnet.data.datasets.dataset import Dataset
+from keras_osnet.data.datasets.records import Dataset
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.tasks.attributes import AttributeTask
 from keras_osnet.training.tasks.classes import ClassTask

@@ -6,14 +6,14 @@ from typing import Any
 import keras
 
 from keras_osnet.data import AttributeDataset
-from keras_osnet.evaluation import AttributeResult
-from keras_osnet.models import evaluate_attribute_model
-from keras_osnet.training.network import Network
-from keras_osnet.training.recipe import Recipe
-from keras_osnet.training.weighted_binary_crossentropy import (
+from keras_osnet.evaluation import evaluate_attribute_model
+from keras_osnet.losses.weighted_binary_crossentropy import (
     WeightedBinaryCrossentropy,
     positive_ratios,
 )
+from keras_osnet.metrics import AttributeResult
+from keras_osnet.training.network import Network
+from keras_osnet.training.recipe import Recipe
 
 
 class AttributeTask:

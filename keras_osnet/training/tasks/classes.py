@@ -7,10 +7,10 @@ from typing import Any
 import keras
 
 from keras_osnet.data import ClassificationDataset
-from keras_osnet.models import evaluate_classification
+from keras_osnet.evaluation import evaluate_classification
+from keras_osnet.losses.label_smoothing import LabelSmoothingSparseCrossentropy
 from keras_osnet.training.network import Network
 from keras_osnet.training.recipe import Recipe
-from keras_osnet.training.smoothed_crossentropy import SmoothedSparseCategoricalCrossentropy
 
 
 class ClassTask:
@@ -25,7 +25,7 @@ class ClassTask:
         self.images = dataset.train.images
         self.labels = dataset.train.labels
         self.class_names = dataset.classes
-        loss = SmoothedSparseCategoricalCrossentropy(
+        loss = LabelSmoothingSparseCrossentropy(
             recipe.loss_term("label_smoothing"), from_logits=True
         )
         self.losses = {"logits": (loss, 1.0)}

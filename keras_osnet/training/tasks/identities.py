@@ -6,13 +6,13 @@ from typing import Any
 import keras
 
 from keras_osnet.data import ReidDataset, split_by_identity
-from keras_osnet.models import evaluate_retrieval
-from keras_osnet.training.batch_hard_triplet import BatchHardTripletLoss
-from keras_osnet.training.entropy import EntropyMaximization
+from keras_osnet.evaluation import evaluate_retrieval
+from keras_osnet.losses.batch_hard_triplet import BatchHardTripletLoss
+from keras_osnet.losses.entropy_maximization import EntropyMaximization
+from keras_osnet.losses.label_smoothing import LabelSmoothingSparseCrossentropy
 from keras_osnet.training.network import Network
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.retrieval_metrics import VALIDATION, validation_figures
-from keras_osnet.training.smoothed_crossentropy import SmoothedSparseCategoricalCrossentropy
 
 
 class IdentityTask:
@@ -24,9 +24,9 @@ class IdentityTask:
         self._dataset = dataset
         self._held_out: ReidDataset | None = None
         learned = dataset
-        if recipe.hold_out:
+        if recipe.validation_fraction:
             learned = split_by_identity(
-                dataset.train, recipe.hold_out, seed=seed, name=dataset.name
+                dataset.train, recipe.validation_fraction, seed=seed, name=dataset.name
             )
             self._held_out = learned
         self.images = [image.path for image in learned.train]
@@ -83,7 +83,7 @@ def _losses(recipe: Recipe) -> dict[str, tuple[keras.losses.Loss, float]]:
     identity = (
         EntropyMaximization(entropy, label_smoothing=smoothing, from_logits=True)
         if entropy
-        else SmoothedSparseCategoricalCrossentropy(smoothing, from_logits=True)
+        else LabelSmoothingSparseCrossentropy(smoothing, from_logits=True)
     )
     losses: dict[str, tuple[keras.losses.Loss, float]] = {"logits": (identity, 1.0)}
     if recipe.loss_term("triplet_weight"):

@@ -3,7 +3,7 @@
 import warnings
 from pathlib import Path
 
-from keras_osnet.weights.endings import WEIGHTS_ENDINGS
+from keras_osnet.weights.file_formats import WEIGHTS_ENDINGS
 from keras_osnet.weights.hub.client import WeightsUnavailableError, ask
 from keras_osnet.weights.hub.reference import HubReference
 

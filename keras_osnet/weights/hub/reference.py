@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from keras_osnet.weights.endings import WEIGHTS_ENDINGS
+from keras_osnet.weights.file_formats import WEIGHTS_ENDINGS
 
 PREFIX = "hf://"
 

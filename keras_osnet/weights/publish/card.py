@@ -8,7 +8,7 @@ from importlib import resources
 from numbers import Real
 from typing import Any
 
-from keras_osnet.weights.catalogue import Checkpoint
+from keras_osnet.weights.catalogue import WeightsInfo
 from keras_osnet.weights.hub.reference import PREFIX, parse_hub_reference
 
 REPOSITORY = "owner/repository"
@@ -52,7 +52,7 @@ class Origin:
 
     licence: str
     trained_on: str
-    base: Checkpoint | str | None
+    base: WeightsInfo | str | None
     metrics: Mapping[str, Mapping[str, float | str]]
     about: str | None
 
@@ -89,7 +89,7 @@ class Origin:
     @property
     def base_repository(self) -> str | None:
         """The repository on the Hub that the weights derive from, None if it is not on the Hub."""
-        if isinstance(self.base, Checkpoint):
+        if isinstance(self.base, WeightsInfo):
             return self.base.repository
         if self.base is not None and self.base.startswith(PREFIX):
             return parse_hub_reference(self.base).repository
@@ -102,7 +102,7 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
     Args:
         name: What the model is called.
         origin: What is known about the weights.
-        configuration: The `config.json` beside the card; see `keras_osnet.weights.prepare_folder`.
+        configuration: The `config.json` beside the card; see `keras_osnet.weights.save_for_hub`.
 
     Raises:
         ImportError: Jinja2 is not installed.
@@ -156,7 +156,7 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
         table=_table(origin.metrics),
         base=origin.base,
         base_repository=origin.base_repository,
-        checkpoint=asdict(origin.base) if isinstance(origin.base, Checkpoint) else None,
+        checkpoint=asdict(origin.base) if isinstance(origin.base, WeightsInfo) else None,
     )
     return str(card).rstrip() + "\n"
 

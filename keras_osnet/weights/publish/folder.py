@@ -13,12 +13,12 @@ from typing import Any
 import keras
 
 import keras_osnet
-from keras_osnet.pixels import MEAN, STD
-from keras_osnet.weights.catalogue import Checkpoint
-from keras_osnet.weights.conversion import to_torchreid
-from keras_osnet.weights.description import describe_model
+from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet.architecture.describe import describe_model
+from keras_osnet.weights.catalogue import WeightsInfo
+from keras_osnet.weights.convert import to_torchreid
 from keras_osnet.weights.publish.card import Origin, build_model_card, check_jinja
-from keras_osnet.weights.safetensors_file import save_safetensors
+from keras_osnet.weights.safetensors import save_safetensors
 
 WEIGHTS, CARD, CONFIGURATION, LICENCE = ("model.safetensors", "README.md", "config.json", "LICENSE")
 
@@ -35,13 +35,13 @@ _PREPROCESSING = {
 }
 
 
-def prepare_folder(
+def save_for_hub(
     model: keras.Model,
     folder: str | os.PathLike[str],
     *,
     licence: str,
     trained_on: str,
-    base: Checkpoint | str | None,
+    base: WeightsInfo | str | None,
     metrics: Mapping[str, Mapping[str, float | str]] | None = None,
     description: str | None = None,
 ) -> Path:
@@ -64,7 +64,7 @@ def prepare_folder(
             "cc-by-nc-4.0", …, or "other", whose terms `description` has to state.
         trained_on: The training set, several joined with "+": a tag as the catalogue has it
             ("market1501", "msmt17+cuhk03"), a dataset of the Hub ("owner/name") or your own name.
-        base: What the weights derive from: a `Checkpoint` of the catalogue, a reference
+        base: What the weights derive from: a `WeightsInfo` of the catalogue, a reference
             ("hf://owner/repository"), or a sentence. None states that they were trained from
             random initial values.
         metrics: Measured figures in per cent by test set, with their conditions as text, such as
@@ -84,8 +84,8 @@ def prepare_folder(
 
     Example:
         >>> import keras_osnet
-        >>> from keras_osnet.weights import prepare_folder
-        >>> prepare_folder(
+        >>> from keras_osnet.weights import save_for_hub
+        >>> save_for_hub(
         ...     keras_osnet.OSNet(0.25, head="embedding", weights="market1501"),
         ...     "osnet_x0_25_market1501",
         ...     licence="mit",
@@ -139,17 +139,17 @@ def prepare_folder(
 
 
 def read_folder(folder: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Return what is to be sent of a folder of `prepare_folder`, after a check that it is whole.
+    """Return what is to be sent of a folder of `save_for_hub`, after a check that it is whole.
 
     Raises:
         FileNotFoundError: A file is missing.
-        ValueError: The folder is not one of `prepare_folder`, or its weights were changed.
+        ValueError: The folder is not one of `save_for_hub`, or its weights were changed.
     """
     folder = Path(folder)
     missing = [name for name in (WEIGHTS, CARD, CONFIGURATION) if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(
-            f"`folder` must be one that prepare_folder has written: {', '.join(missing)} missing, "
+            f"`folder` must be one that save_for_hub has written: {', '.join(missing)} missing, "
             f"and nothing was sent. Received: {folder}"
         )
     expected = _read_configuration(folder).get("weights", {}).get("sha256")
@@ -176,7 +176,7 @@ def _check_target(folder: Path) -> None:
         _read_configuration(folder)
     except (OSError, ValueError) as error:
         raise FileExistsError(
-            "`folder` must be new, empty or an earlier output of prepare_folder. "
+            "`folder` must be new, empty or an earlier output of save_for_hub. "
             f"Received: {folder}, which holds something else"
         ) from error
 
@@ -188,7 +188,7 @@ def _read_configuration(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(configuration, dict) or configuration.get("library") != LIBRARY:
-        raise ValueError(f"{path} was not written by prepare_folder of {LIBRARY}")
+        raise ValueError(f"{path} was not written by save_for_hub of {LIBRARY}")
     return configuration
 
 

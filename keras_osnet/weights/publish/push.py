@@ -21,7 +21,7 @@ def push(
     token: str | None = None,
     message: str | None = None,
 ) -> str:
-    """Push a folder of `prepare_folder` to the Hub, as one commit.
+    """Push a folder of `save_for_hub` to the Hub, as one commit.
 
     Before anything is sent, the folder is checked: nothing is missing, and the weights are those
     that the configuration was written for. What was checked is what is sent, and nothing else that
@@ -40,7 +40,7 @@ def push(
 
     Raises:
         FileNotFoundError: A file is missing from the folder.
-        ValueError: The folder is not one of `prepare_folder` or its weights were changed, or
+        ValueError: The folder is not one of `save_for_hub` or its weights were changed, or
             `repository` is not of its form.
         PublishError: The Hub refused, or could not be reached; the message says what to do.
     """

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from keras_osnet.atomic import atomic_path
+from keras_osnet._utils.files import atomic_path
 
 _STORAGES = {
     "float16": "HalfStorage",

@@ -11,7 +11,7 @@ from keras_osnet.data import load_images, read_folder
 from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.deploy.int8.pictures import MOST, checked_pictures
 from keras_osnet.deploy.serving import serve
-from keras_osnet.evaluation import evaluate_features
+from keras_osnet.metrics import evaluate_features
 from keras_osnet.models import open_checkpoint
 
 pytestmark = pytest.mark.skipif(

@@ -1,0 +1,53 @@
+"""Checks of arguments that several rooms make."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+
+def whole_number(value: Any) -> int | None:
+    """Return an integer of Python's or NumPy's as an int, None for anything else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def check_whole(least: int, **numbers: Any) -> None:
+    """Raise ValueError unless the named numbers are whole and at least `least`.
+
+    Example:
+        >>> check_whole(1, epochs=0)
+        Traceback (most recent call last):
+        ValueError: `epochs` must be a whole number of at least 1. Received: 0
+    """
+    for name, value in numbers.items():
+        number = whole_number(value)
+        if number is None or number < least:
+            raise ValueError(
+                f"`{name}` must be a whole number of at least {least}. Received: {value!r}"
+            )
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """Return `value` as an int if it is a whole number of at least 1, else raise ValueError."""
+    check_whole(1, **{name: value})
+    return operator.index(value)
+
+
+def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
+    """Return `value` if it is among `choices`, else raise ValueError."""
+    if not any(value is choice or value == choice for choice in choices):
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {listed}. Received: {value!r}")
+    return value
+
+
+def map_channels(layer: str, shape: Sequence[int | None]) -> int:
+    """Return the channels of a (batch, height, width, channels) shape, else raise ValueError."""
+    if len(shape) != 4 or shape[-1] is None:
+        raise ValueError(
+            f"{layer} takes maps of shape (batch, height, width, channels) "
+            f"with known channels. Received: shape {tuple(shape)}"
+        )
+    return shape[-1]

@@ -1,0 +1,113 @@
+"""Pixels in, names out: what comes before and after a model."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_osnet._utils.constants import MEAN, STD
+
+
+def preprocess_input(images: Any) -> Any:
+    """Turn RGB pixels of 0–255 into what the models take: (pixel / 255 - mean) / std per channel.
+
+    Args:
+        images: Array or tensor (..., 3), RGB, 0–255, of any integer or float type.
+
+    Returns:
+        The same shape as float32: an array for an array, a tensor of the backend for a tensor.
+
+    Raises:
+        ValueError: The last dimension is not 3.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_osnet import preprocess_input
+        >>> preprocess_input(np.array([[[255, 0, 128]]], "uint8")).round(2)
+        array([[[ 2.25, -2.04,  0.43]]], dtype=float32)
+    """
+    is_tensor = ops.is_tensor(images) or isinstance(images, keras.KerasTensor)
+    if not is_tensor:
+        images = np.asarray(images)
+    if len(images.shape) == 0 or images.shape[-1] != len(MEAN):
+        raise ValueError(
+            "`images` must be RGB, with 3 as the last dimension. "
+            f"Received: shape {tuple(images.shape)}"
+        )
+    if is_tensor:
+        pixels = ops.cast(images, "float32")
+        mean, std = (ops.convert_to_tensor(values, "float32") for values in (MEAN, STD))
+    else:
+        _warn_if_unit_range(images)
+        pixels = images.astype("float32")
+        mean, std = np.array(MEAN, "float32"), np.array(STD, "float32")
+    return (pixels / 255.0 - mean) / std
+
+
+def preprocessing_layer(
+    mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+) -> keras.layers.Layer:
+    """Return `preprocess_input`, or the same by other numbers, as a layer that a model keeps."""
+    return keras.layers.Rescaling(
+        scale=[1.0 / (255.0 * each) for each in std],
+        offset=[-one / other for one, other in zip(mean, std, strict=True)],
+        dtype="float32",
+        name="preprocessing",
+    )
+
+
+def takes_pixels(model: keras.Model) -> bool:
+    """Whether a model normalises pixels by itself, in a layer named `preprocessing`."""
+    return any(layer.name == "preprocessing" for layer in model.layers)
+
+
+def decode_predictions(
+    predictions: Any, top: int = 5, class_names: Sequence[str] | None = None
+) -> list[list[tuple[str, str, float]]]:
+    """Name the highest predictions of each image.
+
+    Args:
+        predictions: Array or tensor (batch, classes).
+        top: How many to name.
+        class_names: Name of each class. Without it the classes are ImageNet's 1000, whose names
+            Keras downloads once.
+
+    Returns:
+        For each image, from the highest score down, `(class id, class name, score)`. The id is
+        ImageNet's (`"n02123045"`), or the index as text if `class_names` is given.
+
+    Raises:
+        ValueError: `predictions` is not of the shape above.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_osnet import decode_predictions
+        >>> decode_predictions(np.array([[0.25, 0.75]]), class_names=["bag", "hat"])
+        [[('1', 'hat', 0.75), ('0', 'bag', 0.25)]]
+    """
+    predictions = ops.convert_to_numpy(predictions)
+    classes = 1000 if class_names is None else len(class_names)
+    if predictions.ndim != 2 or predictions.shape[1] != classes:
+        raise ValueError(
+            f"`predictions` must have the shape (batch, {classes}). "
+            f"Received: shape {predictions.shape}"
+        )
+    if class_names is None:
+        return keras.applications.imagenet_utils.decode_predictions(predictions, top=top)
+    order = np.argsort(-predictions, axis=1, kind="stable")[:, :top]
+    return [
+        [(str(index), class_names[index], float(scores[index])) for index in indices]
+        for indices, scores in zip(order, predictions, strict=True)
+    ]
+
+
+def _warn_if_unit_range(images: np.ndarray) -> None:
+    if images.size and images.dtype.kind == "f" and 0 < images.max() <= 1:
+        warnings.warn(
+            "`images` look like 0–1, but pixels of 0–255 are expected. "
+            f"Received: highest value {images.max():g}",
+            stacklevel=3,
+        )

@@ -1,0 +1,123 @@
+"""From pictures and an attribute model to the measures of attribute recognition."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.architecture.describe import describe_model
+from keras_osnet.data.datasets.records import AttributeImages
+from keras_osnet.data.images import UnreadableImageError
+from keras_osnet.evaluation.embed import embed_images
+from keras_osnet.metrics.attributes import (
+    AttributeResult,
+    check_threshold,
+    evaluate_attributes,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RecognitionResult(AttributeResult):
+    """How well a model recognises the attributes of the people on pictures.
+
+    The measures are those of `keras_osnet.metrics.AttributeResult`; besides them there is what
+    they were taken on.
+
+    Attributes:
+        positive: Array (attributes,), float64: for each attribute, the share of the pictures, 0 to
+            1, that show it.
+        images: Number of pictures that were read.
+        unreadable: One error for each file that was not, and is not in the figures.
+    """
+
+    positive: NDArray[np.float64]
+    images: int
+    unreadable: list[UnreadableImageError]
+
+
+def evaluate_attribute_model(
+    model: keras.Model,
+    images: AttributeImages,
+    *,
+    threshold: float = 0.5,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 32,
+    progress: Callable[[int], None] | None = None,
+) -> RecognitionResult:
+    """Recognise the attributes of the people on pictures and compare them with the labels.
+
+    Args:
+        model: A model with one output (batch, attributes) of probabilities, such as
+            `keras_osnet.OSNet(head="attribute", …)`. With or without `include_preprocessing`: it
+            gets pixels or preprocessed images accordingly.
+        images: Pictures and labels, of the model's attributes in the model's order; see
+            `keras_osnet.data.read_dataset` and `keras_osnet.data.attributes_from_table`.
+        threshold: Probability from which on an attribute is predicted, above 0 and at most 1.
+        size: (height, width) that images are resized to; the model's own by default.
+        batch_size: How many images the model takes at once.
+        progress: Called after every batch with the number of files done so far.
+
+    Raises:
+        ValueError: The model is not an attribute model or has another number of attributes, no
+            picture can be read, or for what `keras_osnet.metrics.evaluate_attributes` and
+            `embed_images` refuse.
+        ImportError: Pillow is not installed.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.data import AttributeImages
+        >>> from keras_osnet.synthetic import write_synthetic_people
+        >>> from keras_osnet.evaluation import evaluate_attribute_model
+        >>> people = write_synthetic_people(getfixture("tmp_path"), 1, views=1, size=(64, 32))
+        >>> images = AttributeImages(tuple(one.path for one in people), np.eye(2, dtype="uint8"))
+        >>> model = keras_osnet.OSNet(0.25, head="attribute", classes=2, input_shape=(64, 32, 3))
+        >>> evaluate_attribute_model(model, images).positive
+        array([0.5, 0.5])
+    """
+    check_threshold(threshold)
+    _check_model(model, images.attributes.shape[1])
+    if not images.paths:
+        raise ValueError("`images` must hold at least one picture. Received: none")
+    scored = embed_images(
+        model,
+        images.paths,
+        size=size,
+        batch_size=batch_size,
+        skip_unreadable=True,
+        progress=progress,
+    )
+    if not scored.paths:
+        raise ValueError(
+            f"`images` has no picture that can be read. Received: {len(images.paths)} pictures; "
+            f"{scored.unreadable[0]}"
+        )
+    lost = {error.path for error in scored.unreadable}
+    labels = images.attributes[[path not in lost for path in images.paths]]
+    measures = evaluate_attributes(scored.vectors, labels, threshold)
+    return RecognitionResult(
+        **{field.name: getattr(measures, field.name) for field in fields(measures)},
+        positive=labels.mean(axis=0, dtype=np.float64),
+        images=len(labels),
+        unreadable=scored.unreadable,
+    )
+
+
+def _check_model(model: keras.Model, attributes: int) -> None:
+    try:
+        head = describe_model(model).get("head")
+    except ValueError:  # Not an OSNet: its output has to speak for itself.
+        head = "attribute"
+    shape = model.output_shape
+    if head != "attribute" or not isinstance(shape, tuple) or len(shape) != 2:
+        raise ValueError(
+            "`model` must be an attribute model, with one output (batch, attributes) of "
+            'probabilities, as OSNet(head="attribute") has. '
+            f"Received: {model.name} with head={head!r}, output of shape {shape}"
+        )
+    if shape[1] != attributes:
+        raise ValueError(
+            "`model` must have as many attributes as the labels. "
+            f"Received: {model.name} with {shape[1]} attributes, labels of {attributes}"
+        )

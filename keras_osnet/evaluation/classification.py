@@ -1,0 +1,90 @@
+"""From pictures of things and a model to an error rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.data import LabelledImages
+from keras_osnet.data._source import PictureSource
+from keras_osnet.data.augmentation import CenterCrop
+from keras_osnet.evaluation.embed import preparation
+
+_TOP = 5
+
+
+@dataclass(frozen=True)
+class ClassificationResult:
+    """How often a classifier is wrong.
+
+    Attributes:
+        error: Share of the pictures whose class is not the first of the predictions, 0–1.
+        top_5_error: Share of those whose class is not among the first five; NaN where there are
+            no more than five classes.
+        images: Number of pictures.
+    """
+
+    error: float
+    top_5_error: float
+    images: int
+
+
+def evaluate_classification(
+    model: keras.Model | Sequence[keras.Model],
+    images: LabelledImages,
+    *,
+    read_size: tuple[int, int] | None = None,
+    batch_size: int = 100,
+) -> ClassificationResult:
+    """Classify pictures and count the errors.
+
+    Args:
+        model: A model with predictions (batch, classes), with or without `include_preprocessing`;
+            or several, whose predictions are averaged.
+        images: The pictures and their classes.
+        read_size: (height, width) that pictures are resized to before the centre is cut out at the
+            model's size: (256, 256) for ImageNet. The model's size if None.
+        batch_size: How many pictures the model takes at once.
+
+    Raises:
+        ValueError: If there are no pictures, or the predictions are of another number of classes
+            than the labels need.
+        UnreadableImageError: If a file cannot be read.
+
+    Example:
+        >>> import keras_osnet
+        >>> model = keras_osnet.OSNet(0.25, stem="cifar", input_shape=(32, 32, 3), classes=3)
+        >>> pictures = LabelledImages(np.zeros((4, 32, 32, 3), "uint8"), np.zeros(4, "int64"))
+        >>> evaluate_classification(model, pictures).images
+        4
+    """
+    models = list(model) if isinstance(model, Sequence) else [model]
+    count = len(images.labels)
+    if count == 0:
+        raise ValueError("`images` must be at least one picture. Received: none")
+    size = models[0].input_shape[1:3]
+    classes = {each.output_shape[-1] for each in models}
+    if len(classes) != 1 or images.labels.max() >= max(classes):
+        raise ValueError(
+            "`model` must predict all classes of the pictures. Received: predictions of "
+            f"{sorted(classes)} classes, labels up to {images.labels.max()}"
+        )
+    source, crop = PictureSource(images.images, read_size or size), CenterCrop(size)
+    prepare = preparation(models[0])
+    wrong = wrong_of_five = 0
+    for start in range(0, count, positive_integer("batch_size", batch_size)):
+        labels = images.labels[start : start + batch_size]
+        batch = prepare(
+            np.stack([crop(source.read(start + place)) for place in range(len(labels))])
+        )
+        scores = np.mean([each.predict_on_batch(batch) for each in models], axis=0)
+        right = np.argsort(-scores, axis=1, kind="stable")[:, :_TOP] == labels[:, None]
+        wrong += int(np.count_nonzero(~right[:, 0]))
+        wrong_of_five += int(np.count_nonzero(~right.any(axis=1)))
+    return ClassificationResult(
+        error=wrong / count,
+        top_5_error=wrong_of_five / count if max(classes) > _TOP else float("nan"),
+        images=count,
+    )

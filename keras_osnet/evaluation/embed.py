@@ -1,0 +1,144 @@
+"""From image files to embeddings."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.architecture.preprocessing import preprocess_input, takes_pixels
+from keras_osnet.data.embedded_images import EmbeddedImages
+from keras_osnet.data.images import UnreadableImageError, load_images
+from keras_osnet.metrics.features import flip_average
+
+_BATCHES_AHEAD = 2
+"""How many batches are read from disk while the model works on one."""
+
+
+def embed_images(
+    model: keras.Model,
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 32,
+    flip: bool = False,
+    skip_unreadable: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> EmbeddedImages:
+    """Compute the embeddings of image files, reading ahead in threads while the model works.
+
+    Args:
+        model: A model with one output (batch, dim), such as
+            `keras_osnet.OSNet(head="embedding", weights=…)`. With or without
+            `include_preprocessing`: it gets pixels or preprocessed images accordingly.
+        paths: The files.
+        size: (height, width) that images are resized to; the model's own by default.
+        batch_size: How many images the model takes at once.
+        flip: Whether to embed every image's mirror image too, which takes twice as long, and
+            average the two; see `keras_osnet.metrics.flip_average`.
+        skip_unreadable: Whether to leave out files that cannot be read, and go on: the result's
+            `paths` are the others, and its `unreadable` are these. Without it, the result has a row
+            for each of `paths`, in their order.
+        progress: Called after every batch with the number of files done so far.
+
+    Raises:
+        UnreadableImageError: A file cannot be read as a picture, and is not to be skipped.
+        ValueError: There are no paths, the model's output is not of the shape above, `size` is
+            needed, `batch_size` is not positive, or an embedding that `flip` is to average is not
+            finite.
+        ImportError: Pillow is not installed.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.synthetic import write_synthetic_people
+        >>> from keras_osnet.evaluation import embed_images
+        >>> people = write_synthetic_people(getfixture("tmp_path"), 2, views=1, size=(64, 32))
+        >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
+        >>> embed_images(model, [person.path for person in people]).vectors.shape
+        (4, 512)
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise ValueError("`paths` must name at least one picture. Received: none")
+    dimension, size = check_embedder(model, size)
+    # One shape for every batch, the last one included: another would be compiled anew.
+    batch_size = min(positive_integer("batch_size", batch_size), len(files))
+    prepare = preparation(model)
+    chunks = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
+
+    vectors = [np.empty((0, dimension), np.float32)]
+    readable: list[Path] = []
+    unreadable: list[UnreadableImageError] = []
+    done = 0
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = deque(reader.submit(load_images, chunk, size) for chunk in chunks[:_BATCHES_AHEAD])
+        for index, chunk in enumerate(chunks):
+            loaded = ahead.popleft().result()
+            if loaded.unreadable and not skip_unreadable:
+                raise loaded.unreadable[0]
+            for following in chunks[index + _BATCHES_AHEAD : index + _BATCHES_AHEAD + 1]:
+                ahead.append(reader.submit(load_images, following, size))
+            if loaded.paths:
+                batch = _predict(model, prepare(loaded.images), batch_size)
+                if flip:
+                    mirror_images = np.ascontiguousarray(loaded.images[:, :, ::-1])
+                    mirrored = _predict(model, prepare(mirror_images), batch_size)
+                    batch = flip_average(batch, mirrored)
+                vectors.append(batch)
+            readable += loaded.paths
+            unreadable += loaded.unreadable
+            done += len(chunk)
+            if progress is not None:
+                progress(done)
+    return EmbeddedImages(np.concatenate(vectors), readable, unreadable)
+
+
+def check_embedder(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, tuple[int, int]]:
+    """Return the length of a model's embeddings and the (height, width) of its images.
+
+    Raises:
+        ValueError: The model is none that `embed_images` takes, or not with images of this size.
+    """
+    return _embedding_length(model), _checked_size(model, size)
+
+
+def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
+    """Embed at most one batch; images do not influence each other, so that padding is harmless."""
+    missing = batch_size - len(images)
+    batch = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else images
+    return np.asarray(model.predict_on_batch(batch)[: len(images)], np.float32)
+
+
+def preparation(model: keras.Model) -> Callable[[NDArray], Any]:
+    """Return what turns pixels (batch, height, width, 3) into what a model takes."""
+    if takes_pixels(model):
+        return lambda images: images
+    return preprocess_input
+
+
+def _embedding_length(model: keras.Model) -> int:
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
+        raise ValueError(
+            '`model` must have one output (batch, dim), as OSNet(head="embedding") has. '
+            f"Received: output of shape {shape}"
+        )
+    return shape[1]
+
+
+def _checked_size(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int]:
+    own = tuple(model.input_shape[1:3])
+    wanted = own if size is None else tuple(size)
+    fits = all(fixed in (None, asked) for fixed, asked in zip(own, wanted, strict=True))
+    if None in wanted or not fits:
+        raise ValueError(
+            "`size` must be given for a model that takes images of any size, and agree with one "
+            f"that does not. Received: size={size}, model of images {own}"
+        )
+    return wanted[0], wanted[1]

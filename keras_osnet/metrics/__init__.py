@@ -1,0 +1,41 @@
+"""Metrics of re-identification and attribute recognition on arrays.
+
+This package needs only numpy, so it can be used where Keras is not installed.
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_osnet._utils import lazy
+
+if TYPE_CHECKING:
+    from keras_osnet.metrics.attributes import AttributeResult, evaluate_attributes
+    from keras_osnet.metrics.averaging import AveragedRanking, average
+    from keras_osnet.metrics.distances import pairwise_distances
+    from keras_osnet.metrics.features import concatenate, flip_average, normalize
+    from keras_osnet.metrics.ranked_lists import RankedList, ranked_lists
+    from keras_osnet.metrics.ranking import RankingResult, evaluate_ranking
+    from keras_osnet.metrics.reranking import k_reciprocal_rerank, rerank_features
+    from keras_osnet.metrics.single_gallery_shot import evaluate_single_gallery_shot
+    from keras_osnet.metrics.streaming import evaluate_features
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "AttributeResult": "keras_osnet.metrics.attributes",
+        "AveragedRanking": "keras_osnet.metrics.averaging",
+        "RankedList": "keras_osnet.metrics.ranked_lists",
+        "RankingResult": "keras_osnet.metrics.ranking",
+        "average": "keras_osnet.metrics.averaging",
+        "concatenate": "keras_osnet.metrics.features",
+        "evaluate_attributes": "keras_osnet.metrics.attributes",
+        "evaluate_features": "keras_osnet.metrics.streaming",
+        "evaluate_ranking": "keras_osnet.metrics.ranking",
+        "evaluate_single_gallery_shot": "keras_osnet.metrics.single_gallery_shot",
+        "flip_average": "keras_osnet.metrics.features",
+        "k_reciprocal_rerank": "keras_osnet.metrics.reranking",
+        "normalize": "keras_osnet.metrics.features",
+        "pairwise_distances": "keras_osnet.metrics.distances",
+        "ranked_lists": "keras_osnet.metrics.ranked_lists",
+        "rerank_features": "keras_osnet.metrics.reranking",
+    },
+)

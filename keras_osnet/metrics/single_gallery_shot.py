@@ -1,0 +1,140 @@
+"""The protocol of CUHK03's classic splits: one gallery image a person."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_osnet.metrics.labels import Labels, checked_labels
+from keras_osnet.metrics.ranking import (
+    RankingResult,
+    check_max_rank,
+    checked_matrix,
+    rank_blocks,
+)
+
+
+def evaluate_single_gallery_shot(
+    distances: ArrayLike,
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+    query_cameras: ArrayLike | None = None,
+    gallery_cameras: ArrayLike | None = None,
+    max_rank: int = 50,
+    repeats: int = 100,
+    seed: int = 0,
+) -> RankingResult:
+    """Evaluate a ranked gallery by the protocol of CUHK03 (Li et al., CVPR 2014).
+
+    For each query, the gallery images of the same identity under the same camera are left out, as
+    in `evaluate_ranking`. From the rest, one image of every identity is drawn at random and the
+    query's match is ranked among these; that is repeated, and the CMC curve is the mean. As in
+    torchreid's "cuhk03" protocol, which repeats ten times, mAP and mINP take no part in that: they
+    are those of `evaluate_ranking`, over the whole gallery. Equal distances go by gallery index.
+
+    The images drawn for a query depend on `seed`, on the labels and on the place of the query among
+    the queries, not on the distances: two models are compared on the same draws.
+
+    Args:
+        distances: As for `evaluate_ranking`.
+        query_ids: As for `evaluate_ranking`.
+        gallery_ids: As for `evaluate_ranking`.
+        query_cameras: As for `evaluate_ranking`.
+        gallery_cameras: As for `evaluate_ranking`.
+        max_rank: Length of the CMC curve; at most the number of identities in the gallery is kept.
+        repeats: How many times images are drawn, for each query.
+        seed: Seed of the draws, not negative.
+
+    Returns:
+        A `RankingResult`.
+
+    Raises:
+        ValueError: If `repeats` is not positive or `seed` is negative, or for what
+            `evaluate_ranking` refuses.
+        TypeError: For what `evaluate_ranking` refuses.
+
+    Example:
+        Of the two images of "bob", one is nearer than the match and one is not: the match comes
+        first half of the time.
+
+        >>> result = evaluate_single_gallery_shot(
+        ...     [[0.1, 0.2, 0.3]],
+        ...     query_ids=["ann"],
+        ...     gallery_ids=["bob", "ann", "bob"],
+        ...     repeats=10000,
+        ... )
+        >>> round(result.rank(1), 1), result.rank(2), result.mean_average_precision
+        (0.5, 1.0, 0.5)
+    """
+    check_draws(repeats, seed)
+    matrix = checked_matrix(distances)
+    check_max_rank(max_rank)
+    labels = checked_labels(
+        query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
+    )
+    return shoot_blocks([matrix], labels, max_rank, repeats, seed)
+
+
+def shoot_blocks(
+    blocks: Iterable[NDArray], labels: Labels, max_rank: int, repeats: int, seed: int
+) -> RankingResult:
+    """Evaluate some queries after the other, so that the matrix need not be there as a whole.
+
+    Args:
+        blocks: Rows of the distance matrix (some queries, num_gallery), in order.
+        labels: The labels of both sides.
+        max_rank: Length of the CMC curve.
+        repeats: How many times images are drawn, for each query.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: If a distance is NaN or no query has a match.
+    """
+    # The gallery, one identity after the other.
+    order = np.argsort(labels.gallery_ids, kind="stable")
+    identities, starts, counts = np.unique(
+        labels.gallery_ids[order], return_index=True, return_counts=True
+    )
+    found_at = np.zeros(len(identities))
+
+    def draw(row: int, line: NDArray) -> None:
+        identity = labels.query_ids[row]
+        candidates, _ = labels.found_by(row)
+        if not len(candidates):
+            return
+        draws = np.random.default_rng([seed, row]).random((repeats, len(identities)))
+        drawn = order[starts + (draws * counts).astype(np.int64)]
+        own = np.searchsorted(identities, identity)
+        drawn[:, own] = candidates[(draws[:, own] * len(candidates)).astype(np.int64)]
+        found_at[:] += np.bincount(_ranks(line, drawn, own) - 1, minlength=len(identities))
+
+    def drawn_from() -> Iterator[NDArray]:
+        """Hand the blocks on to the ranking of the whole gallery, each once it has been used."""
+        row = 0
+        for block in blocks:
+            for line in block:
+                draw(row, line)
+                row += 1
+            yield block
+
+    whole = rank_blocks(drawn_from(), labels, max_rank)
+    cmc = np.cumsum(found_at)[:max_rank] / (repeats * whole.valid_queries)
+    cmc.setflags(write=False)
+    return replace(whole, cmc=cmc)
+
+
+def check_draws(repeats: int, seed: int) -> None:
+    """Raise a ValueError if images cannot be drawn so often, or with such a seed."""
+    if repeats < 1:
+        raise ValueError(f"`repeats` must be at least 1. Received: {repeats}")
+    if seed < 0:
+        raise ValueError(f"`seed` must not be negative. Received: {seed}")
+
+
+def _ranks(line: NDArray, drawn: NDArray[np.int64], own: np.intp) -> NDArray[np.int64]:
+    """Return the rank (from 1) of column `own` in each row of images drawn."""
+    values = line[drawn]
+    match, index = values[:, own, None], drawn[:, own, None]
+    nearer = (values < match) | ((values == match) & (drawn < index))
+    return np.count_nonzero(nearer, axis=1) + 1

@@ -1,0 +1,120 @@
+"""Retrieval figures from embeddings, without the distance matrix between."""
+
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_osnet.metrics.distances import (
+    DistanceRows,
+    blocks,
+    check_metric,
+    checked_sides,
+)
+from keras_osnet.metrics.labels import checked_labels
+from keras_osnet.metrics.ranking import RankingResult, check_max_rank, rank_blocks
+from keras_osnet.metrics.reranking import K1, rerank_rows, rows_of_all
+from keras_osnet.metrics.single_gallery_shot import check_draws, shoot_blocks
+
+GalleryProtocol = Literal["market1501", "single-gallery-shot"]
+"""How a gallery that has been ranked is evaluated."""
+
+
+def evaluate_features(
+    query: ArrayLike,
+    gallery: ArrayLike,
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+    query_cameras: ArrayLike | None = None,
+    gallery_cameras: ArrayLike | None = None,
+    metric: Literal["euclidean", "cosine"] = "euclidean",
+    max_rank: int = 50,
+    rerank: bool = False,
+    protocol: GalleryProtocol = "market1501",
+    repeats: int = 100,
+    seed: int = 0,
+) -> RankingResult:
+    """Evaluate embeddings by the protocol of Market-1501 or CUHK03, some queries at a time.
+
+    The figures are those of `evaluate_ranking(pairwise_distances(query, gallery, metric), ...)`,
+    or of `evaluate_single_gallery_shot`, to the last bit. On top of the embeddings as they are
+    given, memory holds the distances of some queries at a time, but no matrix of all queries by all
+    gallery images.
+
+    Args:
+        query: Embeddings (num_query, dim) of any real dtype.
+        gallery: Embeddings (num_gallery, dim) of any real dtype.
+        query_ids: As for `evaluate_ranking`.
+        gallery_ids: As for `evaluate_ranking`.
+        query_cameras: As for `evaluate_ranking`.
+        gallery_cameras: As for `evaluate_ranking`.
+        metric: "euclidean" or "cosine"; see `pairwise_distances`.
+        max_rank: Length of the CMC curve; at most `num_gallery` of it are kept.
+        rerank: Whether to rank by the distances of `rerank_features`, with the parameters of the
+            paper.
+        protocol: "market1501" searches the whole gallery, as `evaluate_ranking` does;
+            "single-gallery-shot" draws one image of every identity, many times, as
+            `evaluate_single_gallery_shot` does.
+        repeats: Of "single-gallery-shot": how many times images are drawn, for each query.
+        seed: Of "single-gallery-shot": seed of the draws, not negative.
+
+    Returns:
+        A `RankingResult`.
+
+    Raises:
+        ValueError: For what `pairwise_distances`, `evaluate_ranking` and
+            `evaluate_single_gallery_shot` refuse; if `protocol` is unknown; if there are too few
+            images to re-rank.
+        TypeError: For what `evaluate_ranking` refuses.
+
+    Example:
+        >>> result = evaluate_features(
+        ...     query=[[0.0, 1.0]],
+        ...     gallery=[[0.2, 1.0], [1.0, 0.0]],
+        ...     query_ids=["ann"],
+        ...     gallery_ids=["ann", "bob"],
+        ... )
+        >>> result.rank(1), result.mean_average_precision
+        (1.0, 1.0)
+    """
+    check_ranking(metric, max_rank, protocol, repeats, seed)
+    q, g = checked_sides(query, gallery, metric)
+    labels = checked_labels(
+        query_ids, gallery_ids, query_cameras, gallery_cameras, (len(q), len(g)), "features"
+    )
+    parts: Iterator[NDArray]
+    if rerank:
+        if len(q) + len(g) <= K1:
+            raise ValueError(
+                f"`rerank=True` needs at least {K1 + 1} images, queries and gallery together, as "
+                f"it compares images by the {K1} nearest of each. "
+                f"Received: {len(q)} queries, {len(g)} gallery images"
+            )
+        parts = rerank_rows(rows_of_all(q, g, metric), len(q))
+    else:
+        parts = _blocks(DistanceRows(q, g, metric))
+    if protocol == "single-gallery-shot":
+        return shoot_blocks(parts, labels, max_rank, repeats, seed)
+    return rank_blocks(parts, labels, max_rank)
+
+
+def check_ranking(metric: str, max_rank: int, protocol: str, repeats: int, seed: int) -> None:
+    """Raise a ValueError if an argument of `evaluate_features` that is no array is wrong."""
+    check_metric(metric)
+    check_max_rank(max_rank)
+    if protocol not in get_args(GalleryProtocol):
+        listed = " or ".join(f'"{name}"' for name in get_args(GalleryProtocol))
+        raise ValueError(f"`protocol` must be {listed}. Received: {protocol!r}")
+    check_draws(repeats, seed)
+
+
+def _blocks(rows: DistanceRows) -> Iterator[NDArray[np.float32]]:
+    """Yield the rows some at a time, in memory that those which follow take again."""
+    memory: NDArray[np.float32] | None = None
+    for part in blocks(rows.shape):
+        if memory is None:  # The first block is the largest.
+            memory = np.empty((part.stop, rows.shape[1]), np.float32)
+        block = memory[: part.stop - part.start]
+        rows.write(part, block)
+        yield block

@@ -1,0 +1,113 @@
+"""From one kind of weights file to another."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from keras_osnet._utils.files import atomic_path
+from keras_osnet.models.load_model import open_checkpoint
+from keras_osnet.weights.convert import ConversionReport, to_torchreid
+from keras_osnet.weights.file_formats import WEIGHTS_ENDINGS
+from keras_osnet.weights.safetensors import save_safetensors
+from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
+
+
+@dataclass(frozen=True)
+class ConvertedFile:
+    """What was converted.
+
+    Attributes:
+        path: The file that was written.
+        architecture: The network it holds, such as `osnet_x0_25`.
+        classes: Rows of its classifier, None without one.
+        report: What became of the source's tensors; None for a `.weights.h5`.
+    """
+
+    path: Path
+    architecture: str
+    classes: int | None
+    report: ConversionReport | None
+
+
+def convert_file(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    width: float | None = None,
+    variant: str | None = None,
+    head: str | None = None,
+    include_preprocessing: bool = False,
+    overwrite: bool = False,
+) -> ConvertedFile:
+    """Convert weights to the format that the destination's ending names.
+
+    They go through the network, so that a file which is not all of an OSNet is refused. Numbers
+    become float32, and torch's batch counts, which Keras does not keep, 0.
+
+    Args:
+        source: A tag, a local file or an `hf://` reference; see `open_checkpoint`.
+        destination: `.pth`, `.pyth` or `.pt`, a state dict; `.pth.tar`, one in a dictionary under
+            "state_dict", as torchreid saves its training; `.safetensors`, the same names;
+            `.keras`, a whole model; or `.weights.h5`, Keras's weights of one. Replaced at once or
+            not at all.
+        width: Width multiplier of the source, if it is a tag or a `.weights.h5`.
+        variant: Variant of the source, likewise.
+        head: `"embedding"` leaves a classifier out, `"classification"` insists on one. None keeps
+            what there is.
+        include_preprocessing: Make a `.keras` model take RGB 0–255.
+        overwrite: Whether a destination that exists may be replaced.
+
+    Raises:
+        ValueError: An argument is wrong, or the source is not an OSNet's.
+        FileExistsError: The destination exists.
+        OSError: A file cannot be read, downloaded or written.
+    """
+    target = Path(destination)
+    _check_destination(target, include_preprocessing, overwrite)
+    checkpoint = open_checkpoint(source, width=width, variant=variant)
+    model, report = checkpoint.build(head=head, include_preprocessing=include_preprocessing)
+    _write(model, target)
+    has_classifier = any(layer.name == "logits" for layer in model.layers)
+    return ConvertedFile(
+        path=target,
+        architecture=checkpoint.architecture,
+        classes=checkpoint.classes if has_classifier else None,
+        report=report,
+    )
+
+
+def _check_destination(target: Path, include_preprocessing: bool, overwrite: bool) -> None:
+    """Raise before the work is done rather than after."""
+    if not target.name.endswith(WEIGHTS_ENDINGS):
+        raise ValueError(
+            f"`destination` must end in one of {', '.join(WEIGHTS_ENDINGS)}. Received: {target}"
+        )
+    if include_preprocessing and target.suffix != ".keras":
+        raise ValueError(
+            "`include_preprocessing` needs a .keras destination: the other formats hold weights "
+            f"only. Received: {target}"
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"`destination` must be in a folder that exists. Received: {target}"
+        )
+    if target.is_dir():
+        raise IsADirectoryError(f"`destination` must be a file. Received the folder: {target}")
+    if target.exists() and not overwrite:
+        raise FileExistsError(
+            f"`destination` exists, and `overwrite` is not set. Received: {target}"
+        )
+
+
+def _write(model: keras.Model, target: Path) -> None:
+    if target.name.endswith(".safetensors"):
+        save_safetensors(model, target)
+    elif target.name.endswith((".keras", ".weights.h5")):
+        save = model.save if target.suffix == ".keras" else model.save_weights
+        with atomic_path(target) as temporary:
+            save(temporary)
+    else:
+        wrapper = "state_dict" if target.name.endswith(".pth.tar") else None
+        write_torch_checkpoint(target, to_torchreid(model), wrapper=wrapper)

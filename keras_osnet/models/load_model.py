@@ -1,0 +1,161 @@
+"""A file of weights and the network that it belongs to, read off the file."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_osnet.architecture.configuration import architecture_name
+from keras_osnet.architecture.inputs import RE_ID_SIZE, default_size
+from keras_osnet.architecture.state_dict import architecture_of, describe_tensors
+from keras_osnet.models.osnet import OSNet
+from keras_osnet.weights.convert import ConversionReport, load_tensors
+from keras_osnet.weights.keras_h5 import KerasH5Source
+from keras_osnet.weights.sources import TensorSource, read_state_dict, resolve_weights
+
+_NETWORK = (
+    "width", "variant", "depths", "streams", "fusion", "convolution", "stem", "feature_dim",
+    "pooling",
+)  # fmt: skip
+"""Arguments of `OSNet` that weights are bound to; the others only say how they are used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Weights that have been found and read, and the arguments of the OSNet that they fit.
+
+    Attributes:
+        weights: What was asked for.
+        path: The local file.
+        description: Arguments of `keras_osnet.OSNet`: of the whole model, where the file tells
+            them (see `keras_osnet.architecture.describe_model`), else those that tensors show.
+        classes: Rows of the classifier, None without one.
+        source: The weights themselves.
+    """
+
+    weights: str | os.PathLike[str]
+    path: Path
+    description: Mapping[str, Any]
+    classes: int | None
+    source: TensorSource | KerasH5Source
+
+    @property
+    def architecture(self) -> str:
+        """The reference's name of the width and variant, such as `osnet_x0_25`."""
+        return architecture_name(self.description["width"], self.description["variant"])
+
+    @property
+    def embedding_size(self) -> tuple[int, int]:
+        """Height and width that images are embedded at: the file's own, else 256×128."""
+        height, width = self._size("embedding")
+        return height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
+
+    def build(
+        self,
+        *,
+        head: str | None = None,
+        size: tuple[int, int] | None = None,
+        normalize: bool = False,
+        include_preprocessing: bool = False,
+    ) -> tuple[keras.Model, ConversionReport | None]:
+        """Build the network and give it these weights.
+
+        Args:
+            head: `"embedding"`, `"classification"` or `"attribute"`. None takes the file's own,
+                or where the file does not tell, a classification head if it has a classifier.
+            size: (height, width) of the images; by default what the weights were trained at.
+            normalize: Scale embeddings to length 1.
+            include_preprocessing: Make the model take RGB 0–255.
+
+        Returns:
+            The model and what became of every tensor. For a `.weights.h5`, which Keras itself
+            loads, there is no such report.
+
+        Raises:
+            ValueError: The weights are not all of the network's, or have no classifier for a
+                head that needs one.
+        """
+        if head is None:
+            default = "embedding" if self.classes is None else "classification"
+            head = self.description.get("head", default)
+        if head != "embedding" and self.classes is None:
+            raise ValueError(
+                f"`head={head!r}` needs a classifier, and {self.path} has none. "
+                f"Received: head={head!r}"
+            )
+        statistics = {
+            name: self.description[name] for name in ("mean", "std") if name in self.description
+        }
+        if statistics and not include_preprocessing:
+            warnings.warn(
+                f"{self.path} was trained with other statistics than ImageNet's: without the "
+                f"preprocessing inside, normalise its images by {statistics}.",
+                stacklevel=2,
+            )
+        model = OSNet(
+            **{name: self.description[name] for name in _NETWORK if name in self.description},
+            head=head,
+            input_shape=(*(size or self._size(head)), 3),
+            classes=None if head == "embedding" else self.classes,
+            normalize=normalize,
+            include_preprocessing=include_preprocessing,
+            **(statistics if include_preprocessing else {}),
+        )
+        if isinstance(self.source, TensorSource):
+            return model, load_tensors(model, self.source.tensors)
+        self.source.load_into(model)
+        return model, None
+
+    def _size(self, head: str | None) -> tuple[int | None, int | None]:
+        if "input_shape" in self.description:
+            height, width, _ = self.description["input_shape"]
+            return height, width
+        return default_size(self.weights, head)
+
+
+def open_checkpoint(
+    weights: str | os.PathLike[str], *, width: float | None = None, variant: str | None = None
+) -> Checkpoint:
+    """Find weights, download them if need be, and read off them which OSNet they are of.
+
+    Args:
+        weights: A tag of the catalogue, a local file, or `"hf://owner/repo[/file][@revision]"`.
+        width: Width multiplier. None takes what the file holds; for a tag, the only one it is
+            published for, or 1.0.
+        variant: `"base"`, `"ibn"` or `"ain"`. None takes what the file holds; `"base"` for a tag.
+
+    Raises:
+        ValueError: There is no such tag or file, it does not hold an OSNet, or holds one of
+            another width or variant; or `width` is missing for a `.weights.h5`, whose numbered
+            variables do not tell.
+        OSError: The file cannot be read or downloaded.
+    """
+    path = resolve_weights(weights, variant=variant or "base", width=width)
+    if path.name.endswith(".weights.h5"):
+        if width is None:
+            raise ValueError(
+                "`width` (and `variant`, unless it is base) must be given for a .weights.h5 file, "
+                f"which does not tell what network it is of. Received: width=None for {path}"
+            )
+        h5 = KerasH5Source(path)
+        described = {"width": width, "variant": variant or "base"}
+        return Checkpoint(weights, path, described, h5.classes, h5)
+
+    source = read_state_dict(path)
+    found = source.description or architecture_of(source.tensors)
+    if found is None:
+        raise ValueError(
+            f"{path} does not hold an OSNet. Received: {describe_tensors(source.tensors)}"
+        )
+    for argument, wanted in (("width", width), ("variant", variant)):
+        if wanted is not None and wanted != found[argument]:
+            raise ValueError(
+                f"`{argument}` must be that of the weights or be left out: {path} holds "
+                f"{argument}={found[argument]!r}. Received: {argument}={wanted!r}"
+            )
+    # Without an entry pooled features are the embedding: a model that was cut off before it.
+    return Checkpoint(weights, path, {"feature_dim": None, **found}, source.classes, source)

@@ -1,0 +1,10 @@
+"""The optimizers of torchreid's recipes: AMSGrad and SGD, both with coupled weight decay."""
+
+from keras_osnet.optimizers.amsgrad import AMSGrad
+from keras_osnet.optimizers.coupled_weight_decay import CoupledSGD, CoupledWeightDecay
+
+__all__ = [
+    "AMSGrad",
+    "CoupledSGD",
+    "CoupledWeightDecay",
+]

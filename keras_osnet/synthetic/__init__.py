@@ -1,0 +1,22 @@
+"""Synthetic people: drawn pedestrians, to try the package without a dataset.
+
+This package needs only numpy; writing images needs Pillow.
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_osnet._utils import lazy
+
+if TYPE_CHECKING:
+    from keras_osnet.synthetic.folder import write_synthetic_people
+    from keras_osnet.synthetic.people import SyntheticPeople, synthetic_people, synthetic_person
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    {
+        "SyntheticPeople": "keras_osnet.synthetic.people",
+        "synthetic_people": "keras_osnet.synthetic.people",
+        "synthetic_person": "keras_osnet.synthetic.people",
+        "write_synthetic_people": "keras_osnet.synthetic.folder",
+    },
+)

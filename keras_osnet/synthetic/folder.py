@@ -1,0 +1,167 @@
+"""Synthetic people as files: a folder named as Market-1501, with tables of what it shows."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_osnet import __version__
+from keras_osnet.data._pillow import require_pillow
+from keras_osnet.data.records import PersonImage
+from keras_osnet.synthetic.drawing.attributes import ATTRIBUTE_NAMES
+from keras_osnet.synthetic.drawing.look_alikes import details
+from keras_osnet.synthetic.people import (
+    attributes_of,
+    chosen_identities,
+    detail_mask,
+    picture_labels,
+    synthetic_person,
+)
+
+_RECORD = "synthetic_people.json"
+_TEST_SHARE = 0.2
+
+
+def write_synthetic_people(
+    folder: str | os.PathLike[str],
+    identities: int | Sequence[int],
+    cameras: int = 2,
+    views: int = 4,
+    *,
+    size: tuple[int, int] = (256, 128),
+    seed: int = 0,
+    look_alikes: int = 1,
+) -> list[PersonImage]:
+    """Draw a data set of synthetic people into a folder, named as Market-1501 names its files.
+
+    Names count from one, as identity 0000 is Market-1501's distractors: identity 6 under camera
+    0, view 3, is `0007_c1s1_000004_00.png`. A run that was interrupted is completed by the same
+    call; a file appears under its name only when it is whole. Beside the pictures there are:
+
+    - `synthetic_people.json`: the arguments.
+    - `attributes.csv`: for `attributes_from_table` and `keras-osnet train attributes`, the
+      attributes of `SyntheticPeople`; in column `split` the last fifth of the people is to test on.
+    - `details.csv`, of look-alikes: for each picture what its person differs in (`print+hat`) and
+      the box in which it is seen, `top,left,bottom,right` in pixels, bottom and right excluded;
+      empty if it is hidden.
+
+    Args:
+        folder: Where to write; made if it does not exist.
+        identities: How many people, from identity 0 on; or which.
+        cameras: How many cameras; everybody is seen under each.
+        views: How many pictures of each person under each camera.
+        size: (height, width) of the pictures.
+        seed: Of this world's people and cameras, from 0.
+        look_alikes: So many identities in a row are look-alikes, see `synthetic_people`.
+
+    Returns:
+        The pictures as `read_folder` lists them.
+
+    Raises:
+        FileExistsError: If the folder holds anything but the beginning of the same data set.
+        ValueError: As for `synthetic_people`.
+        ImportError: If Pillow is not installed.
+
+    Example:
+        >>> from keras_osnet.data import attributes_from_table
+        >>> folder = getfixture("tmp_path") / "drawn"
+        >>> pictures = write_synthetic_people(folder, 5, cameras=2, views=1, size=(32, 16))
+        >>> counts = attributes_from_table(folder / "attributes.csv").counts
+        >>> counts["attributes"], counts["train_images"], counts["test_images"]
+        (26, 8, 2)
+    """
+    pillow = require_pillow()
+    labels = list(picture_labels(identities, cameras, views, size, seed, look_alikes))
+    root = Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    _claim(
+        root,
+        {
+            "keras_osnet": __version__,
+            "identities": list(chosen_identities(identities)),
+            "cameras": int(cameras),
+            "views": int(views),
+            "size": [int(side) for side in size],
+            "seed": int(seed),
+            "look_alikes": int(look_alikes),
+        },
+    )
+    written = []
+    for identity, camera, view in labels:
+        path = root / f"{identity + 1:04d}_c{camera + 1}s1_{view + 1:06d}_00.png"
+        if not path.exists():
+            image = synthetic_person(
+                identity, camera, view, size=size, seed=seed, look_alikes=look_alikes
+            )
+            unfinished = root / f".{path.name}.part"
+            pillow.fromarray(image).save(unfinished, format="PNG")
+            unfinished.replace(path)
+        written.append(PersonImage(path, identity + 1, camera + 1))
+
+    rest = size, seed, look_alikes
+    people = sorted({label[0] for label in labels})
+    tested = set(people[len(people) - int(_TEST_SHARE * len(people)) :])
+    _write_table(
+        root / "attributes.csv",
+        ("path", "identity", "camera", "split", *ATTRIBUTE_NAMES),
+        (
+            (
+                image.path.name,
+                image.identity,
+                image.camera,
+                "test" if label[0] in tested else "train",
+                *attributes_of(*label, *rest),
+            )
+            for image, label in zip(written, labels, strict=True)
+        ),
+    )
+    if look_alikes > 1:
+        _write_table(
+            root / "details.csv",
+            ("path", "details", "top", "left", "bottom", "right"),
+            (
+                (
+                    image.path.name,
+                    "+".join(details(seed, label[0], look_alikes)),
+                    *_box(detail_mask(*label, *rest)),
+                )
+                for image, label in zip(written, labels, strict=True)
+            ),
+        )
+    return written
+
+
+def _claim(root: Path, arguments: dict[str, object]) -> None:
+    """Write down whose folder it is, or see that it is ours."""
+    record = json.dumps(arguments)
+    if not (root / _RECORD).exists():
+        if any(root.iterdir()):
+            raise FileExistsError(f"`folder` must be empty or not exist yet. Received: {root}")
+        (root / _RECORD).write_text(record + "\n", encoding="utf-8")
+    elif (root / _RECORD).read_text(encoding="utf-8").strip() != record:
+        raise FileExistsError(
+            f"`folder` holds synthetic people of other arguments, see {_RECORD}. Received: {root}"
+        )
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file, unless it is there already."""
+    if path.exists():
+        return
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_text(text.getvalue(), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _box(mask: np.ndarray) -> tuple[object, ...]:
+    """Top, left, bottom and right of where a mask is true; empty texts if it is nowhere."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return ("", "", "", "")
+    return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1

@@ -1,0 +1,166 @@
+"""What a network computes on the way to its result."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.evaluation.embed import preparation
+from keras_osnet.layers import OmniScaleBlock
+from keras_osnet.visualize._pictures import listed_pictures, read_pictures
+
+_GATES = "_gates"
+
+
+def intermediates(
+    model: keras.Model,
+    images: Any,
+    names: Sequence[str],
+    *,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 32,
+) -> dict[str, NDArray[np.float32]]:
+    """Compute named intermediates of a model that is there already, on pictures.
+
+    `keras_osnet.OSNet(outputs=…)` builds a network that hands out intermediates; this takes them
+    from one that was built without, a trained one.
+
+    Args:
+        model: An OSNet with any head, or another functional model. With or without
+            `include_preprocessing`: it gets pixels or preprocessed images accordingly.
+        images: Array (n, height, width, 3), uint8, RGB; files; or a folder.
+        names: As for `outputs` of `keras_osnet.OSNet`: `conv5`, `conv4`, `conv4_block2`,
+            `conv4_block2_gates`, …; of another model, names of layers.
+        size: (height, width) that images are resized to; the model's own by default.
+        batch_size: How many images the model takes at once.
+
+    Returns:
+        For each name an array (n, …), float32. Results of all images are in memory together.
+
+    Raises:
+        ValueError: If a name is none of the model's, there are no pictures, or `size` is needed.
+        UnreadableImagesError: If files cannot be read.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.synthetic import synthetic_people
+        >>> people = synthetic_people(1, views=1, size=(64, 32))
+        >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
+        >>> found = intermediates(model, people.images, ["conv5", "conv4_block2_gates"])
+        >>> {name: array.shape for name, array in found.items()}
+        {'conv5': (2, 4, 2, 128), 'conv4_block2_gates': (2, 4, 32)}
+    """
+    if isinstance(names, str) or not names:
+        raise ValueError(f"`names` must be a list of at least one name. Received: {names!r}")
+    tensors = {name: intermediate(model, name) for name in names}
+    network = keras.Model(model.inputs[0], tensors, name=model.name)
+    pictures = listed_pictures(images)
+    size = input_size(model, size)
+    batch_size = min(positive_integer("batch_size", batch_size), len(pictures))
+    prepare = preparation(model)
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+    for start in range(0, len(pictures), batch_size):
+        pixels = np.stack(read_pictures(pictures[start : start + batch_size], size))
+        # One shape for every batch: another would be compiled anew.
+        missing = [(0, batch_size - len(pixels)), (0, 0), (0, 0), (0, 0)]
+        computed = network.predict_on_batch(prepare(np.pad(pixels, missing)))
+        for name in names:
+            parts[name].append(np.asarray(computed[name][: len(pixels)], np.float32))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def intermediate(model: keras.Model, name: str) -> Any:
+    """Return the tensor of a functional model that has a name among the intermediates of OSNet.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    block = next((each for each in _blocks(model) if f"{each.name}{_GATES}" == name), None)
+    if block is not None and block.has_gates:
+        if isinstance(block.output, list | tuple):
+            return block.output[1]
+        # It was built without handing out its gates, and is asked once more.
+        return _GatesOf(block)(block.input)
+    output = layer_of(model, name).output
+    # A block that hands out its gates gives a pair.
+    return output[0] if isinstance(output, list | tuple) else output
+
+
+def layer_of(model: keras.Model, name: str) -> keras.layers.Layer:
+    """Return the layer of a functional model that computes an intermediate other than gates.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    # Stages and transitions go by the layer that they end in, everything else by its own name.
+    pooled = {layer.removesuffix("_pool"): layer for layer in layers if layer.endswith("_pool")}
+    layer = layers.get({**_last_blocks(layers), **pooled}.get(name, name))
+    if layer is None:
+        gates = f"; BLOCK{_GATES} of its blocks" if _blocks(model) else ""
+        raise ValueError(
+            f"The model {model.name} has no such intermediate; it has {', '.join(layers)}{gates}. "
+            f"Received: {name!r}"
+        )
+    return layer
+
+
+class _GatesOf(keras.layers.Layer):
+    """The gating vectors of a block, in a layer of their own.
+
+    Keras takes it that whatever a layer is called for, it returns as many tensors as the first
+    time: one, for a block that was built without its gates.
+    """
+
+    def __init__(self, block: OmniScaleBlock) -> None:
+        super().__init__(name=f"{block.name}{_GATES}", dtype=block.dtype_policy)
+        self.block = block
+        self.built = True
+
+    def call(self, maps: Any) -> Any:
+        return self.block(maps, return_gates=True)[1]
+
+    def compute_output_spec(self, maps: Any) -> Any:
+        return self.block.compute_output_spec(maps, return_gates=True)[1]
+
+
+def gate_names(model: keras.Model) -> list[str]:
+    """Return the names of a model's gating vectors, in the order of the network.
+
+    Raises:
+        ValueError: If no block of it has a gate.
+    """
+    names = [f"{block.name}{_GATES}" for block in _blocks(model) if block.has_gates]
+    if not names:
+        raise ValueError(
+            f"`model` must have blocks with gates. Received: {model.name}, which has none"
+        )
+    return names
+
+
+def input_size(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the (height, width) of the pictures that a model is to get.
+
+    Raises:
+        ValueError: If the model does not tell, and `size` does not either.
+    """
+    height, width = size or model.input_shape[1:3]
+    if height is None or width is None:
+        raise ValueError(
+            "`size` must be given for a model that takes images of any size. Received: size=None"
+        )
+    return height, width
+
+
+def _blocks(model: keras.Model) -> list[OmniScaleBlock]:
+    return [layer for layer in model.layers if isinstance(layer, OmniScaleBlock)]
+
+
+def _last_blocks(names: Iterable[str]) -> dict[str, str]:
+    """A stage's maps are those of its last block, which come last in the network."""
+    found = [match for match in (re.fullmatch(r"(.+)_block\d+", name) for name in names) if match]
+    return {match[1]: match[0] for match in found}

@@ -1,0 +1,187 @@
+"""Weights between torchreid state dicts and Keras models, both ways."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_osnet.architecture.naming import NamedVariable, named_variables
+from keras_osnet.architecture.state_dict import classes_in, describe_tensors
+from keras_osnet.weights.fresh_classifier import warn_fresh_classifier, why_classifier_differs
+from keras_osnet.weights.torch_file.reader import WRAPPERS, read_torch_checkpoint
+
+_CLASSIFIER = ("classifier.weight", "classifier.bias")
+_EMBEDDING = "fc."
+_BATCH_COUNT = "num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What became of every tensor of a checkpoint.
+
+    Attributes:
+        used: Names of the tensors that were copied into the model.
+        skipped: Names of those that were not, each with the reason.
+        missing: Names of the tensors that the checkpoint lacks, whose variables keep their values.
+            Only the classifier's can be.
+    """
+
+    used: tuple[str, ...]
+    skipped: Mapping[str, str]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        reasons: dict[str, int] = {}
+        for reason in self.skipped.values():
+            reasons[reason] = reasons.get(reason, 0) + 1
+        lines = [f"{len(self.used)} tensors used"]
+        lines += [f"{count} skipped: {reason}" for reason, count in reasons.items()]
+        if self.missing:
+            lines.append(f"{len(self.missing)} left as they were: {', '.join(self.missing)}")
+        return "\n".join(lines)
+
+
+def load_torchreid(
+    model: keras.Model, source: str | os.PathLike[str] | Mapping[str, Any]
+) -> ConversionReport:
+    """Copy a torchreid checkpoint into a model.
+
+    Strict: every tensor is used or skipped for a reason, and every variable is set, or nothing is.
+    Skipped are the batch counts of batch norm (Keras keeps none), an embedding or a classifier
+    that the model does not have, and a classifier of another size, which is reported as a warning
+    too; the model's own classifier then keeps its values.
+
+    Args:
+        model: A model of `keras_osnet.OSNet`, of the checkpoint's width and variant.
+        source: Path of a checkpoint, or a state dict: names to arrays (or CPU torch tensors). The
+            `module.` prefix of DataParallel and a `state_dict` wrapper are seen through.
+
+    Returns:
+        Which tensors were used, skipped and missing.
+
+    Raises:
+        FileNotFoundError: The path leads to no file.
+        CheckpointError: The file is not a checkpoint that can be read safely.
+        ValueError: Names or shapes differ; the message lists what does.
+    """
+    tensors = read_torch_checkpoint(source) if isinstance(source, (str, os.PathLike)) else source
+    return load_tensors(model, plain_names(tensors))
+
+
+def load_tensors(model: keras.Model, tensors: Mapping[str, np.ndarray]) -> ConversionReport:
+    """Copy tensors under plain torchreid names into a model; see `load_torchreid`."""
+    targets = {entry.name: entry for entry in named_variables(model)}
+    skipped: dict[str, str] = {
+        name: "batch counts, which Keras does not keep"
+        for name in tensors
+        if name.endswith(f".{_BATCH_COUNT}") and name not in targets
+    }
+    if not any(name.startswith(_EMBEDDING) for name in targets):
+        skipped |= {
+            name: "the embedding's layers, which the model does not have"
+            for name in tensors
+            if name.startswith(_EMBEDDING)
+        }
+    stored, own = classes_in(tensors), _own_classes(targets)
+    difference = why_classifier_differs(stored, own)
+    missing: tuple[str, ...] = ()
+    if difference:
+        skipped |= {name: difference for name in _CLASSIFIER if name in tensors}
+        missing = tuple(name for name in _CLASSIFIER if name in targets)
+        targets = {name: entry for name, entry in targets.items() if name not in _CLASSIFIER}
+
+    _check(model, targets, tensors, skipped)
+    for name, entry in targets.items():
+        entry.variable.assign(entry.to_keras(tensors[name]))
+
+    if difference and own is not None:
+        warn_fresh_classifier(model.name, difference)
+    return ConversionReport(tuple(targets), skipped, missing)
+
+
+def to_torchreid(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return a model's weights as a torchreid state dict.
+
+    The reverse of `load_torchreid`, bit by bit. The batch counts that torch keeps beside every
+    batch norm are 0; torch does not use them unless its momentum is None.
+
+    Args:
+        model: A model of `keras_osnet.OSNet`.
+
+    Returns:
+        Names to float32 arrays (int64 for batch counts), in torchreid's order and layout, ready for
+        `write_torch_checkpoint`.
+
+    Raises:
+        ValueError: The model is not an OSNet.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    for entry in named_variables(model):
+        tensors[entry.name] = entry.to_torch()
+        if entry.name.endswith(".running_var"):
+            count = entry.name.replace("running_var", _BATCH_COUNT)
+            tensors[count] = np.zeros((), "int64")
+    return tensors
+
+
+def plain_names(source: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return a state dict's arrays under names without wrapper and `module.` prefix.
+
+    Raises:
+        ValueError: A name is not text, a value is not an array of numbers, or two names are the
+            same but for the prefix.
+    """
+    for wrapper in WRAPPERS:
+        if isinstance(source.get(wrapper), Mapping):
+            source = source[wrapper]
+            break
+    tensors: dict[str, np.ndarray] = {}
+    for name, value in source.items():
+        if not isinstance(name, str):
+            raise ValueError(f"Tensor names must be text. Received: {name!r}")
+        array = np.asarray(value)
+        if array.dtype.name == "bfloat16":  # a type that NumPy itself does not know as a number
+            array = array.astype("float32")
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"Tensor {name!r} must hold numbers. Received: {array.dtype}")
+        plain = name.removeprefix("module.")
+        if plain in tensors:
+            raise ValueError(f"A state dict must not hold both {plain!r} and 'module.{plain}'")
+        tensors[plain] = array
+    return tensors
+
+
+def _own_classes(targets: Mapping[str, NamedVariable]) -> int | None:
+    classifier = targets.get(_CLASSIFIER[0])
+    return None if classifier is None else classifier.torch_shape[0]
+
+
+def _check(
+    model: keras.Model,
+    targets: Mapping[str, NamedVariable],
+    tensors: Mapping[str, np.ndarray],
+    skipped: Mapping[str, str],
+) -> None:
+    differences = [f"{name}: not in the checkpoint" for name in targets if name not in tensors]
+    differences += [
+        f"{name}: not in the model"
+        for name in tensors
+        if name not in targets and name not in skipped
+    ]
+    for name, entry in targets.items():
+        if name in tensors and tensors[name].shape != entry.torch_shape:
+            differences.append(
+                f"{name}: {tensors[name].shape} in the checkpoint, {entry.torch_shape} in the model"
+            )
+    if not differences:
+        return
+    shown = "\n".join(f"  {difference}" for difference in differences[:20])
+    more = f"\n  … and {len(differences) - 20} more" if len(differences) > 20 else ""
+    raise ValueError(
+        f"The checkpoint does not fit {model.name}, and nothing was loaded: it holds "
+        f"{describe_tensors(tensors)}. What differs:\n{shown}{more}\n"
+        f"Received: {len(tensors)} tensors"
+    )

@@ -1,0 +1,87 @@
+"""Weights as `.safetensors`: torchreid's names and layout, so that torch reads them too."""
+
+import json
+import os
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_osnet
+from keras_osnet._utils.files import atomic_path
+from keras_osnet.architecture.describe import describe_model
+from keras_osnet.weights.convert import plain_names, to_torchreid
+
+_DESCRIPTION = "model"
+
+
+def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Save a model's weights as a state dict in the safetensors format.
+
+    The file's header says how to build the model (`describe_model`), so that it can be evaluated
+    or converted without being told.
+
+    Args:
+        model: A model of `keras_osnet.OSNet`.
+        path: File to write, ending in `.safetensors`. It is replaced at once or not at all.
+
+    Raises:
+        ValueError: The model is not an OSNet, or the path does not end in `.safetensors`.
+        FileNotFoundError: The folder does not exist.
+        ImportError: safetensors is not installed.
+    """
+    if not os.fspath(path).endswith(".safetensors"):
+        raise ValueError(f"`path` must end in .safetensors. Received: {os.fspath(path)}")
+    metadata = {
+        "format": "pt",  # tells readers that the layout is torch's
+        "library": f"keras-osnet {keras_osnet.__version__}",
+        _DESCRIPTION: json.dumps(describe_model(model)),
+    }
+    library = _safetensors()
+    content = library.numpy.save(to_torchreid(model), metadata)
+    with atomic_path(path) as temporary:
+        # Not `save_file`, whose files nobody but their owner may read.
+        temporary.write_bytes(content)
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Read arrays under plain torchreid names.
+
+    Raises:
+        FileNotFoundError: The path leads to no file.
+        ValueError: The file is not in the safetensors format.
+        ImportError: safetensors is not installed.
+    """
+    library = _safetensors()
+    try:
+        return plain_names(library.numpy.load_file(os.fspath(path)))
+    except library.SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+
+
+def read_description(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return the arguments of `keras_osnet.OSNet` in the header, None if there are none.
+
+    Raises:
+        ValueError: The file is not in the safetensors format.
+        ImportError: safetensors is not installed.
+    """
+    library = _safetensors()
+    try:
+        with library.safe_open(os.fspath(path), "numpy") as file:
+            text = (file.metadata() or {}).get(_DESCRIPTION)
+        description = None if text is None else json.loads(text)
+    except (library.SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    return description if isinstance(description, dict) else None
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise ImportError(
+            "Files in the .safetensors format need the package safetensors: "
+            'pip install "keras-osnet[safetensors]"'
+        ) from error
+    return safetensors

@@ -1,0 +1,283 @@
+import builtins
+import os
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_osnet.data.images import (
+    UnreadableImageError,
+    list_images,
+    load_images,
+    read_image,
+    resize_image,
+)
+from keras_osnet.data.records import read_folder
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (20, 12, 3), dtype=np.uint8)
+
+
+def reference_read(path, size=None):
+    """torchreid's reader followed by torchvision's Resize, on a Pillow image."""
+    picture = Image.open(path).convert("RGB")
+    if size is not None:
+        picture = picture.resize((size[1], size[0]), Image.BILINEAR)
+    return np.asarray(picture)
+
+
+# --- list_images -------------------------------------------------------------------------------
+
+
+def test_list_is_recursive_sorted_and_without_hidden_files(tmp_path):
+    names = ["b.PNG", "a/z.jpg", "a/y.Jpeg", "a.bmp", "a/b/c.webp", "a/b/d.ppm"]
+    for name in [*names, ".a.png", "._b.PNG", ".git/x.png", "a/.x/y.png", "a/text.txt", "png"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    found = list_images(str(tmp_path))
+    assert all(isinstance(path, Path) for path in found)
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == sorted(names)
+
+
+def test_list_in_a_hidden_folder_that_is_asked_for(tmp_path):
+    folder = tmp_path / ".cache"
+    folder.mkdir()
+    (folder / "a.png").touch()
+    assert list_images(folder) == [folder / "a.png"]
+
+
+def test_list_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`folder` does not exist. Received: .*nowhere"):
+        list_images(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"`folder` holds no pictures \(.jpg.* Received: "):
+        list_images(tmp_path)
+    (tmp_path / "a.png").touch()
+    with pytest.raises(NotADirectoryError, match=r"must be a folder. Received: .*a\.png"):
+        list_images(tmp_path / "a.png")
+
+
+def test_list_does_not_pass_over_a_folder_it_may_not_read(tmp_path, monkeypatch):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "locked").mkdir()
+    real_scandir = os.scandir
+
+    def scandir(path):
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(path)
+        return real_scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError):
+        list_images(tmp_path)
+
+
+# --- read_image --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [None, (20, 12), (256, 128), (7, 5), (40, 6)])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "ppm"])
+def test_read_equals_reference(tmp_path, pixels, size, suffix):
+    path = tmp_path / f"picture.{suffix}"
+    Image.fromarray(pixels).save(path)
+    result = read_image(str(path), size)
+    assert result.dtype == np.uint8
+    assert result.shape == ((*size, 3) if size else pixels.shape)
+    assert result.flags.writeable
+    np.testing.assert_array_equal(result, reference_read(path, size))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr"])
+def test_every_mode_is_converted_as_the_reference_does(tmp_path, pixels, mode):
+    path = tmp_path / ("picture.jpg" if mode in ("CMYK", "YCbCr") else "picture.png")
+    picture = Image.fromarray(pixels).convert(mode)
+    if mode in ("LA", "RGBA"):
+        picture.putalpha(Image.fromarray(pixels[..., 0]))
+    picture.save(path)
+    np.testing.assert_array_equal(read_image(path), reference_read(path))
+
+
+def test_transparency_is_dropped_not_blended(tmp_path):
+    path = tmp_path / "picture.png"
+    Image.new("RGBA", (2, 2), (10, 20, 30, 0)).save(path)
+    assert read_image(path).reshape(-1, 3).tolist() == [[10, 20, 30]] * 4
+
+
+@pytest.mark.filterwarnings("error")
+def test_palette_with_transparency_gives_no_warning(tmp_path, pixels):
+    path = tmp_path / "picture.png"
+    Image.fromarray(pixels).convert("P").save(path, transparency=bytes(range(256)))
+    np.testing.assert_array_equal(
+        read_image(path)[0, 0], Image.open(path).convert("RGBA").load()[0, 0][:3]
+    )
+
+
+@pytest.mark.parametrize("suffix", ["png", "ppm"])
+def test_sixteen_bit_grey_keeps_its_high_byte(tmp_path, suffix):
+    values = np.array([[0, 255, 256], [0x1234, 0x8000, 0xFFFF]], np.uint16)
+    path = tmp_path / f"picture.{suffix}"
+    if suffix == "png":
+        Image.fromarray(values).save(path)
+    else:  # older Pillow reads these but does not write them
+        path.write_bytes(b"P5 3 2 65535\n" + values.astype(">u2").tobytes())
+    result = read_image(path)
+    np.testing.assert_array_equal(result, np.repeat((values >> 8)[..., None], 3, axis=2))
+
+
+def test_exif_orientation_is_ignored(tmp_path, pixels):
+    path = tmp_path / "picture.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(path, exif=exif)
+    np.testing.assert_array_equal(read_image(path), pixels)
+
+
+def test_truncated_files(tmp_path, pixels):
+    big = np.tile(pixels, (10, 10, 1))
+    for suffix in ("png", "jpg", "bmp", "webp", "ppm"):
+        path = tmp_path / f"picture.{suffix}"
+        Image.fromarray(big).save(path)
+        content = path.read_bytes()
+        for share in (0.0, 0.002, 0.5, 0.9):
+            path.write_bytes(content[: int(len(content) * share)])
+            with pytest.raises(UnreadableImageError, match=rf"Received: .*picture\.{suffix}$"):
+                read_image(path)
+
+
+def test_unreadable_names_file_and_reason(tmp_path):
+    path = tmp_path / "text.png"
+    path.write_text("not a picture")
+    with pytest.raises(UnreadableImageError, match="cannot identify") as caught:
+        read_image(path)
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.path == path
+    assert caught.value.reason
+    with pytest.raises(UnreadableImageError, match=r"No such file or directory. Received: .*gone"):
+        read_image(tmp_path / "gone.png")
+    with pytest.raises(UnreadableImageError):
+        read_image(tmp_path)
+
+
+def test_unreadable_survives_pickling():
+    error = pickle.loads(pickle.dumps(UnreadableImageError(Path("a.png"), "no reason")))
+    assert (error.path, error.reason) == (Path("a.png"), "no reason")
+    assert str(error) == "Cannot read the picture: no reason. Received: a.png"
+
+
+def test_grey_without_a_range_is_refused(tmp_path):
+    path = tmp_path / "picture.tiff"
+    Image.new("F", (2, 2)).save(path)
+    with pytest.raises(UnreadableImageError, match="floating-point"):
+        read_image(path)
+    Image.fromarray(np.full((2, 2), 70000, np.int32)).save(path)
+    with pytest.raises(UnreadableImageError, match="more than 16 bits"):
+        read_image(path)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("limit", [239, 100])  # Pillow only warns at the first
+def test_decompression_bombs_are_refused(tmp_path, pixels, monkeypatch, limit):
+    path = tmp_path / "picture.png"
+    Image.fromarray(pixels).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(UnreadableImageError, match="pixels"):
+        read_image(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 240)
+    assert read_image(path).shape == (20, 12, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert read_image(path).shape == (20, 12, 3)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, -1), (5,), (5, 5, 3), 5, (5.0, 5.0), "ab"])
+def test_size_must_be_two_positive_integers(tmp_path, size):
+    for call in (lambda: read_image(tmp_path / "a.png", size), lambda: load_images([], size)):
+        with pytest.raises(ValueError, match=r"`size` must be \(height, width\).*Received") as got:
+            call()
+        assert not isinstance(got.value, UnreadableImageError)
+
+
+def test_without_pillow_the_error_names_the_extra(monkeypatch):
+    real_import = builtins.__import__
+
+    def without_pillow(name, *args, **kwargs):
+        if name == "PIL":
+            raise ImportError("No module named 'PIL'")
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_pillow)
+    with pytest.raises(ImportError, match=r'pip install "keras-osnet\[cli\]"'):
+        read_image("a.png")
+    with pytest.raises(ImportError, match=r'pip install "keras-osnet\[cli\]"'):
+        load_images(["a.png"], (2, 2))
+
+
+# --- resize_image ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(20, 12), (40, 24), (7, 5), (20, 6), (31, 12)])
+def test_pixels_are_resized_as_files_are(tmp_path, pixels, size):
+    path = tmp_path / "picture.png"
+    Image.fromarray(pixels).save(path)
+    resized = resize_image(pixels, size)
+    np.testing.assert_array_equal(resized, read_image(path, size))
+    assert resized.dtype == np.uint8
+    mirrored = resize_image(pixels[:, ::-1], size)  # not contiguous
+    np.testing.assert_array_equal(
+        mirrored, resize_image(np.ascontiguousarray(pixels[:, ::-1]), size)
+    )
+
+
+# --- load_images -------------------------------------------------------------------------------
+
+
+def test_load_keeps_the_order_and_names_the_unreadable(tmp_path, pixels):
+    paths = [tmp_path / f"{index}.png" for index in range(20)]
+    for index, path in enumerate(paths):
+        Image.fromarray(np.roll(pixels, index, axis=0)).save(path)
+    whole = load_images([str(path) for path in paths], (16, 8))
+    assert whole.paths == paths
+    assert whole.unreadable == []
+    assert whole.images.dtype == np.uint8
+    for path, image in zip(paths, whole.images, strict=True):
+        np.testing.assert_array_equal(image, reference_read(path, (16, 8)))
+
+    paths[3].write_bytes(b"")
+    paths[19].unlink()
+    part = load_images(paths, (16, 8))
+    good = [index for index in range(20) if index not in (3, 19)]
+    assert part.paths == [paths[index] for index in good]
+    np.testing.assert_array_equal(part.images, whole.images[good])
+    assert [error.path for error in part.unreadable] == [paths[3], paths[19]]
+
+
+def test_load_nothing(tmp_path):
+    assert load_images([], (4, 2)).images.shape == (0, 4, 2, 3)
+    broken = load_images([tmp_path / "gone.png"], (4, 2))
+    assert broken.images.shape == (0, 4, 2, 3)
+    assert len(broken.unreadable) == 1
+
+
+# --- real pictures -----------------------------------------------------------------------------
+
+
+def test_real_pictures(reference, tmp_path):
+    with tarfile.open(reference / "data" / "pku_reid_40.tar") as archive:
+        archive.extractall(tmp_path, filter="data")
+    people = read_folder(tmp_path)
+    assert len(people) == 640
+    labels = [(person.identity, person.camera) for person in people]
+    assert len({identity for identity, _ in labels}) == 40
+    assert set(map(labels.count, labels)) == {8}
+    assert {camera for _, camera in labels} == {1, 2}
+
+    paths = [person.path for person in people]
+    loaded = load_images(paths, (256, 128))
+    assert loaded.paths == paths
+    for path, image in list(zip(paths, loaded.images, strict=True))[::20]:
+        assert read_image(path).shape == (128, 48, 3)
+        np.testing.assert_array_equal(image, reference_read(path, (256, 128)))

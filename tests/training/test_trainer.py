@@ -1,0 +1,424 @@
+"""Training by recipe: stages, the run folder, what an interruption leaves."""
+
+import csv
+import gc
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from pathlib import Path
+
+import filelock
+import h5py
+import keras
+import numpy as np
+import pytest
+from tiny_networks import SIZE, tiny_backbone
+
+from keras_osnet.data import (
+    AttributeDataset,
+    AttributeImages,
+    ClassificationDataset,
+    LabelledImages,
+    split_by_identity,
+)
+from keras_osnet.evaluation import evaluate_retrieval
+from keras_osnet.synthetic import (
+    write_synthetic_people,
+)
+from keras_osnet.training import load_recipe, train, train_repeatedly, trainer
+
+RECIPE = load_recipe("few_people").changed(
+    {"epochs": 4, "classifier_alone": 1, "batch_size": 8, "validation_fraction": 0.3}
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("people")
+    return split_by_identity(write_synthetic_people(folder, 12, views=4, size=SIZE), 0.4)
+
+
+def run(folder, dataset, recipe=RECIPE, model=None, **arguments):
+    model = model or tiny_backbone()
+    return train(recipe, model, dataset, folder, **{"verbose": 0, **arguments})
+
+
+@pytest.fixture(scope="module")
+def finished(dataset, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("run") / "run", dataset)
+
+
+def same_weights(one, other):
+    return all(
+        np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.backends
+def test_the_folder_has_everything(finished, dataset):
+    assert {file.name for file in finished.folder.iterdir()} >= {
+        "run.json",
+        "state.json",
+        "metrics.csv",
+        "best.keras",
+        "last.keras",
+        "result.json",
+        "tensorboard",
+    }
+    with (finished.folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == [row["loss"] for row in finished.metrics]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    # Under the names that `model.fit` with `RetrievalMetrics` has for them.
+    assert sorted(rows[0]) == sorted(
+        ["epoch", "learning_rate", "loss", "accuracy", "val_rank_1", "val_mAP", "val_mINP"]
+    )
+    described = json.loads((finished.folder / "run.json").read_text())
+    assert described["recipe"] == "few_people"
+    assert described["optimizer"]["learning_rate"] == 3e-4
+    assert len(described["class_names"]) == finished.classifiers[0].output_shape[1]
+    assert set(described["class_names"]) < {str(one.identity) for one in dataset.train}
+
+
+def test_the_rate_is_the_recipes(finished):
+    rates = [row["learning_rate"] for row in finished.metrics]
+    np.testing.assert_allclose(rates, [RECIPE.learning_rate(epoch) for epoch in range(4)], 1e-6)
+
+
+@pytest.mark.backends
+def test_the_best_epoch_counts(finished):
+    values = [row["val_mAP"] for row in finished.metrics]
+    assert finished.best_epoch == 1 + int(np.argmax(values))
+    saved = keras.saving.load_model(finished.folder / "best.keras", compile=False)
+    assert same_weights(saved, finished.classifiers[0])
+    # The embedder shares what the classifier has.
+    assert finished.embedders[0].get_layer("fc").kernel is (
+        finished.classifiers[0].get_layer("fc").kernel
+    )
+
+
+def test_the_result_is_the_embedders(finished, dataset):
+    ranking = evaluate_retrieval(finished.embedders[0], dataset.query, dataset.gallery).ranking
+    assert finished.result["mAP"] == pytest.approx(ranking.mean_average_precision, abs=1e-6)
+    assert finished.result["rank_1"] == pytest.approx(ranking.rank(1), abs=1e-6)
+
+
+def test_tensorboard_reads_the_events(finished):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    log = events.EventAccumulator(os.fspath(finished.folder / "tensorboard")).Reload()
+    losses = log.Scalars("loss")
+    assert [event.step for event in losses] == [1, 2, 3, 4]
+    np.testing.assert_allclose(
+        [event.value for event in losses], [row["loss"] for row in finished.metrics], 1e-6
+    )
+
+
+def test_a_finished_run_is_read_and_not_repeated(finished, dataset):
+    before = {file: file.stat().st_mtime_ns for file in finished.folder.glob("*.*")}
+    again = run(finished.folder, dataset)
+    assert again.metrics == finished.metrics
+    assert again.result == finished.result
+    assert same_weights(again.classifiers[0], finished.classifiers[0])
+    after = {file: file.stat().st_mtime_ns for file in finished.folder.glob("*.*")}
+    assert before == after
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends the training in the middle of an epoch, as a full disk or Ctrl-C would."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.wanted, self.epoch = epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == self.wanted and batch == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "epoch",
+    [
+        pytest.param(0, id="first"),
+        pytest.param(1, id="after the classifier alone"),
+        pytest.param(3, id="last", marks=pytest.mark.backends),
+    ],
+)
+def test_an_interrupted_run_arrives_at_the_same(epoch, finished, dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", dataset, callbacks=[Stop(epoch)])
+    again = run(tmp_path / "run", dataset)
+    assert again.metrics == finished.metrics
+    assert again.result == finished.result
+    assert same_weights(again.classifiers[0], finished.classifiers[0])
+
+
+@pytest.mark.parametrize("best", [True, False])
+def test_a_run_that_ends_before_its_test(best, finished, dataset, tmp_path, monkeypatch):
+    """All epochs are done; the queries cannot be read, or the process is killed now."""
+    recipe = RECIPE if best else RECIPE.changed({"epochs": 2, "validation_fraction": 0.0})
+
+    def broken(*_):
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keras_osnet.training.tasks.IdentityTask.test", broken)
+        with pytest.raises(OSError, match="gone"):
+            run(tmp_path / "run", dataset, recipe)
+    again = run(tmp_path / "run", dataset, recipe)
+    whole = finished if best else run(tmp_path / "whole", dataset, recipe)
+    assert again.result == whole.result
+    assert same_weights(again.classifiers[0], whole.classifiers[0])
+    if not best:
+        assert not same_weights(again.embedders[0], tiny_backbone())
+
+
+@pytest.mark.backends
+def test_the_classifier_alone_leaves_the_rest_alone(dataset, tmp_path):
+    model = tiny_backbone()
+    before = [np.array(each) for each in model.get_weights()]
+    recipe = RECIPE.changed(
+        {
+            "epochs": 2,
+            "classifier_alone": 2,
+            "validation_fraction": 0.0,
+            "optimizer.learning_rate": 0.03,
+        }
+    )
+    trained = run(tmp_path / "run", dataset, recipe, model)
+    # Batch norm's moving statistics are among these.
+    assert len(before) == 8
+    for was, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(was, now)
+    # And the classifier learned.
+    assert trained.metrics[1]["loss"] < trained.metrics[0]["loss"]
+    assert trained.best_epoch is None
+    assert not (trained.folder / "best.keras").exists()
+    # Afterwards everything may be trained again.
+    assert all(layer.trainable for layer in model.layers)
+
+
+def test_triplets_and_averages_of_weights(dataset, tmp_path):
+    recipe = RECIPE.changed(
+        {
+            "epochs": 2,
+            "batch_size": [4, 2],
+            "loss.triplet_weight": 0.5,
+            "optimizer.use_ema": True,
+            "optimizer.ema_momentum": 0.5,
+            "optimizer.clipnorm": 1.0,
+        }
+    )
+    trained = run(tmp_path / "run", dataset, recipe)
+    for row in trained.metrics:
+        assert 0 <= row["logits_accuracy"] <= 1  # of several outputs Keras says which
+        total = row["logits_loss"] + 0.5 * row["embedding_loss"]
+        assert row["loss"] == pytest.approx(total, rel=1e-4)
+    # Averages are what is measured, and training goes on with the weights themselves.
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "other", dataset, recipe, callbacks=[Stop(1)])
+    again = run(tmp_path / "other", dataset, recipe)
+    assert again.metrics == trained.metrics
+    assert same_weights(again.classifiers[0], trained.classifiers[0])
+
+
+@pytest.mark.backends
+def test_networks_that_learn_from_each_other(dataset, tmp_path):
+    recipe = RECIPE.changed({"epochs": 2, "loss.mutual": True})
+    peers = [tiny_backbone(0), tiny_backbone(1)]
+    trained = run(tmp_path / "run", dataset, recipe, peers)
+    assert len(trained.embedders) == 2
+    for number, classifier in enumerate(trained.classifiers, 1):
+        saved = keras.saving.load_model(trained.folder / f"best_{number}.keras", compile=False)
+        assert same_weights(saved, classifier)
+    for row in trained.metrics:
+        assert row["loss"] > row["logits_1_loss"] + row["logits_2_loss"]
+    with pytest.raises(ValueError, match=r"two models or more .* Received: 1"):
+        run(tmp_path / "one", dataset, recipe)
+    with pytest.raises(ValueError, match=r"must be one model .* Received: 2"):
+        run(tmp_path / "two", dataset, model=peers)
+
+
+def test_attributes(tmp_path):
+    people = write_synthetic_people(tmp_path / "people", 8, views=4, size=SIZE)
+    labels = np.array([[person.identity % 2, person.identity < 5] for person in people], "uint8")
+    parts = [
+        AttributeImages(tuple(people[i].path for i in range(k, 64, 3)), labels[k::3])
+        for k in range(3)
+    ]
+    dataset = AttributeDataset("drawn", ("odd", "early"), *parts)
+    recipe = load_recipe("attributes").changed({"epochs": 2, "batch_size": 8})
+    trained = run(tmp_path / "run", dataset, recipe)
+    assert set(trained.result["by_attribute"]) == {"odd", "early"}
+    values = [row["val_mA"] for row in trained.metrics]
+    assert trained.best_epoch == 1 + int(np.argmax(values))
+    predictions = trained.classifiers[0].predict_on_batch(np.zeros((1, *SIZE, 3)))
+    assert ((predictions > 0) & (predictions < 1)).all()
+
+
+def test_classes_of_an_array_in_memory(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    images = rng.integers(0, 80, (48, *SIZE, 3), "uint8") + 80 * labels[:, None, None, None]
+    part = LabelledImages(images.astype("uint8"), labels)
+    dataset = ClassificationDataset("greys", ("a", "b", "c"), part, part, "standard")
+    recipe = load_recipe("cifar").changed(
+        {"epochs": 8, "batch_size": 16, "optimizer.learning_rate": 0.05}
+    )
+    trained = run(tmp_path / "run", dataset, recipe)
+    assert trained.metrics[-1]["loss"] < trained.metrics[0]["loss"]
+    assert trained.result["images"] == 48
+    assert trained.result["error"] < 0.4  # 0.67 by chance
+
+
+def test_a_model_without_preprocessing_gets_normalised_pictures(dataset, tmp_path, monkeypatch):
+    seen = []
+    real = trainer.ImageBatches
+    monkeypatch.setattr(
+        trainer, "ImageBatches", lambda *a, **k: seen.append(k["steps"]) or real(*a, **k)
+    )
+    recipe = RECIPE.changed({"epochs": 1, "validation_fraction": 0.0})
+    run(tmp_path / "a", dataset, recipe)
+    run(tmp_path / "b", dataset, recipe, tiny_backbone(preprocessing=False))
+    names = [[type(step).__name__ for step in steps] for steps in seen]
+    assert names == [["RandomFlip", "RandomErasing"], ["RandomFlip", "Normalize", "RandomErasing"]]
+
+
+def test_several_seeds(dataset, tmp_path):
+    recipe = RECIPE.changed({"epochs": 1, "validation_fraction": 0.0})
+    made = []
+
+    def make_model(seed):
+        model = tiny_backbone(seed)
+        made.append(weakref.ref(model))
+        return model
+
+    repeated = train_repeatedly(
+        recipe, make_model, dataset, tmp_path / "runs", seeds=[0, 1], verbose=0
+    )
+    gc.collect()
+    assert [model() for model in made] == [None, None]  # of many trainings, none is kept in memory
+    for one in repeated.runs:
+        assert one.paths == [one.folder / "last.keras"]
+        (classifier,), (embedder,) = one.load_classifiers(), one.load_embedders()
+        assert classifier.output_shape == (None, len(dataset.train_identities))
+        ranking = evaluate_retrieval(embedder, dataset.query, dataset.gallery).ranking
+        assert ranking.mean_average_precision == pytest.approx(one.result["mAP"], abs=1e-6)
+    values = [one.result["mAP"] for one in repeated.runs]
+    assert values[0] != values[1]
+    assert repeated.mean["mAP"] == pytest.approx(np.mean(values))
+    assert repeated.std["mAP"] == pytest.approx(np.std(values, ddof=1))
+    assert [one.folder.name for one in repeated.runs] == ["seed-0", "seed-1"]
+
+
+def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"differs in seed: .*seed=0, asked for 1"):
+        run(finished.folder, dataset, seed=1)
+    with pytest.raises(ValueError, match=r"differs in epochs, schedule"):
+        run(finished.folder, dataset, RECIPE.changed({"epochs": 5, "schedule.name": "constant"}))
+    (tmp_path / "letter.txt").write_text("keep me")
+    with pytest.raises(ValueError, match=r"new, empty, or a training's\..*letter\.txt"):
+        run(tmp_path, dataset)
+    with filelock.FileLock(finished.folder / ".lock"):  # noqa: SIM117
+        with pytest.raises(BlockingIOError, match=r"Another process is training"):
+            run(finished.folder, dataset)
+
+
+def test_a_damaged_state_is_named(finished, dataset, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    (tmp_path / "run" / "state.json").write_text('{"epochs": ')
+    with pytest.raises(ValueError, match=r"state\.json is damaged"):
+        run(tmp_path / "run", dataset)
+
+
+def test_models_that_cannot_be_trained(dataset, tmp_path):
+    def checked(model, message):
+        with pytest.raises(ValueError, match=message):
+            run(tmp_path / "run", dataset, model=model)
+        assert not (tmp_path / "run").exists()
+
+    backbone = tiny_backbone()
+    logits = keras.layers.Dense(3, name="logits")(backbone.output)
+    checked(keras.Model(backbone.input, logits), r"ends in logits")
+    unit = keras.layers.UnitNormalization()(backbone.output)
+    checked(keras.Model(backbone.input, unit), r"and not normalised")
+    maps = backbone.get_layer("norm").output
+    checked(keras.Model(backbone.input, maps), r"Received: .*\(None, 7, 3, 8\)")
+    checked(keras.Sequential([keras.layers.Dense(3)]), r"Received: Sequential")
+
+
+def test_datasets_that_do_not_fit(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"must be a AttributeDataset .*Received: ReidDataset"):
+        run(tmp_path / "run", dataset, load_recipe("attributes"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_fewer_pictures_than_a_batch(dataset, tmp_path):
+    recipe = RECIPE.changed({"epochs": 1, "validation_fraction": 0.0, "batch_size": 500})
+    with pytest.warns(UserWarning, match=r"all \d+ of them, in place of 500"):
+        run(tmp_path / "run", dataset, recipe)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from test_trainer import RECIPE, run, split_by_identity, write_synthetic_people, SIZE
+folder = Path(sys.argv[1])
+dataset = split_by_identity(write_synthetic_people(folder / "people", 12, views=4, size=SIZE), 0.4)
+run(folder / "run", dataset, RECIPE.changed({"epochs": 400}))
+"""
+
+
+def test_kill_9_in_the_middle(tmp_path):
+    """A killed process leaves a folder from which another goes on to the same end."""
+    here = Path(__file__).parent
+    paths = [here, here.parent, os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, os.fspath(tmp_path)], env=environment, stderr=subprocess.PIPE
+    )
+    run_folder, deadline = tmp_path / "run", time.monotonic() + 120
+    while not (run_folder / "state.json").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert process.poll() is None, process.stderr.read().decode()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    done = json.loads((run_folder / "state.json").read_text())["epochs"]
+    recipe = RECIPE.changed({"epochs": 400})
+    people = write_synthetic_people(tmp_path / "people", 12, views=4, size=SIZE)
+    dataset = split_by_identity(people, 0.4)
+
+    # To a few epochs beyond where it was killed; all 400 would take a minute.
+    class Enough(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == done + 3:
+                raise KeyboardInterrupt
+
+    folders = [run_folder, tmp_path / "whole"]
+    for folder in folders:
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, dataset, recipe, callbacks=[Enough()])
+    states = [json.loads((folder / "state.json").read_text()) for folder in folders]
+    assert states[0] == states[1]
+    assert states[0]["epochs"] == done + 3
+    names = [folder / states[0]["weights"] for folder in folders]
+    with h5py.File(names[0]) as one, h5py.File(names[1]) as other:
+        found = []
+
+        def compare(name, value):
+            if isinstance(value, h5py.Dataset):
+                np.testing.assert_array_equal(value[()], other[name][()])
+                found.append(name)
+
+        one.visititems(compare)
+    assert len(found) > 20  # network and optimiser
