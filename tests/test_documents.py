@@ -1,4 +1,4 @@
-"""Every Python block of the README and the documentation runs."""
+"""Run every Python block of the README and the documentation."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ BLOCKS = [
 
 @pytest.fixture
 def no_network(tmp_path, monkeypatch):
-    """Random weights of the architecture that is asked for, in place of a download."""
+    """Replace downloads with random weights of the requested architecture."""
 
     def download(repository, file, **_):
         width = float(re.search(r"_x(\d+_\d+)_", file)[1].replace("_", "."))
@@ -38,7 +38,7 @@ def no_network(tmp_path, monkeypatch):
 
 @pytest.fixture
 def quick_fit(block):
-    """Where TensorFlow would make a graph for a minute to train for one step, no graph is made."""
+    """Train eagerly: for a single step, TensorFlow would build a graph for a minute."""
     if ".fit(" not in block or keras.backend.backend() != "tensorflow":
         yield
         return
@@ -56,5 +56,5 @@ def test_block(block, no_network, quick_fit):
     exec(compile(block, "<document>", "exec"), {"__name__": "__main__"})
 
 
-def test_there_are_blocks():
+def test_blocks_are_found():
     assert len(BLOCKS) >= 5

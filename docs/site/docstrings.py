@@ -1,4 +1,4 @@
-"""How docstrings are read for the reference."""
+"""A Griffe extension for the docstrings of the API reference."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ import griffe
 
 
 class Examples(griffe.Extension):
-    """Read a section `Example:` as `Examples:`, the only one of the two that Griffe knows."""
+    """Treat the section `Example:` as `Examples:`, the form that Griffe supports."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rename the section in a docstring."""

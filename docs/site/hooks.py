@@ -1,7 +1,7 @@
-"""What the site is made of besides the pages in docs/: pages and tables made from the package.
+"""MkDocs hooks: pages and tables that are generated from the package.
 
-MkDocs calls the functions whose names begin with `on_`. Nothing here imports Keras: rooms are read
-as text, the catalogue and the command line are light.
+MkDocs calls the functions whose names start with `on_`. Nothing here imports Keras: packages are
+parsed as text, and the catalogue and the command line do not need it.
 """
 
 import ast
@@ -20,11 +20,11 @@ from keras_osnet.weights.catalogue import WeightsInfo, list_weights
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "keras_osnet"
 
-ROOMS = (
-    "models", "weights", "layers", "data", "training", "recipes",
-    "evaluation", "visualize", "deploy", "runtime", "quickstart",
+PACKAGES = (
+    "models", "architecture", "layers", "weights", "metrics", "evaluation", "data", "synthetic",
+    "training", "losses", "optimizers", "recipes", "deploy", "runtime", "visualize", "quickstart",
 )  # fmt: skip
-"""The public rooms, in the order in which people meet them; one that is not there is left out."""
+"""The public packages in the order of the navigation; missing ones are left out."""
 
 TEST_SETS = {
     "market1501": "Market-1501",
@@ -35,54 +35,64 @@ TEST_SETS = {
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Add the reference to the navigation."""
-    pages: list[Any] = [{"The package": "reference/index.md"}]
-    pages += [{f"keras_osnet.{room}": f"reference/{room}.md"} for room in rooms()]
+    """Add the API reference to the navigation."""
+    pages: list[Any] = [{"keras_osnet": "reference/index.md"}]
+    pages += [{f"keras_osnet.{name}": f"reference/{name}.md"} for name in packages()]
     pages.append({"Command line": "reference/commands.md"})
     for entry in config.nav or ():
         if "Reference" in entry:
-            entry["Reference"] = pages
+            entry["Reference"] = [*pages, *entry["Reference"]]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add pages that are made, and files from elsewhere in the repository."""
-    made = {f"reference/{room}.md": room_page(room) for room in rooms()}
-    made["reference/index.md"] = package_page()
-    made["reference/commands.md"] = commands_page()
-    made["changelog.md"] = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    for path, content in made.items():
+    """Add generated pages, the changelog and the examples."""
+    generated = {f"reference/{name}.md": package_page(name) for name in packages()}
+    generated["reference/index.md"] = index_page()
+    generated["reference/commands.md"] = commands_page()
+    generated["changelog.md"] = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    for path, content in generated.items():
         files.append(File.generated(config, path, content=content))
-    for example in sorted((ROOT / "examples").glob("*.*")):
-        files.append(File.generated(config, f"examples/{example.name}", abs_src_path=str(example)))
+    for example in examples():
+        path = example.relative_to(ROOT).as_posix()
+        files.append(File.generated(config, path, abs_src_path=str(example)))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fill in tables, and lead links to the examples to their copies."""
+    """Fill in tables, and point links to examples at their copies in the site."""
     del page, config, files
     markdown = markdown.replace("<!-- checkpoints -->", checkpoints_table(list_weights()))
     return markdown.replace("](../examples/", "](examples/")
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put drawings into the page, where they take its colours, light or dark."""
+    """Inline SVG drawings, so that they follow the light or dark colors of the page."""
     del page, config, files
 
     def drawing(match: re.Match[str]) -> str:
-        return (ROOT / "docs" / "pictures" / match[1]).read_text("utf-8")
+        return (ROOT / "docs" / "images" / match[1]).read_text("utf-8")
 
-    return re.sub(r'<img [^>]*src="(?:\.\./)*pictures/([\w-]+\.svg)"[^>]*>', drawing, html)
+    return re.sub(r'<img [^>]*src="(?:\.\./)*images/([\w-]+\.svg)"[^>]*>', drawing, html)
 
 
-def rooms() -> list[str]:
-    """Return the public rooms that the package has."""
-    return [room for room in ROOMS if (PACKAGE / room / "__init__.py").is_file()]
+def examples() -> list[Path]:
+    """Return the files of `examples/` and its folders."""
+    return sorted(
+        path
+        for path in (ROOT / "examples").rglob("*.*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+
+
+def packages() -> list[str]:
+    """Return the names of the public packages."""
+    return [name for name in PACKAGES if (PACKAGE / name / "__init__.py").is_file()]
 
 
 def public_names(module: Path) -> list[str]:
-    """Return the public names of a room, from the text of its `__init__.py`.
+    """Return the public names of a package, parsed from its `__init__.py`.
 
-    They are what it imports from the package and what it defines; rooms import what they offer,
-    and nothing else that has no underscore, `lazy` apart.
+    These are the names it imports from keras_osnet and those it defines, except `lazy` and names
+    that start with an underscore.
     """
     names: set[str] = set()
     for node in ast.walk(ast.parse(module.read_text("utf-8"))):
@@ -93,18 +103,18 @@ def public_names(module: Path) -> list[str]:
     return sorted(name for name in names - {"lazy"} if not name.startswith("_"))
 
 
-def room_page(room: str) -> str:
-    """Return the reference of a room."""
-    module = PACKAGE / room / "__init__.py"
+def package_page(package: str) -> str:
+    """Return the reference page of a package."""
+    module = PACKAGE / package / "__init__.py"
     text = ast.get_docstring(ast.parse(module.read_text("utf-8"))) or ""
     at_top = public_names(PACKAGE / "__init__.py")
     names = sorted(public_names(module), key=lambda name: (name not in at_top, name))
-    entries = (f"::: keras_osnet.{room}.{name}" for name in names)
-    return "\n\n".join([f"# keras_osnet.{room}", text, *entries]) + "\n"
+    entries = (f"::: keras_osnet.{package}.{name}" for name in names)
+    return "\n\n".join([f"# keras_osnet.{package}", text, *entries]) + "\n"
 
 
-def package_page() -> str:
-    """Return the reference of the package: what stands at its top, and where it is described."""
+def index_page() -> str:
+    """Return the first page of the reference: the top-level names and the packages."""
     module = PACKAGE / "__init__.py"
     homes: dict[str, str] = {}
     for node in ast.walk(ast.parse(module.read_text("utf-8"))):
@@ -112,26 +122,27 @@ def package_page() -> str:
             homes |= {alias.name: node.module or "" for alias in node.names}
     names = [f"- [`keras_osnet.{name}`][{homes[name]}.{name}]" for name in sorted(homes)]
     summaries = []
-    for room in rooms():
-        text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text("utf-8")))
+    for package in packages():
+        source = (PACKAGE / package / "__init__.py").read_text("utf-8")
+        text = ast.get_docstring(ast.parse(source))
         first = " ".join((text or "").split("\n\n")[0].split())
-        summaries.append(f"| [`keras_osnet.{room}`]({room}.md) | {first} |")
+        summaries.append(f"| [`keras_osnet.{package}`]({package}.md) | {first} |")
     return "\n".join(
         [
             "# keras_osnet",
             "",
-            "`import keras_osnet` imports neither Keras nor a backend: names are imported on first",
-            "use. At the top stand those that most programs begin with:",
+            "`import keras_osnet` imports neither Keras nor a backend; names are imported on first",
+            "use. The top level contains the names that most programs need:",
             "",
             *names,
             "",
-            "The rest is in rooms, each a sub-module:",
+            "Everything else is in sub-packages:",
             "",
-            "| room | what is in it |",
+            "| package | content |",
             "| --- | --- |",
             *summaries,
             "",
-            "The program `keras-osnet` has [a page of its own](commands.md).",
+            "See [Command line](commands.md) for the program `keras-osnet`.",
             "",
         ]
     )
@@ -143,21 +154,21 @@ def commands_page() -> str:
     top.terminal_width = 88
     parts = [
         "# Command line",
-        "What `keras-osnet COMMAND --help` prints.",
+        "The output of `keras-osnet COMMAND --help` for every command.",
     ]
     for name in application.list_commands(top):
         command = application.get_command(top, name)
         if command is None:
-            raise ValueError(f"The command line lists a command that it has not. Received: {name}")
+            raise ValueError(f"Every listed command must exist. Received: {name}")
         context = click.Context(command, info_name=name, parent=top)
         parts += [f"## {name}", f"```text\n{command.get_help(context)}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
 def checkpoints_table(checkpoints: list[WeightsInfo]) -> str:
-    """Return the table of published checkpoints: what to ask for, and what its authors report."""
+    """Return the table of published checkpoints with the results that the authors report."""
     lines = [
-        "| variant | width | `weights=` | published rank-1 / mAP, in per cent | distance |",
+        "| variant | width | `weights=` | published rank-1 / mAP in percent | distance |",
         "| --- | --- | --- | --- | --- |",
     ]
     for checkpoint in checkpoints:

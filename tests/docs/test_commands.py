@@ -1,4 +1,4 @@
-"""The program takes every command line in the README, the documentation and the examples."""
+"""Every command line in the README, the documentation and the examples is accepted."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from keras_osnet.recipes import recipe_names
 from keras_osnet.weights import find_checkpoint
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.*"))
 PROGRAM = re.compile(r"(?:\S*/)?keras-osnet ")
 
@@ -25,7 +25,7 @@ def shell_lines(text):
 
 
 def example_lines(path):
-    """What an example's docstring, or the text of its notebook, says to type."""
+    """Return the command lines in the docstring of a script or the text of a notebook."""
     text = path.read_text("utf-8")
     if path.suffix == ".ipynb":
         cells = (cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
@@ -53,8 +53,8 @@ MENTIONED = sorted(
 )
 
 
-def found(name, *rest):
-    """The command of a line, `visualize ranked` of two words, and what comes behind its name."""
+def find(name, *rest):
+    """Return the command of a line (`visualize ranked` has two words) and its arguments."""
     command = application.get_command(click.Context(application), name)
     assert command is not None, f"there is no command {name}"
     if isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
@@ -65,8 +65,8 @@ def found(name, *rest):
 
 
 @pytest.fixture
-def anything_is_there(monkeypatch, tmp_path):
-    """Folders and files that the documentation speaks of need not be there."""
+def any_path_exists(monkeypatch, tmp_path):
+    """Accept folders and files that do not exist."""
     monkeypatch.setattr(click.Path, "convert", lambda self, value, param, ctx: Path(value))
     monkeypatch.setattr(Path, "exists", lambda self: True)
     monkeypatch.chdir(tmp_path)
@@ -74,10 +74,10 @@ def anything_is_there(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_command_line(line, anything_is_there):
+def test_command_line(line, any_path_exists):
     _, name, *arguments = shlex.split(line, comments=True)
     arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
-    command, arguments = found(name, *arguments)
+    command, arguments = find(name, *arguments)
     given = command.make_context(command.name, arguments).params
     if name == "train":
         assert given["recipe"] in recipe_names() or given["recipe"].endswith(".toml")
@@ -93,7 +93,7 @@ def test_command_in_a_sentence(code):
     _, name, *rest = code.split()
     if name == "COMMAND":
         return
-    command, rest = found(name, *rest)
+    command, rest = find(name, *rest)
     options = {option for parameter in command.params for option in parameter.opts}
     options |= {"--help", "-h"}
     assert {word for word in rest if re.fullmatch(r"--?[a-z][\w-]*", word)} <= options
@@ -107,13 +107,13 @@ def test_extras(line):
     assert set(named) <= set(extras)
 
 
-def test_scripts_are_there():
+def test_scripts_exist():
     for path in DOCUMENTS:
         text = " ".join(path.read_text("utf-8").split())
         for script in re.findall(r"python ((?:tests|examples|docs)/\S+\.py)", text):
-            assert (ROOT / script).is_file(), f"{path.name} speaks of {script}"
+            assert (ROOT / script).is_file(), f"{path.name} mentions {script}"
 
 
-def test_there_are_commands():
+def test_commands_are_found():
     assert len(COMMANDS) > 30
     assert len(MENTIONED) > 10

@@ -1,4 +1,4 @@
-"""The documentation site: built without a warning, whole without a network, true to the package."""
+"""The documentation site builds without warnings, is self-contained, and matches the package."""
 
 import importlib
 import os
@@ -20,11 +20,11 @@ from keras_osnet.weights import list_weights
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
-"""What a browser fetches to show a page, and the attribute that says where from."""
+"""Elements that a browser fetches to show a page, with the attribute that holds the address."""
 
 
 class Page(HTMLParser):
-    """The links of a page, the places they may point to, and what a browser loads for it."""
+    """The links, anchors, loaded resources and table rows of a page."""
 
     def __init__(self, path):
         super().__init__()
@@ -72,10 +72,10 @@ def pages(site):
     return {path: Page(path) for path in site.rglob("*.html")}
 
 
-def test_every_link_within_the_site_leads_somewhere(site, pages):
+def test_internal_links_resolve(site, pages):
     count = 0
     for path, page in pages.items():
-        if path.name == "404.html":  # its links begin at the server's root
+        if path.name == "404.html":  # its links start at the root of the server
             continue
         for link in page.links:
             parts = urlsplit(link)
@@ -91,23 +91,23 @@ def test_every_link_within_the_site_leads_somewhere(site, pages):
     assert count > 500
 
 
-def test_a_page_loads_nothing_from_elsewhere(site, pages):
+def test_pages_load_nothing_from_other_servers(site, pages):
     for path, page in pages.items():
-        elsewhere = [each for each in page.loaded if urlsplit(each).netloc]
-        assert not elsewhere, f"{path.name} loads {elsewhere}"
+        external = [each for each in page.loaded if urlsplit(each).netloc]
+        assert not external, f"{path.name} loads {external}"
     for sheet in site.rglob("*.css"):
         assert not re.findall(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//", sheet.read_text("utf-8"))
 
 
 def test_links_of_the_readme():
-    for name in ("README.md", "CHANGELOG.md"):
+    for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"):
         for link in re.findall(r"\]\(([^)#\s]+)", (ROOT / name).read_text("utf-8")):
             assert urlsplit(link).scheme or (ROOT / link).exists(), f"{name} links to {link}"
 
 
-@pytest.mark.parametrize("room", hooks.rooms())
-def test_reference_has_every_public_name(room, site, pages):
-    module = importlib.import_module(f"keras_osnet.{room}")
+@pytest.mark.parametrize("package", hooks.packages())
+def test_reference_has_every_public_name(package, site, pages):
+    module = importlib.import_module(f"keras_osnet.{package}")
     public = getattr(module, "__all__", None)
     if public is None:
         public = [
@@ -115,22 +115,22 @@ def test_reference_has_every_public_name(room, site, pages):
             for name, value in vars(module).items()
             if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
         ]
-    page = pages[site / "reference" / f"{room}.html"]
+    page = pages[site / "reference" / f"{package}.html"]
     assert public
-    assert {f"keras_osnet.{room}.{name}" for name in public} <= page.ids
+    assert {f"keras_osnet.{package}.{name}" for name in public} <= page.ids
     assert sorted(public) == hooks.public_names(Path(module.__file__))
 
 
-def test_reference_has_every_room_and_the_names_at_the_top(site):
+def test_reference_has_every_package_and_top_level_name(site):
     page = (site / "reference" / "index.html").read_text("utf-8")
-    rooms = {path.parent.name for path in hooks.PACKAGE.glob("*/__init__.py")}
-    assert rooms - set(hooks.rooms()) == {"cli"}
+    packages = {path.parent.name for path in hooks.PACKAGE.glob("[!_]*/__init__.py")}
+    assert packages - set(hooks.packages()) == {"cli"}
     for name in dir(keras_osnet):
         assert f"keras_osnet.{name}</code>" in page
 
 
 def test_table_of_checkpoints(site, pages):
-    rows = [row for row in pages[site / "zoo.html"].rows if row[0] in ("base", "ibn", "ain")]
+    rows = [row for row in pages[site / "model_zoo.html"].rows if row[0] in ("base", "ibn", "ain")]
     expected = list_weights()
     assert len(rows) == len(expected)
     for (variant, width, tag, figures, distance), checkpoint in zip(rows, expected, strict=True):
@@ -144,7 +144,7 @@ def test_table_of_checkpoints(site, pages):
         assert distance == (checkpoint.distance if numbers else "–")
 
 
-@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "choosing.md"])
+@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "choose_a_model.md"])
 def test_published_figures_are_those_of_the_catalogue(document):
     sets = ("market1501", "dukemtmcreid", "msmt17")
     published = {}
@@ -166,21 +166,21 @@ def test_published_figures_are_those_of_the_catalogue(document):
 
 @pytest.mark.parametrize("name", draw.DRAWINGS)
 def test_drawings(name, site):
-    stored = (DOCS / "pictures" / f"{name}.svg").read_text("utf-8")
+    stored = (DOCS / "images" / f"{name}.svg").read_text("utf-8")
     assert stored == draw.DRAWINGS[name](), "run `python docs/site/draw.py`"
     assert ET.fromstring(stored).tag == "{http://www.w3.org/2000/svg}svg"
-    assert stored.partition("<style>")[0] in (site / "concepts.html").read_text("utf-8")
+    assert stored.partition("<style>")[0] in (site / "how_osnet_works.html").read_text("utf-8")
 
 
 def test_changelog_and_examples_are_part_of_it(site):
     assert "Unreleased" in (site / "changelog.html").read_text("utf-8")
-    assert {path.name for path in (ROOT / "examples").glob("*.*")} == {
-        path.name for path in (site / "examples").iterdir()
-    }
+    expected = {path.relative_to(ROOT) for path in hooks.examples()}
+    copied = (path for path in (site / "examples").rglob("*") if path.is_file())
+    assert {path.relative_to(site) for path in copied} == expected
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "choosing.md"])
+@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "choose_a_model.md"])
 def test_sizes_are_those_of_the_networks(document):
     from keras_osnet.evaluation import complexity
 

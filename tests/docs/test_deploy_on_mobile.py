@@ -1,4 +1,4 @@
-"""What docs/phone.md says of an exported file is what is in one."""
+"""docs/deploy_on_mobile.md and the Kotlin and Swift examples match an exported file."""
 
 import json
 import re
@@ -12,7 +12,8 @@ import keras_osnet
 from keras_osnet.cli.export import command
 from keras_osnet.runtime.metadata import TFLITE_DESCRIPTION, TFLITE_LABELS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "phone.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "deploy_on_mobile.md").read_text("utf-8")
 FILE, SIGNATURE = "osnet_x0_25.tflite", "serving_default"
 
 
@@ -20,12 +21,20 @@ def snippets(language):
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-KOTLIN, SWIFT, PODFILE = ("\n".join(snippets(language)) for language in ("kotlin", "swift", "ruby"))
+def code(language, pattern):
+    """The complete files of a language, followed by the snippets of the page."""
+    files = [path.read_text("utf-8") for path in sorted((ROOT / "examples").glob(pattern))]
+    assert files
+    return "\n".join([*files, *snippets(language)])
+
+
+KOTLIN, SWIFT = code("kotlin", "android/*.kt"), code("swift", "ios/*.swift")
+PODFILE = "\n".join(snippets("ruby"))
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """The folder in which the page's Python ran, block after block, with a shallow network."""
+    """The folder in which the Python blocks of the page ran, with a shallow network."""
     folder = tmp_path_factory.mktemp("phone")
     build = keras_osnet.OSNet
 
@@ -36,7 +45,7 @@ def exported(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(keras_osnet, "OSNet", shallow)
         for block in snippets("python"):
-            exec(compile(block, "<phone.md>", "exec"), {"__name__": "__main__"})
+            exec(compile(block, "<deploy_on_mobile.md>", "exec"), {"__name__": "__main__"})
     return folder
 
 
@@ -51,7 +60,7 @@ def interpreter(exported):
 
 @pytest.fixture(scope="module")
 def ends(interpreter):
-    """The one input and the one output, each with its name in the signature."""
+    """The details of the only input and the only output, by name in the signature."""
     signatures = interpreter.get_signature_list()
     assert list(signatures) == [SIGNATURE]
     (image,), (embedding,) = signatures[SIGNATURE]["inputs"], signatures[SIGNATURE]["outputs"]
@@ -68,10 +77,10 @@ def test_table_of_the_signature(ends):
 
 
 @pytest.mark.parametrize(
-    ("language", "patterns"),
+    ("code", "patterns"),
     [
         (
-            "kotlin",
+            KOTLIN,
             [
                 r'createInputBuffer\("(\w+)", "\w+"\)',
                 r'mapOf\("(\w+)" to image\)',
@@ -80,15 +89,15 @@ def test_table_of_the_signature(ends):
             ],
         ),
         (
-            "swift",
+            SWIFT,
             [r'input\(named: "(\w+)"\)', r'invoke\(with: \["(\w+)":', r'output\(named: "(\w+)"\)'],
         ),
     ],
+    ids=["kotlin", "swift"],
 )
-def test_names_in_the_snippets(language, patterns, ends):
-    code = "\n".join(snippets(language))
+def test_names_in_the_snippets(code, patterns, ends):
     used = [re.findall(pattern, code) for pattern in patterns]
-    assert all(used), "a pattern finds nothing: the snippet was rewritten"
+    assert all(used), "a pattern matches nothing: the code was rewritten"
     assert {name for names in used for name in names} == set(ends)
     signatures = re.findall(r'"(serving_\w+)"', code)
     assert set(signatures) == {SIGNATURE}
@@ -138,7 +147,7 @@ def test_vector_has_length_1(interpreter, ends):
 
 
 def test_runtime_of_the_pod_is_new_enough(exported):
-    """The converter writes into the file which TensorFlow Lite it needs at least."""
+    """The converter stores the minimum version of TensorFlow Lite in the file."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs((exported / FILE).read_bytes())
