@@ -1,4 +1,4 @@
-"""Draw the diagrams of docs/how_osnet_works.md: `python docs/site/draw.py` writes docs/images/*.svg.
+"""Draw the diagrams of How OSNet works: `python docs/site/draw.py` writes docs/images/*.svg.
 
 Inlined into a page they follow its light or dark colors; opened alone, those of the system. Each is
 480 units wide, so that its text is readable on a phone.
@@ -214,7 +214,8 @@ def gate() -> str:
         label(120, 358, "channel by channel", "small"),
         label(446, 100, "G", "large strong"),
     ]
-    return drawing(368, "The gate: from the feature map of a stream to a weight for each channel", *parts)
+    title = "The gate: from the feature map of a stream to a weight for each channel"
+    return drawing(368, title, *parts)
 
 
 def network() -> str:

@@ -1,7 +1,7 @@
 """Draw the images of synthetic people: `python docs/site/draw_people.py` writes docs/images/*.jpg.
 
-None of the people is real or part of the training data of the bundled weights, which `lists`, `maps`
-and `attributes` use. `video` runs the tracking example.
+None of the people is real, and none is part of the training data of the bundled weights, which
+`lists`, `maps` and `attributes` use. `video` runs the tracking example.
 """
 
 import io
