@@ -1,19 +1,19 @@
-"""What somebody wears: 26 attributes of drawn people; no network, a minute.
+"""Recognize 26 attributes of synthetic people; offline, one minute.
 
-The weights that come with the package know drawn people; their attributes are those of PA-100K.
-It prints how well each is recognised, and draws people with what was seen in them, as in the
-paper's Fig. 7:
+The bundled weights were trained on synthetic people with the attributes of PA-100K. This script
+prints the accuracy of each attribute and draws people with their predicted attributes, as in Fig. 7
+of the paper:
 
     python examples/attributes.py
 
-For attributes of your own see docs/attributes.md.
+docs/attributes.md describes how to train on your own attributes.
 """
 
 import argparse
 import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow has much to say as it starts
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # silence TensorFlow's start-up messages
 
 import keras_osnet
 from keras_osnet.metrics import evaluate_attributes
@@ -21,13 +21,13 @@ from keras_osnet.synthetic import synthetic_people
 from keras_osnet.visualize import plot_attributes, save_figure
 
 FIRST_IDENTITY = 10_000
-"""Nobody whom the weights were trained on."""
+"""Identities from here on are not part of the training data of the weights."""
 
 
 def main() -> None:
-    """Draw, recognise, count, show."""
+    """Draw people, predict their attributes, print the metrics, draw a figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=200, help="how many to draw")
+    parser.add_argument("--people", type=int, default=200, help="number of people to draw")
     parser.add_argument("--output", type=Path, default=Path("attributes.png"))
     arguments = parser.parse_args()
     whom = range(FIRST_IDENTITY, FIRST_IDENTITY + arguments.people)
@@ -48,10 +48,10 @@ def main() -> None:
     columns = zip(people.attribute_names, shares, result.attribute_accuracy, strict=True)
     for name, share, accuracy in columns:
         print(f"{name:20} {share:7.1%} {accuracy:7.1%}")
-    print(f"\n{len(people.images)} pictures: mA {result.mean_accuracy:.1%}, F1 {result.f1:.1%}")
-    print("An attribute that is guessed has mA 50%, however rare it is.")
+    print(f"\n{len(people.images)} images: mA {result.mean_accuracy:.1%}, F1 {result.f1:.1%}")
+    print("Guessing gives an mA of 50%, however rare the attribute.")
 
-    shown = slice(0, 27, 3)  # nine pictures of the first people, under all cameras
+    shown = slice(0, 27, 3)  # nine images of the first people, under all cameras
     figure = plot_attributes(
         people.images[shown],
         probabilities[shown],
@@ -59,7 +59,7 @@ def main() -> None:
         people.attributes[shown],
     )
     save_figure(figure, arguments.output)
-    print(f"Look at {arguments.output}")
+    print(f"Figure: {arguments.output}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Train a small OSNet on synthetic people and see what it learned; no network, a few minutes.
+"""Train a small OSNet on synthetic people from random weights; offline, a few minutes.
 
-It draws people into the folder `first_run`, trains `OSNet(width=0.25)` on some of them with
-`model.fit`, and runs `keras-osnet evaluate` on others, whom the network has never seen, before and
-after: given a picture of somebody from one camera, who under the other camera is it?
+This script draws people into the folder `first_run`, trains `OSNet(width=0.25)` on some of them
+with `model.fit`, and runs `keras-osnet evaluate` on others before and after the training: given an
+image of a person from one camera, which person under the other camera is it?
 
     python examples/first_run.py
 """
@@ -20,7 +20,7 @@ from keras_osnet.cli.keras_import import import_keras
 from keras_osnet.data import load_images
 from keras_osnet.synthetic import write_synthetic_people
 
-import_keras()  # as the command line does: without TensorFlow's notes on its own start
+import_keras()  # without TensorFlow's start-up messages
 import keras  # noqa: E402
 
 SIZE = (128, 64)
@@ -28,11 +28,11 @@ BATCH = 32
 
 
 def main() -> None:
-    """Draw, train, evaluate."""
+    """Draw people, train, evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=Path("first_run"), help="where to write")
-    parser.add_argument("--people", type=int, default=100, help="how many to train on")
-    parser.add_argument("--others", type=int, default=40, help="how many to evaluate on")
+    parser.add_argument("--folder", type=Path, default=Path("first_run"), help="output folder")
+    parser.add_argument("--people", type=int, default=100, help="number of training people")
+    parser.add_argument("--others", type=int, default=40, help="number of test people")
     parser.add_argument("--epochs", type=int, default=8)
     arguments = parser.parse_args()
     folder, people = arguments.folder, arguments.people
@@ -53,7 +53,7 @@ def main() -> None:
     )
     model.save(folder / "untrained.keras")
 
-    print(f"\nTraining {model.name} on {len(images)} pictures")
+    print(f"\nTraining {model.name} on {len(images)} images")
     steps = arguments.epochs * -(-len(images) // BATCH)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.003, steps)),
@@ -64,7 +64,7 @@ def main() -> None:
     model.fit(images, targets, batch_size=BATCH, epochs=arguments.epochs)
     model.save(folder / "trained.keras")
 
-    # The script beside this interpreter, whether or not its environment is activated.
+    # The command next to this interpreter; its environment need not be activated.
     script = str(Path(sys.executable).with_name("keras-osnet"))
     if Path(script).is_relative_to(Path.cwd()):
         script = str(Path(script).relative_to(Path.cwd()))
@@ -75,8 +75,8 @@ def main() -> None:
         subprocess.run(command, check=True)
 
     print(
-        f"\nBoth models and all pictures are in {folder}/. With pictures of your own, named as "
-        "Market-1501 names them, and published weights:\n"
+        f"\nBoth models and all images are in {folder}/. For your own images, named as in "
+        "Market-1501, use published weights:\n"
         f"$ {script} evaluate --data FOLDER --weights msmt17_combineall --width 0.25"
     )
 
@@ -85,6 +85,6 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted; the same command goes on with the pictures that are there.")
+        sys.exit("\nInterrupted; run the same command again to continue with the existing images.")
     except FileExistsError as error:
-        sys.exit(f"{error}\nTake another --folder, or delete this one.")
+        sys.exit(f"{error}\nUse another --folder, or delete this one.")

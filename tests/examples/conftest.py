@@ -9,7 +9,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def run_example(monkeypatch, capfd):
-    """Run a script in this process, where Keras is there already; what it prints."""
+    """Run a script in this process, where Keras is already imported; return its output."""
 
     def run(name, *arguments):
         script = EXAMPLES / name
@@ -22,7 +22,7 @@ def run_example(monkeypatch, capfd):
 
 @pytest.fixture
 def eager():
-    """For a step or two of a training, TensorFlow takes longer to make a graph than without."""
+    """Train eagerly: for one or two steps, building a TensorFlow graph takes longer."""
     import tensorflow
 
     tensorflow.config.run_functions_eagerly(True)
@@ -32,6 +32,6 @@ def eager():
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """The weights that come with the package, as a `.tflite` file."""
+    """The bundled weights, exported to a `.tflite` file."""
     script = runpy.run_path(str(EXAMPLES / "track_across_cameras.py"))
     return script["export_model"](tmp_path_factory.mktemp("exported") / "people.tflite")
