@@ -45,7 +45,7 @@ def main() -> None:
     print(f"{len(few.train.images)} training images, {len(few.test.images)} test images")
 
     # With few images, smaller batches give more steps per epoch.
-    recipe = load_recipe("cifar").with_epochs(arguments.epochs).changed({"batch_size": 32})
+    recipe = load_recipe("cifar").with_epochs(arguments.epochs).with_overrides({"batch_size": 32})
     keras.utils.set_random_seed(0)
     model = build_model(recipe, width=0.25)
     run = train(recipe, model, few, arguments.folder / "run", in_memory=True, verbose=2)

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "synthetic": {"_utils", "data"},
     "layers": {"_utils"},
     "losses": {"_utils", "layers"},
-    "optimizers": {"_utils", "layers", "losses"},
+    "optimizers": {"_utils", "layers"},
     "architecture": {"_utils", "layers"},
     "weights": {"_utils", "layers", "architecture"},
     "models": {"_utils", "layers", "architecture", "weights"},

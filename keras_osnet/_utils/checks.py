@@ -1,5 +1,7 @@
 """Checks of arguments that several rooms make."""
 
+import math
+import numbers
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +35,15 @@ def positive_integer(name: str, value: Any) -> int:
     """Return `value` as an int if it is a whole number of at least 1, else raise ValueError."""
     check_whole(1, **{name: value})
     return operator.index(value)
+
+
+def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
+    """Return `value` as a float if it is a number from `low` to `high`, else raise ValueError."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not low <= value <= high or math.isinf(value):
+        limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+        raise ValueError(f"`{name}` must be a number {limits}. Received: {value!r}")
+    return float(value)
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:

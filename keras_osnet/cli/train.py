@@ -223,7 +223,7 @@ def command(
 
     # Entered before Keras makes anything: several machines find each other at the very start.
     with distributed(asked.distribution) as devices:
-        changed = asked.changed(load_recipe(recipe))
+        changed = asked.with_overrides(load_recipe(recipe))
         datasets, others = read_all(asked, changed)
         folder = TrainingFolder(output)
         if devices.is_chief:

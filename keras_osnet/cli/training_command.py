@@ -59,7 +59,7 @@ class TrainingCommand:
     in_memory: bool = False
     targets: Mapping[str, str] = field(default_factory=dict)
 
-    def changed(self, recipe: "Recipe") -> "Recipe":
+    def with_overrides(self, recipe: "Recipe") -> "Recipe":
         """Return a recipe as the options want it.
 
         Raises:
@@ -77,7 +77,7 @@ class TrainingCommand:
                     f'of each: change that by --set "batch_size=[{people}, {each}]".'
                 )
             settings = {"batch_size": self.batch_size, **settings}
-        return recipe.changed(settings)
+        return recipe.with_overrides(settings)
 
 
 class TrainingFolder:
@@ -170,7 +170,8 @@ class TrainingFolder:
         """Return the recipe as its file was when the training began, and as the options want it."""
         from keras_osnet.training import load_recipe
 
-        return command.changed(replace(load_recipe(self.path / _RECIPE), name=command.recipe))
+        recipe = load_recipe(self.path / _RECIPE)
+        return command.with_overrides(replace(recipe, name=command.recipe))
 
     def read_result(self) -> dict[str, Any] | None:
         """Return the report of everything, or None before it is done."""

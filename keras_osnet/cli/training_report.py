@@ -86,7 +86,7 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ):
         if count in counts:
             facts.append((name, f"{counts[count]:,}"))
-    if report["task"] == "identities" and report["validation_fraction"]:
+    if report["task"] == "reid" and report["validation_fraction"]:
         facts.append(
             (
                 "held out",
@@ -156,7 +156,7 @@ def _print_files(report: Mapping[str, Any]) -> None:
 def _usage(task: str, paths: Sequence[str]) -> str | None:
     """How the networks are used on the command line."""
     weights = " ".join(f"--weights {shlex.quote(path)}" for path in paths)
-    if task == "identities":
+    if task == "reid":
         return f"keras-osnet evaluate {weights} --data DIR"
     if task == "attributes":
         return f"keras-osnet attributes {weights} --data TABLE"

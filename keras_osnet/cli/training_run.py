@@ -37,10 +37,8 @@ def read_all(
         OSError: Files are not there or cannot be read.
     """
     command.sources.check_usage(recipe.task)
-    if command.targets and recipe.task != "identities":
-        raise click.UsageError(
-            f"--target is for recipes that learn identities, and this one learns {recipe.task}."
-        )
+    if command.targets and recipe.task != "reid":
+        raise click.UsageError(f"--target is for recipes whose task is reid, not {recipe.task}.")
     with waiting("Looking for pictures …"):
         targets = {name: _target(name, place) for name, place in command.targets.items()}
         return command.sources.read(recipe.task), targets
@@ -113,7 +111,7 @@ def _report(
     show: bool,
 ) -> dict[str, Any]:
     """Train and test; returns everything that is known about it, shares in per cent."""
-    from keras_osnet.training import train_repeatedly
+    from keras_osnet.training import train_seeds
     from keras_osnet.training.repetition import mean_and_std, planned_runs
 
     report = _description(command, recipe, datasets)
@@ -133,7 +131,7 @@ def _report(
             print_run(folder.path / begun[-1], len(begun), len(names))
         return models
 
-    repeated = train_repeatedly(
+    repeated = train_seeds(
         recipe,
         make_model,
         datasets,
@@ -195,7 +193,7 @@ def _found(
     total = len({person.path for sides in task.splits for side in sides for person in side})
     found: list[dict[str, float]] = []
     for run in runs:
-        with progress("Embedding", total * run.networks) as advance, devices.undivided():
+        with progress("Embedding", total * run.networks) as advance, devices.unsharded():
             results = evaluate_splits(
                 run.load_embedders(),
                 task.splits,

@@ -50,23 +50,24 @@ class TrainingSources:
         """Raise click.UsageError if options contradict each other, or do not fit a recipe's task.
 
         Args:
-            task: `"identities"`, `"attributes"` or `"classes"`.
+            task: `"reid"`, `"attributes"` or `"classification"`.
         """
         if self.dataset and len(self.dataset) != len(self.data):
             raise click.UsageError(
                 "--data and --dataset go in pairs: --data DIR --dataset NAME --data DIR --dataset "
                 f'NAME; "{OWN}" is the NAME of your own pictures.'
             )
-        if task != "identities":
-            reason = f"is for recipes that learn identities, and this one learns {task}"
+        if task != "reid":
+            reason = f"is for recipes whose task is reid, not {task}"
             self._refuse(
                 reason, "split", "all_splits", "camera_pattern", "test_share", "combineall"
             )
             if len(self.data) > 1:
                 raise click.UsageError(f"Several --data {reason}.")
-            if task == "classes" and not self._published:
+            if task == "classification" and not self._published:
                 raise click.UsageError(
-                    "The recipe learns classes: give --dataset cifar10, cifar100 or imagenet."
+                    "The recipe's task is classification: give --dataset cifar10, cifar100 or "
+                    "imagenet."
                 )
         if len(self.data) > 1:
             reason = "is of one dataset, and --data names several to be mixed"
@@ -87,7 +88,7 @@ class TrainingSources:
         """Read what is there.
 
         Args:
-            task: `"identities"`, `"attributes"` or `"classes"`.
+            task: `"reid"`, `"attributes"` or `"classification"`.
 
         Returns:
             One dataset, or all splits of it.
@@ -99,7 +100,7 @@ class TrainingSources:
             OSError: Files cannot be read.
         """
         self.check_usage(task)
-        if task == "identities":
+        if task == "reid":
             return [*self._read_people()]
         if not self._published:
             from keras_osnet.data import attributes_from_table
@@ -117,7 +118,7 @@ class TrainingSources:
         kind: Any = AttributeDataset if task == "attributes" else ClassificationDataset
         if not isinstance(content, kind):
             raise ValueError(
-                f"--dataset must be one of {task}, which the recipe learns. "
+                f"--dataset must fit the recipe, whose task is {task}. "
                 f"Received: {content.name}, a dataset of another kind"
             )
         return [content]

@@ -1,9 +1,9 @@
 """The losses of the paper, on every Keras backend."""
 
-from keras_osnet.losses.batch_hard_triplet import BatchHardTripletLoss
+from keras_osnet.losses.batch_hard_triplet_loss import BatchHardTripletLoss
 from keras_osnet.losses.entropy_maximization import EntropyMaximization
-from keras_osnet.losses.label_smoothing import LabelSmoothingSparseCrossentropy
-from keras_osnet.losses.mutual_learning import MutualLearningLoss
+from keras_osnet.losses.label_smoothing_sparse_crossentropy import LabelSmoothingSparseCrossentropy
+from keras_osnet.losses.mutual_learning_loss import MutualLearningLoss
 from keras_osnet.losses.weighted_binary_crossentropy import (
     WeightedBinaryCrossentropy,
     positive_ratios,

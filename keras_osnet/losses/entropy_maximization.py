@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.arguments import number, tensors
-from keras_osnet.losses.label_smoothing import LabelSmoothingSparseCrossentropy
+from keras_osnet._utils.checks import number
+from keras_osnet.losses.base import tensors
+from keras_osnet.losses.label_smoothing_sparse_crossentropy import LabelSmoothingSparseCrossentropy
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_osnet.losses.arguments import number, tensors
+from keras_osnet._utils.checks import number
+from keras_osnet.losses.base import tensors
 
 
 def positive_ratios(labels: Any) -> list[float]:

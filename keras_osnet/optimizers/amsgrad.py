@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.arguments import number
+from keras_osnet._utils.checks import number
 from keras_osnet.optimizers.coupled_weight_decay import CoupledWeightDecay
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.arguments import number
+from keras_osnet._utils.checks import number
 
 
 class CoupledWeightDecay:

@@ -129,7 +129,8 @@ def quickstart(
     say(_figures(before))
 
     with clock.step("training", f"Fine-tuning for {epochs} epochs on people it is not tested on"):
-        recipe = load_recipe("few_people").with_epochs(epochs).changed({"validation_fraction": 0.0})
+        recipe = load_recipe("few_people").with_epochs(epochs)
+        recipe = recipe.with_overrides({"validation_fraction": 0.0})
         run = train(recipe, network, people, root / "training", in_memory=True, verbose=verbose)
         after = find(run.embedders[0], people)
     say(_figures(after))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         mutual_learning_model,
     )
     from keras_osnet.training.recipe import Recipe, list_recipes, load_recipe
-    from keras_osnet.training.repetition import RepeatedRuns, train_repeatedly
+    from keras_osnet.training.repetition import TrainingResults, train_seeds
     from keras_osnet.training.retrieval_metrics import RetrievalMetrics
     from keras_osnet.training.run import TrainedRun
     from keras_osnet.training.run_record import RunRecord
@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "MutualLearning": "keras_osnet.training.mutual_learning",
         "MutualLearningModel": "keras_osnet.training.mutual_learning",
         "Recipe": "keras_osnet.training.recipe",
-        "RepeatedRuns": "keras_osnet.training.repetition",
+        "TrainingResults": "keras_osnet.training.repetition",
         "RetrievalMetrics": "keras_osnet.training.retrieval_metrics",
         "RunRecord": "keras_osnet.training.run_record",
         "TrainedRun": "keras_osnet.training.run",
@@ -42,6 +42,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "mutual_learning_model": "keras_osnet.training.mutual_learning",
         "to_tf_dataset": "keras_osnet.training.dataset",
         "train": "keras_osnet.training.trainer",
-        "train_repeatedly": "keras_osnet.training.repetition",
+        "train_seeds": "keras_osnet.training.repetition",
     },
 )

@@ -73,7 +73,7 @@ def build_model(
     weights = table.get("weights") if weights == _RECIPES_OWN else weights
     input_size = table.get("input_size") if input_size is None else input_size
     size = None if input_size is None else _pair(input_size)
-    count = 2 if recipe.task == "identities" and recipe.loss_term("mutual") else 1
+    count = 2 if recipe.task == "reid" and recipe.loss_term("mutual") else 1
     if weights is None:
         models = [
             OSNet(

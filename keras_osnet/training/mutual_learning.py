@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_osnet.losses.arguments import number
-from keras_osnet.losses.mutual_learning import MutualLearningLoss
+from keras_osnet._utils.checks import number
+from keras_osnet.losses.mutual_learning_loss import MutualLearningLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")

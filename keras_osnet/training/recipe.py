@@ -23,18 +23,18 @@ class Recipe:
 
     Attributes:
         name: The file's, without its ending.
-        task: `"identities"`, `"attributes"` or `"classes"`.
+        task: `"reid"`, `"attributes"` or `"classification"`.
         epochs: How many, of all stages together.
         batch_size: Pictures in a batch; or (people, pictures of each).
         optimizer: `name` (`"sgd"`: `CoupledSGD`; `"amsgrad"`: `AMSGrad`) and its arguments, such as
             `learning_rate`, `l2`, `clipnorm` or `use_ema`.
-        schedule: `name`: `"constant"`; `"steps"`, times `factor` after each of `milestones`
+        schedule: `name`: `"constant"`; `"multi_step"`, times `factor` after each of `milestones`
             epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in the reference.
         augmentation: The steps in their order: `name`, one of `keras_osnet.data.augmentation`, and
             its arguments. Normalisation is not among them: models know what they take.
         loss: For identities `label_smoothing`, `entropy_weight`, `triplet_weight`,
             `triplet_margin`, `mutual`; for classes `label_smoothing`.
-        classifier_alone: Epochs at the start, counted within `epochs`, in which only the new
+        fixbase_epochs: Epochs at the start, counted within `epochs`, in which only the new
             classifier learns and everything else stands still, batch norm's statistics included.
         validation_fraction: Share of the training people on whom the best epoch is chosen; 0 for
             none.
@@ -54,7 +54,7 @@ class Recipe:
     schedule: Mapping[str, Any]
     augmentation: tuple[Mapping[str, Any], ...] = ()
     loss: Mapping[str, Any] = field(default_factory=dict)
-    classifier_alone: int = 0
+    fixbase_epochs: int = 0
     validation_fraction: float = 0.0
     read_size: tuple[int, int] | None = None
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Recipe:
     def learning_rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch, counted from 0."""
         rate = self.optimizer["learning_rate"]
-        if self.schedule["name"] == "steps":
+        if self.schedule["name"] == "multi_step":
             passed = sum(epoch >= milestone for milestone in self.schedule["milestones"])
             return rate * self.schedule["factor"] ** passed
         if self.schedule["name"] == "cosine":
@@ -94,7 +94,7 @@ class Recipe:
 
         Example:
             >>> recipe = load_recipe("fine_tune").with_epochs(30)
-            >>> recipe.classifier_alone, recipe.schedule["milestones"]
+            >>> recipe.fixbase_epochs, recipe.schedule["milestones"]
             (2, [12, 24])
         """
         check_whole(1, epochs=epochs)
@@ -103,10 +103,10 @@ class Recipe:
         if "milestones" in schedule:
             steps = [round(share * each) for each in schedule["milestones"]]
             schedule["milestones"] = [max(1, each) for each in steps]
-        alone = round(share * self.classifier_alone)
-        return replace(self, epochs=epochs, schedule=schedule, classifier_alone=alone)
+        alone = round(share * self.fixbase_epochs)
+        return replace(self, epochs=epochs, schedule=schedule, fixbase_epochs=alone)
 
-    def changed(self, changes: Mapping[str, Any]) -> "Recipe":
+    def with_overrides(self, changes: Mapping[str, Any]) -> "Recipe":
         """Return the recipe with other numbers.
 
         Args:
@@ -116,7 +116,7 @@ class Recipe:
             ValueError: If a name or value is wrong.
 
         Example:
-            >>> recipe = load_recipe("few_people").changed({"optimizer.learning_rate": 1e-4})
+            >>> recipe = load_recipe("few_people").with_overrides({"optimizer.learning_rate": 1e-4})
             >>> recipe.learning_rate(epoch=0)
             0.0001
         """

@@ -14,7 +14,7 @@ from keras_osnet.optimizers.coupled_weight_decay import CoupledSGD
 OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "amsgrad": AMSGrad}
 
 LOSS: dict[str, dict[str, Any]] = {
-    "identities": {
+    "reid": {
         "label_smoothing": 0.0,
         "entropy_weight": 0.0,
         "triplet_weight": 0.0,
@@ -22,11 +22,11 @@ LOSS: dict[str, dict[str, Any]] = {
         "mutual": False,
     },
     "attributes": {},
-    "classes": {"label_smoothing": 0.0},
+    "classification": {"label_smoothing": 0.0},
 }
 """What each task's loss can be made of, and what counts if a recipe does not say."""
 
-_SCHEDULES = {"constant": set(), "steps": {"milestones", "factor"}, "cosine": set()}
+_SCHEDULES = {"constant": set(), "multi_step": {"milestones", "factor"}, "cosine": set()}
 """Each schedule's own numbers."""
 
 _NEEDED = {"task", "epochs", "batch_size", "optimizer", "schedule"}
@@ -61,11 +61,11 @@ def checked_entries(
     if entries["task"] not in LOSS:
         raise _wrong(source, "task", f"one of {', '.join(LOSS)}", entries["task"])
     _whole(source, "epochs", entries["epochs"], least=1)
-    _whole(source, "classifier_alone", entries.get("classifier_alone", 0), least=0)
-    if entries.get("classifier_alone", 0) > entries["epochs"]:
+    _whole(source, "fixbase_epochs", entries.get("fixbase_epochs", 0), least=0)
+    if entries.get("fixbase_epochs", 0) > entries["epochs"]:
         raise _wrong(
-            source, "classifier_alone", f"at most {entries['epochs']} (`epochs`)",
-            entries["classifier_alone"],
+            source, "fixbase_epochs", f"at most {entries['epochs']} (`epochs`)",
+            entries["fixbase_epochs"],
         )  # fmt: skip
     validation_fraction = entries.get("validation_fraction", 0.0)
     if not _is_number(validation_fraction) or not 0 <= validation_fraction < 1:
@@ -126,7 +126,7 @@ def _check_schedule(source: str, table: Mapping[str, Any]) -> None:
     if set(table) - {"name"} != _SCHEDULES[name]:
         wanted = ", ".join(sorted(_SCHEDULES[name])) or "nothing else"
         raise _wrong(source, f"schedule ({name})", f"made of {wanted}", dict(table))
-    if name == "steps":
+    if name == "multi_step":
         milestones, factor = table["milestones"], table["factor"]
         if not isinstance(milestones, list) or not all(_is_whole(each, 0) for each in milestones):
             raise _wrong(source, "schedule.milestones", "a list of epochs", milestones)

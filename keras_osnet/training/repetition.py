@@ -17,7 +17,7 @@ from keras_osnet.training.trainer import train
 
 
 @dataclass(frozen=True, eq=False)
-class RepeatedRuns:
+class TrainingResults:
     """Several trainings by one recipe.
 
     Attributes:
@@ -32,7 +32,7 @@ class RepeatedRuns:
     std: dict[str, float]
 
 
-def train_repeatedly(
+def train_seeds(
     recipe: Recipe | str | os.PathLike[str],
     make_model: Callable[[int], keras.Model | Sequence[keras.Model]],
     datasets: Dataset | Sequence[Dataset],
@@ -41,7 +41,7 @@ def train_repeatedly(
     seeds: Sequence[int] = (0, 1, 2),
     distribution: str | None = None,
     **arguments: Any,
-) -> RepeatedRuns:
+) -> TrainingResults:
     """Train with several seeds (supplement, Table 12), or on several splits (VIPeR, GRID), or both.
 
     Args:
@@ -79,7 +79,7 @@ def train_repeatedly(
     with distributed(distribution):
         runs = [run(*planned) for planned in planned_runs(splits, seeds)]
     results = [run.result for run in runs if run.result is not None]
-    return RepeatedRuns(runs, *mean_and_std(results))
+    return TrainingResults(runs, *mean_and_std(results))
 
 
 def mean_and_std(

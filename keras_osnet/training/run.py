@@ -69,7 +69,7 @@ class Run:
         log = None
         if self.devices.is_chief:
             log = TensorBoardLog(self.folder.path / "tensorboard", self.epochs_done + 1)
-        alone, epochs = self.recipe.classifier_alone, self.recipe.epochs
+        alone, epochs = self.recipe.fixbase_epochs, self.recipe.epochs
         for first, end, layers in ((0, alone, _CLASSIFIER), (alone, epochs, None)):
             start = max(first, self.epochs_done)
             if start >= end:
@@ -77,7 +77,7 @@ class Run:
             freeze_except(self.trained, layers)
             self._compile(continues=start > first)
             self.trained.fit(
-                self.devices.feed(self.pictures, start, outputs=list(self.trained.output)),
+                self.devices.make_dataset(self.pictures, start, outputs=list(self.trained.output)),
                 steps_per_epoch=len(self.pictures),
                 initial_epoch=start,
                 epochs=end,
@@ -137,7 +137,7 @@ class Run:
 
     def _validate(self, logs: dict[str, Any]) -> None:
         """Add the figures on what is held out to an epoch's."""
-        with self.devices.undivided():
+        with self.devices.unsharded():
             logs.update(self.task.validate(self.networks))
 
     def _end_epoch(self, epoch: int, logs: Mapping[str, float], log: TensorBoardLog | None) -> None:
@@ -173,7 +173,7 @@ class Run:
         ):
             classifier.set_weights(keras.saving.load_model(path, compile=False).get_weights())
         if self.result is None:
-            with self.devices.undivided():
+            with self.devices.unsharded():
                 self.result = {"test": self.task.test(self.networks)}
             if self.devices.is_chief:
                 self.folder.write_result(self.result)

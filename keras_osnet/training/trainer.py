@@ -79,7 +79,7 @@ def train(
         >>> people = write_synthetic_people(folder / "people", 6, views=2, size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> recipe = load_recipe("few_people").with_epochs(1)
-        >>> recipe = recipe.changed({"batch_size": 8, "validation_fraction": 0.0})
+        >>> recipe = recipe.with_overrides({"batch_size": 8, "validation_fraction": 0.0})
         >>> run = train(recipe, model, split_by_identity(people, 0.5), folder / "run", verbose=0)
         >>> [row["epoch"] for row in run.metrics], 0 < run.result["mAP"] <= 1
         ([1], True)
@@ -109,7 +109,7 @@ def train(
 
 def _checked_models(recipe: Recipe, model: Any) -> list[keras.Model]:
     models = list(model) if isinstance(model, Sequence) else [model]
-    mutual = recipe.task == "identities" and recipe.loss_term("mutual")
+    mutual = recipe.task == "reid" and recipe.loss_term("mutual")
     if (len(models) < 2) if mutual else (len(models) != 1):
         wanted = "two models or more" if mutual else "one model"
         raise ValueError(

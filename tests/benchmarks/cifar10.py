@@ -41,7 +41,7 @@ def main():
     model = OSNet(arguments.width, head="embedding", stem="cifar", input_shape=(32, 32, 3))
     # The recipe's rate is Wide-ResNet's for 200 epochs; so few begin better with half of it.
     recipe = load_recipe("cifar").with_epochs(arguments.epochs)
-    recipe = recipe.changed({"optimizer.learning_rate": 0.05})
+    recipe = recipe.with_overrides({"optimizer.learning_rate": 0.05})
     start = time.perf_counter()
     run = train(recipe, model, cifar, arguments.output, verbose=2)
     seconds = time.perf_counter() - start

@@ -43,7 +43,7 @@ def half(people, seed):
 
 def plain(recipe, **changes):
     """The recipe for few people without held-out people, to compare like with like."""
-    return recipe.changed({"validation_fraction": 0.0, **changes})
+    return recipe.with_overrides({"validation_fraction": 0.0, **changes})
 
 
 FEW, PAPER = load_recipe("few_people"), load_recipe("fine_tune")
@@ -51,7 +51,7 @@ SCRATCH = load_recipe("from_scratch")
 RECIPES = {
     "few_people": (plain(FEW), True),
     "few_people_guarded": (FEW, True),
-    "few_people_from_scratch": (plain(FEW, classifier_alone=0), False),
+    "few_people_from_scratch": (plain(FEW, fixbase_epochs=0), False),
     "few_people_triplet": (
         plain(FEW, **{"batch_size": [8, 4], "loss.triplet_weight": 0.5}),
         True,

@@ -138,7 +138,7 @@ class Training:
             adam_beta1=given["beta_1"],
             adam_beta2=given["beta_2"],
         )
-        steps = schedule["name"] == "steps"
+        steps = schedule["name"] == "multi_step"
         self.schedule = reference.build_lr_scheduler(
             self.optimizer,
             lr_scheduler="multi_step" if steps else schedule["name"],
@@ -167,7 +167,7 @@ class Training:
 
     def run_epoch(self, images, labels):
         """Train for one epoch, as the reference's engine does; the mean loss."""
-        if self.epoch < self.recipe.classifier_alone:
+        if self.epoch < self.recipe.fixbase_epochs:
             self.network.train()
             self.reference.tools.open_specified_layers(self.network, "classifier")
         else:

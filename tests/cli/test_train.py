@@ -14,7 +14,7 @@ from keras_osnet.training.run import TrainedRun
 
 RECIPE = """
 title = "Tiny"
-task = "identities"
+task = "reid"
 epochs = 2
 batch_size = 4
 
@@ -31,9 +31,9 @@ depths = [1, 1, 1]
 input_size = [64, 32]
 """
 FIGURES = {
-    "identities": {"rank_1": 0.5, "mAP": 0.25, "cmc": [0.5], "queries": 3},
+    "reid": {"rank_1": 0.5, "mAP": 0.25, "cmc": [0.5], "queries": 3},
     "attributes": {"mA": 0.5, "F1": 0.25, "by_attribute": {"hat": 0.5}},
-    "classes": {"error": 0.5, "top_5_error": float("nan"), "images": 3},
+    "classification": {"error": 0.5, "top_5_error": float("nan"), "images": 3},
 }
 
 
@@ -393,9 +393,9 @@ class TestErrors:
         market = ("--data", tmp_path / "market", "--dataset", "market1501", "--no-check")
         assert "one of people to find again" in train(data=cifar, code=1).stderr
         error = train(recipe="attributes", data=market, code=1).stderr
-        assert "--dataset must be one of attributes" in error
+        assert "--dataset must fit the recipe, whose task is attributes" in error
         assert error.endswith("Received: market1501, a dataset of another kind\n")
-        assert "one of classes" in train(recipe="cifar", data=market, code=1).stderr
+        assert "whose task is classification" in train(recipe="cifar", data=market, code=1).stderr
         assert "give --dataset cifar10" in train(recipe="cifar", code=2).stderr
         assert "give --dataset pa100k" in train(recipe="attributes", code=2).stderr
         assert not (tmp_path / "run").exists()
@@ -411,8 +411,8 @@ class TestErrors:
             (("--test-share", 0), market, "few_people", "--test-share is for your own"),
             (("--test-share", 0.2), twice, "few_people", "--test-share is of one dataset"),
             (("--combineall", "--test-share", 0.2), ("--data", people), "few_people", "trains on"),
-            (("--combineall",), market, "cifar", "--combineall is for recipes that learn ident"),
-            (("--target", f"own={people}"), market, "cifar", "--target is for recipes that"),
+            (("--combineall",), market, "cifar", "--combineall is for recipes whose task is reid"),
+            (("--target", f"own={people}"), market, "cifar", "--target is for recipes whose task"),
             ((), twice, "attributes", "Several --data"),
         ):
             error = train(*arguments, data=data, recipe=recipe, code=2).stderr

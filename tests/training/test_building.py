@@ -12,7 +12,7 @@ SMALL = {"width": 0.25, "input_size": (64, 32)}
 
 
 def recipe(name="few_people", **model):
-    return load_recipe(name).changed({"model": {"depths": [1, 1, 1], **model}})
+    return load_recipe(name).with_overrides({"model": {"depths": [1, 1, 1], **model}})
 
 
 def values(model):

@@ -148,7 +148,7 @@ def run(scenario, distribution, model=None, callbacks=()):
     model.compile(scenario.optimizer(), scenario.loss(), metrics=scenario.metrics)
     pictures = scenario.pictures(distribution.worker)
     history = model.fit(
-        distribution.feed(pictures, EPOCHS[0], outputs=scenario.outputs),
+        distribution.make_dataset(pictures, EPOCHS[0], outputs=scenario.outputs),
         steps_per_epoch=len(pictures),
         initial_epoch=EPOCHS[0],
         epochs=EPOCHS[-1] + 1,
@@ -158,7 +158,7 @@ def run(scenario, distribution, model=None, callbacks=()):
     ).history
     result = {"history": history, "weights": values(model)}
     if scenario.outputs is None:
-        with distribution.undivided():  # five pictures, for two replicas
+        with distribution.unsharded():  # five pictures, for two replicas
             result["evaluation"] = model.evaluate(IMAGES[:5], PEOPLE[:5], batch_size=5, verbose=0)
     return model, result
 
@@ -240,12 +240,12 @@ def errors_of_two_replicas(distribution, model, optimizer):
 
     def train(model, optimizer):
         model.compile(optimizer, scenario.loss())
-        data = distribution.feed(scenario.pictures())
+        data = distribution.make_dataset(scenario.pictures())
         model.fit(data, steps_per_epoch=1, verbose=0, callbacks=distribution.callbacks())
 
     def feed(batch_size, worker=(0, 1)):
         scenario.batch_size = batch_size
-        distribution.feed(scenario.pictures(worker))
+        distribution.make_dataset(scenario.pictures(worker))
 
     class Subclass(keras.Model):
         def __init__(self, dense):
@@ -310,7 +310,7 @@ def data_parallel(folder):
 
     class PredictOdd(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            with distribution.undivided():
+            with distribution.unsharded():
                 assert self.model.predict_on_batch(IMAGES[:5])["logits"].shape == (5, 6)
 
     before = People(BatchHardTripletLoss, watch).model()
@@ -322,7 +322,7 @@ def data_parallel(folder):
         assert distribution.replicate(model) is model
         normalized = run(Normalized(), distribution)[1]
         people.batch_size = (3, 3)
-        error = message(distribution.feed, people.pictures())
+        error = message(distribution.make_dataset, people.pictures())
     assert keras.distribution.distribution() is None
     assert model.predict(IMAGES[:5], verbose=0)["logits"].shape == (5, 6)
     model.save(folder / "model.keras")
@@ -505,11 +505,11 @@ def test_one_device_changes_nothing():
             assert each.callbacks() == []
             each.barrier()
             assert each.on_chief(lambda: "saved") == "saved"
-            with each.undivided():
+            with each.unsharded():
                 model = keras.Sequential([layers.Dense(2)])
                 assert each.replicate(model) is model
         pictures = Entropy().pictures()
-        data = distribution.feed(pictures, 2, outputs=["one", "other"])
+        data = distribution.make_dataset(pictures, 2, outputs=["one", "other"])
     if keras.backend.backend() == "tensorflow":
         images, labels = next(iter(data))
     else:

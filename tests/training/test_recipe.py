@@ -62,7 +62,7 @@ def test_every_recipe_can_be_made(name):
 )
 def test_published_numbers(name, epochs, alone, batch, rates):
     recipe = load_recipe(name)
-    assert (recipe.epochs, recipe.classifier_alone, recipe.batch_size) == (epochs, alone, batch)
+    assert (recipe.epochs, recipe.fixbase_epochs, recipe.batch_size) == (epochs, alone, batch)
     for epoch, rate in rates.items():
         assert recipe.learning_rate(epoch) == pytest.approx(rate)
 
@@ -93,35 +93,35 @@ def test_fewer_epochs_keep_their_shares():
     assert recipe.schedule["milestones"] == [30, 45, 60]
     assert recipe.learning_rate(69) == pytest.approx(0.000065)
     cosine = load_recipe("few_people").with_epochs(8)
-    assert (cosine.classifier_alone, cosine.learning_rate(4)) == (1, pytest.approx(1.5e-4))
+    assert (cosine.fixbase_epochs, cosine.learning_rate(4)) == (1, pytest.approx(1.5e-4))
     with pytest.raises(ValueError, match=r"`epochs` must be .* Received: 0"):
         load_recipe("few_people").with_epochs(0)
 
 
 def test_a_changed_recipe_is_checked_again():
     recipe = load_recipe("few_people")
-    changed = recipe.changed({"optimizer.clipnorm": 1.0, "validation_fraction": 0.5})
+    changed = recipe.with_overrides({"optimizer.clipnorm": 1.0, "validation_fraction": 0.5})
     assert changed.make_optimizer().clipnorm == 1.0
     assert (recipe.validation_fraction, changed.validation_fraction) == (0.2, 0.5)
     assert "clipnorm" not in recipe.optimizer
     with pytest.raises(ValueError, match=r"`optimizer` of few_people: .*weight_decay"):
-        recipe.changed({"optimizer.weight_decay": 0.1})
+        recipe.with_overrides({"optimizer.weight_decay": 0.1})
     with pytest.raises(ValueError, match=r"does not know epoch\b"):
-        recipe.changed({"epoch": 3})
+        recipe.with_overrides({"epoch": 3})
     with pytest.raises(ValueError, match=r"tables are optimizer.* Received: 'optimiser.l2'"):
-        recipe.changed({"optimiser.l2": 0.0})
+        recipe.with_overrides({"optimiser.l2": 0.0})
 
 
 def test_to_dict_makes_the_recipe_again():
     for name in RECIPES:
         recipe = load_recipe(name)
-        assert recipe.changed(recipe.to_dict()) == recipe
+        assert recipe.with_overrides(recipe.to_dict()) == recipe
 
 
 def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(
-        'task = "identities"\nepochs = 3\nbatch_size = 8\n'
+        'task = "reid"\nepochs = 3\nbatch_size = 8\n'
         'optimizer = { name = "sgd", learning_rate = 0.1 }\nschedule = { name = "constant" }\n'
     )
     recipe = load_recipe(path)
@@ -136,7 +136,7 @@ def test_a_file_of_ones_own(tmp_path):
 
 
 BASE = {
-    "task": "identities",
+    "task": "reid",
     "epochs": 3,
     "batch_size": 8,
     "optimizer": {"name": "sgd", "learning_rate": 0.1},
@@ -147,10 +147,10 @@ BASE = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"task": "faces"}, r"`task` .* one of identities"),
+        ({"task": "faces"}, r"`task` .* one of reid"),
         ({"epochs": 2.5}, r"`epochs` .* Received: 2\.5"),
         ({"epochs": True}, r"`epochs` .* Received: True"),
-        ({"classifier_alone": 4}, r"`classifier_alone` .* at most 3"),
+        ({"fixbase_epochs": 4}, r"`fixbase_epochs` .* at most 3"),
         ({"validation_fraction": 1}, r"`validation_fraction` .* below 1"),
         ({"batch_size": [4]}, r"`batch_size` .* two positive integers"),
         ({"batch_size": 0}, r"`batch_size` .* at least 1"),
@@ -159,11 +159,11 @@ BASE = {
         ({"optimizer": {"name": "adam", "learning_rate": 0.1}}, r"`optimizer.name` .* sgd, amsgr"),
         ({"optimizer": {"name": "sgd"}}, r"`optimizer.learning_rate`"),
         ({"optimizer": {"name": "sgd", "learning_rate": 0.1, "speed": 3}}, r"`optimizer` .*speed"),
-        ({"schedule": {"name": "steps", "factor": 0.1}}, r"made of factor, milestones"),
+        ({"schedule": {"name": "multi_step", "factor": 0.1}}, r"made of factor, milestones"),
         ({"schedule": {"name": "cosine", "factor": 0.1}}, r"made of nothing else"),
         ({"schedule": {"name": "linear"}}, r"`schedule.name`"),
         (
-            {"schedule": {"name": "steps", "factor": 0.1, "milestones": [1.5]}},
+            {"schedule": {"name": "multi_step", "factor": 0.1, "milestones": [1.5]}},
             r"`schedule.milestones`",
         ),
         ({"augmentation": {"name": "RandomFlip"}}, r"`augmentation` .* list of tables"),
@@ -176,9 +176,9 @@ BASE = {
     ],
 )
 def test_what_is_wrong_is_named(changes, message):
-    recipe = load_recipe("few_people").changed({**BASE, "classifier_alone": 0})
+    recipe = load_recipe("few_people").with_overrides({**BASE, "fixbase_epochs": 0})
     with pytest.raises(ValueError, match=message):
-        recipe.changed({**BASE, "classifier_alone": 0, **changes})
+        recipe.with_overrides({**BASE, "fixbase_epochs": 0, **changes})
 
 
 @pytest.mark.parametrize("name", recipe_names())

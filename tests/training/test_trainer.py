@@ -30,10 +30,10 @@ from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.synthetic import (
     write_synthetic_people,
 )
-from keras_osnet.training import load_recipe, train, train_repeatedly, trainer
+from keras_osnet.training import load_recipe, train, train_seeds, trainer
 
-RECIPE = load_recipe("few_people").changed(
-    {"epochs": 4, "classifier_alone": 1, "batch_size": 8, "validation_fraction": 0.3}
+RECIPE = load_recipe("few_people").with_overrides(
+    {"epochs": 4, "fixbase_epochs": 1, "batch_size": 8, "validation_fraction": 0.3}
 )
 
 
@@ -163,7 +163,7 @@ def test_an_interrupted_run_arrives_at_the_same(epoch, finished, dataset, tmp_pa
 @pytest.mark.parametrize("best", [True, False])
 def test_a_run_that_ends_before_its_test(best, finished, dataset, tmp_path, monkeypatch):
     """All epochs are done; the queries cannot be read, or the process is killed now."""
-    recipe = RECIPE if best else RECIPE.changed({"epochs": 2, "validation_fraction": 0.0})
+    recipe = RECIPE if best else RECIPE.with_overrides({"epochs": 2, "validation_fraction": 0.0})
 
     def broken(*_):
         raise OSError("the disk is gone")
@@ -181,13 +181,13 @@ def test_a_run_that_ends_before_its_test(best, finished, dataset, tmp_path, monk
 
 
 @pytest.mark.backends
-def test_the_classifier_alone_leaves_the_rest_alone(dataset, tmp_path):
+def test_the_fixbase_epochs_leaves_the_rest_alone(dataset, tmp_path):
     model = tiny_backbone()
     before = [np.array(each) for each in model.get_weights()]
-    recipe = RECIPE.changed(
+    recipe = RECIPE.with_overrides(
         {
             "epochs": 2,
-            "classifier_alone": 2,
+            "fixbase_epochs": 2,
             "validation_fraction": 0.0,
             "optimizer.learning_rate": 0.03,
         }
@@ -206,7 +206,7 @@ def test_the_classifier_alone_leaves_the_rest_alone(dataset, tmp_path):
 
 
 def test_triplets_and_averages_of_weights(dataset, tmp_path):
-    recipe = RECIPE.changed(
+    recipe = RECIPE.with_overrides(
         {
             "epochs": 2,
             "batch_size": [4, 2],
@@ -231,7 +231,7 @@ def test_triplets_and_averages_of_weights(dataset, tmp_path):
 
 @pytest.mark.backends
 def test_networks_that_learn_from_each_other(dataset, tmp_path):
-    recipe = RECIPE.changed({"epochs": 2, "loss.mutual": True})
+    recipe = RECIPE.with_overrides({"epochs": 2, "loss.mutual": True})
     peers = [tiny_backbone(0), tiny_backbone(1)]
     trained = run(tmp_path / "run", dataset, recipe, peers)
     assert len(trained.embedders) == 2
@@ -254,7 +254,7 @@ def test_attributes(tmp_path):
         for k in range(3)
     ]
     dataset = AttributeDataset("drawn", ("odd", "early"), *parts)
-    recipe = load_recipe("attributes").changed({"epochs": 2, "batch_size": 8})
+    recipe = load_recipe("attributes").with_overrides({"epochs": 2, "batch_size": 8})
     trained = run(tmp_path / "run", dataset, recipe)
     assert set(trained.result["by_attribute"]) == {"odd", "early"}
     values = [row["val_mA"] for row in trained.metrics]
@@ -269,7 +269,7 @@ def test_classes_of_an_array_in_memory(tmp_path):
     images = rng.integers(0, 80, (48, *SIZE, 3), "uint8") + 80 * labels[:, None, None, None]
     part = LabelledImages(images.astype("uint8"), labels)
     dataset = ClassificationDataset("greys", ("a", "b", "c"), part, part, "standard")
-    recipe = load_recipe("cifar").changed(
+    recipe = load_recipe("cifar").with_overrides(
         {"epochs": 8, "batch_size": 16, "optimizer.learning_rate": 0.05}
     )
     trained = run(tmp_path / "run", dataset, recipe)
@@ -284,7 +284,7 @@ def test_a_model_without_preprocessing_gets_normalised_pictures(dataset, tmp_pat
     monkeypatch.setattr(
         trainer, "ImageBatches", lambda *a, **k: seen.append(k["steps"]) or real(*a, **k)
     )
-    recipe = RECIPE.changed({"epochs": 1, "validation_fraction": 0.0})
+    recipe = RECIPE.with_overrides({"epochs": 1, "validation_fraction": 0.0})
     run(tmp_path / "a", dataset, recipe)
     run(tmp_path / "b", dataset, recipe, tiny_backbone(preprocessing=False))
     names = [[type(step).__name__ for step in steps] for steps in seen]
@@ -292,7 +292,7 @@ def test_a_model_without_preprocessing_gets_normalised_pictures(dataset, tmp_pat
 
 
 def test_several_seeds(dataset, tmp_path):
-    recipe = RECIPE.changed({"epochs": 1, "validation_fraction": 0.0})
+    recipe = RECIPE.with_overrides({"epochs": 1, "validation_fraction": 0.0})
     made = []
 
     def make_model(seed):
@@ -300,9 +300,7 @@ def test_several_seeds(dataset, tmp_path):
         made.append(weakref.ref(model))
         return model
 
-    repeated = train_repeatedly(
-        recipe, make_model, dataset, tmp_path / "runs", seeds=[0, 1], verbose=0
-    )
+    repeated = train_seeds(recipe, make_model, dataset, tmp_path / "runs", seeds=[0, 1], verbose=0)
     gc.collect()
     assert [model() for model in made] == [None, None]  # of many trainings, none is kept in memory
     for one in repeated.runs:
@@ -321,8 +319,9 @@ def test_several_seeds(dataset, tmp_path):
 def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
     with pytest.raises(ValueError, match=r"differs in seed: .*seed=0, asked for 1"):
         run(finished.folder, dataset, seed=1)
+    other = RECIPE.with_overrides({"epochs": 5, "schedule.name": "constant"})
     with pytest.raises(ValueError, match=r"differs in epochs, schedule"):
-        run(finished.folder, dataset, RECIPE.changed({"epochs": 5, "schedule.name": "constant"}))
+        run(finished.folder, dataset, other)
     (tmp_path / "letter.txt").write_text("keep me")
     with pytest.raises(ValueError, match=r"new, empty, or a training's\..*letter\.txt"):
         run(tmp_path, dataset)
@@ -361,7 +360,7 @@ def test_datasets_that_do_not_fit(dataset, tmp_path):
 
 
 def test_fewer_pictures_than_a_batch(dataset, tmp_path):
-    recipe = RECIPE.changed({"epochs": 1, "validation_fraction": 0.0, "batch_size": 500})
+    recipe = RECIPE.with_overrides({"epochs": 1, "validation_fraction": 0.0, "batch_size": 500})
     with pytest.warns(UserWarning, match=r"all \d+ of them, in place of 500"):
         run(tmp_path / "run", dataset, recipe)
 
@@ -372,7 +371,7 @@ from pathlib import Path
 from test_trainer import RECIPE, run, split_by_identity, write_synthetic_people, SIZE
 folder = Path(sys.argv[1])
 dataset = split_by_identity(write_synthetic_people(folder / "people", 12, views=4, size=SIZE), 0.4)
-run(folder / "run", dataset, RECIPE.changed({"epochs": 400}))
+run(folder / "run", dataset, RECIPE.with_overrides({"epochs": 400}))
 """
 
 
@@ -394,7 +393,7 @@ def test_kill_9_in_the_middle(tmp_path):
     process.wait()
 
     done = json.loads((run_folder / "state.json").read_text())["epochs"]
-    recipe = RECIPE.changed({"epochs": 400})
+    recipe = RECIPE.with_overrides({"epochs": 400})
     people = write_synthetic_people(tmp_path / "people", 12, views=4, size=SIZE)
     dataset = split_by_identity(people, 0.4)
 

@@ -28,7 +28,7 @@ class DataParallel(Distribution):
         self._parallel = keras.distribution.DataParallel()
         self.replicas = self._parallel.num_model_replicas
 
-    def feed(
+    def make_dataset(
         self,
         pictures: ImageBatches,
         first_epoch: int = 0,
@@ -38,10 +38,10 @@ class DataParallel(Distribution):
         check_worker(pictures, self.worker)
         size = pictures.order(first_epoch).shape[1]
         check_divides(pictures, size, "pictures", self.replicas)
-        return super().feed(pictures, first_epoch, outputs)
+        return super().make_dataset(pictures, first_epoch, outputs)
 
     @contextmanager
-    def undivided(self) -> Iterator[None]:
+    def unsharded(self) -> Iterator[None]:
         """Let every device compute whole batches."""
         keras.distribution.set_distribution(None)
         try:

@@ -23,7 +23,7 @@ class OnTensorFlow(Distribution):
         self._strategy = strategy
         self.replicas = strategy.num_replicas_in_sync
 
-    def feed(
+    def make_dataset(
         self,
         pictures: ImageBatches,
         first_epoch: int = 0,

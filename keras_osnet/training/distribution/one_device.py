@@ -61,7 +61,7 @@ class Distribution:
             of_copy.assign(ops.convert_to_numpy(variable))
         return copy
 
-    def feed(
+    def make_dataset(
         self,
         pictures: ImageBatches,
         first_epoch: int = 0,
@@ -94,7 +94,7 @@ class Distribution:
         """Return callbacks that `fit` must have, before any that evaluates or saves the model."""
         return []
 
-    def undivided(self) -> AbstractContextManager[None]:
+    def unsharded(self) -> AbstractContextManager[None]:
         """Return a context in which `evaluate` and `predict` take batches of any size.
 
         Under `"data-parallel"` Keras cannot divide a batch by the devices unless it is a multiple

@@ -39,7 +39,7 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
 
     `"data-parallel"` has none of these differences: JAX computes what one device would, whole-batch
     statistics and triplets included. Batches of `evaluate` and `predict` must be multiples of the
-    devices there; see `Distribution.undivided`.
+    devices there; see `Distribution.unsharded`.
 
     `"multi-worker"` runs the same program on every machine, each with its own `task` in
     `TF_CONFIG`. It has to be entered before TensorFlow computes anything, so that models are built
@@ -67,7 +67,7 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
             model.compile(CoupledSGD(0.065, momentum=0.9), LabelSmoothingSparseCrossentropy())
             pictures = ImageBatches(…, batch_size=64, worker=distribution.worker)
             model.fit(
-                distribution.feed(pictures),
+                distribution.make_dataset(pictures),
                 steps_per_epoch=len(pictures),
                 shuffle=False,
                 callbacks=distribution.callbacks(),

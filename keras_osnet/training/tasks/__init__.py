@@ -11,9 +11,9 @@ from keras_osnet.training.tasks.task import Task
 __all__ = ["Task", "make_task"]
 
 _TASKS: dict[str, tuple[type, type]] = {
-    "identities": (ReidDataset, IdentityTask),
+    "reid": (ReidDataset, IdentityTask),
     "attributes": (AttributeDataset, AttributeTask),
-    "classes": (ClassificationDataset, ClassTask),
+    "classification": (ClassificationDataset, ClassTask),
 }
 
 
@@ -26,7 +26,7 @@ def make_task(recipe: Recipe, dataset: Dataset, seed: int) -> Task:
     kind, task = _TASKS[recipe.task]
     if not isinstance(dataset, kind):
         raise ValueError(
-            f"`dataset` must be a {kind.__name__} for the recipe {recipe.name!r}, which learns "
+            f"`dataset` must be a {kind.__name__} for the recipe {recipe.name!r}, whose task is "
             f"{recipe.task}. Received: {type(dataset).__name__}"
         )
     return task(recipe, dataset, seed)

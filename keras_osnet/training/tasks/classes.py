@@ -8,7 +8,7 @@ import keras
 
 from keras_osnet.data import ClassificationDataset
 from keras_osnet.evaluation import evaluate_classification
-from keras_osnet.losses.label_smoothing import LabelSmoothingSparseCrossentropy
+from keras_osnet.losses.label_smoothing_sparse_crossentropy import LabelSmoothingSparseCrossentropy
 from keras_osnet.training.network import Network
 from keras_osnet.training.recipe import Recipe
 

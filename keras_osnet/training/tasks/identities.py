@@ -7,9 +7,9 @@ import keras
 
 from keras_osnet.data import ReidDataset, split_by_identity
 from keras_osnet.evaluation import evaluate_retrieval
-from keras_osnet.losses.batch_hard_triplet import BatchHardTripletLoss
+from keras_osnet.losses.batch_hard_triplet_loss import BatchHardTripletLoss
 from keras_osnet.losses.entropy_maximization import EntropyMaximization
-from keras_osnet.losses.label_smoothing import LabelSmoothingSparseCrossentropy
+from keras_osnet.losses.label_smoothing_sparse_crossentropy import LabelSmoothingSparseCrossentropy
 from keras_osnet.training.network import Network
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.retrieval_metrics import VALIDATION, validation_figures

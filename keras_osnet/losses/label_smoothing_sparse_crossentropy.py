@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.arguments import labelled, number
+from keras_osnet._utils.checks import number
+from keras_osnet.losses.base import labeled
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
@@ -52,7 +53,7 @@ class LabelSmoothingSparseCrossentropy(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Map labels (batch,) and predictions (batch, classes) to losses (batch,)."""
-        labels, y_pred = labelled(type(self).__name__, y_true, y_pred)
+        labels, y_pred = labeled(type(self).__name__, y_true, y_pred)
         classes = y_pred.shape[-1]
         known = ops.logical_and(labels >= 0, labels < classes)
         losses = keras.losses.categorical_crossentropy(

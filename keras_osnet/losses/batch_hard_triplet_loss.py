@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.arguments import labelled, number
+from keras_osnet._utils.checks import number
+from keras_osnet.losses.base import labeled
 
 _SMALLEST_SQUARE = 1e-12
 """The reference's floor under squared distances. The square root has no gradient at 0."""
@@ -64,7 +65,7 @@ class BatchHardTripletLoss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Map labels (batch,) and embeddings (batch, dim) to the samples' losses (batch,)."""
-        labels, embeddings = labelled("BatchHardTripletLoss", y_true, y_pred)
+        labels, embeddings = labeled("BatchHardTripletLoss", y_true, y_pred)
         difference = embeddings[:, None, :] - embeddings[None, :, :]
         squares = ops.sum(ops.square(difference), axis=-1)
         distances = ops.sqrt(ops.maximum(squares, _SMALLEST_SQUARE))

@@ -1,19 +1,8 @@
-"""Checks that the losses and optimisers share."""
+"""Checks and conversions that the losses share."""
 
-import math
-import numbers
 from typing import Any
 
 from keras import ops
-
-
-def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
-    """Return `value` as a float if it is a number from `low` to `high`, else raise ValueError."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not low <= value <= high or math.isinf(value):
-        limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
-        raise ValueError(f"`{name}` must be a number {limits}. Received: {value!r}")
-    return float(value)
 
 
 def tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -21,7 +10,7 @@ def tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
 
 
-def labelled(loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+def labeled(loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Return whole-number labels as (batch,) int32 and a (batch, n) prediction, if they are that.
 
     Keras hands labels over as float32, in which whole numbers are exact up to 2**24.

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.arguments import tensors
+from keras_osnet.losses.base import tensors
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
