@@ -131,9 +131,9 @@ def _report(
     results: "Sequence[RetrievalResult]", max_rank: int | None, unreadable: dict[Path, Any]
 ) -> dict[str, Any]:
     """Everything that is known about the results, shares in per cent."""
-    from keras_osnet.metrics import average
+    from keras_osnet.metrics import average_results
 
-    averaged = average([result.ranking for result in results])
+    averaged = average_results([result.ranking for result in results])
     several = len(results) > 1
     report: dict[str, Any] = _figures(averaged.mean)
     if max_rank is not None:
@@ -150,7 +150,7 @@ def _report(
 
 
 def _figures(ranking: "RankingResult") -> dict[str, float | None]:
-    return {name: per_cent(value) for name, value in ranking.figures(_RANKS).items()}
+    return {name: per_cent(value) for name, value in ranking.to_dict(_RANKS).items()}
 
 
 def _print(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> None:

@@ -188,7 +188,7 @@ def _found(
 ) -> list[dict[str, float]]:
     """Search for a target's queries with the networks of each training; its splits averaged."""
     from keras_osnet.evaluation import evaluate_splits
-    from keras_osnet.metrics import average
+    from keras_osnet.metrics import average_results
 
     total = len({person.path for sides in task.splits for side in sides for person in side})
     found: list[dict[str, float]] = []
@@ -203,8 +203,8 @@ def _found(
         if not found:
             lost = {error.path: error for result in results for error in result.unreadable}
             warn_unreadable(list(lost.values()), total)
-        mean = average([result.ranking for result in results]).mean
-        found.append(mean.figures())
+        mean = average_results([result.ranking for result in results]).mean
+        found.append(mean.to_dict())
     return found
 
 

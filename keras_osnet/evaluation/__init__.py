@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keras_osnet.evaluation.embed import embed_images
     from keras_osnet.evaluation.retrieval import (
         RetrievalResult,
+        evaluate_embeddings,
         evaluate_retrieval,
         evaluate_splits,
     )
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "embed_images": "keras_osnet.evaluation.embed",
         "evaluate_attribute_model": "keras_osnet.evaluation.attribute_recognition",
         "evaluate_classification": "keras_osnet.evaluation.classification",
+        "evaluate_embeddings": "keras_osnet.evaluation.retrieval",
         "evaluate_retrieval": "keras_osnet.evaluation.retrieval",
         "evaluate_splits": "keras_osnet.evaluation.retrieval",
     },

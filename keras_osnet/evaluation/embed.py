@@ -1,4 +1,4 @@
-"""From image files to embeddings."""
+"""Embed image files with one Keras model or several."""
 
 import os
 from collections import deque
@@ -15,10 +15,10 @@ from keras_osnet._utils.checks import positive_integer
 from keras_osnet.architecture.preprocessing import preprocess_input, takes_pixels
 from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import UnreadableImageError, load_images
-from keras_osnet.metrics.features import flip_average
+from keras_osnet.metrics.features import concatenate_features, flip_average
 
 _BATCHES_AHEAD = 2
-"""How many batches are read from disk while the model works on one."""
+"""Number of batches that are read from disk while the model runs on one."""
 
 
 def embed_images(
@@ -31,21 +31,21 @@ def embed_images(
     skip_unreadable: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> EmbeddedImages:
-    """Compute the embeddings of image files, reading ahead in threads while the model works.
+    """Compute the embeddings of image files, reading ahead in a thread while the model runs.
 
     Args:
         model: A model with one output (batch, dim), such as
-            `keras_osnet.OSNet(head="embedding", weights=…)`. With or without
-            `include_preprocessing`: it gets pixels or preprocessed images accordingly.
+            `keras_osnet.OSNet(head="embedding", weights=…)`. Models with and
+            without `include_preprocessing` get pixels and preprocessed images, respectively.
         paths: The files.
         size: (height, width) that images are resized to; the model's own by default.
-        batch_size: How many images the model takes at once.
-        flip: Whether to embed every image's mirror image too, which takes twice as long, and
-            average the two; see `keras_osnet.metrics.flip_average`.
-        skip_unreadable: Whether to leave out files that cannot be read, and go on: the result's
-            `paths` are the others, and its `unreadable` are these. Without it, the result has a row
-            for each of `paths`, in their order.
-        progress: Called after every batch with the number of files done so far.
+        batch_size: Number of images per batch.
+        flip: Whether to average the embedding of every image with that of its mirror image, which
+            takes twice as long; see `keras_osnet.metrics.flip_average`.
+        skip_unreadable: Whether to skip files that cannot be read: they are listed in the result's
+            `unreadable`, and its `paths` are the others. If False, the result has one row for each
+            of `paths`, in the same order.
+        progress: Called after every batch with the number of files processed so far.
 
     Raises:
         UnreadableImageError: A file cannot be read as a picture, and is not to be skipped.
@@ -67,7 +67,7 @@ def embed_images(
     if not files:
         raise ValueError("`paths` must name at least one picture. Received: none")
     dimension, size = check_embedder(model, size)
-    # One shape for every batch, the last one included: another would be compiled anew.
+    # All batches, the last included, have one shape: another one would be compiled again.
     batch_size = min(positive_integer("batch_size", batch_size), len(files))
     prepare = preparation(model)
     chunks = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
@@ -99,24 +99,94 @@ def embed_images(
     return EmbeddedImages(np.concatenate(vectors), readable, unreadable)
 
 
-def check_embedder(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, tuple[int, int]]:
-    """Return the length of a model's embeddings and the (height, width) of its images.
+def embed_by_all(
+    models: Sequence[keras.Model],
+    paths: Sequence[Path],
+    *,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 32,
+    flip: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> EmbeddedImages:
+    """Compute the embeddings of image files by several models and concatenate them.
+
+    The embeddings of each model are scaled to unit length; see
+    `keras_osnet.metrics.concatenate_features`. Those of a single model are not scaled. The models
+    run one after the other, so each may have its own image size.
+
+    Args:
+        models: Models as for `embed_images`.
+        paths: The files. Unreadable ones are skipped and listed in the result.
+        size: (height, width) that images are resized to; each model's own by default.
+        batch_size: Number of images per batch.
+        flip: As for `embed_images`.
+        progress: Called after every batch with the number of files processed so far; files count
+            once per model.
 
     Raises:
-        ValueError: The model is none that `embed_images` takes, or not with images of this size.
+        ValueError: There are no models, or `embed_images` would raise one.
+        ImportError: Pillow is not installed.
+    """
+    if not models:
+        raise ValueError("`model` must be a model or a list of at least one. Received: none")
+    if len(models) == 1:
+        return embed_images(
+            models[0],
+            paths,
+            size=size,
+            batch_size=batch_size,
+            flip=flip,
+            skip_unreadable=True,
+            progress=progress,
+        )
+    # Check all models before the first one runs, which may take hours.
+    dimension = sum(check_embedder(model, size)[0] for model in models)
+
+    parts: list[np.ndarray] = []
+    files = list(paths)
+    unreadable: list[UnreadableImageError] = []
+    for number, model in enumerate(models):
+        if not files:
+            break
+        before = number * len(paths) + len(paths) - len(files)
+        embedded = embed_images(
+            model,
+            files,
+            size=size,
+            batch_size=batch_size,
+            flip=flip,
+            skip_unreadable=True,
+            progress=progress and _counting_from(before, progress),
+        )
+        if embedded.unreadable and parts:  # deleted since the previous model read them
+            lost = {error.path for error in embedded.unreadable}
+            kept = np.array([path not in lost for path in files])
+            parts = [part[kept] for part in parts]
+        parts.append(embedded.vectors)
+        files = embedded.paths
+        unreadable += embedded.unreadable
+    vectors = concatenate_features(parts) if files else np.empty((0, dimension), np.float32)
+    return EmbeddedImages(vectors, files, unreadable)
+
+
+def check_embedder(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, tuple[int, int]]:
+    """Return the embedding length and the image size (height, width) of a model.
+
+    Raises:
+        ValueError: The model has no single output (batch, dim), or the size does not fit it.
     """
     return _embedding_length(model), _checked_size(model, size)
 
 
 def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
-    """Embed at most one batch; images do not influence each other, so that padding is harmless."""
+    """Embed at most one batch, padded to `batch_size`: images do not affect each other."""
     missing = batch_size - len(images)
     batch = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else images
     return np.asarray(model.predict_on_batch(batch)[: len(images)], np.float32)
 
 
 def preparation(model: keras.Model) -> Callable[[NDArray], Any]:
-    """Return what turns pixels (batch, height, width, 3) into what a model takes."""
+    """Return the function from pixels (batch, height, width, 3) to the input of a model."""
     if takes_pixels(model):
         return lambda images: images
     return preprocess_input
@@ -142,3 +212,7 @@ def _checked_size(model: keras.Model, size: tuple[int, int] | None) -> tuple[int
             f"that does not. Received: size={size}, model of images {own}"
         )
     return wanted[0], wanted[1]
+
+
+def _counting_from(before: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda done: progress(before + done)

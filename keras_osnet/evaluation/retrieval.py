@@ -1,8 +1,7 @@
-"""From pictures of people and a model to retrieval figures."""
+"""Evaluate re-identification: embed a query set and a gallery, and rank one against the other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import keras
 import numpy as np
@@ -13,23 +12,24 @@ from keras_osnet.data.datasets import ranking_labels
 from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import UnreadableImageError
 from keras_osnet.data.records import PersonImage
-from keras_osnet.evaluation.ensemble import embed_by_all
+from keras_osnet.evaluation.embed import embed_by_all
 from keras_osnet.metrics import RankingResult, evaluate_features
-from keras_osnet.metrics.streaming import GalleryProtocol, check_ranking
+from keras_osnet.metrics.distances import Metric
+from keras_osnet.metrics.evaluate_features import GalleryProtocol, check_ranking
 
 
 @dataclass(frozen=True, eq=False)
 class RetrievalResult:
-    """How well a model finds the people of a query set in a gallery.
+    """Retrieval metrics of a model on a query set and a gallery.
 
     Attributes:
-        ranking: The figures.
+        ranking: CMC, mAP and mINP.
         queries: Number of query images that were read.
         gallery: Number of gallery images that were read.
-        unreadable: One error for each file that was not, and is not in the figures.
-        cameras_known: Whether the camera of every picture is known. If not, no gallery picture was
-            left out of any ranking: near-duplicates under the query's own camera, and the query
-            itself if it is in the gallery, count as found, and figures are higher for it.
+        unreadable: One error for each file that could not be read and was left out.
+        cameras_known: Whether the camera of every image is known. If not, no gallery image is
+            ignored: near-duplicates under the query's own camera, and the query itself if it is in
+            the gallery, count as matches, which raises the metrics.
     """
 
     ranking: RankingResult
@@ -44,7 +44,7 @@ def evaluate_retrieval(
     query: Sequence[PersonImage],
     gallery: Sequence[PersonImage],
     *,
-    metric: Literal["cosine", "euclidean"] = "cosine",
+    metric: Metric = "cosine",
     max_rank: int = 50,
     flip: bool = False,
     rerank: bool = False,
@@ -55,7 +55,7 @@ def evaluate_retrieval(
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
 ) -> RetrievalResult:
-    """Embed the pictures of a query set and a gallery and rank the one against the other.
+    """Embed the images of a query set and a gallery, and rank the gallery for each query.
 
     For each query, gallery pictures of the same identity and camera are left out; see
     `keras_osnet.metrics.evaluate_ranking`. Where cameras are not known, none are, and the
@@ -66,31 +66,31 @@ def evaluate_retrieval(
 
     Args:
         model: A model with one output (batch, dim); see `embed_images`. Or several, an ensemble:
-            their embeddings are scaled to unit length and put side by side; see
-            `keras_osnet.metrics.concatenate`.
+            their embeddings are scaled to unit length and concatenated; see
+            `keras_osnet.metrics.concatenate_features`.
         query: The queries, with cameras or without; see `keras_osnet.data.read_folder`,
             `keras_osnet.data.split_by_camera` and `keras_osnet.data.read_dataset`.
-        gallery: The pictures to find them in.
+        gallery: The gallery images.
         metric: `"cosine"` or `"euclidean"`; see `keras_osnet.metrics.pairwise_distances`.
         max_rank: Length of the CMC curve.
-        flip: Whether to average the embedding of every picture with its mirror image's; see
+        flip: Whether to average the embedding of every image with that of its mirror image; see
             `embed_images`.
-        rerank: Whether to re-rank by k-reciprocal neighbours, with k1 = 20, k2 = 6 and λ = 0.3, as
-            the reference does; see `keras_osnet.metrics.rerank_features`. It takes 21 pictures
-            at least.
+        rerank: Whether to re-rank by k-reciprocal encoding with torchreid's parameters, k1 = 20,
+            k2 = 6 and λ = 0.3; see `keras_osnet.metrics.rerank_features`. At least 21 images are
+            required.
         protocol: `"market1501"` searches the whole gallery; `"single-gallery-shot"`, of CUHK03's
-            classic splits, draws one gallery picture of every person, many times; see
+            classic splits, repeatedly samples one gallery image of every person; see
             `keras_osnet.metrics.evaluate_single_gallery_shot`.
-        repeats: How many times `"single-gallery-shot"` draws.
-        seed: Of the draws of `"single-gallery-shot"`.
+        repeats: Number of samples of `"single-gallery-shot"`.
+        seed: Seed of the samples of `"single-gallery-shot"`.
         size: (height, width) that images are resized to; the model's own by default.
-        batch_size: How many images the model takes at once.
-        progress: Called after every batch with the number of files done so far; an ensemble counts
-            the files once for each model.
+        batch_size: Number of images per batch.
+        progress: Called after every batch with the number of files processed so far; files count
+            once per model of an ensemble.
 
     Raises:
-        ValueError: A side has no picture that can be read, no query has a match in the gallery,
-            there are too few pictures to re-rank, or another argument is wrong.
+        ValueError: A side has no readable image, no query has a match in the gallery, there are
+            too few images to re-rank, or another argument is invalid.
 
     Example:
         >>> import keras_osnet
@@ -123,7 +123,7 @@ def evaluate_splits(
     model: keras.Model | Sequence[keras.Model],
     splits: Sequence[tuple[Sequence[PersonImage], Sequence[PersonImage]]],
     *,
-    metric: Literal["cosine", "euclidean"] = "cosine",
+    metric: Metric = "cosine",
     max_rank: int = 50,
     flip: bool = False,
     rerank: bool = False,
@@ -134,10 +134,10 @@ def evaluate_splits(
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
 ) -> list[RetrievalResult]:
-    """Evaluate a model on several splits of a dataset, over which results are averaged.
+    """Evaluate a model on several splits of a dataset.
 
-    A picture that is in several splits is embedded once. The embeddings of all splits are in memory
-    together; datasets that have splits are small.
+    An image that is in several splits is embedded once. The embeddings of all splits are in memory
+    together; datasets with splits are small.
 
     Args:
         model: As for `evaluate_retrieval`.
@@ -151,26 +151,26 @@ def evaluate_splits(
         seed: As for `evaluate_retrieval`.
         size: As for `evaluate_retrieval`.
         batch_size: As for `evaluate_retrieval`.
-        progress: Called after every batch with the number of files done so far, of all splits
-            together.
+        progress: Called after every batch with the number of files processed so far, over all
+            splits.
 
     Returns:
-        What `evaluate_retrieval` returns, for each split; `keras_osnet.metrics.average` takes
-        the `ranking` of each.
+        One `RetrievalResult` per split; `keras_osnet.metrics.average_results` averages their
+        `ranking`.
 
     Raises:
-        ValueError: There are no splits, or for what `evaluate_retrieval` refuses.
+        ValueError: There are no splits, or `evaluate_retrieval` would raise one.
 
     Example:
         >>> import keras_osnet
         >>> from keras_osnet.data import split_by_camera
         >>> from keras_osnet.synthetic import write_synthetic_people
-        >>> from keras_osnet.metrics import average
+        >>> from keras_osnet.metrics import average_results
         >>> from keras_osnet.evaluation import evaluate_splits
         >>> people = write_synthetic_people(getfixture("tmp_path"), 3, size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> both_ways = [split_by_camera(people, camera) for camera in (1, 2)]
-        >>> average([result.ranking for result in evaluate_splits(model, both_ways)]).runs
+        >>> average_results([result.ranking for result in evaluate_splits(model, both_ways)]).runs
         2
     """
     check_ranking(metric, max_rank, protocol, repeats, seed)
@@ -185,62 +185,67 @@ def evaluate_splits(
                 f"of a classifier. Received: {each.name}, which ends in {each.layers[-1].name}"
             )
     people = [person for split in splits for side in split for person in side]
-    # Each file once: a gallery that holds its queries has them on both sides.
+    # Embed each file once: a gallery may contain its queries.
     files = list(dict.fromkeys(person.path for person in people))
     embedded = embed_by_all(
         models, files, size=size, batch_size=batch_size, flip=flip, progress=progress
     )
-    results = []
-    for number, (query, gallery) in enumerate(splits, start=1):
-        sides = _divided(embedded, query, gallery)
-        if number == len(splits):
-            del embedded  # not needed to rank, which takes memory of its own
-        results.append(_ranked(sides, metric, max_rank, rerank, protocol, repeats, seed))
-    return results
+    return [
+        evaluate_embeddings(
+            embedded,
+            query,
+            gallery,
+            metric=metric,
+            max_rank=max_rank,
+            rerank=rerank,
+            protocol=protocol,
+            repeats=repeats,
+            seed=seed,
+        )
+        for query, gallery in splits
+    ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Sides:
-    """The pictures of queries and gallery that were read, and their embeddings."""
+def evaluate_embeddings(
+    embedded: EmbeddedImages,
+    query: Sequence[PersonImage],
+    gallery: Sequence[PersonImage],
+    *,
+    metric: Metric = "cosine",
+    max_rank: int = 50,
+    rerank: bool = False,
+    protocol: GalleryProtocol = "market1501",
+    repeats: int = 100,
+    seed: int = 0,
+) -> RetrievalResult:
+    """Evaluate retrieval with embeddings that have been computed.
 
-    query: list[PersonImage]
-    query_vectors: NDArray[np.float32]
-    gallery: list[PersonImage]
-    gallery_vectors: NDArray[np.float32]
-    unreadable: list[UnreadableImageError]
+    Args:
+        embedded: Embeddings of the files of both sides, as from `embed_images` with
+            `skip_unreadable=True`. Files without an embedding are left out.
+        query: As for `evaluate_retrieval`.
+        gallery: As for `evaluate_retrieval`.
+        metric: As for `evaluate_retrieval`.
+        max_rank: As for `evaluate_retrieval`.
+        rerank: As for `evaluate_retrieval`.
+        protocol: As for `evaluate_retrieval`.
+        repeats: As for `evaluate_retrieval`.
+        seed: As for `evaluate_retrieval`.
 
-
-def _divided(
-    embedded: EmbeddedImages, query: Sequence[PersonImage], gallery: Sequence[PersonImage]
-) -> _Sides:
-    rows = {path: row for row, path in enumerate(embedded.paths)}
+    Raises:
+        ValueError: No image of a side has an embedding, or `keras_osnet.metrics.evaluate_features`
+            would raise one.
+    """
     named = {person.path for person in (*query, *gallery)}
     unreadable = [error for error in embedded.unreadable if error.path in named]
-    sides = []
-    for side, people in (("query", query), ("gallery", gallery)):
-        read = [person for person in people if person.path in rows]
-        if not read:
-            raise ValueError(
-                f"`{side}` has no picture that can be read. Received: {len(people)} pictures"
-                + (f"; {unreadable[0]}" if unreadable else "")
-            )
-        sides.append((read, embedded.vectors[[rows[person.path] for person in read]]))
-    return _Sides(*sides[0], *sides[1], unreadable)
-
-
-def _ranked(
-    sides: _Sides,
-    metric: Literal["cosine", "euclidean"],
-    max_rank: int,
-    rerank: bool,
-    protocol: GalleryProtocol,
-    repeats: int,
-    seed: int,
-) -> RetrievalResult:
-    labels = ranking_labels(sides.query, sides.gallery)
+    (queries, query_vectors), (others, gallery_vectors) = (
+        _with_vectors(embedded, side, people, unreadable)
+        for side, people in (("query", query), ("gallery", gallery))
+    )
+    labels = ranking_labels(queries, others)
     ranking = evaluate_features(
-        sides.query_vectors,
-        sides.gallery_vectors,
+        query_vectors,
+        gallery_vectors,
         *labels,
         metric=metric,
         max_rank=max_rank,
@@ -249,6 +254,21 @@ def _ranked(
         repeats=repeats,
         seed=seed,
     )
-    return RetrievalResult(
-        ranking, len(sides.query), len(sides.gallery), sides.unreadable, labels[-1] is not None
-    )
+    return RetrievalResult(ranking, len(queries), len(others), unreadable, labels[-1] is not None)
+
+
+def _with_vectors(
+    embedded: EmbeddedImages,
+    side: str,
+    people: Sequence[PersonImage],
+    unreadable: list[UnreadableImageError],
+) -> tuple[list[PersonImage], NDArray[np.float32]]:
+    """Return the images of one side that have embeddings, and these."""
+    rows = {path: row for row, path in enumerate(embedded.paths)}
+    read = [person for person in people if person.path in rows]
+    if not read:
+        raise ValueError(
+            f"`{side}` has no image that can be read. Received: {len(people)} images"
+            + (f"; {unreadable[0]}" if unreadable else "")
+        )
+    return read, embedded.vectors[[rows[person.path] for person in read]]

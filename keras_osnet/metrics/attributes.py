@@ -1,4 +1,4 @@
-"""How well attributes of people (gender, backpack, long sleeves) are recognised."""
+"""Metrics of pedestrian attribute recognition."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, eq=False)
 class AttributeResult:
-    """The measures of one evaluation, all in 0..1.
+    """The measures of one evaluation, all from 0 to 1.
 
     Attributes:
         mean_accuracy: mA, the mean of `attribute_accuracy` (label-based).
@@ -16,11 +16,11 @@ class AttributeResult:
             are sets of attributes (instance-based, as are the next two).
         precision: Mean over the images of |predicted and true| / |predicted|.
         recall: Mean over the images of |predicted and true| / |true|.
-        f1: Harmonic mean of `precision` and `recall` as they stand here, not the mean of the
-            images' own; 0 if both are.
+        f1: Harmonic mean of `precision` and `recall` (not the mean of the per-image F1); 0 if
+            both are 0.
         attribute_accuracy: Array (num_attributes,), float64, read-only: for each attribute, the
-            mean of the share of its positive images that are found and of the share of its negative
-            images that are left alone; NaN for an attribute that is always there or never.
+            mean of its true positive rate and its true negative rate; NaN for an attribute that
+            all images have or none has.
     """
 
     mean_accuracy: float
@@ -34,34 +34,35 @@ class AttributeResult:
 def evaluate_attributes(
     probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0.5
 ) -> AttributeResult:
-    """Evaluate predicted attributes as it is done on PA-100K (Liu et al., ICCV 2017), RAP and PETA.
+    """Evaluate predicted attributes by the protocol of PA-100K, RAP and PETA.
 
     Label-based mA and instance-based accuracy, precision, recall and F1 (Li et al., "A Richly
-    Annotated Dataset for Pedestrian Attribute Recognition", 2016). An attribute is predicted from
-    a probability of `threshold` on.
+    Annotated Dataset for Pedestrian Attribute Recognition", 2016). An attribute is predicted if its
+    probability is at least `threshold`.
 
     No epsilon is added to any denominator. Where one is zero:
 
-    - an image without any true attribute counts in no instance-based measure, as in Li's own code;
+    - an image without any true attribute is left out of the instance-based measures, as in Li's
+      code;
     - an image with true attributes for which none is predicted has precision 0;
-    - an attribute that no image has, or that all have, is not part of mA.
+    - an attribute that no image has, or that all have, is left out of mA.
 
-    torchreid's attribute project has no rule for these, and divides 0 by 0; wherever its numbers
-    are finite, these are the same.
+    torchreid's attribute project divides 0 by 0 in these cases; where its numbers are finite, they
+    are equal to these.
 
     Args:
-        probabilities: Array (num_images, num_attributes) of real numbers from 0 to 1; predictions
-            made otherwise may be given as booleans.
+        probabilities: Array (num_images, num_attributes) of real numbers from 0 to 1, or
+            booleans.
         labels: Array (num_images, num_attributes) of 0 and 1, of any real dtype or bool.
-        threshold: Probability from which on an attribute is predicted, above 0 and at most 1.
+        threshold: Lowest probability at which an attribute is predicted, above 0 and at most 1.
 
     Returns:
         An `AttributeResult`.
 
     Raises:
         ValueError: If shapes do not agree or are empty, a probability is outside 0..1, a label is
-            neither 0 nor 1, `threshold` is out of its range, or no attribute is there on some image
-            and not on another.
+            neither 0 nor 1, `threshold` is out of its range, or no attribute has both positive and
+            negative images.
 
     Example:
         >>> result = evaluate_attributes([[0.9, 0.2], [0.6, 0.8]], labels=[[1, 0], [0, 1]])
@@ -102,7 +103,7 @@ def evaluate_attributes(
         )
     by_attribute.setflags(write=False)
 
-    # At least one image is left, as some attribute is there on one.
+    # At least one image remains: some attribute has a positive image.
     counted = true.any(axis=1)
     predicted, true = predicted[counted], true[counted]
     correct = np.count_nonzero(predicted & true, axis=1)
@@ -119,7 +120,7 @@ def evaluate_attributes(
 
 
 def check_threshold(threshold: float) -> None:
-    """Raise a ValueError unless a probability can be compared with it to some effect."""
+    """Raise ValueError unless `threshold` is above 0 and at most 1."""
     if not 0 < threshold <= 1:  # NaN too
         raise ValueError(f"`threshold` must be above 0 and at most 1. Received: {threshold}")
 
@@ -127,7 +128,7 @@ def check_threshold(threshold: float) -> None:
 def _attribute_accuracy(
     predicted: NDArray[np.bool_], true: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN that is wanted
+    with np.errstate(invalid="ignore"):  # 0 / 0 gives the documented NaN
         found = np.count_nonzero(predicted & true, axis=0) / np.count_nonzero(true, axis=0)
         left = np.count_nonzero(~(predicted | true), axis=0) / np.count_nonzero(~true, axis=0)
     return (found + left) / 2

@@ -1,4 +1,4 @@
-"""Several evaluations as one: the splits of a small data set, or the seeds of a training."""
+"""Averages of several evaluations: the splits of a small dataset, or the seeds of a training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ from keras_osnet.metrics.ranking import RankingResult
 
 @dataclass(frozen=True, eq=False)
 class AveragedRanking:
-    """Mean and spread of several evaluations.
+    """Mean and standard deviation of several evaluations.
 
     Attributes:
-        mean: The mean of every measure, each evaluation counting the same.
-        std: The standard deviation of every measure, as estimated from a sample (divided by
-            `runs` - 1); NaN for a single evaluation, which says nothing of the spread.
-        runs: How many evaluations there were. `valid_queries`, of both `mean` and `std`, is their
-            total.
+        mean: The unweighted mean of every measure.
+        std: The sample standard deviation of every measure (divided by `runs` - 1); NaN for a
+            single evaluation.
+        runs: Number of evaluations. `valid_queries` of both `mean` and `std` is their total.
     """
 
     mean: RankingResult
@@ -26,11 +25,11 @@ class AveragedRanking:
     runs: int
 
 
-def average(results: Sequence[RankingResult]) -> AveragedRanking:
-    """Average evaluations: ten splits of VIPeR or GRID, or a training with several seeds.
+def average_results(results: Sequence[RankingResult]) -> AveragedRanking:
+    """Average several evaluations, such as ten splits of VIPeR or GRID, or several seeds.
 
     Args:
-        results: At least one result; CMC curves of the same length.
+        results: At least one result, with CMC curves of the same length.
 
     Returns:
         An `AveragedRanking`.
@@ -42,7 +41,7 @@ def average(results: Sequence[RankingResult]) -> AveragedRanking:
         >>> from keras_osnet.metrics import evaluate_ranking
         >>> first = evaluate_ranking([[0.1, 0.2]], [1], [1, 2])
         >>> second = evaluate_ranking([[0.2, 0.1]], [1], [1, 2])
-        >>> both = average([first, second])
+        >>> both = average_results([first, second])
         >>> f"rank-1 {both.mean.rank(1):.2f} ± {both.std.rank(1):.2f}"
         'rank-1 0.50 ± 0.71'
     """

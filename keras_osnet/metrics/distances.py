@@ -1,7 +1,7 @@
-"""Distances between the embeddings of queries and those of a gallery."""
+"""Pairwise distances between query and gallery embeddings."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,36 +15,38 @@ from keras_osnet.metrics.features import (
     unit_scales,
 )
 
-# The distances of some queries to the whole gallery are one block of at most 256 MiB in float32.
-# For every block the gallery is turned into float64 anew, so that small blocks do not pay. Of a
-# very large gallery a block is therefore larger: with 512 numbers an image, a quarter of what the
-# gallery itself has in float32.
+Metric = Literal["cosine", "euclidean"]
+"""The distances between embeddings; cosine is the default everywhere."""
+
+# A block holds the distances of some queries to the whole gallery, at most 256 MiB in float32. The
+# gallery is converted to float64 once per block, so blocks have a minimum of rows: for a very large
+# gallery of 512-d embeddings a block is a quarter of the gallery's own float32 size.
 _BLOCK_ENTRIES = 2**26
-_FEWEST_ROWS = 128
-_MOST_ROWS = 2048  # The queries of a block are in float64, too.
+_MIN_ROWS = 128
+_MAX_ROWS = 2048  # The queries of a block are converted to float64 too.
 
 
 def pairwise_distances(
     query: ArrayLike,
     gallery: ArrayLike,
-    metric: Literal["euclidean", "cosine"] = "euclidean",
+    metric: Metric = "cosine",
 ) -> NDArray[np.float32]:
-    """Distance of every query embedding to every gallery embedding.
+    """Return the distance of every query embedding to every gallery embedding.
 
     The definitions are those of torchreid (`torchreid.metrics.distance`), so that thresholds and
     tables carry over: "euclidean" is the *squared* Euclidean distance, and "cosine" is one minus
     the cosine similarity, where a vector is divided by `max(norm, 1e-12)` and an all-zero vector
     is therefore at distance 1 from everything.
 
-    Sums are taken in float64 and rounded once. |q|² + |g|² - 2·q·g in float32 loses what the
-    large terms cancel: equal vectors of norm 10 come out around ±1e-5 apart, and the order of
-    near-duplicates is then noise. Here they come out below 1e-12, and what rounding still leaves
-    under zero (or over 2 for "cosine") is clipped, so that a square root can be taken.
+    Sums are accumulated in float64 and rounded once. In float32, |q|² + |g|² - 2·q·g suffers from
+    cancellation: equal vectors of norm 10 come out around ±1e-5 apart, and the order of
+    near-duplicates is noise. Here they come out below 1e-12, and values that rounding leaves below
+    zero (or above 2 for "cosine") are clipped, so that a square root can be taken.
 
     Args:
         query: Array (num_query, dim) of any real dtype.
         gallery: Array (num_gallery, dim) of any real dtype.
-        metric: "euclidean" or "cosine".
+        metric: "cosine" or "euclidean".
 
     Returns:
         Array (num_query, num_gallery), float32; at least 0, for "cosine" at most 2.
@@ -56,9 +58,9 @@ def pairwise_distances(
 
     Example:
         >>> pairwise_distances([[0.0, 3.0]], [[4.0, 0.0], [0.0, 1.0]]).tolist()
-        [[25.0, 4.0]]
-        >>> pairwise_distances([[0.0, 3.0]], [[4.0, 0.0], [0.0, 1.0]], metric="cosine").tolist()
         [[1.0, 0.0]]
+        >>> pairwise_distances([[0.0, 3.0]], [[4.0, 0.0], [0.0, 1.0]], metric="euclidean").tolist()
+        [[25.0, 4.0]]
     """
     rows = DistanceRows(*checked_sides(query, gallery, metric), metric)
     distances = np.empty(rows.shape, np.float32)
@@ -68,13 +70,12 @@ def pairwise_distances(
 
 
 class DistanceRows:
-    """A distance matrix of which some rows at a time are worked out, for when it is too large.
+    """A distance matrix that is computed some rows at a time, for when it is too large.
 
-    Rows asked for by the parts of `blocks(shape)` are those of `pairwise_distances`, to the last
-    bit. In other parts, sums in float64 may go another way and now and then round otherwise.
+    Rows requested by the slices of `blocks(shape)` equal those of `pairwise_distances` bit by bit.
+    With other slices, float64 sums may be accumulated in another order and round differently.
 
-    The features stay as they are. They are turned into float64 some at a time, as a copy of all
-    might not fit the memory.
+    The features are converted to float64 in parts, because a copy of all might not fit in memory.
 
     Args:
         query: Array (num_query, dim) from `checked_sides`.
@@ -85,13 +86,11 @@ class DistanceRows:
         shape: (num_query, num_gallery).
     """
 
-    def __init__(
-        self, query: NDArray, gallery: NDArray, metric: Literal["euclidean", "cosine"]
-    ) -> None:
+    def __init__(self, query: NDArray, gallery: NDArray, metric: Metric) -> None:
         self.shape = (len(query), len(gallery))
         self._query, self._gallery = query, gallery
         self._cosine = metric == "cosine"
-        # One number an image: what scales it to unit length, or its squared length.
+        # One number per image: the factor to unit length, or the squared length.
         of_rows = unit_scales if self._cosine else _squares
         self._of_query, self._of_gallery = (
             np.concatenate([of_rows(as_float64(side[part])) for part in row_parts(side)])
@@ -99,7 +98,7 @@ class DistanceRows:
         )
 
     def __getitem__(self, part: slice) -> NDArray[np.float32]:
-        """Return the distances of some queries to the whole gallery, in an array of their own.
+        """Return the distances of some queries to the whole gallery as a new array.
 
         Raises:
             ValueError: If they do not fit float32.
@@ -115,10 +114,10 @@ class DistanceRows:
             ValueError: If they do not fit float32.
         """
         query = self._query[part].astype(np.float64)
-        # Memory that is used over and over, as fresh memory costs as much time as the arithmetic.
+        # Reused buffers: allocating memory takes as long as the arithmetic.
         gallery = np.empty((min(PART_ROWS, self.shape[1]), query.shape[1]))
         sums = np.empty((len(query), len(gallery)))
-        with np.errstate(over="ignore", invalid="ignore"):  # reported below, with a reason
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below
             query *= -self._of_query[part] if self._cosine else -2.0
             for images in row_parts(self._gallery):
                 g = gallery[: images.stop - images.start]
@@ -135,7 +134,7 @@ class DistanceRows:
                     block += self._of_gallery[images].T
                     np.maximum(block, 0.0, out=block)
                 rows[:, images] = block
-        # Also false for NaN, which is what infinity minus infinity gave.
+        # Also false for NaN, which infinity minus infinity gives.
         if not (self._cosine or rows.max() < np.inf):
             sides = self._query, self._gallery
             largest = [max(float(side.max()), -float(side.min())) for side in sides]
@@ -147,14 +146,14 @@ class DistanceRows:
 
 
 def blocks(shape: tuple[int, int]) -> Iterator[slice]:
-    """Yield the parts in which the rows of a matrix of this shape are worked out, in order."""
-    rows = min(max(_BLOCK_ENTRIES // shape[1], _FEWEST_ROWS), _MOST_ROWS)
+    """Yield the slices of rows in which a matrix of this shape is computed, in order."""
+    rows = min(max(_BLOCK_ENTRIES // shape[1], _MIN_ROWS), _MAX_ROWS)
     for start in range(0, shape[0], rows):
         yield slice(start, min(start + rows, shape[0]))
 
 
 def checked_sides(query: ArrayLike, gallery: ArrayLike, metric: str) -> tuple[NDArray, NDArray]:
-    """Return both sides' features as arrays, checked as `pairwise_distances` says."""
+    """Return the features of both sides as arrays, checked as in `pairwise_distances`."""
     check_metric(metric)
     q, g = checked_shape(query, "query"), checked_shape(gallery, "gallery")
     if q.shape[1] != g.shape[1]:
@@ -166,11 +165,11 @@ def checked_sides(query: ArrayLike, gallery: ArrayLike, metric: str) -> tuple[ND
 
 
 def check_metric(metric: str) -> None:
-    """Raise a ValueError unless `metric` is known."""
-    if metric not in ("euclidean", "cosine"):
-        raise ValueError(f'`metric` must be "euclidean" or "cosine". Received: {metric!r}')
+    """Raise ValueError unless `metric` is known."""
+    if metric not in get_args(Metric):
+        raise ValueError(f'`metric` must be "cosine" or "euclidean". Received: {metric!r}')
 
 
 def _squares(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The squared length of every row, in a column."""
+    """Return the squared length of every row as a column."""
     return np.einsum("ij,ij->i", features, features)[:, None]

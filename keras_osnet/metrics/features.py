@@ -1,4 +1,4 @@
-"""Embeddings before they are compared: checked, normalised, averaged, put side by side."""
+"""Operations on embeddings: normalization, flip averaging, concatenation, and their checks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 _NORM_EPSILON = 1e-12
 
 PART_ROWS = 4096
-"""How many images' features are in float64 at a time; 16 MiB, where an image has 512 numbers."""
+"""Number of rows converted to float64 at a time: 16 MiB of 512-d embeddings."""
 
 
 def normalize(features: ArrayLike) -> NDArray[np.float32]:
     """Scale every embedding to unit length.
 
-    A vector is divided by `max(norm, 1e-12)`, as `torch.nn.functional.normalize` does it: an
-    all-zero vector stays zero. Sums are taken in float64 and rounded once.
+    A vector is divided by `max(norm, 1e-12)`, as in `torch.nn.functional.normalize`: an all-zero
+    vector stays zero. Sums are accumulated in float64 and rounded once.
 
     Args:
         features: Array (num_images, dim) of any real dtype.
@@ -36,20 +36,20 @@ def normalize(features: ArrayLike) -> NDArray[np.float32]:
 
 
 def flip_average(features: ArrayLike, flipped: ArrayLike) -> NDArray[np.float32]:
-    """Average the embeddings of pictures with those of their mirror images.
+    """Average the embeddings of images with those of their mirror images.
 
-    The mean is taken of the embeddings as the model gives them. It is not normalised: the
-    "cosine" distance does that, and `normalize` does it for the "euclidean" one.
+    The mean is taken of the embeddings as the model returns them. It is not normalized: the
+    "cosine" distance does so, and `normalize` does it for "euclidean".
 
     Args:
-        features: Embeddings of the pictures, array (num_images, dim) of any real dtype.
-        flipped: Embeddings of the same pictures, flipped left to right, in the same order.
+        features: Embeddings of the images, array (num_images, dim) of any real dtype.
+        flipped: Embeddings of the same images, flipped left to right, in the same order.
 
     Returns:
         Array (num_images, dim), float32.
 
     Raises:
-        ValueError: If the shapes differ, or for what `normalize` refuses.
+        ValueError: If the shapes differ, or `normalize` would raise one.
 
     Example:
         >>> flip_average([[1.0, 2.0]], [[3.0, 2.0]]).tolist()
@@ -62,29 +62,28 @@ def flip_average(features: ArrayLike, flipped: ArrayLike) -> NDArray[np.float32]
             "`features` and `flipped` must have the same shape. "
             f"Received: features of shape {straight.shape}, flipped of shape {mirrored.shape}"
         )
-    # Halved first: the sum of two large numbers may not fit.
+    # Halved first: the sum of two large values may overflow.
     return (straight / 2 + mirrored / 2).astype(np.float32)
 
 
-def concatenate(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
-    """Put the embeddings of several models side by side: an ensemble.
+def concatenate_features(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
+    """Concatenate the embeddings of several models: an ensemble.
 
-    Each model's embeddings are scaled to unit length first, so that none counts for more because
-    its numbers are larger. The cosine similarity of two rows is then the mean of the models'
-    cosine similarities.
+    The embeddings of each model are scaled to unit length first, so that all models have the same
+    weight. The cosine similarity of two rows is then the mean of the models' cosine similarities.
 
     Args:
-        features: One array (num_images, dim) a model, rows in the same order; `dim` may differ.
+        features: One array (num_images, dim) per model, rows in the same order; `dim` may differ.
 
     Returns:
         Array (num_images, sum of the models' dim), float32.
 
     Raises:
-        ValueError: If there is no array, if the numbers of rows differ, or for what `normalize`
-            refuses.
+        ValueError: If there is no array, the numbers of rows differ, or `normalize` would raise
+            one.
 
     Example:
-        >>> concatenate([[[0.0, 2.0]], [[3.0]]]).tolist()
+        >>> concatenate_features([[[0.0, 2.0]], [[3.0]]]).tolist()
         [[0.0, 1.0, 1.0]]
     """
     arrays = [checked_shape(one, f"features[{i}]") for i, one in enumerate(features)]
@@ -92,13 +91,13 @@ def concatenate(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
         raise ValueError("`features` must hold at least one array. Received: none")
     if len({len(array) for array in arrays}) > 1:
         raise ValueError(
-            "`features` must have one row an image in every array. "
+            "`features` must have one row per image in every array. "
             f"Received: arrays of shapes {[array.shape for array in arrays]}"
         )
     result = np.empty((len(arrays[0]), sum(array.shape[1] for array in arrays)), np.float32)
     start = 0
     for index, array in enumerate(arrays):
-        # In float64 one after the other: they may be most of the memory there is.
+        # One array at a time in float64, to save memory.
         part = slice(start, start + array.shape[1])
         result[:, part] = scale_to_unit(checked_features(array, f"features[{index}]"))
         start = part.stop
@@ -106,23 +105,23 @@ def concatenate(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
 
 
 def checked_shape(features: ArrayLike, name: str) -> NDArray:
-    """Return the features as an array, or raise a ValueError if it is of another kind."""
+    """Return the features as an array, or raise ValueError if they are not a real matrix."""
     array = np.asarray(features)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"`{name}` must be a non-empty array (number of images, feature dimension). "
             f"Received: shape {array.shape}"
         )
-    # By casting rule rather than by kind, so that bfloat16 from ml_dtypes is welcome too.
+    # By casting rule rather than by kind, so that bfloat16 of ml_dtypes is accepted too.
     if not np.can_cast(array.dtype, np.float64, casting="same_kind"):
         raise ValueError(f"`{name}` must hold real numbers. Received: dtype {array.dtype}")
     return array
 
 
 def checked_numbers(features: ArrayLike, name: str) -> NDArray:
-    """Return the features as an array, or raise a ValueError that names the argument.
+    """Return the features as an array, or raise ValueError if a value is not finite.
 
-    Features that are an array already are not copied.
+    An array is not copied.
     """
     array = checked_shape(features, name)
     finite = np.empty(len(array), bool)
@@ -139,23 +138,23 @@ def checked_numbers(features: ArrayLike, name: str) -> NDArray:
 
 
 def checked_features(features: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Return a copy of the features as float64, checked as `checked_numbers` does."""
+    """Return a copy of the features as float64, checked as in `checked_numbers`."""
     return checked_numbers(features, name).astype(np.float64)
 
 
 def row_parts(features: NDArray) -> Iterator[slice]:
-    """Yield the parts in which rows are turned into float64, in order."""
+    """Yield the slices in which rows are converted to float64, in order."""
     for start in range(0, len(features), PART_ROWS):
         yield slice(start, min(start + PART_ROWS, len(features)))
 
 
 def as_float64(features: NDArray) -> NDArray[np.float64]:
-    """Return the features as float64: themselves, if they are."""
+    """Return the features as float64, without a copy if they are float64 already."""
     return features.astype(np.float64, copy=False)
 
 
 def scale_to_unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale the rows to unit length, as `normalize` defines it, in place."""
+    """Scale the rows to unit length in place, as `normalize` defines it."""
     for part in row_parts(features):
         features[part] *= unit_scales(features[part])
     return features
@@ -165,8 +164,8 @@ def unit_scales(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the factors (num_images, 1) that scale the rows to unit length."""
     norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
     if not np.isfinite(norms).all():
-        # Very large float64 values overflow when squared; dividing by the row's largest magnitude
-        # first changes nothing else, as that magnitude is multiplied back into the norm.
+        # Very large float64 values overflow when squared: divide by the row's largest magnitude
+        # first and multiply the norm by it afterwards.
         largest = np.maximum(features.max(axis=1), -features.min(axis=1))[:, None]
         ratios = features / np.where(largest > 0, largest, 1.0)
         norms = largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))[:, None]

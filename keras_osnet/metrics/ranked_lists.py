@@ -1,4 +1,4 @@
-"""What a query finds: the gallery in order of distance, and who is right."""
+"""Ranked lists: the gallery images that a query retrieves, nearest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import check_whole
-from keras_osnet.metrics.labels import checked_labels
-from keras_osnet.metrics.ranking import check_numbers, checked_matrix
+from keras_osnet.metrics.ranking import check_numbers, checked_labels, checked_matrix
 
 
 @dataclass(frozen=True, eq=False)
 class RankedList:
-    """The gallery as one query sees it, the nearest image first.
+    """The gallery images that one query retrieves, nearest first.
 
     Attributes:
-        query: Which query, from 0.
-        gallery: Array (length,), int64: which gallery images, from 0.
-        distances: Array (length,): how far they are from the query.
+        query: Index of the query.
+        gallery: Array (length,), int64: indices of the gallery images.
+        distances: Array (length,): their distances from the query.
         matches: Array (length,), bool: whether they show the query's identity.
     """
 
@@ -38,26 +37,26 @@ def ranked_lists(
     queries: int | Sequence[int] | None = None,
     top_k: int | None = 10,
 ) -> list[RankedList]:
-    """List what queries find, by the rules of `evaluate_ranking`.
+    """List the gallery images that queries retrieve, by the rules of `evaluate_ranking`.
 
-    Gallery images of the query's identity under its own camera are left out, and equal distances
-    go by gallery index. A query without a match, which `evaluate_ranking` skips, has its list, too.
+    Gallery images of the query's identity under its own camera are left out, and ties are broken
+    by gallery index. A query without a match, which `evaluate_ranking` skips, gets a list too.
 
-    Of a gallery that is too large for a matrix of all distances, pass the rows and labels of some
-    queries at a time.
+    If the full distance matrix does not fit in memory, pass the rows and labels of some queries at
+    a time.
 
     Args:
-        distances: Array (num_query, num_gallery) of real numbers; smaller is more alike: what
-            `pairwise_distances` or `k_reciprocal_rerank` return.
+        distances: Array (num_query, num_gallery) of real numbers, smaller is more similar, from
+            `pairwise_distances` or `k_reciprocal_rerank`.
         query_ids: As for `evaluate_ranking`.
         gallery_ids: As for `evaluate_ranking`.
         query_cameras: As for `evaluate_ranking`.
         gallery_cameras: As for `evaluate_ranking`.
-        queries: One of the queries, or some in any order; None for all.
-        top_k: Longest length of a list; None for the whole gallery.
+        queries: Index or indices of the queries; None for all.
+        top_k: Maximum length of a list; None for the whole gallery.
 
     Returns:
-        A list for each of `queries`.
+        One `RankedList` for each of `queries`.
 
     Raises:
         ValueError: If shapes do not agree, a distance is NaN, only one side's cameras are given,
@@ -96,7 +95,7 @@ def ranked_lists(
 
 
 def _chosen(queries: int | Sequence[int] | None, count: int) -> list[int]:
-    """The queries asked for, as indices."""
+    """Return the chosen queries as indices."""
     if queries is None:
         return list(range(count))
     indices = np.atleast_1d(queries)

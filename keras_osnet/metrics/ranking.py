@@ -1,29 +1,30 @@
-"""How well a distance matrix ranks a gallery: CMC, mAP and mINP."""
+"""Ranking a gallery: CMC, mAP and mINP, by the protocol of Market-1501."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.metrics.labels import Labels, checked_labels
+from keras_osnet._utils.checks import check_whole
 
-# How many queries a thread ranks before it turns to others.
+# Queries per task of the thread pool.
 _ROWS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
 class RankingResult:
-    """The measures of one evaluation, all in 0..1.
+    """The measures of one evaluation, all from 0 to 1.
 
     Attributes:
         cmc: Array (min(max_rank, num_gallery),), float64, read-only: entry k-1 is rank-k, the
-            share of queries with a match among their first k gallery images.
+            share of queries with a match among their k nearest gallery images.
         mean_average_precision: mAP.
-        mean_inverse_negative_penalty: mINP (Ye et al., TPAMI 2021): the mean of matches over the
-            rank of the last match, that is, how far down one has to look to find them all.
+        mean_inverse_negative_penalty: mINP (Ye et al., TPAMI 2021): the mean over queries of the
+            number of matches divided by the rank of the last match.
         valid_queries: Number of queries with at least one match, over which the means are taken.
     """
 
@@ -33,7 +34,7 @@ class RankingResult:
     valid_queries: int
 
     def rank(self, k: int) -> float:
-        """Rank-k, the share of queries with a match among their first `k` gallery images.
+        """Return rank-k, the share of queries with a match among their `k` nearest gallery images.
 
         Args:
             k: From 1 to the length of `cmc`.
@@ -45,14 +46,13 @@ class RankingResult:
             raise ValueError(f"`k` must be between 1 and {len(self.cmc)}. Received: {k}")
         return float(self.cmc[k - 1])
 
-    def figures(self, ranks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
-        """What is usually reported: `rank_1`, `rank_5`, `rank_10`, `mAP` and `mINP`.
+    def to_dict(self, ranks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
+        """Return the usual measures: `rank_1`, `rank_5`, `rank_10`, `mAP` and `mINP`.
 
-        A rank beyond the curve is its last one: in a gallery of six, whoever is found is found
-        among the first six.
+        A rank beyond the end of the curve is reported as the last one.
 
         Args:
-            ranks: Which ranks, from 1.
+            ranks: The ranks to report, from 1.
 
         Raises:
             ValueError: If a rank is below 1.
@@ -77,20 +77,20 @@ def evaluate_ranking(
     For each query, the gallery images of the same identity *under the same camera* are left out:
     they are near-duplicates of the query. A query with no match left is skipped. Average
     precision is the mean, over a query's matches, of the precision at each match. This is
-    torchreid's "market1501" protocol, except that its order among equal distances is undefined:
-    here they go by gallery index.
+    torchreid's "market1501" protocol, except that ties, whose order is undefined there, are broken
+    by gallery index.
 
-    Without cameras nothing is left out, so a gallery that contains the queries themselves finds
+    Without cameras nothing is left out, so a gallery that contains the queries themselves returns
     them at rank 1.
 
     Args:
-        distances: Array (num_query, num_gallery) of real numbers; smaller is more alike. Infinity
-            is allowed and ranks last.
+        distances: Array (num_query, num_gallery) of real numbers; smaller is more similar.
+            Infinity is allowed and ranks last.
         query_ids: Identities of the queries (num_query,), integers or strings.
         gallery_ids: Identities of the gallery images (num_gallery,), of the same kind.
         query_cameras: Cameras of the queries (num_query,), integers or strings, or None.
         gallery_cameras: Cameras of the gallery images (num_gallery,), or None.
-        max_rank: Length of the CMC curve; at most `num_gallery` of it are kept.
+        max_rank: Length of the CMC curve, cut at `num_gallery`.
 
     Returns:
         A `RankingResult`.
@@ -102,8 +102,8 @@ def evaluate_ranking(
             for the queries and of the other for the gallery.
 
     Example:
-        The first query finds its only match second. The second query's identity is in the
-        gallery under its own camera alone, and is skipped.
+        The only match of the first query ranks second. The second query is skipped: its identity
+        is in the gallery under its own camera only.
 
         >>> result = evaluate_ranking(
         ...     [[0.1, 0.2, 0.3], [0.2, 0.1, 0.3]],
@@ -116,20 +116,73 @@ def evaluate_ranking(
         (0.0, 1.0, 0.5, 1)
     """
     matrix = checked_matrix(distances)
-    check_max_rank(max_rank)
+    check_whole(1, max_rank=max_rank)
     labels = checked_labels(
         query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
     )
     return rank_blocks([matrix], labels, max_rank)
 
 
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Identities and cameras of queries and gallery, as integer codes.
+
+    Equal labels have equal codes, within and across the two sides.
+
+    Attributes:
+        query_ids: Array (num_query,), int64.
+        gallery_ids: Array (num_gallery,), int64.
+        query_cameras: Array (num_query,), int64.
+        gallery_cameras: Array (num_gallery,), int64. Without cameras, the codes of the two sides
+            are disjoint.
+        cameras_given: Whether cameras were given.
+    """
+
+    query_ids: NDArray[np.int64]
+    gallery_ids: NDArray[np.int64]
+    query_cameras: NDArray[np.int64]
+    gallery_cameras: NDArray[np.int64]
+    cameras_given: bool
+
+    def found_by(self, query: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the gallery images of a query's identity: its matches, and those left out.
+
+        Images under the query's own camera are left out.
+
+        Returns:
+            Two arrays of indices into the gallery, each in ascending order.
+        """
+        order, sorted_ids = self._by_identity
+        identity = self.query_ids[query]
+        images = order[slice(*np.searchsorted(sorted_ids, (identity, identity + 1)))]
+        left_out = self.gallery_cameras[images] == self.query_cameras[query]
+        return images[~left_out], images[left_out]
+
+    @cached_property
+    def _by_identity(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Gallery indices sorted by identity, and the sorted identities."""
+        order = np.argsort(self.gallery_ids, kind="stable")
+        return order, self.gallery_ids[order]
+
+    def error_if_no_match(self) -> ValueError:
+        """Return the error to raise if no query has a match in the gallery."""
+        under = " under another camera" if self.cameras_given else ""
+        q_ids, g_ids = self.query_ids, self.gallery_ids
+        return ValueError(
+            f"No query identity appears in the gallery{under}. "
+            f"Received: {len(q_ids)} queries of {len(np.unique(q_ids))} identities, "
+            f"{len(g_ids)} gallery images of {len(np.unique(g_ids))} identities, "
+            f"{len(np.intersect1d(q_ids, g_ids))} identities in both"
+        )
+
+
 def rank_blocks(blocks: Iterable[NDArray], labels: Labels, max_rank: int) -> RankingResult:
-    """Evaluate some queries after the other, so that the matrix need not be there as a whole.
+    """Evaluate a distance matrix block by block, so that it is never in memory as a whole.
 
     Args:
-        blocks: Rows of the distance matrix (some queries, num_gallery), in order. A block may be
-            overwritten when the next one is asked for.
-        labels: The labels of both sides.
+        blocks: Consecutive rows of the distance matrix, arrays (rows, num_gallery). A block may be
+            overwritten once the next one is requested.
+        labels: Identities and cameras of queries and gallery.
         max_rank: Length of the CMC curve.
 
     Raises:
@@ -161,10 +214,10 @@ def rank_blocks(blocks: Iterable[NDArray], labels: Labels, max_rank: int) -> Ran
 def _ranks_by_query(
     blocks: Iterable[NDArray], labels: Labels, pool: Executor
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield the ascending ranks of every query's matches, in the order of the queries."""
+    """Yield the ascending ranks of the matches of every query, in order."""
 
     def of_some(block: NDArray, start: int, first: int) -> list[NDArray[np.int64]]:
-        """The ranks for a few of the block's rows, of which the first is row `first` of all."""
+        """Rank some rows of a block, whose first row is row `first` of the matrix."""
         ranks = []
         for row, line in enumerate(block[start : start + _ROWS_AT_ONCE], start=first + start):
             check_numbers(line, row)
@@ -174,7 +227,7 @@ def _ranks_by_query(
     first = 0
     for block in blocks:
         starts = range(0, len(block), _ROWS_AT_ONCE)
-        # NumPy sorts and compares without holding Python's lock.
+        # NumPy releases the GIL while it sorts and compares.
         for some in pool.map(of_some, repeat(block), starts, repeat(first)):
             yield from some
         first += len(block)
@@ -183,17 +236,17 @@ def _ranks_by_query(
 def _match_ranks(
     line: NDArray, matches: NDArray[np.int64], left_out: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Ascending ranks (from 1) that the matches take in a stable sort of the distances.
+    """Return the ascending ranks (from 1) of the matches in a stable sort of the distances.
 
     Args:
         line: Array (num_gallery,) of the distances.
-        matches: Which gallery images are matches.
-        left_out: Which take no part.
+        matches: Indices of the matches.
+        left_out: Indices that are ignored.
     """
     if not len(matches):
         return matches
-    # Only the matches' ranks are wanted, and what is farther than the last match has no say in
-    # them. Sorting the values of the rest is several times as fast as a stable argsort.
+    # Only images at most as far as the last match affect the ranks. Sorting their values is
+    # several times faster than a stable argsort of all.
     wanted = np.sort(line[matches])
     near = line <= wanted[-1]
     near[left_out] = False
@@ -203,7 +256,7 @@ def _match_ranks(
     ranks = nearer + 1
     tied = np.searchsorted(values, wanted, side="right") > ranks
     if tied.any():
-        # Equal distances go by gallery index, in which order `kept` still is.
+        # Ties are broken by gallery index; `kept` is in that order.
         matching = np.zeros(len(line), bool)
         matching[matches] = True
         matching = matching[near]
@@ -213,8 +266,73 @@ def _match_ranks(
     return ranks
 
 
+def checked_labels(
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+    query_cameras: ArrayLike | None,
+    gallery_cameras: ArrayLike | None,
+    shape: tuple[int, int],
+    beside: str,
+) -> Labels:
+    """Check the labels of an evaluation and convert them to integer codes.
+
+    Args:
+        query_ids: Identities of the queries (num_query,), integers or strings.
+        gallery_ids: Identities of the gallery images (num_gallery,), of the same kind.
+        query_cameras: Cameras of the queries (num_query,), integers or strings, or None.
+        gallery_cameras: Cameras of the gallery images (num_gallery,), or None.
+        shape: (num_query, num_gallery).
+        beside: Name of the array of that shape, for error messages.
+
+    Raises:
+        ValueError: If shapes do not agree or only one side's cameras are given.
+        TypeError: If labels are neither integers nor strings, or of one kind for the queries and
+            of the other for the gallery.
+    """
+    ids = _codes(query_ids, gallery_ids, "ids", shape, beside)
+    if query_cameras is not None and gallery_cameras is not None:
+        cameras = _codes(query_cameras, gallery_cameras, "cameras", shape, beside)
+        return Labels(*ids, *cameras, cameras_given=True)
+    if query_cameras is None and gallery_cameras is None:
+        cameras = np.zeros(shape[0], np.int64), np.ones(shape[1], np.int64)
+        return Labels(*ids, *cameras, cameras_given=False)
+    given, missing = ("query", "gallery") if gallery_cameras is None else ("gallery", "query")
+    raise ValueError(
+        "`query_cameras` and `gallery_cameras` must be given together or not at all. "
+        f"Received: {given}_cameras but no {missing}_cameras"
+    )
+
+
+def _codes(
+    query: ArrayLike, gallery: ArrayLike, what: str, shape: tuple[int, int], beside: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    sides = []
+    for side, values, length in zip(("query", "gallery"), (query, gallery), shape, strict=True):
+        array = np.asarray(values)
+        if array.shape != (length,):
+            raise ValueError(
+                f"`{side}_{what}` must have shape ({length},) to go with the {beside}. "
+                f"Received: {side}_{what} of shape {array.shape}, {beside} of shape {shape}"
+            )
+        if array.dtype == object:  # such as strings from pandas
+            array = np.asarray(array.tolist())
+        if array.dtype.kind not in "iuUS":
+            raise TypeError(
+                f"`{side}_{what}` must hold integers or strings. Received: dtype {array.dtype}"
+            )
+        # int64 and uint64 together would be promoted to float64, which merges large integers.
+        sides.append(array.astype(np.int64) if array.dtype.kind == "u" else array)
+    if sides[0].dtype.kind != sides[1].dtype.kind:
+        raise TypeError(
+            f"`query_{what}` and `gallery_{what}` must be of the same kind. "
+            f"Received: dtypes {sides[0].dtype} and {sides[1].dtype}"
+        )
+    codes = np.unique(np.concatenate(sides), return_inverse=True)[1]
+    return codes[: shape[0]], codes[shape[0] :]
+
+
 def checked_matrix(distances: ArrayLike) -> NDArray:
-    """Return the distances as an array, or raise a ValueError if it is no matrix."""
+    """Return the distances as an array, or raise ValueError if they are not a matrix."""
     matrix = np.asarray(distances)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(
@@ -225,15 +343,9 @@ def checked_matrix(distances: ArrayLike) -> NDArray:
 
 
 def check_numbers(line: NDArray, row: int) -> None:
-    """Raise a ValueError if a row of distances holds NaN, which has no place in an order."""
+    """Raise ValueError if a row of distances holds NaN, which cannot be ranked."""
     if np.isnan(line).any():
         column = int(np.isnan(line).argmax())
         raise ValueError(
             f"`distances` must not hold NaN. Received: NaN in row {row}, column {column}"
         )
-
-
-def check_max_rank(max_rank: int) -> None:
-    """Raise a ValueError if a CMC curve cannot be that long."""
-    if max_rank < 1:
-        raise ValueError(f"`max_rank` must be at least 1. Received: {max_rank}")

@@ -1,4 +1,4 @@
-"""The protocol of CUHK03's classic splits: one gallery image a person."""
+"""Single-gallery-shot evaluation, the protocol of CUHK03's classic splits."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.metrics.labels import Labels, checked_labels
+from keras_osnet._utils.checks import check_whole
 from keras_osnet.metrics.ranking import (
+    Labels,
     RankingResult,
-    check_max_rank,
+    checked_labels,
     checked_matrix,
     rank_blocks,
 )
@@ -28,13 +29,13 @@ def evaluate_single_gallery_shot(
     """Evaluate a ranked gallery by the protocol of CUHK03 (Li et al., CVPR 2014).
 
     For each query, the gallery images of the same identity under the same camera are left out, as
-    in `evaluate_ranking`. From the rest, one image of every identity is drawn at random and the
-    query's match is ranked among these; that is repeated, and the CMC curve is the mean. As in
-    torchreid's "cuhk03" protocol, which repeats ten times, mAP and mINP take no part in that: they
-    are those of `evaluate_ranking`, over the whole gallery. Equal distances go by gallery index.
+    in `evaluate_ranking`. From the rest, one image of every identity is sampled and the query's
+    match is ranked among these. This is repeated and the CMC curve is the mean. As in torchreid's
+    "cuhk03" protocol, which repeats ten times, mAP and mINP are not sampled: they are those of
+    `evaluate_ranking`, over the whole gallery. Ties are broken by gallery index.
 
-    The images drawn for a query depend on `seed`, on the labels and on the place of the query among
-    the queries, not on the distances: two models are compared on the same draws.
+    The sampled images depend on `seed`, on the labels and on the query's index, but not on the
+    distances: two models are compared on the same samples.
 
     Args:
         distances: As for `evaluate_ranking`.
@@ -43,8 +44,8 @@ def evaluate_single_gallery_shot(
         query_cameras: As for `evaluate_ranking`.
         gallery_cameras: As for `evaluate_ranking`.
         max_rank: Length of the CMC curve; at most the number of identities in the gallery is kept.
-        repeats: How many times images are drawn, for each query.
-        seed: Seed of the draws, not negative.
+        repeats: Number of samples per query.
+        seed: Seed of the sampling, not negative.
 
     Returns:
         A `RankingResult`.
@@ -55,8 +56,8 @@ def evaluate_single_gallery_shot(
         TypeError: For what `evaluate_ranking` refuses.
 
     Example:
-        Of the two images of "bob", one is nearer than the match and one is not: the match comes
-        first half of the time.
+        One of the two images of "bob" is closer than the match and one is not: the match comes
+        first in half of the samples.
 
         >>> result = evaluate_single_gallery_shot(
         ...     [[0.1, 0.2, 0.3]],
@@ -67,9 +68,9 @@ def evaluate_single_gallery_shot(
         >>> round(result.rank(1), 1), result.rank(2), result.mean_average_precision
         (0.5, 1.0, 0.5)
     """
-    check_draws(repeats, seed)
+    check_sampling(repeats, seed)
     matrix = checked_matrix(distances)
-    check_max_rank(max_rank)
+    check_whole(1, max_rank=max_rank)
     labels = checked_labels(
         query_ids, gallery_ids, query_cameras, gallery_cameras, matrix.shape, "distances"
     )
@@ -79,19 +80,19 @@ def evaluate_single_gallery_shot(
 def shoot_blocks(
     blocks: Iterable[NDArray], labels: Labels, max_rank: int, repeats: int, seed: int
 ) -> RankingResult:
-    """Evaluate some queries after the other, so that the matrix need not be there as a whole.
+    """Evaluate a distance matrix block by block, so that it is never in memory as a whole.
 
     Args:
-        blocks: Rows of the distance matrix (some queries, num_gallery), in order.
-        labels: The labels of both sides.
+        blocks: Consecutive rows of the distance matrix, arrays (rows, num_gallery).
+        labels: Identities and cameras of queries and gallery.
         max_rank: Length of the CMC curve.
-        repeats: How many times images are drawn, for each query.
-        seed: Seed of the draws.
+        repeats: Number of samples per query.
+        seed: Seed of the sampling.
 
     Raises:
         ValueError: If a distance is NaN or no query has a match.
     """
-    # The gallery, one identity after the other.
+    # The gallery sorted by identity.
     order = np.argsort(labels.gallery_ids, kind="stable")
     identities, starts, counts = np.unique(
         labels.gallery_ids[order], return_index=True, return_counts=True
@@ -110,7 +111,7 @@ def shoot_blocks(
         found_at[:] += np.bincount(_ranks(line, drawn, own) - 1, minlength=len(identities))
 
     def drawn_from() -> Iterator[NDArray]:
-        """Hand the blocks on to the ranking of the whole gallery, each once it has been used."""
+        """Yield the blocks to the ranking of the whole gallery after sampling from each."""
         row = 0
         for block in blocks:
             for line in block:
@@ -124,16 +125,14 @@ def shoot_blocks(
     return replace(whole, cmc=cmc)
 
 
-def check_draws(repeats: int, seed: int) -> None:
-    """Raise a ValueError if images cannot be drawn so often, or with such a seed."""
-    if repeats < 1:
-        raise ValueError(f"`repeats` must be at least 1. Received: {repeats}")
-    if seed < 0:
-        raise ValueError(f"`seed` must not be negative. Received: {seed}")
+def check_sampling(repeats: int, seed: int) -> None:
+    """Raise ValueError unless `repeats` is positive and `seed` is not negative."""
+    check_whole(1, repeats=repeats)
+    check_whole(0, seed=seed)
 
 
 def _ranks(line: NDArray, drawn: NDArray[np.int64], own: np.intp) -> NDArray[np.int64]:
-    """Return the rank (from 1) of column `own` in each row of images drawn."""
+    """Return the rank (from 1) of column `own` in each row of sampled images."""
     values = line[drawn]
     match, index = values[:, own, None], drawn[:, own, None]
     nearer = (values < match) | ((values == match) & (drawn < index))

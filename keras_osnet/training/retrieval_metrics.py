@@ -87,4 +87,4 @@ class RetrievalMetrics(keras.callbacks.Callback):
 
 def validation_figures(ranking: RankingResult, prefix: str = VALIDATION) -> dict[str, float]:
     """Return rank-1, mAP and mINP under the names that they have in the logs of an epoch."""
-    return {f"{prefix}{name}": value for name, value in ranking.figures((1,)).items()}
+    return {f"{prefix}{name}": value for name, value in ranking.to_dict((1,)).items()}

@@ -15,7 +15,7 @@ from keras_osnet.data import (
     split_by_camera,
 )
 from keras_osnet.evaluation import evaluate_retrieval
-from keras_osnet.metrics import average
+from keras_osnet.metrics import average_results
 from keras_osnet.models import open_checkpoint
 from keras_osnet.synthetic import (
     write_synthetic_people,
@@ -217,7 +217,7 @@ def test_all_splits(run, run_json, evaluate, cuhk01, model):
         evaluate_retrieval(model, content.query, content.gallery).ranking
         for content in read_splits("cuhk01", cuhk01, check=False)
     ]
-    expected = average(rankings)
+    expected = average_results(rankings)
     assert (report["splits"], report["split"]) == (10, "all")
     assert report["rank_1"] == pytest.approx(100 * expected.mean.rank(1), abs=0.01)
     mean, std = (part.mean_average_precision for part in (expected.mean, expected.std))

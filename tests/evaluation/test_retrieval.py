@@ -6,7 +6,7 @@ import pytest
 import keras_osnet
 from keras_osnet.data import PersonImage, split_by_camera
 from keras_osnet.evaluation import embed_images, evaluate_retrieval, evaluate_splits
-from keras_osnet.evaluation.ensemble import embed_by_all
+from keras_osnet.evaluation.embed import embed_by_all
 from keras_osnet.metrics import (
     evaluate_ranking,
     evaluate_single_gallery_shot,

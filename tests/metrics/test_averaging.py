@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import pytest
 
-from keras_osnet.metrics import RankingResult, average, evaluate_ranking
+from keras_osnet.metrics import RankingResult, average_results, evaluate_ranking
 
 MEASURES = ("mean_average_precision", "mean_inverse_negative_penalty")
 
@@ -20,7 +20,7 @@ def results(count, max_rank=5):
 
 def test_equals_plain_loops():
     runs = results(10)
-    averaged = average(runs)
+    averaged = average_results(runs)
     assert averaged.runs == 10
     for name in MEASURES:
         values = [getattr(run, name) for run in runs]
@@ -35,7 +35,7 @@ def test_equals_plain_loops():
 
 def test_a_single_result_has_no_spread():
     (run,) = results(1)
-    averaged = average([run])
+    averaged = average_results([run])
     assert averaged.mean.cmc.tolist() == run.cmc.tolist()
     assert averaged.mean.mean_average_precision == run.mean_average_precision
     assert np.isnan(averaged.std.cmc).all()
@@ -44,7 +44,7 @@ def test_a_single_result_has_no_spread():
 
 
 def test_result_is_read_only():
-    averaged = average(results(2))
+    averaged = average_results(results(2))
     for part in (averaged.mean, averaged.std):
         with pytest.raises(ValueError, match="read-only"):
             part.cmc[0] = 0
@@ -54,6 +54,6 @@ def test_result_is_read_only():
 
 def test_errors():
     with pytest.raises(ValueError, match=r"at least one result. Received: none"):
-        average([])
+        average_results([])
     with pytest.raises(ValueError, match=r"same length.*Received: lengths \[5, 4\]"):
-        average([*results(1), *results(1, max_rank=4)])
+        average_results([*results(1), *results(1, max_rank=4)])

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from keras_osnet.metrics import distances, features
+from keras_osnet.metrics import distances, evaluate_features, features, rerank_features
 from keras_osnet.metrics.distances import blocks, pairwise_distances
 
 
@@ -28,7 +28,7 @@ def test_equals_plain_loops(dtype):
     rng = np.random.default_rng(0)
     query = (rng.standard_normal((5, 7)) * 3).astype(dtype)
     gallery = (rng.standard_normal((6, 7)) * 3).astype(dtype)
-    squared = pairwise_distances(query, gallery)
+    squared = pairwise_distances(query, gallery, "euclidean")
     cosine = pairwise_distances(query, gallery, "cosine")
     for i, q in enumerate(query.astype(np.float64)):
         for j, g in enumerate(gallery.astype(np.float64)):
@@ -68,7 +68,7 @@ def test_cosine_of_huge_values_does_not_overflow():
 def test_accepts_bfloat16():
     ml_dtypes = pytest.importorskip("ml_dtypes")
     some = np.array([[1, 2], [3, 4]], ml_dtypes.bfloat16)
-    assert pairwise_distances(some, some).tolist() == [[0, 8], [8, 0]]
+    assert pairwise_distances(some, some, "euclidean").tolist() == [[0, 8], [8, 0]]
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -76,7 +76,7 @@ def test_blocks_change_nothing(monkeypatch, metric):
     rng = np.random.default_rng(0)
     query, gallery = rng.standard_normal((11, 8)), rng.standard_normal((5, 8))
     whole = pairwise_distances(query, gallery, metric)
-    monkeypatch.setattr(distances, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(distances, "_MIN_ROWS", 1)
     monkeypatch.setattr(distances, "_BLOCK_ENTRIES", 15)  # three queries at a time
     np.testing.assert_allclose(pairwise_distances(query, gallery, metric), whole, atol=1e-6)
     monkeypatch.setattr(features, "PART_ROWS", 2)  # two gallery images at a time
@@ -102,7 +102,7 @@ def test_memory_beyond_the_result_is_bounded(monkeypatch):
     same = np.ones((3000, 4), np.float32)
     tracemalloc.start()
     try:
-        result = pairwise_distances(same, same)
+        result = pairwise_distances(same, same, "euclidean")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -114,7 +114,7 @@ def test_what_is_too_large_is_found_anywhere():
     query, gallery = np.ones((2100, 2)), np.ones((4200, 2))
     gallery[-1] = -1e20
     with pytest.raises(ValueError, match=r"must fit float32.*magnitudes 1 and 1e\+20"):
-        pairwise_distances(query, gallery)
+        pairwise_distances(query, gallery, "euclidean")
     assert pairwise_distances(query, gallery, "cosine")[-1, -1] == 2
 
 
@@ -150,3 +150,22 @@ def test_not_finite_names_the_first_bad_row(side, value):
     message = rf"`{side}`.*Received: {value} in row 2 \(2 of 5 rows are affected\)"
     with pytest.raises(ValueError, match=message):
         pairwise_distances(**arguments)
+
+
+def test_cosine_is_the_default_everywhere_and_was_euclidean_before():
+    query, gallery = np.eye(30, 8) + 1.0, np.eye(30, 8)[::-1] + 0.5
+    ids = np.arange(30)
+    assert np.array_equal(
+        pairwise_distances(query, gallery), pairwise_distances(query, gallery, "cosine")
+    )
+    assert not np.array_equal(
+        pairwise_distances(query, gallery), pairwise_distances(query, gallery, "euclidean")
+    )
+    assert np.array_equal(
+        rerank_features(query, gallery), rerank_features(query, gallery, "cosine")
+    )
+    default, cosine = (
+        evaluate_features(query, gallery, ids, ids[::-1], **options).to_dict()
+        for options in ({}, {"metric": "cosine"})
+    )
+    assert default == cosine

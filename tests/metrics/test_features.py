@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_osnet.metrics import concatenate, flip_average, normalize, pairwise_distances
+from keras_osnet.metrics import concatenate_features, flip_average, normalize, pairwise_distances
 
 
 def features(seed, dim=8, images=6, dtype=np.float32):
@@ -26,7 +26,7 @@ def test_normalize_small_and_large_vectors():
 def test_normalized_euclidean_is_twice_cosine():
     query, gallery = features(0), features(1)
     np.testing.assert_allclose(
-        pairwise_distances(normalize(query), normalize(gallery)),
+        pairwise_distances(normalize(query), normalize(gallery), "euclidean"),
         2 * pairwise_distances(query, gallery, "cosine"),
         atol=1e-6,
     )
@@ -42,7 +42,7 @@ def test_flip_average():
 
 def test_concatenated_cosine_is_the_mean_of_the_models():
     sides = [[features(seed, dim) * scale for seed, dim, scale in case] for case in CASES]
-    query, gallery = (concatenate(side) for side in sides)
+    query, gallery = (concatenate_features(side) for side in sides)
     assert query.dtype == np.float32
     assert query.shape == (6, 11)
     expected = np.mean(
@@ -60,7 +60,7 @@ def test_arguments_are_left_alone():
     given.setflags(write=False)
     normalize(given)
     flip_average(given, given)
-    concatenate([given])
+    concatenate_features([given])
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_arguments_are_left_alone():
             r"Received: features of shape \(6, 8\), flipped of shape \(6, 7\)",
         ),
         (lambda: flip_average([[1.0]], [[np.nan]]), r"`flipped` must be finite.*nan in row 0"),
-        (lambda: concatenate([]), r"at least one array. Received: none"),
+        (lambda: concatenate_features([]), r"at least one array. Received: none"),
         (
-            lambda: concatenate([features(0), features(0, 8, 5)]),
+            lambda: concatenate_features([features(0), features(0, 8, 5)]),
             r"Received: arrays of shapes \[\(6, 8\), \(5, 8\)\]",
         ),
-        (lambda: concatenate([[[1.0]], [1.0]]), r"`features\[1\]` must be.*shape \(1,\)"),
+        (lambda: concatenate_features([[[1.0]], [1.0]]), r"`features\[1\]` must be.*shape \(1,\)"),
     ],
 )
 def test_errors_name_the_argument(call, message):

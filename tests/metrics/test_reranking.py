@@ -190,8 +190,8 @@ GOOD = np.ones((2, 3)), np.ones((2, 2)), np.ones((3, 3))
         ({"query_gallery": np.ones((0, 3))}, r"`query_gallery`.*Received: shape \(0, 3\)"),
         ({"query_query": GOOD[2]}, r"`query_query` must have shape \(2, 2\).*of shape \(3, 3\)"),
         ({"gallery_gallery": GOOD[0]}, r"`gallery_gallery` must have shape \(3, 3\).*\(2, 3\)"),
-        ({"k1": 0}, r"`k1` must be at least 1. Received: 0"),
-        ({"k2": 0}, r"`k2` must be at least 1. Received: 0"),
+        ({"k1": 0}, r"`k1` must be .*at least 1. Received: 0"),
+        ({"k2": 0}, r"`k2` must be .*at least 1. Received: 0"),
         ({"lambda_value": 1.5}, r"`lambda_value` must be between 0 and 1. Received: 1.5"),
         ({"gallery_gallery": GOOD[2] * np.nan}, r"finite.*Received: a square of nan for image 2"),
         ({"query_query": GOOD[1] * np.inf}, r"finite.*Received: a square of inf for image 0"),
@@ -211,5 +211,5 @@ def test_errors_of_features():
         rerank_features(np.ones((2, 3)), np.ones((2, 4)))
     with pytest.raises(ValueError, match=r"`metric`.*Received: 'l1'"):
         rerank_features(np.ones((2, 3)), np.ones((2, 3)), "l1")
-    with pytest.raises(ValueError, match=r"`k1` must be at least 1. Received: 0"):
+    with pytest.raises(ValueError, match=r"`k1` must be .*at least 1. Received: 0"):
         rerank_features(np.ones((2, 3)), np.ones((2, 3)), k1=0)

@@ -122,11 +122,11 @@ def test_is_a_function_of_the_seed():
 
 def test_errors():
     case = random_case(0)
-    with pytest.raises(ValueError, match=r"`repeats` must be at least 1. Received: 0"):
+    with pytest.raises(ValueError, match=r"`repeats` must be .*at least 1. Received: 0"):
         evaluate_single_gallery_shot(*case, repeats=0)
-    with pytest.raises(ValueError, match=r"`seed` must not be negative. Received: -1"):
+    with pytest.raises(ValueError, match=r"`seed` must be .*at least 0. Received: -1"):
         evaluate_single_gallery_shot(*case, seed=-1)
-    with pytest.raises(ValueError, match=r"`max_rank` must be at least 1. Received: 0"):
+    with pytest.raises(ValueError, match=r"`max_rank` must be .*at least 1. Received: 0"):
         evaluate_single_gallery_shot(*case, max_rank=0)
     with pytest.raises(ValueError, match=r"No query identity appears in the gallery. Received"):
         evaluate_single_gallery_shot([[1.0]], [1], [2])

@@ -68,7 +68,7 @@ class IdentityTask:
         )
         ranking = result.ranking
         return {
-            **ranking.figures(),
+            **ranking.to_dict(),
             "cmc": ranking.cmc.tolist(),
             "valid_queries": ranking.valid_queries,
             "queries": result.queries,

@@ -41,7 +41,7 @@ def figures(result):
 
 def small_blocks(monkeypatch, entries):
     """As many queries at a time as have so many distances, and 64 images of the gallery."""
-    monkeypatch.setattr(distances, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(distances, "_MIN_ROWS", 1)
     monkeypatch.setattr(distances, "_BLOCK_ENTRIES", entries)
     for module in (features, distances):
         monkeypatch.setattr(module, "PART_ROWS", 64)
@@ -73,13 +73,19 @@ def test_reranked_equals_the_ranking_of_the_whole_matrix_exactly(monkeypatch, me
 @pytest.mark.parametrize("rerank", [False, True])
 def test_single_gallery_shot_equals_that_of_the_whole_matrix_exactly(monkeypatch, rerank):
     query, gallery, *labels = random_case(4)
-    matrix = (rerank_features if rerank else pairwise_distances)(query, gallery)
+    matrix = (rerank_features if rerank else pairwise_distances)(query, gallery, "euclidean")
     for entries in (8 * 2**20, 700):
         small_blocks(monkeypatch, entries)
         for draws in ({}, {"repeats": 3, "seed": 5, "max_rank": 4}):
             expected = evaluate_single_gallery_shot(matrix, *labels, **draws)
             result = evaluate_features(
-                query, gallery, *labels, rerank=rerank, protocol="single-gallery-shot", **draws
+                query,
+                gallery,
+                *labels,
+                metric="euclidean",
+                rerank=rerank,
+                protocol="single-gallery-shot",
+                **draws,
             )
             assert figures(result) == figures(expected)
 
@@ -145,13 +151,13 @@ def test_features_are_left_alone():
     [
         ({"query": np.ones((2, 3))}, r"query of shape \(2, 3\), gallery of shape \(3, 4\)"),
         ({"metric": "l1"}, r"`metric`.*Received: 'l1'"),
-        ({"max_rank": 0}, r"`max_rank` must be at least 1. Received: 0"),
+        ({"max_rank": 0}, r"`max_rank` must be .*at least 1. Received: 0"),
         (
             {"protocol": "cuhk03"},
             r'`protocol` must be "market1501" or "single-gallery-shot". Received: \'cuhk03\'',
         ),
-        ({"repeats": 0}, r"`repeats` must be at least 1. Received: 0"),
-        ({"seed": -1}, r"`seed` must not be negative. Received: -1"),
+        ({"repeats": 0}, r"`repeats` must be .*at least 1. Received: 0"),
+        ({"seed": -1}, r"`seed` must be .*at least 0. Received: -1"),
         (
             {"query_ids": [1]},
             r"`query_ids` must have shape \(2,\) to go with the features. "

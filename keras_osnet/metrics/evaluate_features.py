@@ -1,4 +1,4 @@
-"""Retrieval figures from embeddings, without the distance matrix between."""
+"""Evaluate embeddings without a full distance matrix in memory."""
 
 from collections.abc import Iterator
 from typing import Literal, get_args
@@ -6,19 +6,20 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet._utils.checks import check_whole
 from keras_osnet.metrics.distances import (
     DistanceRows,
+    Metric,
     blocks,
     check_metric,
     checked_sides,
 )
-from keras_osnet.metrics.labels import checked_labels
-from keras_osnet.metrics.ranking import RankingResult, check_max_rank, rank_blocks
+from keras_osnet.metrics.ranking import RankingResult, checked_labels, rank_blocks
 from keras_osnet.metrics.reranking import K1, rerank_rows, rows_of_all
-from keras_osnet.metrics.single_gallery_shot import check_draws, shoot_blocks
+from keras_osnet.metrics.single_gallery_shot import check_sampling, shoot_blocks
 
 GalleryProtocol = Literal["market1501", "single-gallery-shot"]
-"""How a gallery that has been ranked is evaluated."""
+"""How a ranked gallery is evaluated."""
 
 
 def evaluate_features(
@@ -28,7 +29,7 @@ def evaluate_features(
     gallery_ids: ArrayLike,
     query_cameras: ArrayLike | None = None,
     gallery_cameras: ArrayLike | None = None,
-    metric: Literal["euclidean", "cosine"] = "euclidean",
+    metric: Metric = "cosine",
     max_rank: int = 50,
     rerank: bool = False,
     protocol: GalleryProtocol = "market1501",
@@ -37,10 +38,9 @@ def evaluate_features(
 ) -> RankingResult:
     """Evaluate embeddings by the protocol of Market-1501 or CUHK03, some queries at a time.
 
-    The figures are those of `evaluate_ranking(pairwise_distances(query, gallery, metric), ...)`,
-    or of `evaluate_single_gallery_shot`, to the last bit. On top of the embeddings as they are
-    given, memory holds the distances of some queries at a time, but no matrix of all queries by all
-    gallery images.
+    The result is that of `evaluate_ranking(pairwise_distances(query, gallery, metric), ...)`,
+    or of `evaluate_single_gallery_shot`, bit by bit. Only the distances of some queries at a time
+    are in memory, never the full matrix.
 
     Args:
         query: Embeddings (num_query, dim) of any real dtype.
@@ -49,24 +49,22 @@ def evaluate_features(
         gallery_ids: As for `evaluate_ranking`.
         query_cameras: As for `evaluate_ranking`.
         gallery_cameras: As for `evaluate_ranking`.
-        metric: "euclidean" or "cosine"; see `pairwise_distances`.
-        max_rank: Length of the CMC curve; at most `num_gallery` of it are kept.
-        rerank: Whether to rank by the distances of `rerank_features`, with the parameters of the
-            paper.
+        metric: "cosine" or "euclidean"; see `pairwise_distances`.
+        max_rank: Length of the CMC curve, cut at `num_gallery`.
+        rerank: Whether to re-rank with `rerank_features` and the parameters of the paper.
         protocol: "market1501" searches the whole gallery, as `evaluate_ranking` does;
-            "single-gallery-shot" draws one image of every identity, many times, as
+            "single-gallery-shot" repeatedly samples one image of every identity, as
             `evaluate_single_gallery_shot` does.
-        repeats: Of "single-gallery-shot": how many times images are drawn, for each query.
-        seed: Of "single-gallery-shot": seed of the draws, not negative.
+        repeats: For "single-gallery-shot": number of samples per query.
+        seed: For "single-gallery-shot": seed of the sampling, not negative.
 
     Returns:
         A `RankingResult`.
 
     Raises:
-        ValueError: For what `pairwise_distances`, `evaluate_ranking` and
-            `evaluate_single_gallery_shot` refuse; if `protocol` is unknown; if there are too few
-            images to re-rank.
-        TypeError: For what `evaluate_ranking` refuses.
+        ValueError: If `pairwise_distances`, `evaluate_ranking` or `evaluate_single_gallery_shot`
+            would raise one; if `protocol` is unknown; if there are too few images to re-rank.
+        TypeError: If `evaluate_ranking` would raise one.
 
     Example:
         >>> result = evaluate_features(
@@ -100,17 +98,17 @@ def evaluate_features(
 
 
 def check_ranking(metric: str, max_rank: int, protocol: str, repeats: int, seed: int) -> None:
-    """Raise a ValueError if an argument of `evaluate_features` that is no array is wrong."""
+    """Raise ValueError if an argument of `evaluate_features` other than an array is wrong."""
     check_metric(metric)
-    check_max_rank(max_rank)
+    check_whole(1, max_rank=max_rank)
     if protocol not in get_args(GalleryProtocol):
         listed = " or ".join(f'"{name}"' for name in get_args(GalleryProtocol))
         raise ValueError(f"`protocol` must be {listed}. Received: {protocol!r}")
-    check_draws(repeats, seed)
+    check_sampling(repeats, seed)
 
 
 def _blocks(rows: DistanceRows) -> Iterator[NDArray[np.float32]]:
-    """Yield the rows some at a time, in memory that those which follow take again."""
+    """Yield blocks of rows; the next block reuses the memory of the last."""
     memory: NDArray[np.float32] | None = None
     for part in blocks(rows.shape):
         if memory is None:  # The first block is the largest.
