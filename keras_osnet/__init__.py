@@ -1,13 +1,15 @@
 """OSNet, the omni-scale network for person re-identification, for Keras 3.
 
 `keras_osnet.OSNet(width=1.0, weights="imagenet")` is the way in. The names below are imported on
-first use, so that importing the package imports neither Keras nor a backend.
+first use, so that importing the package imports neither Keras nor a backend. Its Keras classes are
+registered as soon as Keras is imported, so that `keras.saving.load_model` reads a saved OSNet
+whichever of the two comes first.
 """
 
-import sys
 from typing import TYPE_CHECKING
 
 from keras_osnet._utils import lazy
+from keras_osnet._utils.registration import register_with_keras
 from keras_osnet.version import __version__
 
 if TYPE_CHECKING:
@@ -56,10 +58,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
     },
 )
 
-if "keras" in sys.modules:
-    # `keras.saving.load_model` can read an OSNet only once its layers and losses are registered.
-    import keras_osnet.architecture.model
-    import keras_osnet.layers
-    import keras_osnet.losses
-    import keras_osnet.optimizers
-    import keras_osnet.training.mutual_learning
+register_with_keras(
+    [
+        "keras_osnet.layers",
+        "keras_osnet.architecture",
+        "keras_osnet.losses",
+        "keras_osnet.optimizers",
+        "keras_osnet.training.mutual_learning",
+    ]
+)

@@ -2,7 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+import keras  # first: see keras_osnet._utils.registration
+
 from keras_osnet._utils import lazy
+from keras_osnet.architecture import model  # registers the class
 
 if TYPE_CHECKING:
     from keras_osnet.architecture.describe import describe_model

@@ -1,9 +1,10 @@
-"""The paper's building blocks as Keras layers, and the kind of model they make up.
+"""The paper's building blocks as Keras layers.
 
-They run on TensorFlow, JAX and torch, in float32 and in mixed precision, on channels-last maps of
-any static or dynamic height and width. Importing this room registers them with Keras, which is
-what `keras.saving.load_model` needs to read a saved OSNet.
+They run on TensorFlow, JAX and torch, in float32 and in mixed precision, on channels-last feature
+maps of any static or dynamic height and width.
 """
+
+import keras  # first: see keras_osnet._utils.registration
 
 from keras_osnet.layers.aggregation_gate import AggregationGate
 from keras_osnet.layers.batch_norm import BatchNorm

@@ -1,5 +1,7 @@
 """The losses of the paper, on every Keras backend."""
 
+import keras  # first: see keras_osnet._utils.registration
+
 from keras_osnet.losses.batch_hard_triplet_loss import BatchHardTripletLoss
 from keras_osnet.losses.entropy_maximization import EntropyMaximization
 from keras_osnet.losses.label_smoothing_sparse_crossentropy import LabelSmoothingSparseCrossentropy

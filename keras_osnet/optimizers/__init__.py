@@ -1,5 +1,7 @@
 """The optimizers of torchreid's recipes: AMSGrad and SGD, both with coupled weight decay."""
 
+import keras  # first: see keras_osnet._utils.registration
+
 from keras_osnet.optimizers.amsgrad import AMSGrad
 from keras_osnet.optimizers.coupled_weight_decay import CoupledSGD, CoupledWeightDecay
 
