@@ -140,7 +140,7 @@ def write(tag: str, model: keras.Model, metrics: dict, description: str) -> None
     save_for_hub(
         model,
         HERE / f"osnet_x0_25_{tag}",
-        licence="mit",
+        license="mit",
         trained_on="synthetic",
         base=None,
         metrics=metrics,

@@ -7,7 +7,8 @@ from typing import Any
 
 from keras_osnet._utils.checks import one_of, positive_integer
 from keras_osnet.layers.omni_scale_block import CONVOLUTIONS, FUSIONS, stream_depths
-from keras_osnet.weights.catalogue import VARIANTS
+
+VARIANTS = ("base", "ibn", "ain")
 
 STEMS = ("imagenet", "cifar")
 

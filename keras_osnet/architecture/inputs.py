@@ -6,22 +6,9 @@ from typing import Any
 import keras
 
 from keras_osnet._utils.checks import whole_number
-from keras_osnet.weights.bundled import BUNDLED_TAGS
 
 RE_ID_SIZE = (256, 128)
-"""Height and width that every published checkpoint but ImageNet's was trained at."""
-
-IMAGENET_SIZE = (224, 224)
-
-SYNTHETIC_SIZE = (128, 64)
-"""Of the weights that come with the package."""
-
-
-def default_size(weights: Any, head: str | None) -> tuple[int, int]:
-    """Return the height and width of a model that nobody gave any: what its weights know."""
-    if weights == "imagenet" and head == "classification":
-        return IMAGENET_SIZE
-    return SYNTHETIC_SIZE if weights in BUNDLED_TAGS else RE_ID_SIZE
+"""Height and width of the images that person re-identification is trained on."""
 
 
 def image_input(

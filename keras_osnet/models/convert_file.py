@@ -9,7 +9,7 @@ import keras
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.weights.convert import ConversionReport, to_torchreid
-from keras_osnet.weights.file_formats import WEIGHTS_ENDINGS
+from keras_osnet.weights.file_formats import KERAS, KERAS_H5, SAFETENSORS, file_format
 from keras_osnet.weights.safetensors import save_safetensors
 from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 
@@ -80,11 +80,8 @@ def convert_file(
 
 def _check_destination(target: Path, include_preprocessing: bool, overwrite: bool) -> None:
     """Raise before the work is done rather than after."""
-    if not target.name.endswith(WEIGHTS_ENDINGS):
-        raise ValueError(
-            f"`destination` must end in one of {', '.join(WEIGHTS_ENDINGS)}. Received: {target}"
-        )
-    if include_preprocessing and target.suffix != ".keras":
+    kind = file_format(target, "destination")
+    if include_preprocessing and kind != KERAS:
         raise ValueError(
             "`include_preprocessing` needs a .keras destination: the other formats hold weights "
             f"only. Received: {target}"
@@ -102,10 +99,11 @@ def _check_destination(target: Path, include_preprocessing: bool, overwrite: boo
 
 
 def _write(model: keras.Model, target: Path) -> None:
-    if target.name.endswith(".safetensors"):
+    kind = file_format(target)
+    if kind == SAFETENSORS:
         save_safetensors(model, target)
-    elif target.name.endswith((".keras", ".weights.h5")):
-        save = model.save if target.suffix == ".keras" else model.save_weights
+    elif kind in (KERAS, KERAS_H5):
+        save = model.save if kind == KERAS else model.save_weights
         with atomic_path(target) as temporary:
             save(temporary)
     else:

@@ -10,10 +10,12 @@ from typing import Any
 import keras
 
 from keras_osnet.architecture.configuration import architecture_name
-from keras_osnet.architecture.inputs import RE_ID_SIZE, default_size
+from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.architecture.state_dict import architecture_of, describe_tensors
 from keras_osnet.models.osnet import OSNet
+from keras_osnet.weights.catalogue import default_image_size
 from keras_osnet.weights.convert import ConversionReport, load_tensors
+from keras_osnet.weights.file_formats import KERAS_H5, file_format
 from keras_osnet.weights.keras_h5 import KerasH5Source
 from keras_osnet.weights.sources import TensorSource, read_state_dict, resolve_weights
 
@@ -114,7 +116,7 @@ class Checkpoint:
         if "input_shape" in self.description:
             height, width, _ = self.description["input_shape"]
             return height, width
-        return default_size(self.weights, head)
+        return default_image_size(self.weights, head)
 
 
 def open_checkpoint(
@@ -135,7 +137,7 @@ def open_checkpoint(
         OSError: The file cannot be read or downloaded.
     """
     path = resolve_weights(weights, variant=variant or "base", width=width)
-    if path.name.endswith(".weights.h5"):
+    if file_format(path) == KERAS_H5:
         if width is None:
             raise ValueError(
                 "`width` (and `variant`, unless it is base) must be given for a .weights.h5 file, "

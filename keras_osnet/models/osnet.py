@@ -12,10 +12,11 @@ from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet.architecture import PromptModel, heads
 from keras_osnet.architecture.backbone import backbone
 from keras_osnet.architecture.configuration import Configuration
-from keras_osnet.architecture.inputs import default_size, image_input
+from keras_osnet.architecture.inputs import image_input
 from keras_osnet.architecture.preprocessing import preprocessing_layer
 from keras_osnet.layers import aggregation_gate
 from keras_osnet.weights import open_weights
+from keras_osnet.weights.catalogue import default_image_size
 
 _DEFAULT_CLASSES = {"classification": 1000, "attribute": 26}
 """ImageNet's classes and PA-100K's attributes, on which the paper trained these heads."""
@@ -137,7 +138,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     inputs, image = image_input(
         input_shape,
         input_tensor,
-        default_size=default_size(weights, head),
+        default_size=default_image_size(weights, head),
         min_size=configuration.downscaling,
         rgb=_reason_for_rgb(weights, include_preprocessing),
     )

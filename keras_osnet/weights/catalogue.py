@@ -1,37 +1,41 @@
-"""The published checkpoints and those of this package, read from `catalogue.toml`."""
+"""The published weights and those that come with the package, read from `catalogue.toml`."""
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-VARIANTS = ("base", "ibn", "ain")
-WIDTHS = (1.0, 0.75, 0.5, 0.25)
+from typing import Any
 
 _CATALOGUE = Path(__file__).with_name("catalogue.toml")
 _ARCHITECTURE = re.compile(r"osnet(?:_(?P<variant>ibn|ain))?_x(?P<units>\d)_(?P<fraction>\d+)")
+_BUNDLED_FOLDERS = (Path(__file__).with_name("bundled"), Path(__file__).parents[2] / "weights")
+"""Where bundled weights are in an installed package, and in a checkout of the repository."""
 
 
 @dataclass(frozen=True)
 class WeightsInfo:
     """One weights file with a tag: what is in it, and where it is.
 
-    Args:
-        architecture: The architecture's name in the literature, such as "osnet_ain_x1_0".
+    Attributes:
+        architecture: Name of the architecture in the literature, such as "osnet_ain_x1_0".
         variant: "base", "ibn" or "ain".
-        width: The width multiplier.
-        tag: What the weights were trained on; the names of several datasets are joined with "+".
-        file: The file's name in the repository, or among the weights that come with the package.
-        repository: The repository on the Hugging Face Hub, as "owner/name"; None for weights that
-            come with the package.
-        revision: The commit of the repository that the entry describes; None without one.
-        licence: The licence that the weights are published under.
-        distance: The metric between embeddings of the published figures, "euclidean" or "cosine".
-        published: The published rank-1 and mAP in per cent, by test set. Empty for ImageNet and
-            for attributes.
-        sha256: The file's digest, or None where it is not known.
-        size: The file's size in bytes, or None where it is not known.
+        width: Width multiplier.
+        tag: Training set; the names of several datasets are joined with "+".
+        file: Name of the file in the repository, or among the weights that come with the package.
+        repository: Repository on the Hugging Face Hub, as "owner/name"; None for weights that come
+            with the package.
+        revision: Commit of the repository that the entry describes; None without a repository.
+        license: License that the weights are published under.
+        distance: Metric between embeddings of the published figures, "euclidean" or "cosine".
+        image_size: (height, width) of the training images.
+        mean: Mean of red, green and blue, in 0–1, that training images were normalized by.
+        std: Standard deviation of red, green and blue, likewise.
+        published: Published rank-1 and mAP in per cent, by test set. Empty for ImageNet and for
+            attributes.
+        sha256: Digest of the file, or None if it is not known.
+        size: Size of the file in bytes, or None if it is not known.
     """
 
     architecture: str
@@ -41,69 +45,70 @@ class WeightsInfo:
     file: str
     repository: str | None
     revision: str | None
-    licence: str
+    license: str
     distance: str
+    image_size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
     published: Mapping[str, tuple[float, float]] = field(hash=False)
     sha256: str | None
     size: int | None
 
 
 def list_weights(variant: str | None = None, width: float | None = None) -> list[WeightsInfo]:
-    """Lists the checkpoints that have a tag: the published ones, then those of this package.
+    """List the weights that have a tag: the published ones, then those of this package.
 
     Args:
         variant: "base", "ibn" or "ain" to list only these. None lists every variant.
         width: 1.0, 0.75, 0.5 or 0.25 to list only these. None lists every width.
 
     Returns:
-        The checkpoints, in the catalogue's order.
+        The entries, in the order of the catalogue.
 
     Raises:
-        ValueError: For a variant or width that OSNet has no published checkpoint of.
+        ValueError: No weights are published for the variant or the width.
 
     Example:
         >>> [checkpoint.tag for checkpoint in list_weights("ain", 0.5)]
         ['imagenet']
     """
-    _check_choices(variant, width)
+    entries = _read_catalogue()
+    _check_choices(entries, variant, width)
     return [
-        checkpoint
-        for checkpoint in _read_catalogue()
-        if variant in (None, checkpoint.variant) and width in (None, checkpoint.width)
+        entry
+        for entry in entries
+        if variant in (None, entry.variant) and width in (None, entry.width)
     ]
 
 
 def find_checkpoint(tag: str, *, variant: str, width: float | None) -> WeightsInfo:
-    """Finds the checkpoint of one model trained on one dataset, or on several.
+    """Return the catalogue's entry of one model trained on one dataset, or on several.
 
     Args:
         tag: "imagenet", "market1501", "dukemtmcreid", "msmt17", "msmt17_combineall", or several
             datasets joined with "+", such as "msmt17+dukemtmcreid+cuhk03", in any order.
         variant: "base", "ibn" or "ain".
-        width: The width multiplier: 1.0, 0.75, 0.5 or 0.25. None takes the only one that there is,
-            or 1.0.
-
-    Returns:
-        The checkpoint.
+        width: Width multiplier: 1.0, 0.75, 0.5 or 0.25. None takes the only one that is published
+            with this tag, or 1.0.
 
     Raises:
-        ValueError: If there is no such tag, or none for this variant and width. The message
-            names what there is.
+        ValueError: There is no such tag, or none for this variant and width. The message names
+            what there is.
 
     Example:
         >>> find_checkpoint("cuhk03+market1501+msmt17", variant="ibn", width=1.0).file
         'osnet_ibn_ms_m_c.pth.tar'
     """
-    _check_choices(variant, width)
-    everything = _read_catalogue()
-    of_tag = [entry for entry in everything if _datasets(entry.tag) == _datasets(tag)]
+    entries = _read_catalogue()
+    _check_choices(entries, variant, width)
+    of_tag = [entry for entry in entries if _datasets(entry.tag) == _datasets(tag)]
     if width is None:
         widths = {entry.width for entry in of_tag if entry.variant == variant}
         width = widths.pop() if len(widths) == 1 else 1.0
-    of_model = [entry for entry in everything if (entry.variant, entry.width) == (variant, width)]
-    for checkpoint in of_tag:
-        if checkpoint in of_model:
-            return checkpoint
+    of_model = [entry for entry in entries if (entry.variant, entry.width) == (variant, width)]
+    for entry in of_tag:
+        if entry in of_model:
+            return entry
     if of_tag:
         problem = f'Weights trained on "{tag}" are published for {_models(of_tag)} only.'
     else:
@@ -115,30 +120,73 @@ def find_checkpoint(tag: str, *, variant: str, width: float | None) -> WeightsIn
     )
 
 
-def _check_choices(variant: str | None, width: float | None) -> None:
-    """Refuses a variant or a width that has no published checkpoint at all."""
-    if variant is not None and variant not in VARIANTS:
+def default_image_size(weights: Any, head: str | None) -> tuple[int, int]:
+    """Return the (height, width) that a model takes unless another is given.
+
+    It is the size that the weights were trained at: for a tag that of the catalogue, for anything
+    else 256×128. ImageNet's 224×224 applies to its own classes only; without its classifier the
+    network takes images of people.
+    """
+    table = tomllib.loads(_CATALOGUE.read_text("utf-8"))
+    sizes = {row["trained_on"]: row["image_size"] for row in _rows(table) if "image_size" in row}
+    if head != "classification":
+        del sizes["imagenet"]
+    height, width = sizes.get(str(weights), table["image_size"])
+    return height, width
+
+
+def bundled_file(name: str, sha256: str) -> Path:
+    """Return the path of weights that come with the package, after a check of their digest.
+
+    Args:
+        name: The file, as the catalogue has it.
+        sha256: Its digest.
+
+    Raises:
+        FileNotFoundError: This installation lacks the file.
+        ValueError: The file is damaged.
+    """
+    path = next((each / name for each in _BUNDLED_FOLDERS if (each / name).is_file()), None)
+    if path is None:
+        raise FileNotFoundError(
+            f"{name} is part of keras-osnet and is missing; reinstall keras-osnet. "
+            f"Received: neither {_BUNDLED_FOLDERS[0] / name} nor {_BUNDLED_FOLDERS[1] / name}"
+        )
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
         raise ValueError(
-            f"`variant` of published weights is one of {_quoted(VARIANTS)}. "
+            f"{path} is damaged; reinstall keras-osnet. Expected: SHA-256 {sha256}. "
+            f"Received: {found}"
+        )
+    return path
+
+
+def _check_choices(entries: list[WeightsInfo], variant: str | None, width: float | None) -> None:
+    """Refuse a variant or a width that has no published weights at all."""
+    variants = dict.fromkeys(entry.variant for entry in entries)
+    if variant is not None and variant not in variants:
+        raise ValueError(
+            f"`variant` of published weights must be one of {_quoted(variants)}. "
             f"Received: variant={variant!r}"
         )
-    if width is not None and width not in WIDTHS:
+    widths = dict.fromkeys(entry.width for entry in entries)
+    if width is not None and width not in widths:
         raise ValueError(
-            f"Weights are published for the widths {', '.join(map(str, WIDTHS))} only; a model of "
-            f"another width is built with `weights=None`. Received: width={width!r}"
+            f"Weights are published for the widths {', '.join(map(str, widths))} only; build a "
+            f"model of another width with `weights=None`. Received: width={width!r}"
         )
 
 
 def _datasets(tag: str) -> list[str]:
-    """The datasets a tag stands for, in an order of their own."""
+    """The datasets of a tag, in an order that does not depend on that of the tag."""
     return sorted(tag.split("+"))
 
 
-def _models(checkpoints: list[WeightsInfo]) -> str:
-    """The models that the checkpoints are for, variant by variant, as a phrase."""
+def _models(entries: list[WeightsInfo]) -> str:
+    """The models that entries are of, variant by variant, as a phrase."""
     widths: dict[str, list[str]] = {}
-    for checkpoint in checkpoints:
-        widths.setdefault(checkpoint.variant, []).append(str(checkpoint.width))
+    for entry in entries:
+        widths.setdefault(entry.variant, []).append(str(entry.width))
     return " and ".join(
         f'variant "{variant}" of width {" or ".join(choices)}'
         for variant, choices in widths.items()
@@ -149,16 +197,20 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+def _rows(table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*table["checkpoint"], *table["bundled"]]
+
+
 def _read_catalogue() -> list[WeightsInfo]:
-    """Reads the table afresh (a few milliseconds), so that no caller can spoil another's copy."""
-    table = tomllib.loads(_CATALOGUE.read_text(encoding="utf-8"))
-    checkpoints = []
-    for row in (*table["checkpoint"], *table["bundled"]):
+    """Read the file each time (a few milliseconds), so that no caller can change another's copy."""
+    table = tomllib.loads(_CATALOGUE.read_text("utf-8"))
+    entries = []
+    for row in _rows(table):
         name = _ARCHITECTURE.fullmatch(row["architecture"])
         if name is None:
             raise ValueError(f"Not the name of an OSNet. Received: {row['architecture']!r}")
         origin = {"repository": None, "revision": None} if row in table["bundled"] else table
-        checkpoints.append(
+        entries.append(
             WeightsInfo(
                 architecture=row["architecture"],
                 variant=name["variant"] or "base",
@@ -167,8 +219,11 @@ def _read_catalogue() -> list[WeightsInfo]:
                 file=row["file"],
                 repository=origin["repository"],
                 revision=origin["revision"],
-                licence=table["licence"],
+                license=table["license"],
                 distance=row["distance"],
+                image_size=tuple(row.get("image_size", table["image_size"])),
+                mean=tuple(row.get("mean", table["mean"])),
+                std=tuple(row.get("std", table["std"])),
                 published={
                     dataset: (rank1, mean_ap)
                     for dataset, (rank1, mean_ap) in row.get("published", {}).items()
@@ -177,4 +232,4 @@ def _read_catalogue() -> list[WeightsInfo]:
                 size=row.get("size"),
             )
         )
-    return checkpoints
+    return entries

@@ -1,6 +1,7 @@
 """Weights between torchreid state dicts and Keras models, both ways."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 
 from keras_osnet.architecture.naming import NamedVariable, named_variables
 from keras_osnet.architecture.state_dict import classes_in, describe_tensors
-from keras_osnet.weights.fresh_classifier import warn_fresh_classifier, why_classifier_differs
 from keras_osnet.weights.torch_file.reader import WRAPPERS, read_torch_checkpoint
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
@@ -152,6 +152,28 @@ def plain_names(source: Mapping[str, Any]) -> dict[str, np.ndarray]:
             raise ValueError(f"A state dict must not hold both {plain!r} and 'module.{plain}'")
         tensors[plain] = array
     return tensors
+
+
+def why_classifier_differs(stored: int | None, wanted: int | None) -> str | None:
+    """Say how the classes of a checkpoint's classifier and a model's differ; None if they agree.
+
+    None stands for no classifier.
+    """
+    if stored == wanted:
+        return None
+    if stored is None:
+        return f"the checkpoint has no classifier, the model one of {wanted} classes"
+    if wanted is None:
+        return f"the checkpoint has a classifier of {stored} classes, the model none"
+    return f"the checkpoint's classifier has {stored} classes, the model's {wanted}"
+
+
+def warn_fresh_classifier(model: str, difference: str) -> None:
+    """Warn that the classifier of a model keeps its initial values."""
+    warnings.warn(
+        f"The classifier of {model} was not loaded and keeps its initial values: {difference}.",
+        stacklevel=4,
+    )
 
 
 def _own_classes(targets: Mapping[str, NamedVariable]) -> int | None:

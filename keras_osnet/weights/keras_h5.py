@@ -5,7 +5,7 @@ import os
 import h5py
 import keras
 
-from keras_osnet.weights.fresh_classifier import warn_fresh_classifier, why_classifier_differs
+from keras_osnet.weights.convert import warn_fresh_classifier, why_classifier_differs
 
 _HEAD = ("fc", "fc_norm", "logits")
 

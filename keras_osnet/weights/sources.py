@@ -10,10 +10,16 @@ import numpy as np
 
 from keras_osnet.architecture.describe import describe_model
 from keras_osnet.architecture.state_dict import classes_in
-from keras_osnet.weights.bundled import bundled_file
-from keras_osnet.weights.catalogue import find_checkpoint, list_weights
+from keras_osnet.weights.catalogue import bundled_file, find_checkpoint, list_weights
 from keras_osnet.weights.convert import load_tensors, plain_names, to_torchreid
-from keras_osnet.weights.file_formats import TORCH_ENDINGS, WEIGHTS_ENDINGS
+from keras_osnet.weights.file_formats import (
+    KERAS,
+    KERAS_H5,
+    SAFETENSORS,
+    TORCH,
+    WEIGHTS_ENDINGS,
+    file_format,
+)
 from keras_osnet.weights.hub.download import download, resolve_hub_reference
 from keras_osnet.weights.keras_h5 import KerasH5Source
 from keras_osnet.weights.safetensors import read_description, read_safetensors
@@ -68,9 +74,7 @@ def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float)
         OSError: The file cannot be read or downloaded.
     """
     path = resolve_weights(weights, variant=variant, width=width)
-    if str(path).endswith(".weights.h5"):
-        return KerasH5Source(path)
-    return read_state_dict(path)
+    return KerasH5Source(path) if file_format(path) == KERAS_H5 else read_state_dict(path)
 
 
 def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: float | None) -> Path:
@@ -112,19 +116,20 @@ def read_state_dict(path: str | os.PathLike[str]) -> TensorSource:
     Raises:
         ValueError: The file does not end in one of these, or does not hold an OSNet.
     """
-    name = os.fspath(path)
-    if name.endswith(TORCH_ENDINGS):
-        return TensorSource(plain_names(read_torch_checkpoint(name)))
-    if name.endswith(".safetensors"):
-        return TensorSource(read_safetensors(name), read_description(name))
-    if name.endswith(".keras"):
-        return _read_keras_model(name)
+    kind = file_format(path)
+    if kind == TORCH:
+        return TensorSource(plain_names(read_torch_checkpoint(path)))
+    if kind == SAFETENSORS:
+        return TensorSource(read_safetensors(path), read_description(path))
+    if kind == KERAS:
+        return _read_keras_model(path)
     raise ValueError(
-        f"A file of weights must end in one of {', '.join(WEIGHTS_ENDINGS)}. Received: {name}"
+        "`path` must be a torch checkpoint, a .safetensors file or a .keras model: the variables "
+        f"of a .weights.h5 file have no names. Received: {os.fspath(path)}"
     )
 
 
-def _read_keras_model(path: str) -> TensorSource:
+def _read_keras_model(path: str | os.PathLike[str]) -> TensorSource:
     try:
         model = keras.saving.load_model(path, compile=False)
         return TensorSource(to_torchreid(model), describe_model(model))

@@ -5,7 +5,7 @@ import pytest
 import keras_osnet
 from keras_osnet.metrics import evaluate_attributes, evaluate_ranking, pairwise_distances
 from keras_osnet.synthetic import synthetic_people
-from keras_osnet.weights import bundled, find_checkpoint, list_weights, sources
+from keras_osnet.weights import catalogue, find_checkpoint, list_weights, sources
 
 BUNDLED = [checkpoint for checkpoint in list_weights() if checkpoint.repository is None]
 UNSEEN = range(20_000, 20_024)
@@ -20,13 +20,13 @@ def no_download(monkeypatch):
 
 
 def test_tags():
-    assert {checkpoint.tag for checkpoint in BUNDLED} == set(bundled.BUNDLED_TAGS)
+    assert {checkpoint.tag for checkpoint in BUNDLED} == {"synthetic", "synthetic_attributes"}
 
 
-@pytest.mark.parametrize("tag", bundled.BUNDLED_TAGS)
+@pytest.mark.parametrize("tag", ["synthetic", "synthetic_attributes"])
 def test_files_are_whole_and_small(tag):
     checkpoint = find_checkpoint(tag, variant="base", width=0.25)
-    path = bundled.bundled_file(checkpoint.file, checkpoint.sha256)
+    path = catalogue.bundled_file(checkpoint.file, checkpoint.sha256)
     assert path.stat().st_size == checkpoint.size <= 1_000_000
     assert (path.parent / "README.md").is_file()
 
@@ -76,11 +76,13 @@ def test_another_width_is_refused():
 
 def test_missing_and_damaged(tmp_path, monkeypatch):
     checkpoint = BUNDLED[0]
-    monkeypatch.setattr(bundled, "_FOLDERS", (tmp_path / "package", tmp_path / "checkout"))
-    with pytest.raises(FileNotFoundError, match=r"install the package anew.*Received"):
-        bundled.bundled_file(checkpoint.file, checkpoint.sha256)
+    monkeypatch.setattr(
+        catalogue, "_BUNDLED_FOLDERS", [tmp_path / "package", tmp_path / "checkout"]
+    )
+    with pytest.raises(FileNotFoundError, match=r"reinstall keras-osnet.*Received"):
+        catalogue.bundled_file(checkpoint.file, checkpoint.sha256)
     file = tmp_path / "checkout" / checkpoint.file
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x" * 100)
     with pytest.raises(ValueError, match=r"damaged.*Received"):
-        bundled.bundled_file(checkpoint.file, checkpoint.sha256)
+        catalogue.bundled_file(checkpoint.file, checkpoint.sha256)

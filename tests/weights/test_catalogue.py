@@ -6,7 +6,13 @@ from collections import Counter
 
 import pytest
 
-from keras_osnet.weights.catalogue import WeightsInfo, find_checkpoint, list_weights
+from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet.weights.catalogue import (
+    WeightsInfo,
+    default_image_size,
+    find_checkpoint,
+    list_weights,
+)
 
 ALL = [checkpoint for checkpoint in list_weights() if checkpoint.repository]
 SINGLE = {"imagenet", "market1501", "dukemtmcreid", "msmt17", "msmt17_combineall"}
@@ -43,7 +49,7 @@ def test_order_of_datasets_does_not_matter(checkpoint):
 def test_fields_are_plausible(checkpoint):
     assert checkpoint.repository == "kaiyangzhou/osnet"
     assert checkpoint.revision == "a5c5cc037c24235cda3b21085b93ad77c9616224"
-    assert checkpoint.licence == "MIT"
+    assert checkpoint.license == "MIT"
     assert checkpoint.distance in ("euclidean", "cosine")
     assert checkpoint.tag in SINGLE or frozenset(checkpoint.tag.split("+")) in SEVERAL
     assert checkpoint.file.endswith((".pth", ".pyth", ".pth.tar"))
@@ -117,6 +123,30 @@ def test_known_digests():
 def test_published_figure_of_one():
     checkpoint = find_checkpoint("msmt17_combineall", variant="base", width=0.25)
     assert checkpoint.published == {"market1501": (59.9, 31.0), "dukemtmcreid": (61.5, 39.6)}
+
+
+def test_image_size_and_statistics():
+    sizes = {"imagenet": (224, 224), "synthetic": (128, 64), "synthetic_attributes": (128, 64)}
+    for entry in list_weights():
+        assert entry.image_size == sizes.get(entry.tag, (256, 128))
+        assert (entry.mean, entry.std) == (MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("weights", "head", "size"),
+    [
+        (None, "classification", (256, 128)),
+        ("imagenet", "classification", (224, 224)),
+        ("imagenet", "embedding", (256, 128)),
+        ("imagenet", None, (256, 128)),
+        ("synthetic", "embedding", (128, 64)),
+        ("synthetic_attributes", "attribute", (128, 64)),
+        ("msmt17", "classification", (256, 128)),
+        ("my_weights.pth", "classification", (256, 128)),
+    ],
+)
+def test_default_image_size(weights, head, size):
+    assert default_image_size(weights, head) == size
 
 
 def test_list_is_filtered():

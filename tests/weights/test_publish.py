@@ -46,7 +46,7 @@ def model():
 
 
 def prepare(model, folder, **arguments):
-    origin = {"licence": "mit", "trained_on": "market1501", "base": None, **arguments}
+    origin = {"license": "mit", "trained_on": "market1501", "base": None, **arguments}
     return save_for_hub(model, folder, **origin)
 
 
@@ -142,7 +142,7 @@ def test_text_of_the_card(model, tmp_path):
     assert "MSMT17 + DukeMTMC-reID. The authors of DukeMTMC withdrew" in text
     assert base.file in text
     assert f"{base.repository}/tree/{base.revision}" in text
-    assert "under the licence `mit`" in text
+    assert "under the license `mit`" in text
     assert "64×32 pixels" in text
     assert "consent" in text
     # As a reader sees it: no gaps left by the template.
@@ -244,7 +244,7 @@ def test_every_dataset_of_the_catalogue_has_a_title():
 def test_an_earlier_output_is_replaced_and_what_else_is_there_stays(model, tmp_path):
     folder = prepare(model, tmp_path / "a")
     (folder / "LICENSE").write_text("mine")
-    prepare(model, folder, licence="apache-2.0")
+    prepare(model, folder, license="apache-2.0")
     assert names_in(folder) == ["LICENSE", *FILES]
     assert card_of(folder)[0]["license"] == "apache-2.0"
     assert (folder / "LICENSE").read_text() == "mine"
@@ -296,7 +296,7 @@ def test_interrupted_preparation_leaves_nothing_half_made(
 
     monkeypatch.setattr(publish, step, fail)
     with pytest.raises(type(failure)):
-        prepare(model, folder, licence="apache-2.0")
+        prepare(model, folder, license="apache-2.0")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert names_in(tmp_path) == (["a"] if exists else [])
 
@@ -329,8 +329,8 @@ def test_the_current_folder(model, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"licence": "MIT License"}, r"`licence`.*mit.*Received: 'MIT License'"),
-        ({"licence": "other"}, r"`description` must state.*Received: description=None"),
+        ({"license": "MIT License"}, r"`license`.*mit.*Received: 'MIT License'"),
+        ({"license": "other"}, r"`description` must state.*Received: description=None"),
         ({"trained_on": ""}, r"`trained_on`.*Received: \[''\]"),
         ({"trained_on": "my own pictures"}, "`trained_on` must name datasets"),
         ({"base": ""}, r"`base`.*Received: ''"),
@@ -349,8 +349,8 @@ def test_wrong_arguments(model, tmp_path, arguments, message):
     assert names_in(tmp_path) == []
 
 
-def test_a_licence_of_ones_own_is_stated_in_the_description(model, tmp_path):
-    folder = prepare(model, tmp_path / "a", licence="other", description="Only on Sundays.")
+def test_a_license_of_ones_own_is_stated_in_the_description(model, tmp_path):
+    folder = prepare(model, tmp_path / "a", license="other", description="Only on Sundays.")
     metadata, text = card_of(folder)
     assert metadata["license"] == "other"
     assert "Only on Sundays." in text
@@ -552,7 +552,7 @@ def test_what_is_sent(hub, folder):
 
 def test_a_second_push_is_a_second_commit(hub, folder, model):
     push(folder, REPOSITORY)
-    prepare(model, folder, licence="apache-2.0")
+    prepare(model, folder, license="apache-2.0")
     assert push(folder, REPOSITORY).endswith(f"{2:040x}")
     assert b"apache-2.0" in hub.files[REPOSITORY, f"{2:040x}"]["README.md"]
 

@@ -34,7 +34,7 @@ _TORCHREID_WIDTHS = {
     "ibn": (1.0,),
     "ain": (1.0, 0.75, 0.5, 0.25),
 }
-_LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _DATASET = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -43,29 +43,29 @@ class Origin:
     """What nobody can read off the weights, and a card has to say.
 
     Args:
-        licence: The Hub's identifier of the licence, such as "mit" or "cc-by-nc-4.0".
+        license: The Hub's identifier of the license, such as "mit" or "cc-by-nc-4.0".
         trained_on: The training set, or several joined with "+", as catalogue tags or Hub names.
         base: What the weights derive from; None if they were trained from random initial values.
         metrics: Figures in per cent and their conditions, by test set.
         about: Text of the publisher's own.
     """
 
-    licence: str
+    license: str
     trained_on: str
     base: WeightsInfo | str | None
     metrics: Mapping[str, Mapping[str, float | str]]
     about: str | None
 
     def __post_init__(self) -> None:
-        if not _LICENCE.fullmatch(self.licence):
+        if not _LICENSE.fullmatch(self.license):
             raise ValueError(
-                "`licence` must be one of the Hub's identifiers, such as mit, apache-2.0, "
+                "`license` must be one of the Hub's identifiers, such as mit, apache-2.0, "
                 "cc-by-nc-4.0 or other (see https://huggingface.co/docs/hub/repositories-licenses)."
-                f" Received: {self.licence!r}"
+                f" Received: {self.license!r}"
             )
-        if self.licence == "other" and not self.about:
+        if self.license == "other" and not self.about:
             raise ValueError(
-                '`description` must state the terms of `licence="other"`. Received: '
+                '`description` must state the terms of `license="other"`. Received: '
                 f"description={self.about!r}"
             )
         for argument, names in (("trained_on", self.datasets), ("metrics", list(self.metrics))):
@@ -124,7 +124,7 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
         if not isinstance(value, str)
     ]
     data = ModelCardData(
-        license=origin.licence,
+        license=origin.license,
         library_name="keras-osnet",
         pipeline_tag="image-feature-extraction",
         tags=["person-re-identification", "re-ID", "osnet", "keras-osnet"],
@@ -149,7 +149,7 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
         parameters=weights["parameters"],
         size=weights["size"],
         sha256=weights["sha256"],
-        licence=origin.licence,
+        license=origin.license,
         datasets=[_dataset(dataset) for dataset in origin.datasets],
         about=origin.about,
         metrics=origin.metrics,

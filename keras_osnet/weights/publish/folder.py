@@ -20,7 +20,7 @@ from keras_osnet.weights.convert import to_torchreid
 from keras_osnet.weights.publish.card import Origin, build_model_card, check_jinja
 from keras_osnet.weights.safetensors import save_safetensors
 
-WEIGHTS, CARD, CONFIGURATION, LICENCE = ("model.safetensors", "README.md", "config.json", "LICENSE")
+WEIGHTS, CARD, CONFIGURATION, LICENSE = ("model.safetensors", "README.md", "config.json", "LICENSE")
 
 LIBRARY = "keras-osnet"
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -39,7 +39,7 @@ def save_for_hub(
     model: keras.Model,
     folder: str | os.PathLike[str],
     *,
-    licence: str,
+    license: str,
     trained_on: str,
     base: WeightsInfo | str | None,
     metrics: Mapping[str, Mapping[str, float | str]] | None = None,
@@ -60,7 +60,7 @@ def save_for_hub(
     Args:
         model: An OSNet, of the name that the card is to have.
         folder: Folder to write, new or empty or written by this function.
-        licence: The Hub's identifier of the licence of the weights: "mit", "apache-2.0",
+        license: The Hub's identifier of the license of the weights: "mit", "apache-2.0",
             "cc-by-nc-4.0", …, or "other", whose terms `description` has to state.
         trained_on: The training set, several joined with "+": a tag as the catalogue has it
             ("market1501", "msmt17+cuhk03"), a dataset of the Hub ("owner/name") or your own name.
@@ -88,14 +88,14 @@ def save_for_hub(
         >>> save_for_hub(
         ...     keras_osnet.OSNet(0.25, head="embedding", weights="market1501"),
         ...     "osnet_x0_25_market1501",
-        ...     licence="mit",
+        ...     license="mit",
         ...     trained_on="market1501",
         ...     base=keras_osnet.weights.find_checkpoint("market1501", variant="base", width=0.25),
         ... )  # doctest: +SKIP
     """
     check_jinja()
     arguments = describe_model(model)
-    origin = Origin(licence, trained_on, base, metrics or {}, description)
+    origin = Origin(license, trained_on, base, metrics or {}, description)
     target = Path(folder).resolve()
     _check_target(target)
     # Beside the folder, so that renaming moves it and copies nothing.
@@ -154,7 +154,7 @@ def read_folder(folder: str | os.PathLike[str]) -> dict[str, bytes]:
         )
     expected = _read_configuration(folder).get("weights", {}).get("sha256")
     present = [
-        name for name in (WEIGHTS, CARD, CONFIGURATION, LICENCE) if (folder / name).is_file()
+        name for name in (WEIGHTS, CARD, CONFIGURATION, LICENSE) if (folder / name).is_file()
     ]
     files = {name: (folder / name).read_bytes() for name in present}
     found = hashlib.sha256(files[WEIGHTS]).hexdigest()
