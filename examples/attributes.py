@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     whom = range(FIRST_IDENTITY, FIRST_IDENTITY + arguments.people)
 
-    people = synthetic_people(whom, cameras=4, views=1, size=(128, 64))
+    people = synthetic_people(whom, cameras=4, views=1, image_size=(128, 64))
     model = keras_osnet.OSNet(
         0.25,
         weights="synthetic_attributes",

@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # silence TensorFlow's start
 import keras
 import numpy as np
 
-from keras_osnet.data import LabelledImages, read_dataset
+from keras_osnet.data import LabeledImages, read_dataset
 from keras_osnet.training import build_model, load_recipe, train
 from keras_osnet.visualize import plot_attributes, save_figure
 
@@ -67,10 +67,10 @@ def main() -> None:
     print(f"Figure: {arguments.folder / 'cifar.png'}")
 
 
-def some(part: LabelledImages, count: int) -> LabelledImages:
+def some(part: LabeledImages, count: int) -> LabeledImages:
     """Return a fixed random subset of the images."""
     chosen = np.random.default_rng(0).permutation(len(part.images))[:count]
-    return LabelledImages(part.images[chosen], part.labels[chosen])
+    return LabeledImages(part.images[chosen], part.labels[chosen])
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main() -> None:
     whom = range(FIRST_IDENTITY, FIRST_IDENTITY + arguments.people)
 
     # For real people, use your own crops (RGB, 0–255) and weights="msmt17_combineall".
-    people = synthetic_people(whom, cameras=2, views=2, size=(128, 64))
+    people = synthetic_people(whom, cameras=2, views=2, image_size=(128, 64))
     model = keras_osnet.OSNet(
         0.25, weights="synthetic", head="embedding", include_preprocessing=True
     )

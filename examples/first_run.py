@@ -39,9 +39,9 @@ def main() -> None:
     keras.utils.set_random_seed(0)
 
     print(f"Drawing {people} people to train on and {arguments.others} others into {folder}/")
-    training = write_synthetic_people(folder / "training", range(people), size=SIZE)
+    training = write_synthetic_people(folder / "training", range(people), image_size=SIZE)
     others = range(people, people + arguments.others)
-    write_synthetic_people(folder / "others", others, size=SIZE)
+    write_synthetic_people(folder / "others", others, image_size=SIZE)
     images = load_images([person.path for person in training], SIZE).images
     identities = np.array([person.identity - 1 for person in training])
 

@@ -53,7 +53,7 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     model = arguments.model or export_model(arguments.folder / "people.tflite")
     embedder = Embedder(model)
-    print(f"{model} runs in {embedder.engine}: {embedder.size} pixels to {embedder.dim} values\n")
+    print(f"{model} runs in {embedder.engine}: {embedder.image_size} to {embedder.dim} values\n")
 
     camera_means = [embedder.embed(passers_by(camera)).mean(axis=0) for camera in CAMERAS]
     tracker = Tracker()
@@ -168,7 +168,7 @@ def draw_scene(street: np.ndarray, camera: int, walking: dict[int, int]) -> Scen
     for person, step in walking.items():
         left = step * STEP if person % 2 == 0 else STREET - width - step * STEP
         # A new pose every third step.
-        crop = synthetic_person(FIRST_IDENTITY + person, camera, step // 3, size=PERSON)
+        crop = synthetic_person(FIRST_IDENTITY + person, camera, step // 3, image_size=PERSON)
         place = frame[:, left : left + width]
         place[:] = faded * crop + (1 - faded) * place
         # A detector does not see occluded people.
@@ -180,7 +180,7 @@ def draw_scene(street: np.ndarray, camera: int, walking: dict[int, int]) -> Scen
 
 def passers_by(camera: int) -> list[np.ndarray]:
     """Draw other people under a camera."""
-    return [synthetic_person(person, camera, 0, size=PERSON) for person in range(24)]
+    return [synthetic_person(person, camera, 0, image_size=PERSON) for person in range(24)]
 
 
 def draw_street(camera: int) -> np.ndarray:

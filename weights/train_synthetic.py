@@ -18,7 +18,7 @@ import keras
 from keras_osnet import OSNet
 from keras_osnet.data import (
     attributes_from_table,
-    mix,
+    merge_datasets,
     read_folder,
     read_people,
     split_by_camera,
@@ -63,7 +63,7 @@ def train_embedding(work: Path, real: Path | None) -> None:
     """Learn to find people again."""
     recipe = load_recipe(HERE / "synthetic.toml")
     parts = [drawn(work / "people", PEOPLE), drawn(work / "look_alikes", LOOK_ALIKES, alike=3)]
-    dataset = replace(mix([read_people(each) for each in parts]), name="synthetic")
+    dataset = replace(merge_datasets([read_people(each) for each in parts]), name="synthetic")
     keras.utils.set_random_seed(0)
     model = build_model(recipe)
     run = train(recipe, model, dataset, work / "embedding", in_memory=True, verbose=2)
@@ -83,7 +83,7 @@ def train_attributes(work: Path) -> None:
     """Learn to recognise attributes, from the weights that find people."""
     recipe = load_recipe(HERE / "synthetic_attributes.toml")
     people = work / "dressed"
-    write_synthetic_people(people, DRESSED, DRESSED_CAMERAS, 1, size=SIZE)
+    write_synthetic_people(people, DRESSED, DRESSED_CAMERAS, 1, image_size=SIZE)
     dataset = attributes_from_table(people / "attributes.csv")
     keras.utils.set_random_seed(0)
     model = build_model(recipe, weights=work / "embedding.safetensors")
@@ -97,7 +97,7 @@ def train_attributes(work: Path) -> None:
 def drawn(folder: Path, identities: range, alike: int = 1, seed: int = 0) -> Path:
     """A folder of drawn people."""
     write_synthetic_people(
-        folder, identities, CAMERAS, VIEWS, size=SIZE, seed=seed, look_alikes=alike
+        folder, identities, CAMERAS, VIEWS, image_size=SIZE, seed=seed, look_alikes=alike
     )
     return folder
 

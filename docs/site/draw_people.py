@@ -31,7 +31,10 @@ def people() -> Image.Image:
     """Return three people, a row each, under eight cameras."""
     return sheet(
         [
-            [synthetic_person(FIRST_IDENTITY + person, camera, 1, size=SIZE) for camera in range(8)]
+            [
+                synthetic_person(FIRST_IDENTITY + person, camera, 1, image_size=SIZE)
+                for camera in range(8)
+            ]
             for person in range(3)
         ]
     )
@@ -40,7 +43,7 @@ def people() -> Image.Image:
 def look_alikes() -> Image.Image:
     """Return three groups of three people who differ in a detail, under one camera."""
     row = [
-        synthetic_person(first + member, 1, 2, size=SIZE, look_alikes=3, in_place_of=first)
+        synthetic_person(first + member, 1, 2, image_size=SIZE, look_alikes=3, in_place_of=first)
         for first in DETAILS
         for member in range(3)
     ]
@@ -123,7 +126,7 @@ def crowd(count: int, cameras: int) -> Any:
     from keras_osnet.synthetic import synthetic_people
 
     whom = range(FIRST_IDENTITY, FIRST_IDENTITY + count)
-    return synthetic_people(whom, cameras=cameras, views=1, size=(128, 64))
+    return synthetic_people(whom, cameras=cameras, views=1, image_size=(128, 64))
 
 
 def network(weights: str, **arguments: Any) -> Any:

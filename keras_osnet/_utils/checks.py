@@ -46,6 +46,16 @@ def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
     return float(value)
 
 
+def check_image_size(size: Any, name: str = "image_size") -> None:
+    """Raise ValueError unless `size` is (height, width), two positive integers."""
+    if (
+        not isinstance(size, tuple | list)
+        or len(size) != 2
+        or not all((whole_number(side) or 0) > 0 for side in size)
+    ):
+        raise ValueError(f"`{name}` must be (height, width), positive integers. Received: {size!r}")
+
+
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
     """Return `value` if it is among `choices`, else raise ValueError."""
     if not any(value is choice or value == choice for choice in choices):

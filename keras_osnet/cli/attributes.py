@@ -159,7 +159,7 @@ def load_attribute_model(
             )
         model, _ = checkpoint.build(
             head="attribute",
-            size=size or checkpoint.embedding_size,
+            image_size=size or checkpoint.embedding_size,
             include_preprocessing=True,
         )
         return model

@@ -81,7 +81,7 @@ def command(
                 threads=threads,
                 rounds=rounds,
                 takes=takes,
-                size=None if weights else size,
+                image_size=None if weights else size,
                 progress=advance,
             )
         sizes = [_megabytes(speed.file) for speed in speeds]

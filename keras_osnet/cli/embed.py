@@ -115,7 +115,7 @@ def command(
             raise click.UsageError("--width and --variant are for weights, not for exported files.")
         from keras_osnet.runtime import Embedder
 
-        embedder: Any = Embedder(weights, engine=engine, size=size, takes=takes)
+        embedder: Any = Embedder(weights, engine=engine, image_size=size, takes=takes)
     else:
         if takes is not None:
             raise click.UsageError("--takes is for exported files, not for weights.")

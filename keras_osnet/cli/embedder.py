@@ -36,7 +36,7 @@ def load_embedder(
         checkpoint = open_checkpoint(weights, width=width, variant=variant)
         model, _ = checkpoint.build(
             head="embedding",
-            size=size or checkpoint.embedding_size,
+            image_size=size or checkpoint.embedding_size,
             normalize=normalize,
             include_preprocessing=True,
         )

@@ -106,7 +106,7 @@ def command(
             batch_size=batch_size,
             progress=advance,
         )
-    unreadable = {error.path: error for result in results for error in result.unreadable}
+    unreadable = {path: reason for result in results for path, reason in result.unreadable.items()}
     report = _report(results, max_rank, unreadable)
     described = [
         {"weights": each, "model": model.name, "size": list(model.input_shape[1:3])}
@@ -120,7 +120,7 @@ def command(
     report["cameras_known"] = all(result.cameras_known for result in results)
     report |= task.facts
     report["notes"] = [*([] if report["cameras_known"] else [_NOTHING_LEFT_OUT]), *task.notes]
-    warn_unreadable(list(unreadable.values()), total)
+    warn_unreadable(unreadable, total)
     if as_json:
         print_json(report)
     else:
@@ -128,7 +128,7 @@ def command(
 
 
 def _report(
-    results: "Sequence[RetrievalResult]", max_rank: int | None, unreadable: dict[Path, Any]
+    results: "Sequence[RetrievalResult]", max_rank: int | None, unreadable: dict[Path, str]
 ) -> dict[str, Any]:
     """Everything that is known about the results, shares in per cent."""
     from keras_osnet.metrics import average_results
@@ -142,7 +142,7 @@ def _report(
         "queries": sum(result.queries for result in results),
         "valid_queries": averaged.mean.valid_queries,
         "gallery": sum(result.gallery for result in results),
-        "unreadable": report_unreadable(list(unreadable.values())),
+        "unreadable": report_unreadable(unreadable),
     }
     if several:
         report |= {"splits": len(results), "std": _figures(averaged.std)}

@@ -212,7 +212,7 @@ def _model(
             head = "attribute" if own == "attribute" else "embedding"
         model, _ = checkpoint.build(
             head=head,
-            size=size or (checkpoint.embedding_size if head == "embedding" else None),
+            image_size=size or (checkpoint.embedding_size if head == "embedding" else None),
             include_preprocessing=True,
         )
     return model

@@ -47,7 +47,7 @@ def command(
         if file or weights:
             opened = open_checkpoint(file or weights or "", width=width, variant=variant)
             checkpoint = describe_checkpoint(opened)
-            model, _ = opened.build(head="embedding", size=size)
+            model, _ = opened.build(head="embedding", image_size=size)
         else:
             model = OSNet(
                 1.0 if width is None else width,

@@ -83,7 +83,7 @@ def retrieval_task(
 
 
 def _own_pictures(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:
-    from keras_osnet.data import camera_array, split_by_camera, split_queries
+    from keras_osnet.data import camera_labels, split_by_camera, split_queries
 
     if is_divided(people):
         if query_camera is not None:
@@ -91,7 +91,7 @@ def _own_pictures(people: "ReidDataset", query_camera: int | None) -> RetrievalT
                 "--query-camera divides --data, but the table has queries and a gallery already."
             )
         return RetrievalTask([(people.query, people.gallery)])
-    images = people.everything
-    if query_camera is not None or camera_array(images) is not None:
+    images = people.all_images
+    if query_camera is not None or camera_labels(images) is not None:
         return RetrievalTask([split_by_camera(images, 1 if query_camera is None else query_camera)])
     return RetrievalTask([split_queries(images)], notes=(_ONE_A_PERSON,))

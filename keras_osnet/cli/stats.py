@@ -44,7 +44,7 @@ def command(folder: Path, dataset: str | None, size: tuple[int, int] | None, as_
         statistics = pixel_statistics(images, size, progress=advance)
     warn_unreadable(statistics.unreadable, len(images))
     if as_json:
-        report = {"mean": statistics.mean, "std": statistics.std, "pictures": statistics.pictures}
+        report = {"mean": statistics.mean, "std": statistics.std, "images": statistics.images}
         report["size"] = size or images.shape[1:3]
         report["unreadable"] = report_unreadable(statistics.unreadable)
         print_json(report)
@@ -56,7 +56,7 @@ def command(folder: Path, dataset: str | None, size: tuple[int, int] | None, as_
         [[name, *(f"{value:.4f}" for value in values)] for name, values in rows.items()],
         numbers=columns[1:],
     )
-    click.echo(f"\nOf {statistics.pictures:,} pictures. For a recipe's [model]:\n")
+    click.echo(f"\nOf {statistics.images:,} images. For a recipe's [model]:\n")
     for name, values in rows.items():
         click.echo(f"{name} = [{', '.join(f'{value:.4f}' for value in values)}]")
 

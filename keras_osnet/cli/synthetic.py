@@ -49,7 +49,7 @@ def command(
 
     with waiting(f"Drawing {identities * cameras * views} pictures …"):
         people = write_synthetic_people(
-            folder, identities, cameras, views, size=size, seed=seed, look_alikes=look_alikes
+            folder, identities, cameras, views, image_size=size, seed=seed, look_alikes=look_alikes
         )
     click.echo(
         f"Wrote {len(people)} pictures of {identities} people under {cameras} cameras to {folder}\n"

@@ -201,8 +201,10 @@ def _found(
                 progress=advance,
             )
         if not found:
-            lost = {error.path: error for result in results for error in result.unreadable}
-            warn_unreadable(list(lost.values()), total)
+            lost = {
+                path: reason for result in results for path, reason in result.unreadable.items()
+            }
+            warn_unreadable(lost, total)
         mean = average_results([result.ranking for result in results]).mean
         found.append(mean.to_dict())
     return found
@@ -260,11 +262,11 @@ def _run(run: "RunRecord") -> dict[str, Any]:
 
 def _knows_cameras(dataset: "Dataset") -> bool | None:
     """Whether a test leaves out pictures of a query's own camera; None if it is of another kind."""
-    from keras_osnet.data import ReidDataset, camera_array
+    from keras_osnet.data import ReidDataset, camera_labels
 
     if not isinstance(dataset, ReidDataset) or not dataset.query:
         return None
-    return camera_array([*dataset.query, *dataset.gallery]) is not None
+    return camera_labels([*dataset.query, *dataset.gallery]) is not None
 
 
 def _per_cent(result: Mapping[str, Any]) -> dict[str, float | None]:

@@ -140,9 +140,9 @@ class TrainingSources:
             for data, name in zip(self.data, self.dataset or (OWN,) * len(self.data), strict=True)
         ]
         if len(sources) > 1:
-            from keras_osnet.data import mix
+            from keras_osnet.data import merge_datasets
 
-            return [mix([self._to_train_on(source.read()) for source in sources])]
+            return [merge_datasets([self._to_train_on(source.read()) for source in sources])]
         (source,) = sources
         if self.all_splits:
             return source.read_all_splits()

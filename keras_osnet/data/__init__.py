@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keras_osnet.data.augmentation.window import CenterCrop, RandomWindow
     from keras_osnet.data.batches import ImageBatches
     from keras_osnet.data.camera_split import split_by_camera
-    from keras_osnet.data.datasets.combine import combineall, mix
+    from keras_osnet.data.datasets.combine import combineall, merge_datasets
     from keras_osnet.data.datasets.cuhk03_archive import extract_cuhk03
     from keras_osnet.data.datasets.held_out import split_by_identity, split_queries
     from keras_osnet.data.datasets.image_folder import identity_folders, read_people
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
         AttributeDataset,
         AttributeImages,
         ClassificationDataset,
-        LabelledImages,
+        LabeledImages,
         ReidDataset,
-        camera_array,
-        identity_array,
+        camera_labels,
+        identity_labels,
         ranking_labels,
     )
     from keras_osnet.data.datasets.registry import read_dataset, read_splits
     from keras_osnet.data.datasets.table import attributes_from_table, people_from_table
     from keras_osnet.data.embedded_images import EmbeddedImages
     from keras_osnet.data.images import (
+        ImageReadError,
         LoadedImages,
-        UnreadableImageError,
         list_images,
         load_images,
         read_image,
     )
     from keras_osnet.data.records import PersonImage, parse_market1501_name, read_folder
-    from keras_osnet.data.sampling import identity_batches, shuffled
+    from keras_osnet.data.sampling import identity_batches, shuffled_indices
     from keras_osnet.data.statistics import PixelStatistics, pixel_statistics
 
 __getattr__, __dir__, __all__ = lazy.attach(
@@ -67,7 +67,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "DatasetVersion": "keras_osnet.data.datasets.published",
         "EmbeddedImages": "keras_osnet.data.embedded_images",
         "ImageBatches": "keras_osnet.data.batches",
-        "LabelledImages": "keras_osnet.data.datasets.records",
+        "LabeledImages": "keras_osnet.data.datasets.records",
         "LoadedImages": "keras_osnet.data.images",
         "Normalize": "keras_osnet.data.augmentation.normalize",
         "PadAndCrop": "keras_osnet.data.augmentation.pad_and_crop",
@@ -79,20 +79,20 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "RandomPatch": "keras_osnet.data.augmentation.patch",
         "RandomWindow": "keras_osnet.data.augmentation.window",
         "ReidDataset": "keras_osnet.data.datasets.records",
-        "UnreadableImageError": "keras_osnet.data.images",
+        "ImageReadError": "keras_osnet.data.images",
         "attributes_from_table": "keras_osnet.data.datasets.table",
-        "camera_array": "keras_osnet.data.datasets.records",
+        "camera_labels": "keras_osnet.data.datasets.records",
         "check_counts": "keras_osnet.data.datasets.published",
         "combineall": "keras_osnet.data.datasets.combine",
         "dataset_info": "keras_osnet.data.datasets.published",
         "extract_cuhk03": "keras_osnet.data.datasets.cuhk03_archive",
-        "identity_array": "keras_osnet.data.datasets.records",
+        "identity_labels": "keras_osnet.data.datasets.records",
         "identity_batches": "keras_osnet.data.sampling",
         "identity_folders": "keras_osnet.data.datasets.image_folder",
         "list_datasets": "keras_osnet.data.datasets.published",
         "list_images": "keras_osnet.data.images",
         "load_images": "keras_osnet.data.images",
-        "mix": "keras_osnet.data.datasets.combine",
+        "merge_datasets": "keras_osnet.data.datasets.combine",
         "parse_market1501_name": "keras_osnet.data.records",
         "people_from_table": "keras_osnet.data.datasets.table",
         "pixel_statistics": "keras_osnet.data.statistics",
@@ -102,7 +102,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "read_image": "keras_osnet.data.images",
         "read_people": "keras_osnet.data.datasets.image_folder",
         "read_splits": "keras_osnet.data.datasets.registry",
-        "shuffled": "keras_osnet.data.sampling",
+        "shuffled_indices": "keras_osnet.data.sampling",
         "split_by_camera": "keras_osnet.data.camera_split",
         "split_by_identity": "keras_osnet.data.datasets.held_out",
         "split_queries": "keras_osnet.data.datasets.held_out",

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.images import check_size, read_image, resize_image
+from keras_osnet._utils.checks import check_image_size
+from keras_osnet.data.images import read_image, resize_image
 
 Images = Sequence[str | os.PathLike[str]] | NDArray[np.uint8]
 """Files; or pixels, array (n, height, width, 3), uint8, RGB."""
@@ -22,42 +23,42 @@ class PictureSource:
 
     Args:
         images: The files, or the array.
-        size: (height, width) that pictures are resized to; None, for arrays only, is their own.
+        image_size: (height, width) that images are resized to; None, for arrays only, is their own.
         keep: Whether to keep what was read or resized.
 
     Attributes:
         images: Paths, or the array.
-        size: (height, width).
+        image_size: (height, width).
 
     Raises:
-        ValueError: If `images` is neither, or `size` is not two positive integers.
+        ValueError: If `images` is neither, or `image_size` is not two positive integers.
     """
 
     def __init__(
-        self, images: Images, size: tuple[int, int] | None = None, keep: bool = False
+        self, images: Images, image_size: tuple[int, int] | None = None, keep: bool = False
     ) -> None:
         self.images = _checked(images)
-        if size is None:
+        if image_size is None:
             if isinstance(self.images, tuple):
                 raise ValueError(
-                    "`size` must be (height, width) where `images` are files. Received: None"
+                    "`image_size` must be (height, width) where `images` are files. Received: None"
                 )
-            size = self.images.shape[1:3]
-        check_size(size)
-        self.size = (int(size[0]), int(size[1]))
+            image_size = self.images.shape[1:3]
+        check_image_size(image_size)
+        self.image_size = (int(image_size[0]), int(image_size[1]))
         self._kept: dict[int, NDArray[np.uint8]] | None = {} if keep else None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def read(self, number: int) -> NDArray[np.uint8]:
-        """Return a picture, array (*size, 3), uint8.
+        """Return a picture, array (*image_size, 3), uint8.
 
         Raises:
-            UnreadableImageError: If its file cannot be read.
+            ImageReadError: If its file cannot be read.
             ImportError: If a file is to be read, or an array to be resized, without Pillow.
         """
-        if not isinstance(self.images, tuple) and self.size == self.images.shape[1:3]:
+        if not isinstance(self.images, tuple) and self.image_size == self.images.shape[1:3]:
             return self.images[number]
         if self._kept is None:
             return self._load(number)
@@ -69,8 +70,8 @@ class PictureSource:
 
     def _load(self, number: int) -> NDArray[np.uint8]:
         if isinstance(self.images, tuple):
-            return read_image(self.images[number], self.size)
-        return resize_image(self.images[number], self.size)
+            return read_image(self.images[number], self.image_size)
+        return resize_image(self.images[number], self.image_size)
 
 
 def _checked(images: Images) -> tuple[Path, ...] | NDArray[np.uint8]:

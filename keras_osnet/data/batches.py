@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from keras_osnet._utils.checks import check_whole
 from keras_osnet.data._source import Images, PictureSource
 from keras_osnet.data.augmentation.patch import RandomPatch
-from keras_osnet.data.sampling import identity_batches, shard, shuffled
+from keras_osnet.data.sampling import identity_batches, shard, shuffled_indices
 
 Step = Callable[[NDArray, np.random.Generator], NDArray] | RandomPatch
 """What changes a picture: a step of `keras_osnet.data.augmentation`, or a function like one."""
@@ -31,9 +31,9 @@ class ImageBatches:
         images: The files; or pixels, array (pictures, height, width, 3), uint8, RGB, as CIFAR's.
             An array is not copied.
         labels: What to learn of each picture; array (pictures, ...): a `ReidDataset`'s
-            `train_labels`, a `LabelledImages`' labels, or rows of attributes.
-        size: (height, width) that pictures are resized to before the steps, as `read_image` does.
-            None, for arrays only, is their own.
+            `train_labels`, a `LabeledImages`' labels, or rows of attributes.
+        image_size: (height, width) that images are resized to before the steps, as `read_image`
+            does. None, for arrays only, is their own.
         batch_size: Pictures in a batch; or (people, pictures of each), where labels are integers.
         steps: What is done to each picture, in this order. Without `Normalize`, batches are pixels.
             A batch has the height and width that the last step returns.
@@ -53,12 +53,12 @@ class ImageBatches:
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> from keras_osnet.data.augmentation import Normalize, RandomErasing, RandomFlip
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = write_synthetic_people(folder, 4, cameras=2, views=2, size=(64, 32))
+        ...     _ = write_synthetic_people(folder, 4, cameras=2, views=2, image_size=(64, 32))
         ...     people = read_folder(folder)
         ...     pictures = ImageBatches(
         ...         [person.path for person in people],
         ...         [person.identity for person in people],
-        ...         size=(64, 32),
+        ...         image_size=(64, 32),
         ...         batch_size=(2, 4),
         ...         steps=[RandomFlip(), Normalize(), RandomErasing()],
         ...     )
@@ -72,14 +72,14 @@ class ImageBatches:
         images: Images,
         labels: ArrayLike,
         *,
-        size: tuple[int, int] | None = None,
+        image_size: tuple[int, int] | None = None,
         batch_size: int | tuple[int, int],
         steps: Sequence[Step] = (),
         seed: int = 0,
         in_memory: bool = False,
         worker: tuple[int, int] = (0, 1),
     ) -> None:
-        self._source = PictureSource(images, size, keep=in_memory)
+        self._source = PictureSource(images, image_size, keep=in_memory)
         check_whole(0, seed=seed)
         self.images = self._source.images
         self.labels = np.asarray(labels)
@@ -88,7 +88,7 @@ class ImageBatches:
                 f"`labels` must be one for each of the {len(self.images)} pictures. "
                 f"Received: shape {self.labels.shape}"
             )
-        self.size = self._source.size
+        self.image_size = self._source.image_size
         self.batch_size = batch_size
         self.steps = tuple(steps)
         self.seed = seed
@@ -129,7 +129,7 @@ class ImageBatches:
 
         Raises:
             IndexError: If the epoch has no such batch.
-            UnreadableImageError: If a file cannot be read as a picture.
+            ImageReadError: If a file cannot be read as a picture.
             ValueError: If a step cannot do with pictures of this size, or steps return pictures of
                 several shapes.
         """
@@ -154,7 +154,7 @@ class ImageBatches:
         if isinstance(self.batch_size, tuple | list):
             return identity_batches(self.labels, *self.batch_size, seed=self.seed, epoch=epoch)
         check_whole(1, batch_size=self.batch_size)
-        order = shuffled(len(self.images), seed=self.seed, epoch=epoch)
+        order = shuffled_indices(len(self.images), seed=self.seed, epoch=epoch)
         full = len(order) // self.batch_size * self.batch_size
         return order[:full].reshape(-1, self.batch_size)
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.files import atomic_path
-from keras_osnet.data.images import UnreadableImageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +17,12 @@ class EmbeddedImages:
     Attributes:
         vectors: Array (n, dim), float32.
         paths: The n files that they are of, in the same order.
-        unreadable: One error for each other file; each has a `path` and a `reason`.
+        unreadable: The other files, with what is wrong with each.
     """
 
     vectors: NDArray[np.float32]
     paths: list[Path]
-    unreadable: list[UnreadableImageError]
+    unreadable: dict[Path, str]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `vectors` and `names` (the paths as text) to an `.npz` file, at once or not at all.

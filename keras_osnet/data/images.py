@@ -1,7 +1,7 @@
 """Pictures from disk: finding them, reading one, reading a chunk of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,28 +10,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import whole_number
+from keras_osnet._utils.checks import check_image_size
 from keras_osnet.data._pillow import require_pillow
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 
+_NAMED = 10
+"""Files that an error names; of more it gives the number."""
 
-class UnreadableImageError(ValueError):
-    """A file that cannot be read as a picture.
+
+class ImageReadError(ValueError):
+    """Some files cannot be read as images.
+
+    Args:
+        reasons: For each of the files, what is wrong with it.
 
     Attributes:
-        path: The file.
-        reason: What is wrong with it.
+        reasons: The same.
+        paths: The files.
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
-        # Both go to the base class, so that the error survives pickling between processes.
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
+    def __init__(self, reasons: Mapping[Path, str]) -> None:
+        # The base class has it too, so that the error survives pickling between processes.
+        super().__init__(reasons)
+        self.reasons = dict(reasons)
+        self.paths = tuple(reasons)
+
+    @classmethod
+    def join(cls, errors: Iterable["ImageReadError"]) -> "ImageReadError":
+        """Return one error for the files of several."""
+        return cls({path: reason for error in errors for path, reason in error.reasons.items()})
 
     def __str__(self) -> str:
-        return f"Cannot read the picture: {self.reason}. Received: {self.path}"
+        if len(self.paths) == 1:
+            return (
+                f"Cannot read the image: {self.reasons[self.paths[0]]}. Received: {self.paths[0]}"
+            )
+        listed = [f"{path}: {reason}" for path, reason in self.reasons.items()]
+        more = [f"and {len(listed) - _NAMED:,} more"] if len(listed) > _NAMED else []
+        return f"Cannot read {len(listed):,} images. Received: {'; '.join(listed[:_NAMED] + more)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +58,12 @@ class LoadedImages:
     Attributes:
         images: Array (n, height, width, 3), uint8, RGB.
         paths: The n files that the images come from, in the same order.
-        unreadable: One error for each other file; each has a `path` and a `reason`.
+        unreadable: The other files, with what is wrong with each.
     """
 
     images: NDArray[np.uint8]
     paths: list[Path]
-    unreadable: list[UnreadableImageError]
+    unreadable: dict[Path, str]
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -98,7 +115,7 @@ def is_picture(name: str) -> bool:
 
 
 def read_image(
-    path: str | os.PathLike[str], size: tuple[int, int] | None = None
+    path: str | os.PathLike[str], image_size: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
     """Read a picture as RGB, resized the way the published weights were trained.
 
@@ -116,21 +133,21 @@ def read_image(
 
     Args:
         path: The file.
-        size: (height, width) of the result; None keeps the picture's own.
+        image_size: (height, width) of the result; None keeps the picture's own.
 
     Returns:
         Array (height, width, 3), uint8, 0..255.
 
     Raises:
-        UnreadableImageError: If the file is missing, not a picture, truncated, of 32 bits a
+        ImageReadError: If the file is missing, not a picture, truncated, of 32 bits a
             pixel and channel, or so large that Pillow takes it for a decompression bomb (more
             than `PIL.Image.MAX_IMAGE_PIXELS` pixels; nothing is decoded then).
-        ValueError: If `size` is not two positive integers.
+        ValueError: If `image_size` is not two positive integers.
         ImportError: If Pillow is not installed.
     """
     pillow = require_pillow()
-    if size is not None:
-        check_size(size)
+    if image_size is not None:
+        check_image_size(image_size)
     path = Path(path)
     try:
         with pillow.open(path) as picture:
@@ -138,19 +155,19 @@ def read_image(
             limit = pillow.MAX_IMAGE_PIXELS
             if limit is not None and picture.width * picture.height > limit:
                 raise ValueError(f"{picture.width}x{picture.height} is over {limit} pixels")
-            return convert_image(picture, size)
+            return convert_image(picture, image_size)
     # Decoders meet broken files with errors of every kind (struct.error, SyntaxError, zlib's).
     except Exception as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise UnreadableImageError(path, reason or type(error).__name__) from error
+        raise ImageReadError({path: reason or type(error).__name__}) from error
 
 
-def convert_image(picture: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def convert_image(picture: Any, image_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Return the pixels of a picture of Pillow's as `read_image` returns those of a file.
 
     Args:
         picture: A `PIL.Image.Image`.
-        size: (height, width) of the result; None keeps the picture's own.
+        image_size: (height, width) of the result; None keeps the picture's own.
 
     Returns:
         Array (height, width, 3), uint8, 0..255.
@@ -160,53 +177,55 @@ def convert_image(picture: Any, size: tuple[int, int] | None = None) -> NDArray[
     """
     pillow = require_pillow()
     rgb = _as_rgb(picture, pillow)
-    return np.array(rgb if size is None else _resize(rgb, size, pillow))
+    return np.array(rgb if image_size is None else _resize(rgb, image_size, pillow))
 
 
-def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def resize_image(image: NDArray[np.uint8], image_size: tuple[int, int]) -> NDArray[np.uint8]:
     """Resize pixels as `read_image` resizes a file.
 
     Args:
         image: Array (height, width, 3), uint8.
-        size: (height, width) of the result.
+        image_size: (height, width) of the result.
 
     Returns:
-        Array (*size, 3), uint8; `image` itself if it is of that size.
+        Array (*image_size, 3), uint8; `image` itself if it is of that size.
 
     Raises:
         ImportError: If Pillow is not installed.
     """
-    if image.shape[:2] == tuple(size):
+    if image.shape[:2] == tuple(image_size):
         return image
     pillow = require_pillow()
-    return np.array(_resize(pillow.fromarray(image), size, pillow))
+    return np.array(_resize(pillow.fromarray(image), image_size, pillow))
 
 
-def load_images(paths: Sequence[str | os.PathLike[str]], size: tuple[int, int]) -> LoadedImages:
+def load_images(
+    paths: Sequence[str | os.PathLike[str]], image_size: tuple[int, int]
+) -> LoadedImages:
     """Read a chunk of pictures at one size, in threads; a broken file does not stop the rest.
 
     The images are held in memory at once: pass as many paths as make a batch.
 
     Args:
         paths: The files.
-        size: (height, width) that all are resized to; see `read_image`.
+        image_size: (height, width) that all are resized to; see `read_image`.
 
     Returns:
         A `LoadedImages`, its images in the order of `paths`.
 
     Raises:
-        ValueError: If `size` is not two positive integers.
+        ValueError: If `image_size` is not two positive integers.
         ImportError: If Pillow is not installed.
     """
     require_pillow()
-    check_size(size)
+    check_image_size(image_size)
     files = [Path(path) for path in paths]
-    images = np.empty((len(files), *size, 3), np.uint8)
+    images = np.empty((len(files), *image_size, 3), np.uint8)
 
-    def read(index: int) -> UnreadableImageError | None:
+    def read(index: int) -> ImageReadError | None:
         try:
-            images[index] = read_image(files[index], size)
-        except UnreadableImageError as error:
+            images[index] = read_image(files[index], image_size)
+        except ImageReadError as error:
             return error
         return None
 
@@ -217,13 +236,13 @@ def load_images(paths: Sequence[str | os.PathLike[str]], size: tuple[int, int]) 
     return LoadedImages(
         images=images if readable.all() else images[readable],
         paths=[file for file, error in zip(files, errors, strict=True) if error is None],
-        unreadable=[error for error in errors if error is not None],
+        unreadable=ImageReadError.join(error for error in errors if error is not None).reasons,
     )
 
 
-def _resize(picture: Any, size: tuple[int, int], pillow: Any) -> Any:
+def _resize(picture: Any, image_size: tuple[int, int], pillow: Any) -> Any:
     """A Pillow image at another size."""
-    return picture.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
+    return picture.resize((image_size[1], image_size[0]), pillow.Resampling.BILINEAR)
 
 
 def _as_rgb(picture: Any, pillow: Any) -> Any:
@@ -240,13 +259,3 @@ def _as_rgb(picture: Any, pillow: Any) -> Any:
         picture = picture.copy()
         picture.info.pop("transparency", None)
     return picture.convert("RGB")
-
-
-def check_size(size: tuple[int, int]) -> None:
-    """Raise ValueError unless `size` is two positive integers."""
-    if (
-        not isinstance(size, tuple | list)
-        or len(size) != 2
-        or not all((whole_number(side) or 0) > 0 for side in size)
-    ):
-        raise ValueError(f"`size` must be (height, width), positive integers. Received: {size!r}")

@@ -16,7 +16,7 @@ _ORDER = 1
 seed: to numpy, the seeds (5, 2) and (5, 2, 0) are one."""
 
 
-def shuffled(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+def shuffled_indices(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     """Put the numbers 0 to n - 1 in the order of an epoch.
 
     Args:
@@ -31,7 +31,7 @@ def shuffled(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
         ValueError: If an argument is negative or not an integer.
 
     Example:
-        >>> sorted(shuffled(5, seed=0, epoch=3).tolist())
+        >>> sorted(shuffled_indices(5, seed=0, epoch=3).tolist())
         [0, 1, 2, 3, 4]
     """
     check_whole(0, n=n)

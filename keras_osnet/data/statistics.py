@@ -2,16 +2,17 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.data._source import Images, PictureSource
-from keras_osnet.data.images import UnreadableImageError
+from keras_osnet.data.images import ImageReadError
 
 _LEVELS = 256
 
@@ -26,20 +27,19 @@ class PixelStatistics:
     Attributes:
         mean: Of red, green and blue.
         std: Of red, green and blue.
-        pictures: How many pictures these are of.
-        unreadable: One error for each file that could not be read; each has a `path` and a
-            `reason`.
+        images: How many images these are of.
+        unreadable: The files that could not be read, with what is wrong with each.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    pictures: int
-    unreadable: tuple[UnreadableImageError, ...] = ()
+    images: int
+    unreadable: Mapping[Path, str] = field(default_factory=dict)
 
 
 def pixel_statistics(
     images: Images,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     *,
     progress: Callable[[int], None] | None = None,
 ) -> PixelStatistics:
@@ -58,7 +58,7 @@ def pixel_statistics(
     Args:
         images: The files; or pixels, array (n, height, width, 3), uint8, RGB. A file that cannot
             be read is reported in the result and does not stop the others.
-        size: (height, width) that pictures are resized to, as `read_image` does, so that each
+        image_size: (height, width) that pictures are resized to, as `read_image` does, so that each
             counts the same. None, for arrays only, is their own.
         progress: Called after every few pictures with the number done so far.
 
@@ -67,7 +67,7 @@ def pixel_statistics(
 
     Raises:
         ValueError: If there are no pictures or none can be read, `images` is neither of the two,
-            or `size` is not two positive integers.
+            or `image_size` is not two positive integers.
         ImportError: If Pillow is not installed, and files are read or an array is resized.
 
     Example:
@@ -76,38 +76,40 @@ def pixel_statistics(
         >>> pixel_statistics(black_and_white).std
         (0.5, 0.5, 0.5)
     """
-    source = PictureSource(images, size)
+    source = PictureSource(images, image_size)
     if len(source) == 0:
         raise ValueError("`images` must be at least one picture. Received: none")
-    unreadable: list[UnreadableImageError] = []
+    unreadable: dict[Path, str] = {}
     counts = np.zeros((3, _LEVELS), np.int64)
+    failed = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for start in range(0, len(source), _CHUNK):
             stop = min(start + _CHUNK, len(source))
             for own in pool.map(partial(_counts, source), range(start, stop)):
-                if isinstance(own, UnreadableImageError):
-                    unreadable.append(own)
+                if isinstance(own, ImageReadError):
+                    unreadable |= own.reasons
+                    failed += 1
                 else:
                     counts += own
             if progress is not None:
                 progress(stop)
-    pictures = len(source) - len(unreadable)
-    if pictures == 0:
-        raise ValueError(f"None of the {len(source)} pictures can be read. {unreadable[0]}")
+    readable = len(source) - failed
+    if readable == 0:
+        raise ImageReadError(unreadable)
     red, green, blue = (_moments(channel) for channel in counts)
     return PixelStatistics(
         mean=(red[0], green[0], blue[0]),
         std=(red[1], green[1], blue[1]),
-        pictures=pictures,
-        unreadable=tuple(unreadable),
+        images=readable,
+        unreadable=unreadable,
     )
 
 
-def _counts(source: PictureSource, number: int) -> NDArray[np.int64] | UnreadableImageError:
+def _counts(source: PictureSource, number: int) -> NDArray[np.int64] | ImageReadError:
     """How many pixels of a picture have each level; array (3, levels)."""
     try:
         image = source.read(number)
-    except UnreadableImageError as error:
+    except ImageReadError as error:
         return error
     return np.stack(
         [np.bincount(image[..., channel].ravel(), minlength=_LEVELS) for channel in range(3)]

@@ -56,7 +56,7 @@ def export(
     if max_drop is not None and not max_drop >= 0:
         raise ValueError(f"`max_drop` must be points of 100, from 0. Received: {max_drop!r}")
     served = serve(model, quantization=quantization, **arguments)
-    height, width = served.description.size
+    height, width = served.description.image_size
     size = height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
     images = _calibration(calibration, size) if quantization == "int8" else None
     if pictures is None:
@@ -77,12 +77,12 @@ def export(
     return report
 
 
-def _calibration(given: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _calibration(given: Any, image_size: tuple[int, int]) -> NDArray[np.uint8]:
     if given is None:
         raise ValueError(
             '`quantization="int8"` needs `calibration`: pictures like those that the model will '
             "see, a folder, a list of files or an array. Received: calibration=None"
         )
-    images = read_pictures("calibration", given, size)
+    images = read_pictures("calibration", given, image_size)
     check_count("calibration", len(images), stacklevel=4)
     return images

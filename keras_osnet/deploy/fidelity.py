@@ -71,7 +71,7 @@ def measure_fidelity(
         raise ValueError(f"`path` must be a file that keras-osnet wrote. Received: {file}")
     threads = threads or usable_cpus()
     engine = open_engine(file, "auto", precision="float32", threads=threads)
-    height, width = description.size
+    height, width = description.image_size
     size = (height or RE_ID_SIZE[0], width or RE_ID_SIZE[1])
     images = check_pictures(pictures, size)
     if isinstance(images, ReidDataset):
@@ -98,16 +98,16 @@ def measure_fidelity(
     )
 
 
-def check_pictures(given: Any, size: tuple[int, int]) -> NDArray[np.uint8] | ReidDataset:
+def check_pictures(given: Any, image_size: tuple[int, int]) -> NDArray[np.uint8] | ReidDataset:
     """Return people as they are, other pictures as an array (n, *size, 3), or draw some for None.
 
     Raises:
         ValueError: `given` is no pictures, or people of whom none is looked for.
     """
     if given is None:
-        return drawn_pictures(size)
+        return drawn_pictures(image_size)
     if not isinstance(given, ReidDataset):
-        return read_pictures("pictures", given, size, _MOST)
+        return read_pictures("pictures", given, image_size, _MOST)
     if not given.query or not given.gallery:
         raise ValueError(
             "`pictures` with identities must have a query and a gallery. "
@@ -210,12 +210,12 @@ def _chunks(images: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], Sequ
 
 
 def _chunks_of_people(
-    dataset: ReidDataset, size: tuple[int, int]
+    dataset: ReidDataset, image_size: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.uint8], Sequence[Path]]]:
     people = (*dataset.query, *dataset.gallery)
     files = list(dict.fromkeys(person.path for person in people))
     for start in range(0, len(files), _CHUNK):
-        loaded = load_images(files[start : start + _CHUNK], size)
+        loaded = load_images(files[start : start + _CHUNK], image_size)
         if loaded.paths:
             yield loaded.images, loaded.paths
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.images import list_images, load_images, resize_image
+from keras_osnet.data.images import ImageReadError, list_images, load_images, resize_image
 from keras_osnet.data.spacing import evenly_spaced
 from keras_osnet.synthetic.people import synthetic_people
 
@@ -18,13 +18,13 @@ MOST = 1000
 _DRAWN_PEOPLE = 8
 
 
-def read_pictures(name: str, given: Any, size: tuple[int, int], most: int = MOST) -> NDArray:
+def read_pictures(name: str, given: Any, image_size: tuple[int, int], most: int = MOST) -> NDArray:
     """Read pictures at one size, as they are read in training and evaluation.
 
     Args:
         name: The argument's name, for errors.
         given: A folder, a list of files, or an array (n, height, width, 3), uint8, RGB.
-        size: (height, width) of the result.
+        image_size: (height, width) of the result.
         most: Of more pictures than this, as many are chosen at even distances.
 
     Returns:
@@ -42,7 +42,7 @@ def read_pictures(name: str, given: Any, size: tuple[int, int], most: int = MOST
                 f"least 1. Received: shape {given.shape}, {given.dtype}"
             )
         chosen = given[evenly_spaced(len(given), most)]
-        return np.stack([resize_image(each, size) for each in chosen])
+        return np.stack([resize_image(each, image_size) for each in chosen])
     if isinstance(given, str | os.PathLike):
         given = list_images(given)
     is_list = isinstance(given, Sequence) and len(given) > 0
@@ -51,15 +51,15 @@ def read_pictures(name: str, given: Any, size: tuple[int, int], most: int = MOST
             f"`{name}` must be a folder, a list of picture files, or an array. "
             f"Received: {given!r:.200}"
         )
-    loaded = load_images([given[index] for index in evenly_spaced(len(given), most)], size)
+    loaded = load_images([given[index] for index in evenly_spaced(len(given), most)], image_size)
     if loaded.unreadable:
-        message = f"`{name}` has {len(loaded.unreadable)} files that cannot be read, the first: "
+        message = f"`{name}`: {ImageReadError(loaded.unreadable)}"
         if not loaded.paths:
-            raise ValueError(f"{message}{loaded.unreadable[0]}")
-        warnings.warn(f"{message}{loaded.unreadable[0]}", stacklevel=3)
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=3)
     return loaded.images
 
 
-def drawn_pictures(size: tuple[int, int]) -> NDArray[np.uint8]:
+def drawn_pictures(image_size: tuple[int, int]) -> NDArray[np.uint8]:
     """Pictures of drawn people, (n, *size, 3), for where nobody gave real ones."""
-    return synthetic_people(_DRAWN_PEOPLE, views=1, size=size).images
+    return synthetic_people(_DRAWN_PEOPLE, views=1, image_size=image_size).images

@@ -77,7 +77,7 @@ def serve(
     description = ModelMetadata(
         name=model.name,
         dim=result.shape[-1],
-        size=tuple(image.shape[1:3]),
+        image_size=tuple(image.shape[1:3]),
         input_dtype=dtype,
         batch=batch,
         normalized_inside=True,

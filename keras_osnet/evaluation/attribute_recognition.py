@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_osnet.architecture.describe import describe_model
 from keras_osnet.data.datasets.records import AttributeImages
-from keras_osnet.data.images import UnreadableImageError
+from keras_osnet.data.images import ImageReadError
 from keras_osnet.evaluation.embed import embed_images
 from keras_osnet.metrics.attributes import (
     AttributeResult,
@@ -29,12 +30,12 @@ class RecognitionResult(AttributeResult):
         positive: Array (attributes,), float64: for each attribute, the share of the pictures, 0 to
             1, that show it.
         images: Number of pictures that were read.
-        unreadable: One error for each file that was not, and is not in the figures.
+        unreadable: The files that could not be read and are not in the figures, with the reason.
     """
 
     positive: NDArray[np.float64]
     images: int
-    unreadable: list[UnreadableImageError]
+    unreadable: dict[Path, str]
 
 
 def evaluate_attribute_model(
@@ -42,7 +43,7 @@ def evaluate_attribute_model(
     images: AttributeImages,
     *,
     threshold: float = 0.5,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
 ) -> RecognitionResult:
@@ -55,7 +56,7 @@ def evaluate_attribute_model(
         images: Pictures and labels, of the model's attributes in the model's order; see
             `keras_osnet.data.read_dataset` and `keras_osnet.data.attributes_from_table`.
         threshold: Probability from which on an attribute is predicted, above 0 and at most 1.
-        size: (height, width) that images are resized to; the model's own by default.
+        image_size: (height, width) that images are resized to; the model's own by default.
         batch_size: How many images the model takes at once.
         progress: Called after every batch with the number of files done so far.
 
@@ -70,7 +71,7 @@ def evaluate_attribute_model(
         >>> from keras_osnet.data import AttributeImages
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> from keras_osnet.evaluation import evaluate_attribute_model
-        >>> people = write_synthetic_people(getfixture("tmp_path"), 1, views=1, size=(64, 32))
+        >>> people = write_synthetic_people(getfixture("tmp_path"), 1, views=1, image_size=(64, 32))
         >>> images = AttributeImages(tuple(one.path for one in people), np.eye(2, dtype="uint8"))
         >>> model = keras_osnet.OSNet(0.25, head="attribute", classes=2, input_shape=(64, 32, 3))
         >>> evaluate_attribute_model(model, images).positive
@@ -83,7 +84,7 @@ def evaluate_attribute_model(
     scored = embed_images(
         model,
         images.paths,
-        size=size,
+        image_size=image_size,
         batch_size=batch_size,
         skip_unreadable=True,
         progress=progress,
@@ -91,10 +92,9 @@ def evaluate_attribute_model(
     if not scored.paths:
         raise ValueError(
             f"`images` has no picture that can be read. Received: {len(images.paths)} pictures; "
-            f"{scored.unreadable[0]}"
+            f"{ImageReadError(scored.unreadable)}"
         )
-    lost = {error.path for error in scored.unreadable}
-    labels = images.attributes[[path not in lost for path in images.paths]]
+    labels = images.attributes[[path not in scored.unreadable for path in images.paths]]
     measures = evaluate_attributes(scored.vectors, labels, threshold)
     return RecognitionResult(
         **{field.name: getattr(measures, field.name) for field in fields(measures)},

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_osnet._utils.checks import positive_integer
-from keras_osnet.data import LabelledImages
+from keras_osnet.data import LabeledImages
 from keras_osnet.data._source import PictureSource
 from keras_osnet.data.augmentation import CenterCrop
 from keras_osnet.evaluation.embed import preparation
@@ -33,9 +33,9 @@ class ClassificationResult:
 
 def evaluate_classification(
     model: keras.Model | Sequence[keras.Model],
-    images: LabelledImages,
+    images: LabeledImages,
     *,
-    read_size: tuple[int, int] | None = None,
+    resize: tuple[int, int] | None = None,
     batch_size: int = 100,
 ) -> ClassificationResult:
     """Classify pictures and count the errors.
@@ -44,19 +44,19 @@ def evaluate_classification(
         model: A model with predictions (batch, classes), with or without `include_preprocessing`;
             or several, whose predictions are averaged.
         images: The pictures and their classes.
-        read_size: (height, width) that pictures are resized to before the centre is cut out at the
+        resize: (height, width) that pictures are resized to before the centre is cut out at the
             model's size: (256, 256) for ImageNet. The model's size if None.
         batch_size: How many pictures the model takes at once.
 
     Raises:
         ValueError: If there are no pictures, or the predictions are of another number of classes
             than the labels need.
-        UnreadableImageError: If a file cannot be read.
+        ImageReadError: If a file cannot be read.
 
     Example:
         >>> import keras_osnet
         >>> model = keras_osnet.OSNet(0.25, stem="cifar", input_shape=(32, 32, 3), classes=3)
-        >>> pictures = LabelledImages(np.zeros((4, 32, 32, 3), "uint8"), np.zeros(4, "int64"))
+        >>> pictures = LabeledImages(np.zeros((4, 32, 32, 3), "uint8"), np.zeros(4, "int64"))
         >>> evaluate_classification(model, pictures).images
         4
     """
@@ -71,7 +71,7 @@ def evaluate_classification(
             "`model` must predict all classes of the pictures. Received: predictions of "
             f"{sorted(classes)} classes, labels up to {images.labels.max()}"
         )
-    source, crop = PictureSource(images.images, read_size or size), CenterCrop(size)
+    source, crop = PictureSource(images.images, resize or size), CenterCrop(size)
     prepare = preparation(models[0])
     wrong = wrong_of_five = 0
     for start in range(0, count, positive_integer("batch_size", batch_size)):

@@ -24,7 +24,7 @@ class Complexity:
     mult_adds: int
 
 
-def complexity(model: Any, size: Sequence[int] | None = None) -> Complexity:
+def complexity(model: Any, image_size: Sequence[int] | None = None) -> Complexity:
     """Count the parameters and mult-adds of an OSNet, as in the paper's Tables 2 and 6.
 
     The classifier is left out, as it is in the paper: it serves training only, and its size is the
@@ -32,11 +32,11 @@ def complexity(model: Any, size: Sequence[int] | None = None) -> Complexity:
 
     Args:
         model: A model of `keras_osnet.OSNet`.
-        size: Height and width of the image; the model's own by default.
+        image_size: Height and width of the image; the model's own by default.
 
     Raises:
-        ValueError: The model takes images of any size and `size` is not given, or it is not an
-            OSNet (an OSNet inside of another model has to be taken out first).
+        ValueError: The model takes images of any size and `image_size` is not given, or it is not
+            an OSNet (an OSNet inside of another model has to be taken out first).
 
     Example:
         >>> import keras_osnet
@@ -51,11 +51,12 @@ def complexity(model: Any, size: Sequence[int] | None = None) -> Complexity:
         )
     shapes: dict[int, Any] = {}
     for tensor in model.inputs:
-        height, width = size or tensor.shape[1:3]
+        height, width = image_size or tensor.shape[1:3]
         if height is None or width is None:
             raise ValueError(
-                "`size` must be given for a model that takes images of any size, such as "
-                f"size=(256, 128). Received: size=None, model of shape {tuple(tensor.shape)}"
+                "`image_size` must be given for a model that takes images of any size, such as "
+                "image_size=(256, 128). Received: image_size=None, model of shape "
+                f"{tuple(tensor.shape)}"
             )
         shapes[id(tensor)] = (None, height, width, tensor.shape[-1])
 

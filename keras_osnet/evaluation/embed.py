@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.architecture.preprocessing import preprocess_input, takes_pixels
 from keras_osnet.data.embedded_images import EmbeddedImages
-from keras_osnet.data.images import UnreadableImageError, load_images
+from keras_osnet.data.images import ImageReadError, load_images
 from keras_osnet.metrics.features import concatenate_features, flip_average
 
 _BATCHES_AHEAD = 2
@@ -25,7 +25,7 @@ def embed_images(
     model: keras.Model,
     paths: Sequence[str | os.PathLike[str]],
     *,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
     flip: bool = False,
     skip_unreadable: bool = False,
@@ -38,7 +38,7 @@ def embed_images(
             `keras_osnet.OSNet(head="embedding", weights=…)`. Models with and
             without `include_preprocessing` get pixels and preprocessed images, respectively.
         paths: The files.
-        size: (height, width) that images are resized to; the model's own by default.
+        image_size: (height, width) that images are resized to; the model's own by default.
         batch_size: Number of images per batch.
         flip: Whether to average the embedding of every image with that of its mirror image, which
             takes twice as long; see `keras_osnet.metrics.flip_average`.
@@ -48,9 +48,9 @@ def embed_images(
         progress: Called after every batch with the number of files processed so far.
 
     Raises:
-        UnreadableImageError: A file cannot be read as a picture, and is not to be skipped.
-        ValueError: There are no paths, the model's output is not of the shape above, `size` is
-            needed, `batch_size` is not positive, or an embedding that `flip` is to average is not
+        ImageReadError: A file cannot be read, and `skip_unreadable` is False.
+        ValueError: There are no paths, the model's output is not of the shape above, `image_size`
+            is needed, `batch_size` is not positive, or an embedding that `flip` averages is not
             finite.
         ImportError: Pillow is not installed.
 
@@ -58,7 +58,7 @@ def embed_images(
         >>> import keras_osnet
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> from keras_osnet.evaluation import embed_images
-        >>> people = write_synthetic_people(getfixture("tmp_path"), 2, views=1, size=(64, 32))
+        >>> people = write_synthetic_people(getfixture("tmp_path"), 2, views=1, image_size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> embed_images(model, [person.path for person in people]).vectors.shape
         (4, 512)
@@ -66,7 +66,7 @@ def embed_images(
     files = [Path(path) for path in paths]
     if not files:
         raise ValueError("`paths` must name at least one picture. Received: none")
-    dimension, size = check_embedder(model, size)
+    dimension, image_size = check_embedder(model, image_size)
     # All batches, the last included, have one shape: another one would be compiled again.
     batch_size = min(positive_integer("batch_size", batch_size), len(files))
     prepare = preparation(model)
@@ -74,16 +74,18 @@ def embed_images(
 
     vectors = [np.empty((0, dimension), np.float32)]
     readable: list[Path] = []
-    unreadable: list[UnreadableImageError] = []
+    unreadable: dict[Path, str] = {}
     done = 0
     with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = deque(reader.submit(load_images, chunk, size) for chunk in chunks[:_BATCHES_AHEAD])
+        ahead = deque(
+            reader.submit(load_images, chunk, image_size) for chunk in chunks[:_BATCHES_AHEAD]
+        )
         for index, chunk in enumerate(chunks):
             loaded = ahead.popleft().result()
             if loaded.unreadable and not skip_unreadable:
-                raise loaded.unreadable[0]
+                raise ImageReadError(loaded.unreadable)
             for following in chunks[index + _BATCHES_AHEAD : index + _BATCHES_AHEAD + 1]:
-                ahead.append(reader.submit(load_images, following, size))
+                ahead.append(reader.submit(load_images, following, image_size))
             if loaded.paths:
                 batch = _predict(model, prepare(loaded.images), batch_size)
                 if flip:
@@ -92,7 +94,7 @@ def embed_images(
                     batch = flip_average(batch, mirrored)
                 vectors.append(batch)
             readable += loaded.paths
-            unreadable += loaded.unreadable
+            unreadable |= loaded.unreadable
             done += len(chunk)
             if progress is not None:
                 progress(done)
@@ -103,7 +105,7 @@ def embed_by_all(
     models: Sequence[keras.Model],
     paths: Sequence[Path],
     *,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
     flip: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -117,7 +119,7 @@ def embed_by_all(
     Args:
         models: Models as for `embed_images`.
         paths: The files. Unreadable ones are skipped and listed in the result.
-        size: (height, width) that images are resized to; each model's own by default.
+        image_size: (height, width) that images are resized to; each model's own by default.
         batch_size: Number of images per batch.
         flip: As for `embed_images`.
         progress: Called after every batch with the number of files processed so far; files count
@@ -133,18 +135,18 @@ def embed_by_all(
         return embed_images(
             models[0],
             paths,
-            size=size,
+            image_size=image_size,
             batch_size=batch_size,
             flip=flip,
             skip_unreadable=True,
             progress=progress,
         )
     # Check all models before the first one runs, which may take hours.
-    dimension = sum(check_embedder(model, size)[0] for model in models)
+    dimension = sum(check_embedder(model, image_size)[0] for model in models)
 
     parts: list[np.ndarray] = []
     files = list(paths)
-    unreadable: list[UnreadableImageError] = []
+    unreadable: dict[Path, str] = {}
     for number, model in enumerate(models):
         if not files:
             break
@@ -152,30 +154,31 @@ def embed_by_all(
         embedded = embed_images(
             model,
             files,
-            size=size,
+            image_size=image_size,
             batch_size=batch_size,
             flip=flip,
             skip_unreadable=True,
             progress=progress and _counting_from(before, progress),
         )
         if embedded.unreadable and parts:  # deleted since the previous model read them
-            lost = {error.path for error in embedded.unreadable}
-            kept = np.array([path not in lost for path in files])
+            kept = np.array([path not in embedded.unreadable for path in files])
             parts = [part[kept] for part in parts]
         parts.append(embedded.vectors)
         files = embedded.paths
-        unreadable += embedded.unreadable
+        unreadable |= embedded.unreadable
     vectors = concatenate_features(parts) if files else np.empty((0, dimension), np.float32)
     return EmbeddedImages(vectors, files, unreadable)
 
 
-def check_embedder(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, tuple[int, int]]:
+def check_embedder(
+    model: keras.Model, image_size: tuple[int, int] | None
+) -> tuple[int, tuple[int, int]]:
     """Return the embedding length and the image size (height, width) of a model.
 
     Raises:
         ValueError: The model has no single output (batch, dim), or the size does not fit it.
     """
-    return _embedding_length(model), _checked_size(model, size)
+    return _embedding_length(model), _checked_size(model, image_size)
 
 
 def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
@@ -202,14 +205,14 @@ def _embedding_length(model: keras.Model) -> int:
     return shape[1]
 
 
-def _checked_size(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int]:
+def _checked_size(model: keras.Model, image_size: tuple[int, int] | None) -> tuple[int, int]:
     own = tuple(model.input_shape[1:3])
-    wanted = own if size is None else tuple(size)
+    wanted = own if image_size is None else tuple(image_size)
     fits = all(fixed in (None, asked) for fixed, asked in zip(own, wanted, strict=True))
     if None in wanted or not fits:
         raise ValueError(
-            "`size` must be given for a model that takes images of any size, and agree with one "
-            f"that does not. Received: size={size}, model of images {own}"
+            "`image_size` must be given for a model that takes images of any size, and agree with "
+            f"one that does not. Received: image_size={image_size}, model of images {own}"
         )
     return wanted[0], wanted[1]
 

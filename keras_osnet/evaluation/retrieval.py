@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from keras_osnet.architecture.feature_extractor import ends_in_classifier
 from keras_osnet.data.datasets import ranking_labels
 from keras_osnet.data.embedded_images import EmbeddedImages
-from keras_osnet.data.images import UnreadableImageError
+from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import PersonImage
 from keras_osnet.evaluation.embed import embed_by_all
 from keras_osnet.metrics import RankingResult, evaluate_features
@@ -26,7 +27,7 @@ class RetrievalResult:
         ranking: CMC, mAP and mINP.
         queries: Number of query images that were read.
         gallery: Number of gallery images that were read.
-        unreadable: One error for each file that could not be read and was left out.
+        unreadable: The files that could not be read and were left out, with the reason.
         cameras_known: Whether the camera of every image is known. If not, no gallery image is
             ignored: near-duplicates under the query's own camera, and the query itself if it is in
             the gallery, count as matches, which raises the metrics.
@@ -35,7 +36,7 @@ class RetrievalResult:
     ranking: RankingResult
     queries: int
     gallery: int
-    unreadable: list[UnreadableImageError]
+    unreadable: dict[Path, str]
     cameras_known: bool
 
 
@@ -51,7 +52,7 @@ def evaluate_retrieval(
     protocol: GalleryProtocol = "market1501",
     repeats: int = 100,
     seed: int = 0,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
 ) -> RetrievalResult:
@@ -83,7 +84,7 @@ def evaluate_retrieval(
             `keras_osnet.metrics.evaluate_single_gallery_shot`.
         repeats: Number of samples of `"single-gallery-shot"`.
         seed: Seed of the samples of `"single-gallery-shot"`.
-        size: (height, width) that images are resized to; the model's own by default.
+        image_size: (height, width) that images are resized to; the model's own by default.
         batch_size: Number of images per batch.
         progress: Called after every batch with the number of files processed so far; files count
             once per model of an ensemble.
@@ -97,7 +98,7 @@ def evaluate_retrieval(
         >>> from keras_osnet.data import split_by_camera
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> from keras_osnet.evaluation import evaluate_retrieval
-        >>> people = write_synthetic_people(getfixture("tmp_path"), 3, size=(64, 32))
+        >>> people = write_synthetic_people(getfixture("tmp_path"), 3, image_size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> evaluate_retrieval(model, *split_by_camera(people)).queries
         12
@@ -112,7 +113,7 @@ def evaluate_retrieval(
         protocol=protocol,
         repeats=repeats,
         seed=seed,
-        size=size,
+        image_size=image_size,
         batch_size=batch_size,
         progress=progress,
     )
@@ -130,7 +131,7 @@ def evaluate_splits(
     protocol: GalleryProtocol = "market1501",
     repeats: int = 100,
     seed: int = 0,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
 ) -> list[RetrievalResult]:
@@ -149,7 +150,7 @@ def evaluate_splits(
         protocol: As for `evaluate_retrieval`.
         repeats: As for `evaluate_retrieval`.
         seed: As for `evaluate_retrieval`.
-        size: As for `evaluate_retrieval`.
+        image_size: As for `evaluate_retrieval`.
         batch_size: As for `evaluate_retrieval`.
         progress: Called after every batch with the number of files processed so far, over all
             splits.
@@ -167,7 +168,7 @@ def evaluate_splits(
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> from keras_osnet.metrics import average_results
         >>> from keras_osnet.evaluation import evaluate_splits
-        >>> people = write_synthetic_people(getfixture("tmp_path"), 3, size=(64, 32))
+        >>> people = write_synthetic_people(getfixture("tmp_path"), 3, image_size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> both_ways = [split_by_camera(people, camera) for camera in (1, 2)]
         >>> average_results([result.ranking for result in evaluate_splits(model, both_ways)]).runs
@@ -188,7 +189,7 @@ def evaluate_splits(
     # Embed each file once: a gallery may contain its queries.
     files = list(dict.fromkeys(person.path for person in people))
     embedded = embed_by_all(
-        models, files, size=size, batch_size=batch_size, flip=flip, progress=progress
+        models, files, size=image_size, batch_size=batch_size, flip=flip, progress=progress
     )
     return [
         evaluate_embeddings(
@@ -237,7 +238,7 @@ def evaluate_embeddings(
             would raise one.
     """
     named = {person.path for person in (*query, *gallery)}
-    unreadable = [error for error in embedded.unreadable if error.path in named]
+    unreadable = {path: why for path, why in embedded.unreadable.items() if path in named}
     (queries, query_vectors), (others, gallery_vectors) = (
         _with_vectors(embedded, side, people, unreadable)
         for side, people in (("query", query), ("gallery", gallery))
@@ -261,7 +262,7 @@ def _with_vectors(
     embedded: EmbeddedImages,
     side: str,
     people: Sequence[PersonImage],
-    unreadable: list[UnreadableImageError],
+    unreadable: dict[Path, str],
 ) -> tuple[list[PersonImage], NDArray[np.float32]]:
     """Return the images of one side that have embeddings, and these."""
     rows = {path: row for row, path in enumerate(embedded.paths)}
@@ -269,6 +270,6 @@ def _with_vectors(
     if not read:
         raise ValueError(
             f"`{side}` has no image that can be read. Received: {len(people)} images"
-            + (f"; {unreadable[0]}" if unreadable else "")
+            + (f"; {ImageReadError(unreadable)}" if unreadable else "")
         )
     return read, embedded.vectors[[rows[person.path] for person in read]]

@@ -60,7 +60,7 @@ class Checkpoint:
         self,
         *,
         head: str | None = None,
-        size: tuple[int, int] | None = None,
+        image_size: tuple[int, int] | None = None,
         normalize: bool = False,
         include_preprocessing: bool = False,
     ) -> tuple[keras.Model, ConversionReport | None]:
@@ -69,7 +69,7 @@ class Checkpoint:
         Args:
             head: `"embedding"`, `"classification"` or `"attribute"`. None takes the file's own,
                 or where the file does not tell, a classification head if it has a classifier.
-            size: (height, width) of the images; by default what the weights were trained at.
+            image_size: (height, width) of the images; by default what the weights were trained at.
             normalize: Scale embeddings to length 1.
             include_preprocessing: Make the model take RGB 0–255.
 
@@ -101,7 +101,7 @@ class Checkpoint:
         model = OSNet(
             **{name: self.description[name] for name in _NETWORK if name in self.description},
             head=head,
-            input_shape=(*(size or self._size(head)), 3),
+            input_shape=(*(image_size or self._size(head)), 3),
             classes=None if head == "embedding" else self.classes,
             normalize=normalize,
             include_preprocessing=include_preprocessing,

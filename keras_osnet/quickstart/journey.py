@@ -119,7 +119,7 @@ def quickstart(
         people = _people(root, data)
     root.mkdir(parents=True, exist_ok=True)
     size = DRAWN_SIZE if data is None else checkpoint.embedding_size
-    network = checkpoint.build(head="embedding", size=size, include_preprocessing=True)[0]
+    network = checkpoint.build(head="embedding", image_size=size, include_preprocessing=True)[0]
     untouched = keras.models.clone_model(network)
     untouched.set_weights(network.get_weights())
     say(_counted(people))
@@ -167,7 +167,7 @@ def _people(root: Path, data: str | os.PathLike[str] | None) -> ReidDataset:
     if data is not None:
         return own_people(data)
     images: list[PersonImage] = write_synthetic_people(
-        root / "people", DRAWN_PEOPLE, CAMERAS, VIEWS, size=DRAWN_SIZE, seed=WORLD
+        root / "people", DRAWN_PEOPLE, CAMERAS, VIEWS, image_size=DRAWN_SIZE, seed=WORLD
     )
     return split_by_identity(images, 0.5, name="drawn people")
 

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
 from keras_osnet.data.images import load_images
@@ -40,18 +41,17 @@ def own_people(data: str | os.PathLike[str]) -> ReidDataset:
 
 def _readable(images: Sequence[PersonImage]) -> list[PersonImage]:
     """Those of the pictures that can be read."""
-    broken = []
+    broken: dict[Path, str] = {}
     for start in range(0, len(images), _CHUNK):
         paths = [image.path for image in images[start : start + _CHUNK]]
-        broken += load_images(paths, _SMALL).unreadable
+        broken |= load_images(paths, _SMALL).unreadable
     if broken:
         warnings.warn(
             f"{len(broken)} of {len(images)} pictures cannot be read and are left out, the first: "
-            f"{broken[0].path}: {broken[0].reason}",
+            "{}: {}".format(*next(iter(broken.items()))),
             stacklevel=3,
         )
-    gone = {error.path for error in broken}
-    return [image for image in images if image.path not in gone]
+    return [image for image in images if image.path not in broken]
 
 
 def _check_count(images: Sequence[PersonImage], least: int, why: str, what: str = "") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_osnet import __version__
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
-from keras_osnet.data.datasets.records import camera_array
+from keras_osnet.data.datasets.records import camera_labels
 from keras_osnet.quickstart.figures import figures
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def write_report(journey: "Journey", path: str | os.PathLike[str]) -> None:
     page = environment.get_template(_TEMPLATE).render(
         journey=journey,
         counts=journey.dataset.counts,
-        with_cameras=camera_array(journey.dataset.everything) is not None,
+        with_cameras=camera_labels(journey.dataset.all_images) is not None,
         pictures={name: _embedded(figure) for name, figure in figures(journey).items()},
         fidelity=journey.fidelity.table(),
         speeds=[_speed(speed) for speed in journey.speeds],

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from keras_osnet.data.embedded_images import EmbeddedImages
     from keras_osnet.runtime.benchmark import BenchmarkResult, Quartiles, benchmark
     from keras_osnet.runtime.embedder import Embedder
-    from keras_osnet.runtime.images import UnreadableImagesError
     from keras_osnet.runtime.metadata import ModelMetadata
     from keras_osnet.runtime.stored_metadata import read_description
 
@@ -23,7 +22,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "Embedder": "keras_osnet.runtime.embedder",
         "ModelMetadata": "keras_osnet.runtime.metadata",
         "Quartiles": "keras_osnet.runtime.benchmark",
-        "UnreadableImagesError": "keras_osnet.runtime.images",
         "benchmark": "keras_osnet.runtime.benchmark",
         "read_description": "keras_osnet.runtime.stored_metadata",
     },

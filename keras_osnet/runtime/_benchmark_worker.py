@@ -27,7 +27,9 @@ def main() -> None:
     """Load the model, and measure once for every line that comes in."""
     try:
         embedder = Embedder(**_task(sys.argv[1]))
-        images = np.random.default_rng(0).integers(0, 256, (BATCH, *embedder.size, 3), np.uint8)
+        images = np.random.default_rng(0).integers(
+            0, 256, (BATCH, *embedder.image_size, 3), np.uint8
+        )
         embedder.embed(images[:1])
         cold_start = time.perf_counter() - _STARTED
         _say({"cold_start": cold_start, "quantization": embedder.description.quantization})
@@ -56,7 +58,7 @@ def peak_memory() -> float | None:
 
 def _task(text: str) -> dict[str, Any]:
     task = json.loads(text)
-    return {**task, "size": task["size"] and tuple(task["size"])}
+    return {**task, "image_size": task["image_size"] and tuple(task["image_size"])}
 
 
 def _times(embedder: Embedder, images: np.ndarray) -> list[float]:

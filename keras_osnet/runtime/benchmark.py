@@ -76,7 +76,7 @@ def benchmark(
     threads: int | None = None,
     rounds: int = 5,
     takes: str | None = None,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[BenchmarkResult]:
     """Run models in every engine that is installed and takes their files.
@@ -87,10 +87,10 @@ def benchmark(
 
     Args:
         files: Models, as `Embedder` takes them.
-        threads: As `Embedder` has it, as are `takes` and `size`.
+        threads: As `Embedder` has it, as are `takes` and `image_size`.
         rounds: How many turns each engine takes.
         takes: What a file that was not written by keras-osnet takes.
-        size: (height, width) of the images, for a model that takes any.
+        image_size: (height, width) of the images, for a model that takes any.
         progress: Called after every turn with the number of turns done so far; there are
             `count_turns(files, rounds)` of them.
 
@@ -107,7 +107,7 @@ def benchmark(
     if not files:
         raise ValueError("`files` must name at least one model. Received: none")
     count = usable_cpus() if threads is None else threads
-    arguments = {"threads": count, "takes": takes, "size": size}
+    arguments = {"threads": count, "takes": takes, "image_size": image_size}
     with ExitStack() as stack:
         workers = [
             stack.enter_context(_worker(file, engine, precision, arguments))

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.data.embedded_images import EmbeddedImages
-from keras_osnet.data.images import UnreadableImageError
+from keras_osnet.data.images import ImageReadError
 from keras_osnet.runtime.boxes import cut_out
 from keras_osnet.runtime.engines import open_engine
-from keras_osnet.runtime.images import UnreadableImagesError, as_pixels, listed
-from keras_osnet.runtime.matching_metadata import effective_description, image_size
+from keras_osnet.runtime.images import as_pixels, listed
+from keras_osnet.runtime.matching_metadata import effective_description, resolve_image_size
 from keras_osnet.runtime.metadata import ModelMetadata
 from keras_osnet.runtime.stored_metadata import checked_file, read_description
 
@@ -27,7 +27,7 @@ _CHUNKS_AHEAD = 2
 
 _NORM_EPSILON = 1e-12
 
-_Pixels = tuple[NDArray[np.uint8], dict[int, UnreadableImageError]]
+_Pixels = tuple[NDArray[np.uint8], dict[int, ImageReadError]]
 
 
 class Embedder:
@@ -48,7 +48,7 @@ class Embedder:
             in fewer bits stay as they are.
         threads: How many threads the engine computes with; as many as there are processors for
             this process by default.
-        size: (height, width) that pictures are resized to; needed for a model that takes images
+        image_size: (height, width) that images are resized to; needed for a model that takes images
             of any size.
         takes: For a file that was not written by keras-osnet, what its input is: "pixels" (RGB
             0–255) or "normalized" ((pixel / 255 - mean) / std per channel, with ImageNet's mean
@@ -57,7 +57,7 @@ class Embedder:
     Attributes:
         description: What the file says of itself, a `ModelMetadata`.
         engine: Name of the engine that runs it.
-        size: (height, width) that pictures are resized to.
+        image_size: (height, width) that pictures are resized to.
         dim: Length of the vectors.
 
     Raises:
@@ -88,16 +88,16 @@ class Embedder:
         precision: str = "float32",
         threads: int | None = None,
         *,
-        size: tuple[int, int] | None = None,
+        image_size: tuple[int, int] | None = None,
         takes: str | None = None,
     ) -> None:
         file = checked_file(path)
         stored = read_description(file)
-        self._arguments = (file.absolute(), engine, precision, threads, size, takes)
+        self._arguments = (file.absolute(), engine, precision, threads, image_size, takes)
         self._engine = open_engine(file, engine, precision=precision, threads=threads)
         self.description: ModelMetadata = effective_description(file, self._engine, stored, takes)
         self.engine = self._engine.name
-        self.size = image_size(self.description, size, file)
+        self.image_size = resolve_image_size(self.description, image_size, file)
         self.dim = self.description.dim
         mean, std = self.description.mean, self.description.std
         self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
@@ -125,14 +125,14 @@ class Embedder:
             Array (n, dim), float32, each row of length 1 in the L2 norm; (0, dim) for no pictures.
 
         Raises:
-            UnreadableImagesError: Files cannot be read as pictures; it names them all.
+            ImageReadError: Files cannot be read as pictures; it names them all.
                 `embed_files` goes on without them.
             TypeError: An array is not uint8, or something is none of these.
             ValueError: An array is not of these shapes, or the model's output is not finite.
         """
         vectors, unreadable = self._embed(listed(images), None)
         if unreadable:
-            raise UnreadableImagesError(list(unreadable.values()))
+            raise ImageReadError.join(unreadable.values())
         return vectors
 
     def embed_crops(self, frame: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
@@ -184,12 +184,12 @@ class Embedder:
         return EmbeddedImages(
             vectors=np.delete(vectors, list(unreadable), axis=0) if unreadable else vectors,
             paths=[file for index, file in enumerate(files) if index not in unreadable],
-            unreadable=list(unreadable.values()),
+            unreadable=ImageReadError.join(unreadable.values()).reasons,
         )
 
     def _embed(
         self, images: Sequence[Any], progress: Callable[[int], None] | None
-    ) -> tuple[NDArray[np.float32], dict[int, UnreadableImageError]]:
+    ) -> tuple[NDArray[np.float32], dict[int, ImageReadError]]:
         """Embed pictures in chunks; rows of unreadable files hold nothing of use."""
         starts = range(0, len(images), _CHUNK)
         if len(starts) == 1 and progress is None:  # a tracker's frame: every 0.1 ms counts
@@ -200,9 +200,9 @@ class Embedder:
 
     def _embed_chunks(
         self, chunks: Iterable[_Pixels], total: int, progress: Callable[[int], None] | None
-    ) -> tuple[NDArray[np.float32], dict[int, UnreadableImageError]]:
+    ) -> tuple[NDArray[np.float32], dict[int, ImageReadError]]:
         vectors = np.empty((total, self.dim), np.float32)
-        unreadable: dict[int, UnreadableImageError] = {}
+        unreadable: dict[int, ImageReadError] = {}
         done = 0
         for pixels, errors in chunks:
             vectors[done : done + len(pixels)] = self._run(pixels)
@@ -227,7 +227,7 @@ class Embedder:
             yield chunk
 
     def _pixels(self, images: Sequence[Any], start: int) -> _Pixels:
-        return as_pixels(images[start : start + _CHUNK], self.size, start)
+        return as_pixels(images[start : start + _CHUNK], self.image_size, start)
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         images: NDArray = pixels
@@ -251,8 +251,8 @@ def _reopened(
     engine: str,
     precision: str,
     threads: int | None,
-    size: tuple[int, int] | None,
+    image_size: tuple[int, int] | None,
     takes: str | None,
 ) -> Embedder:
     """Make an embedder where it is unpickled; pickle passes no keyword arguments."""
-    return Embedder(path, engine, precision, threads, size=size, takes=takes)
+    return Embedder(path, engine, precision, threads, image_size=image_size, takes=takes)

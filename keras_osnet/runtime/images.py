@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_osnet.data._pillow import is_pillow_image
 from keras_osnet.data.images import (
-    UnreadableImageError,
+    ImageReadError,
     convert_image,
     read_image,
     resize_image,
@@ -19,24 +19,6 @@ from keras_osnet.runtime.boxes import check_picture
 
 _ALONE = 4
 """Up to so many pictures are not worth starting threads for."""
-
-
-class UnreadableImagesError(ValueError):
-    """Some of the files cannot be read as pictures; nothing was returned for the others.
-
-    Attributes:
-        unreadable: One `keras_osnet.data.UnreadableImageError` a file, each with a `path` and a
-            `reason`.
-    """
-
-    def __init__(self, unreadable: Sequence[UnreadableImageError]) -> None:
-        super().__init__(unreadable)
-        self.unreadable = list(unreadable)
-
-    def __str__(self) -> str:
-        lines = [f"{error.path}: {error.reason}" for error in self.unreadable]
-        count = "1 picture" if len(lines) == 1 else f"{len(lines)} pictures"
-        return f"{count} cannot be read. Received: " + "; ".join(lines)
 
 
 def listed(images: Any) -> Any:
@@ -67,13 +49,13 @@ def listed(images: Any) -> Any:
 
 
 def as_pixels(
-    images: Sequence[Any], size: tuple[int, int], first: int = 0
-) -> tuple[NDArray[np.uint8], dict[int, UnreadableImageError]]:
+    images: Sequence[Any], image_size: tuple[int, int], first: int = 0
+) -> tuple[NDArray[np.uint8], dict[int, ImageReadError]]:
     """Return pictures at one size, and those of them that are unreadable files.
 
     Args:
         images: Arrays (height, width, 3), paths or pictures of Pillow's.
-        size: (height, width) of the result; resized as `keras_osnet.data.read_image` does.
+        image_size: (height, width) of the result; resized as `keras_osnet.data.read_image` does.
         first: Index of the first, as the results and messages count them.
 
     Returns:
@@ -83,22 +65,22 @@ def as_pixels(
         TypeError: One of them is none of these, or not uint8.
         ValueError: One of them has another shape.
     """
-    if isinstance(images, np.ndarray) and images.shape[1:] == (*size, 3) and len(images):
+    if isinstance(images, np.ndarray) and images.shape[1:] == (*image_size, 3) and len(images):
         check_picture(images[0], "images")
         return images, {}
-    pixels = np.zeros((len(images), *size, 3), np.uint8)
+    pixels = np.zeros((len(images), *image_size, 3), np.uint8)
 
-    def fill(index: int) -> UnreadableImageError | None:
+    def fill(index: int) -> ImageReadError | None:
         image = images[index]
         try:
             if isinstance(image, str | os.PathLike):
-                pixels[index] = read_image(image, size)
+                pixels[index] = read_image(image, image_size)
             elif is_pillow_image(image):
-                pixels[index] = convert_image(image, size)
+                pixels[index] = convert_image(image, image_size)
             else:
                 check_picture(image, f"images[{first + index}]")
-                pixels[index] = resize_image(image, size)
-        except UnreadableImageError as error:
+                pixels[index] = resize_image(image, image_size)
+        except ImageReadError as error:
             return error
         return None
 

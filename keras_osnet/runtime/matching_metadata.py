@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_osnet.data.images import check_size
+from keras_osnet._utils.checks import check_image_size
 from keras_osnet.runtime.engines.engine import Engine
 from keras_osnet.runtime.metadata import ModelMetadata
 
@@ -47,7 +47,7 @@ def effective_description(
         return ModelMetadata(
             name=file.stem,
             dim=dim,
-            size=(height, width),
+            image_size=(height, width),
             input_dtype="uint8" if engine.input_dtype == "uint8" and _TAKES[takes] else "float32",
             batch=batch,
             normalized_inside=_TAKES[takes],
@@ -61,32 +61,35 @@ def effective_description(
         found in (None, said)
         for found, said in zip(
             (batch, height, width, engine.output_shape[1]),
-            (stored.batch, *stored.size, stored.dim),
+            (stored.batch, *stored.image_size, stored.dim),
             strict=True,
         )
     )
     if not agrees:
         raise ValueError(
             f"The file's description is that of another model: batch {stored.batch}, size "
-            f"{stored.size}, dim {stored.dim}. Received: input {engine.input_shape}, output "
+            f"{stored.image_size}, dim {stored.dim}. Received: input {engine.input_shape}, output "
             f"{engine.output_shape} in {file}"
         )
     return stored
 
 
-def image_size(
-    description: ModelMetadata, size: tuple[int, int] | None, file: Path
+def resolve_image_size(
+    description: ModelMetadata, image_size: tuple[int, int] | None, file: Path
 ) -> tuple[int, int]:
     """Return the (height, width) that images are resized to, or raise ValueError."""
-    if size is not None:
-        check_size(size)
-    wanted = description.size if size is None else tuple(size)
-    fits = all(own in (None, asked) for own, asked in zip(description.size, wanted, strict=True))
+    if image_size is not None:
+        check_image_size(image_size)
+    wanted = description.image_size if image_size is None else tuple(image_size)
+    fits = all(
+        own in (None, asked) for own, asked in zip(description.image_size, wanted, strict=True)
+    )
     height, width = wanted
     if height is None or width is None or not fits:
         raise ValueError(
-            "`size` must be given for a model that takes images of any size, and agree with one "
-            f"that does not. Received: size={size}, model of images {description.size} in {file}"
+            "`image_size` must be given for a model that takes images of any size, and agree with "
+            f"one that does not. Received: image_size={image_size}, model of images "
+            f"{description.image_size} in {file}"
         )
     return height, width
 

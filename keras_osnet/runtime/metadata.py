@@ -38,7 +38,7 @@ class ModelMetadata:
         name: The model's, such as `osnet_x0_25`.
         input_dtype: Type of the image tensor (batch, height, width, 3), RGB: "uint8" or
             "float32".
-        size: (height, width) of the images in pixels, None where any will do.
+        image_size: (height, width) of the images in pixels, None where any will do.
         batch: How many images the file takes at once: 1 or another fixed number, None for any.
         normalized_inside: True if the model takes RGB of 0–255, of either type. False if the
             caller normalises first: (pixel / 255 - mean) / std per channel, in float32.
@@ -60,14 +60,14 @@ class ModelMetadata:
 
     Example:
         >>> from keras_osnet.runtime import ModelMetadata
-        >>> description = ModelMetadata(name="osnet_x0_25", size=(256, 128), dim=512)
+        >>> description = ModelMetadata(name="osnet_x0_25", image_size=(256, 128), dim=512)
         >>> ModelMetadata.from_json(description.to_json()) == description
         True
     """
 
     name: str
     dim: int
-    size: tuple[int | None, int | None]
+    image_size: tuple[int | None, int | None]
     input_dtype: str = "float32"
     batch: int | None = None
     normalized_inside: bool = True
@@ -126,12 +126,12 @@ class ModelMetadata:
             self.batch,
         )
         _check(
-            isinstance(self.size, tuple)
-            and len(self.size) == 2
-            and all(side is None or _is_positive(side) for side in self.size),
-            "size",
+            isinstance(self.image_size, tuple)
+            and len(self.image_size) == 2
+            and all(side is None or _is_positive(side) for side in self.image_size),
+            "image_size",
             "(height, width), each a positive integer or None",
-            self.size,
+            self.image_size,
         )
         for name in ("mean", "std"):
             values = getattr(self, name)
@@ -148,7 +148,7 @@ class ModelMetadata:
     def to_json(self) -> str:
         """Return the description as JSON text, which `from_json` reads."""
         facts = dataclasses.asdict(self)
-        height, width = facts.pop("size")
+        height, width = facts.pop("image_size")
         facts |= {"dtype": facts.pop("input_dtype"), "height": height, "width": width}
         facts |= {"kind": facts.pop("output_kind"), "format": FORMAT}
         facts["input"] = {name: facts.pop(name) for name in _INPUT}
@@ -183,7 +183,7 @@ class ModelMetadata:
         return cls(
             name=facts["name"],
             input_dtype=given["dtype"],
-            size=(given["height"], given["width"]),
+            image_size=(given["height"], given["width"]),
             batch=given["batch"],
             normalized_inside=given["normalized_inside"],
             mean=_as_tuple(given["mean"]),

@@ -32,7 +32,7 @@ def write_synthetic_people(
     cameras: int = 2,
     views: int = 4,
     *,
-    size: tuple[int, int] = (256, 128),
+    image_size: tuple[int, int] = (256, 128),
     seed: int = 0,
     look_alikes: int = 1,
 ) -> list[PersonImage]:
@@ -54,7 +54,7 @@ def write_synthetic_people(
         identities: How many people, from identity 0 on; or which.
         cameras: How many cameras; everybody is seen under each.
         views: How many pictures of each person under each camera.
-        size: (height, width) of the pictures.
+        image_size: (height, width) of the pictures.
         seed: Of this world's people and cameras, from 0.
         look_alikes: So many identities in a row are look-alikes, see `synthetic_people`.
 
@@ -69,13 +69,13 @@ def write_synthetic_people(
     Example:
         >>> from keras_osnet.data import attributes_from_table
         >>> folder = getfixture("tmp_path") / "drawn"
-        >>> pictures = write_synthetic_people(folder, 5, cameras=2, views=1, size=(32, 16))
+        >>> pictures = write_synthetic_people(folder, 5, cameras=2, views=1, image_size=(32, 16))
         >>> counts = attributes_from_table(folder / "attributes.csv").counts
         >>> counts["attributes"], counts["train_images"], counts["test_images"]
         (26, 8, 2)
     """
     pillow = require_pillow()
-    labels = list(picture_labels(identities, cameras, views, size, seed, look_alikes))
+    labels = list(picture_labels(identities, cameras, views, image_size, seed, look_alikes))
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
     _claim(
@@ -85,7 +85,7 @@ def write_synthetic_people(
             "identities": list(chosen_identities(identities)),
             "cameras": int(cameras),
             "views": int(views),
-            "size": [int(side) for side in size],
+            "image_size": [int(side) for side in image_size],
             "seed": int(seed),
             "look_alikes": int(look_alikes),
         },
@@ -95,14 +95,14 @@ def write_synthetic_people(
         path = root / f"{identity + 1:04d}_c{camera + 1}s1_{view + 1:06d}_00.png"
         if not path.exists():
             image = synthetic_person(
-                identity, camera, view, size=size, seed=seed, look_alikes=look_alikes
+                identity, camera, view, image_size=image_size, seed=seed, look_alikes=look_alikes
             )
             unfinished = root / f".{path.name}.part"
             pillow.fromarray(image).save(unfinished, format="PNG")
             unfinished.replace(path)
         written.append(PersonImage(path, identity + 1, camera + 1))
 
-    rest = size, seed, look_alikes
+    rest = image_size, seed, look_alikes
     people = sorted({label[0] for label in labels})
     tested = set(people[len(people) - int(_TEST_SHARE * len(people)) :])
     _write_table(

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import check_whole
-from keras_osnet.data.images import check_size
+from keras_osnet._utils.checks import check_image_size, check_whole
 from keras_osnet.synthetic.drawing.attributes import ATTRIBUTE_NAMES, picture_attributes
 from keras_osnet.synthetic.drawing.look_alikes import MOST, appearance, details
 from keras_osnet.synthetic.drawing.picture import Situation
@@ -54,20 +53,20 @@ def synthetic_person(
     camera: int,
     view: int,
     *,
-    size: tuple[int, int] = (256, 128),
+    image_size: tuple[int, int] = (256, 128),
     seed: int = 0,
     look_alikes: int = 1,
     in_place_of: int | None = None,
 ) -> NDArray[np.uint8]:
     """Draw one picture; the same numbers give the same picture, whatever else is drawn.
 
-    Person and scene keep their proportions when `size` changes; noise is per pixel.
+    Person and scene keep their proportions when `image_size` changes; noise is per pixel.
 
     Args:
         identity: Whom to show, from 0.
         camera: Which camera to show the person under, from 0.
         view: Which picture of that person under that camera, from 0.
-        size: (height, width).
+        image_size: (height, width).
         seed: Of this world's people and cameras, from 0.
         look_alikes: So many identities in a row are look-alikes, see `synthetic_people`.
         in_place_of: Whose pose, spot, obstacle and noise to take; None takes the identity's own.
@@ -77,14 +76,14 @@ def synthetic_person(
         Array (height, width, 3), uint8, RGB.
 
     Raises:
-        ValueError: If a number is negative or not whole, `size` is not two positive integers, or
-            `look_alikes` is not 1 to 6.
+        ValueError: If a number is negative or not whole, `image_size` is not two positive integers,
+            or `look_alikes` is not 1 to 6.
 
     Example:
-        >>> synthetic_person(identity=7, camera=0, view=3, size=(128, 64)).shape
+        >>> synthetic_person(identity=7, camera=0, view=3, image_size=(128, 64)).shape
         (128, 64, 3)
         >>> one, other = (
-        ...     synthetic_person(each, 0, 0, size=(128, 64), look_alikes=2, in_place_of=0)
+        ...     synthetic_person(each, 0, 0, image_size=(128, 64), look_alikes=2, in_place_of=0)
         ...     for each in (0, 1)
         ... )
         >>> bool(0 < (one != other).any(axis=-1).mean() < 0.1)
@@ -92,9 +91,9 @@ def synthetic_person(
     """
     whose = identity if in_place_of is None else in_place_of
     check_whole(0, identity=identity, camera=camera, view=view, seed=seed, in_place_of=whose)
-    check_size(size)
+    check_image_size(image_size)
     _check_look_alikes(look_alikes)
-    situation = Situation(seed, whose, camera, view, size)
+    situation = Situation(seed, whose, camera, view, image_size)
     return situation.photograph(appearance(seed, identity, look_alikes))
 
 
@@ -103,7 +102,7 @@ def synthetic_people(
     cameras: int = 2,
     views: int = 4,
     *,
-    size: tuple[int, int] = (256, 128),
+    image_size: tuple[int, int] = (256, 128),
     seed: int = 0,
     look_alikes: int = 1,
 ) -> SyntheticPeople:
@@ -116,7 +115,7 @@ def synthetic_people(
         identities: How many people, from identity 0 on; or which.
         cameras: How many cameras; everybody is seen under each.
         views: How many pictures of each person under each camera.
-        size: (height, width) of the pictures.
+        image_size: (height, width) of the pictures.
         seed: Of this world's people and cameras, from 0.
         look_alikes: So many identities in a row, from 0 on, share all but one or two small
             details: a print on chest and back, shoes, a hat, a bag, a scarf (paper, Fig. 1). 1 to
@@ -126,28 +125,32 @@ def synthetic_people(
         A `SyntheticPeople`.
 
     Raises:
-        ValueError: If a count is not positive, `seed` or an identity is negative, `size` is not
-            two positive integers, or `look_alikes` is not 1 to 6.
+        ValueError: If a count is not positive, `seed` or an identity is negative, `image_size` is
+            not two positive integers, or `look_alikes` is not 1 to 6.
 
     Example:
-        >>> people = synthetic_people(3, cameras=2, views=1, size=(128, 64))
+        >>> people = synthetic_people(3, cameras=2, views=1, image_size=(128, 64))
         >>> people.images.shape, people.identities.tolist(), people.cameras.tolist()
         ((6, 128, 64, 3), [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1])
         >>> [people.attribute_names[i] for i in people.attributes[0].nonzero()[0]]
         ['Female', 'AgeLess18', 'Side', 'LongSleeve', 'UpperSplice', 'Shorts']
     """
-    labels = list(picture_labels(identities, cameras, views, size, seed, look_alikes))
-    images = np.empty((len(labels), *size, 3), np.uint8)
+    labels = list(picture_labels(identities, cameras, views, image_size, seed, look_alikes))
+    images = np.empty((len(labels), *image_size, 3), np.uint8)
     for index, label in enumerate(labels):
-        images[index] = synthetic_person(*label, size=size, seed=seed, look_alikes=look_alikes)
+        images[index] = synthetic_person(
+            *label, image_size=image_size, seed=seed, look_alikes=look_alikes
+        )
     masks = None
     if look_alikes > 1:
-        masks = np.stack([detail_mask(*label, size, seed, look_alikes) for label in labels])
+        masks = np.stack([detail_mask(*label, image_size, seed, look_alikes) for label in labels])
     return SyntheticPeople(
         images=images,
         identities=np.array([label[0] for label in labels], np.int64),
         cameras=np.array([label[1] for label in labels], np.int64),
-        attributes=np.stack([attributes_of(*label, size, seed, look_alikes) for label in labels]),
+        attributes=np.stack(
+            [attributes_of(*label, image_size, seed, look_alikes) for label in labels]
+        ),
         attribute_names=ATTRIBUTE_NAMES,
         details=tuple(details(seed, label[0], look_alikes) for label in labels),
         detail_masks=masks,
@@ -155,21 +158,21 @@ def synthetic_people(
 
 
 def attributes_of(
-    identity: int, camera: int, view: int, size: tuple[int, int], seed: int, look_alikes: int
+    identity: int, camera: int, view: int, image_size: tuple[int, int], seed: int, look_alikes: int
 ) -> NDArray[np.uint8]:
     """The attributes of one picture, array (26,)."""
-    pose = Situation(seed, identity, camera, view, size).pose()
+    pose = Situation(seed, identity, camera, view, image_size).pose()
     return picture_attributes(appearance(seed, identity, look_alikes), pose.facing)
 
 
 def detail_mask(
-    identity: int, camera: int, view: int, size: tuple[int, int], seed: int, look_alikes: int
+    identity: int, camera: int, view: int, image_size: tuple[int, int], seed: int, look_alikes: int
 ) -> NDArray[np.bool_]:
     """Where a picture shows what its person differs in from the look-alikes."""
     first = identity - identity % look_alikes
     others = [each for each in range(first, first + look_alikes) if each != identity]
     people = [appearance(seed, each, look_alikes) for each in (identity, *others)]
-    return Situation(seed, identity, camera, view, size).differences(people)
+    return Situation(seed, identity, camera, view, image_size).differences(people)
 
 
 def chosen_identities(identities: int | Sequence[int]) -> Sequence[int]:
@@ -185,13 +188,13 @@ def picture_labels(
     identities: int | Sequence[int],
     cameras: int,
     views: int,
-    size: tuple[int, int],
+    image_size: tuple[int, int],
     seed: int,
     look_alikes: int,
 ) -> Iterator[tuple[int, int, int]]:
     """Check the arguments; all (identity, camera, view), the view changing fastest."""
     check_whole(0, seed=seed)
-    check_size(size)
+    check_image_size(image_size)
     _check_look_alikes(look_alikes)
     chosen = chosen_identities(identities)
     for name, count in (("identities", len(chosen)), ("cameras", cameras), ("views", views)):

@@ -19,7 +19,7 @@ _NETWORK = ("stem", "depths")
 _FREE = ("pooling", "mean", "std")
 """Those that have no weights: what they were in an earlier training does not bind this one."""
 
-_KNOWN = ("variant", "width", *_FREE, *_NETWORK, "input_size", "weights")
+_KNOWN = ("variant", "width", *_FREE, *_NETWORK, "image_size", "weights")
 
 
 def build_model(
@@ -28,12 +28,12 @@ def build_model(
     width: float | None = None,
     variant: str | None = None,
     weights: str | os.PathLike[str] | None = _RECIPES_OWN,
-    input_size: Sequence[int] | None = None,
+    image_size: Sequence[int] | None = None,
 ) -> keras.Model | list[keras.Model]:
     """Build the network that a recipe trains, for `train`.
 
     What the arguments leave open is the recipe's, from its table `model`: `variant`, `width`,
-    `pooling`, `mean` and `std`, `stem`, `depths`, `input_size` and `weights`, all optional.
+    `pooling`, `mean` and `std`, `stem`, `depths`, `image_size` and `weights`, all optional.
 
     Args:
         recipe: One of `list_recipes()`, a `.toml` file, or a `Recipe`.
@@ -44,7 +44,7 @@ def build_model(
         weights: Where to start from: `"recipe"` for the recipe's own; a tag, a local file or
             `"hf://owner/repo[/file][@revision]"`, as for `OSNet`; or None for random initial
             values, those of Keras's random seed.
-        input_size: (height, width) of the images. None takes the recipe's, else what the weights
+        image_size: (height, width) of the images. None takes the recipe's, else what the weights
             were trained at, else 256×128.
 
     Returns:
@@ -62,7 +62,7 @@ def build_model(
         >>> model = build_model("cifar", width=0.25)
         >>> model.name, model.input_shape, model.output_shape
         ('osnet_x0_25', (None, 32, 32, 3), (None, 512))
-        >>> len(build_model("triplet_mutual", width=0.25, weights=None, input_size=(64, 32)))
+        >>> len(build_model("triplet_mutual", width=0.25, weights=None, image_size=(64, 32)))
         2
     """
     if not isinstance(recipe, Recipe):
@@ -71,8 +71,8 @@ def build_model(
     width = table.get("width") if width is None else width
     variant = table.get("variant") if variant is None else variant
     weights = table.get("weights") if weights == _RECIPES_OWN else weights
-    input_size = table.get("input_size") if input_size is None else input_size
-    size = None if input_size is None else _pair(input_size)
+    image_size = table.get("image_size") if image_size is None else image_size
+    size = None if image_size is None else _pair(image_size)
     count = 2 if recipe.task == "reid" and recipe.loss_term("mutual") else 1
     if weights is None:
         models = [
@@ -91,7 +91,7 @@ def build_model(
         models = [
             checkpoint.build(
                 head="embedding",
-                size=size or checkpoint.embedding_size,
+                image_size=size or checkpoint.embedding_size,
                 include_preprocessing=True,
             )[0]
             for _ in range(count)
@@ -131,6 +131,6 @@ def _pair(size: Any) -> tuple[int, int]:
     listed = isinstance(size, list | tuple) and len(size) == 2
     if not listed or not all(type(each) is int and each > 0 for each in size):
         raise ValueError(
-            f"`input_size` must be (height, width), two positive integers. Received: {size!r}"
+            f"`image_size` must be (height, width), two positive integers. Received: {size!r}"
         )
     return size[0], size[1]

@@ -38,10 +38,10 @@ class Recipe:
             classifier learns and everything else stands still, batch norm's statistics included.
         validation_fraction: Share of the training people on whom the best epoch is chosen; 0 for
             none.
-        read_size: (height, width) that pictures are resized to before augmentation; None for the
+        resize: (height, width) that pictures are resized to before augmentation; None for the
             size that the network takes.
         model: Arguments of `OSNet` that belong to the recipe, such as `variant`, `pooling` or
-            `stem`, and `input_size`; see `build_model`.
+            `stem`, and `image_size`; see `build_model`.
         title: For people to read.
         source: Where the numbers are from.
     """
@@ -56,7 +56,7 @@ class Recipe:
     loss: Mapping[str, Any] = field(default_factory=dict)
     fixbase_epochs: int = 0
     validation_fraction: float = 0.0
-    read_size: tuple[int, int] | None = None
+    resize: tuple[int, int] | None = None
     model: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
     source: str = ""
@@ -135,7 +135,7 @@ class Recipe:
         entries = {each.name: copy.deepcopy(getattr(self, each.name)) for each in fields(self)}
         del entries["name"]
         entries["augmentation"] = list(entries["augmentation"])
-        for key in ("batch_size", "read_size"):
+        for key in ("batch_size", "resize"):
             if isinstance(entries[key], tuple):
                 entries[key] = list(entries[key])
         return {key: value for key, value in entries.items() if value is not None}

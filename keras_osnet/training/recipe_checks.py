@@ -73,8 +73,8 @@ def checked_entries(
             source, "validation_fraction", "a number from 0 to below 1", validation_fraction
         )
     entries["batch_size"] = _batch_size(source, entries["batch_size"])
-    if "read_size" in entries:
-        entries["read_size"] = _pair(source, "read_size", entries["read_size"])
+    if "resize" in entries:
+        entries["resize"] = _pair(source, "resize", entries["resize"])
     _check_optimizer(source, entries["optimizer"])
     _check_schedule(source, entries["schedule"])
     _check_loss(source, entries["task"], entries.get("loss", {}))

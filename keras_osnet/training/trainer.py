@@ -76,7 +76,7 @@ def train(
         >>> from keras_osnet.data import split_by_identity
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> folder = getfixture("tmp_path")
-        >>> people = write_synthetic_people(folder / "people", 6, views=2, size=(64, 32))
+        >>> people = write_synthetic_people(folder / "people", 6, views=2, image_size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> recipe = load_recipe("few_people").with_epochs(1)
         >>> recipe = recipe.with_overrides({"batch_size": 8, "validation_fraction": 0.0})
@@ -144,7 +144,7 @@ def _pictures(
     return ImageBatches(
         task.images,
         task.labels,
-        size=recipe.read_size or _size(model),
+        image_size=recipe.resize or _size(model),
         batch_size=batch_size,
         steps=_steps(recipe, model),
         seed=seed,
@@ -157,7 +157,7 @@ def _size(model: keras.Model) -> tuple[int, int]:
     height, width = model.input_shape[1:3]
     if height is None or width is None:
         raise ValueError(
-            "`model` must have a fixed size of images, or the recipe a `read_size`. "
+            "`model` must have a fixed size of images, or the recipe a `resize`. "
             f"Received: {model.name} with the input shape {model.input_shape}"
         )
     return height, width

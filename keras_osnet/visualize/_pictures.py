@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_osnet.data._pillow import is_pillow_image
 from keras_osnet.data.images import (
-    UnreadableImageError,
+    ImageReadError,
     convert_image,
     list_images,
     read_image,
@@ -18,7 +18,7 @@ from keras_osnet.data.images import (
 )
 from keras_osnet.data.records import PersonImage
 from keras_osnet.runtime.boxes import check_picture
-from keras_osnet.runtime.images import UnreadableImagesError, as_pixels, listed
+from keras_osnet.runtime.images import as_pixels, listed
 
 
 def listed_pictures(images: Any, name: str = "images") -> Sequence[Any]:
@@ -49,7 +49,7 @@ def read_picture(image: Any, name: str = "images") -> NDArray[np.uint8]:
     """Return one of `listed_pictures`, array (height, width, 3), in its own size.
 
     Raises:
-        UnreadableImageError: If it is a file that cannot be read.
+        ImageReadError: If it is a file that cannot be read.
         TypeError: If it is neither a path, nor a picture of Pillow's, nor an array of uint8.
         ValueError: If it is an array of another shape.
     """
@@ -62,28 +62,28 @@ def read_picture(image: Any, name: str = "images") -> NDArray[np.uint8]:
 
 
 def read_pictures(
-    images: Sequence[Any], size: tuple[int, int] | None = None
+    images: Sequence[Any], image_size: tuple[int, int] | None = None
 ) -> list[NDArray[np.uint8]]:
     """Return all of `listed_pictures`, in their own sizes or in one (height, width).
 
     Raises:
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         TypeError: As for `read_picture`.
         ValueError: As for `read_picture`.
     """
-    if size is not None:
-        pixels, errors = as_pixels(images, size)
+    if image_size is not None:
+        pixels, errors = as_pixels(images, image_size)
         if errors:
-            raise UnreadableImagesError(list(errors.values()))
+            raise ImageReadError.join(errors.values())
         return list(pixels)
-    pictures, unreadable = [], []
+    pictures, failed = [], []
     for index, image in enumerate(images):
         try:
             pictures.append(read_picture(image, f"images[{index}]"))
-        except UnreadableImageError as error:
-            unreadable.append(error)
-    if unreadable:
-        raise UnreadableImagesError(unreadable)
+        except ImageReadError as error:
+            failed.append(error)
+    if failed:
+        raise ImageReadError.join(failed)
     return pictures
 
 

@@ -14,7 +14,7 @@ from keras_osnet.architecture.feature_extractor import embedder, ends_in_classif
 from keras_osnet.evaluation.embed import preparation
 from keras_osnet.visualize._pictures import listed_pictures, read_pictures
 from keras_osnet.visualize._require import require
-from keras_osnet.visualize.feature_maps import input_size
+from keras_osnet.visualize.feature_maps import resolve_image_size
 
 Score = Callable[[Any], Any]
 
@@ -57,7 +57,7 @@ def explained(
     images: Any,
     classes: ArrayLike | None,
     references: ArrayLike | None,
-    size: tuple[int, int] | None,
+    image_size: tuple[int, int] | None,
 ) -> Target:
     """Check what is to be explained, and make of it what tf-keras-vis takes.
 
@@ -66,12 +66,12 @@ def explained(
         images: The pictures.
         classes: Index of a class or attribute for each picture, or one for all.
         references: An embedding for each picture, or one for all.
-        size: (height, width) of the pictures.
+        image_size: (height, width) of the pictures.
     """
     check_tensorflow()
     classifies = ends_in_classifier(model) and references is None
     pictures = listed_pictures(images)
-    pixels = np.stack(read_pictures(pictures, input_size(model, size)))
+    pixels = np.stack(read_pictures(pictures, resolve_image_size(model, image_size)))
     network = in_float32(model)
     output = network.get_layer("logits").output if classifies else embedder(network).output
     target = _QuietModel([network.inputs[0]], [output], name=model.name)

@@ -57,12 +57,12 @@ def plot_attributes(
     Raises:
         ValueError: If the numbers of pictures or attributes differ, a probability is outside 0–1, a
             label is neither 0 nor 1, or another argument is wrong.
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         ImportError: If matplotlib is not installed.
 
     Example:
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> pictures = synthetic_people(2, cameras=1, views=1, size=(64, 32)).images
+        >>> pictures = synthetic_people(2, cameras=1, views=1, image_size=(64, 32)).images
         >>> scores = [[0.9, 0.2], [0.7, 0.6]]
         >>> figure = plot_attributes(pictures, scores, ["hat", "bag"], labels=[[1, 1], [0, 1]])
         >>> [text.get_text() for text in figure.texts if text.get_text() in "✓✗○"]

@@ -109,7 +109,7 @@ def plot_gate_clusters(images: Any, clusters: GateClusters, *, top: int = 15) ->
 
     Raises:
         ValueError: If the numbers of pictures differ, or `top` is not positive.
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         ImportError: If matplotlib is not installed.
     """
     top = positive_integer("top", top)

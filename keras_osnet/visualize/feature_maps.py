@@ -21,7 +21,7 @@ def intermediates(
     images: Any,
     names: Sequence[str],
     *,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
 ) -> dict[str, NDArray[np.float32]]:
     """Compute named intermediates of a model that is there already, on pictures.
@@ -35,20 +35,20 @@ def intermediates(
         images: Array (n, height, width, 3), uint8, RGB; files; or a folder.
         names: As for `outputs` of `keras_osnet.OSNet`: `conv5`, `conv4`, `conv4_block2`,
             `conv4_block2_gates`, …; of another model, names of layers.
-        size: (height, width) that images are resized to; the model's own by default.
+        image_size: (height, width) that images are resized to; the model's own by default.
         batch_size: How many images the model takes at once.
 
     Returns:
         For each name an array (n, …), float32. Results of all images are in memory together.
 
     Raises:
-        ValueError: If a name is none of the model's, there are no pictures, or `size` is needed.
-        UnreadableImagesError: If files cannot be read.
+        ValueError: If a name is none of the model's, there is no image, or `image_size` is needed.
+        ImageReadError: If files cannot be read.
 
     Example:
         >>> import keras_osnet
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> people = synthetic_people(1, views=1, size=(64, 32))
+        >>> people = synthetic_people(1, views=1, image_size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> found = intermediates(model, people.images, ["conv5", "conv4_block2_gates"])
         >>> {name: array.shape for name, array in found.items()}
@@ -59,12 +59,12 @@ def intermediates(
     tensors = {name: intermediate(model, name) for name in names}
     network = keras.Model(model.inputs[0], tensors, name=model.name)
     pictures = listed_pictures(images)
-    size = input_size(model, size)
+    image_size = resolve_image_size(model, image_size)
     batch_size = min(positive_integer("batch_size", batch_size), len(pictures))
     prepare = preparation(model)
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for start in range(0, len(pictures), batch_size):
-        pixels = np.stack(read_pictures(pictures[start : start + batch_size], size))
+        pixels = np.stack(read_pictures(pictures[start : start + batch_size], image_size))
         # One shape for every batch: another would be compiled anew.
         missing = [(0, batch_size - len(pixels)), (0, 0), (0, 0), (0, 0)]
         computed = network.predict_on_batch(prepare(np.pad(pixels, missing)))
@@ -142,16 +142,17 @@ def gate_names(model: keras.Model) -> list[str]:
     return names
 
 
-def input_size(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int]:
+def resolve_image_size(model: keras.Model, image_size: tuple[int, int] | None) -> tuple[int, int]:
     """Return the (height, width) of the pictures that a model is to get.
 
     Raises:
-        ValueError: If the model does not tell, and `size` does not either.
+        ValueError: If the model does not tell, and `image_size` does not either.
     """
-    height, width = size or model.input_shape[1:3]
+    height, width = image_size or model.input_shape[1:3]
     if height is None or width is None:
         raise ValueError(
-            "`size` must be given for a model that takes images of any size. Received: size=None"
+            "`image_size` must be given for a model that takes images of any size. "
+            "Received: image_size=None"
         )
     return height, width
 

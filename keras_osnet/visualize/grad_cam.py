@@ -22,7 +22,7 @@ def grad_cam(
     classes: ArrayLike | None = None,
     references: ArrayLike | None = None,
     layer: str = "conv5",
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
 ) -> NDArray[np.float32]:
     """Weight a layer's maps by the gradient of the answer (Selvaraju et al., ICCV 2017).
@@ -39,7 +39,7 @@ def grad_cam(
         references: Embeddings (n, dim), or one (dim,) for all: of the query that the pictures were
             found for. A picture's own embedding explains nothing: nothing makes it more alike.
         layer: Whose maps, a name as `intermediates` has them.
-        size: (height, width) that images are resized to; the model's own by default.
+        image_size: (height, width) that images are resized to; the model's own by default.
         batch_size: How many images the model takes at once.
 
     Returns:
@@ -48,18 +48,18 @@ def grad_cam(
 
     Raises:
         ValueError: If an argument is wrong, or Keras does not run on TensorFlow.
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         ImportError: If tf-keras-vis is not installed.
 
     Example:
         >>> import keras_osnet
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> pictures = synthetic_people(2, cameras=1, views=1, size=(64, 32)).images
+        >>> pictures = synthetic_people(2, cameras=1, views=1, image_size=(64, 32)).images
         >>> model = keras_osnet.OSNet(0.25, classes=3, input_shape=(64, 32, 3))
         >>> grad_cam(model, pictures, classes=[0, 2]).shape
         (2, 4, 2)
     """
-    target = explained(model, images, classes, references, size)
+    target = explained(model, images, classes, references, image_size)
     batches = target.batches(positive_integer("batch_size", batch_size))
     network = tf_keras_vis("gradcam").Gradcam(target.model)
     options = _map_options(target.model, layer)
@@ -73,7 +73,7 @@ def score_cam(
     classes: ArrayLike | None = None,
     references: ArrayLike | None = None,
     layer: str = "conv5",
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
 ) -> NDArray[np.float32]:
     """Weight a layer's maps by the answer to the picture seen through each (Wang et al., 2020).
@@ -89,7 +89,7 @@ def score_cam(
         classes: As for `grad_cam`.
         references: As for `grad_cam`.
         layer: As for `grad_cam`.
-        size: As for `grad_cam`.
+        image_size: As for `grad_cam`.
         batch_size: How many masked images the model takes at once.
 
     Returns:
@@ -97,19 +97,19 @@ def score_cam(
 
     Raises:
         ValueError: As for `grad_cam`, as are the others.
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         ImportError: If tf-keras-vis is not installed.
 
     Example:
         >>> import keras_osnet
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> pictures = synthetic_people(1, cameras=1, views=1, size=(64, 32)).images
+        >>> pictures = synthetic_people(1, cameras=1, views=1, image_size=(64, 32)).images
         >>> model = keras_osnet.OSNet(0.25, classes=3, input_shape=(64, 32, 3))
         >>> score_cam(model, pictures).shape
         (1, 4, 2)
     """
     positive_integer("batch_size", batch_size)
-    target = explained(model, images, classes, references, size)
+    target = explained(model, images, classes, references, image_size)
     asked_model = target.model if target.softmax else with_zero(target.model)
     network = tf_keras_vis("scorecam").Scorecam(asked_model)
     options = _map_options(target.model, layer)
@@ -128,7 +128,7 @@ def saliency_maps(
     classes: ArrayLike | None = None,
     references: ArrayLike | None = None,
     samples: int = 0,
-    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
 ) -> NDArray[np.float32]:
     """Take the gradient of the answer with respect to each pixel (Simonyan et al., 2014).
@@ -140,7 +140,7 @@ def saliency_maps(
         references: As for `grad_cam`.
         samples: Over how many noisy copies to average, which makes it SmoothGrad (Smilkov et al.,
             2017; 20 are usual); 0 for the picture itself.
-        size: As for `grad_cam`.
+        image_size: As for `grad_cam`.
         batch_size: As for `grad_cam`.
 
     Returns:
@@ -149,20 +149,20 @@ def saliency_maps(
 
     Raises:
         ValueError: As for `grad_cam`, as are the others.
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         ImportError: If tf-keras-vis is not installed.
 
     Example:
         >>> import keras_osnet
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> pictures = synthetic_people(2, cameras=1, views=1, size=(64, 32)).images
+        >>> pictures = synthetic_people(2, cameras=1, views=1, image_size=(64, 32)).images
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> query = model.predict(keras_osnet.preprocess_input(pictures[:1]), verbose=0)[0]
         >>> saliency_maps(model, pictures[1:], references=query).shape
         (1, 64, 32)
     """
     check_whole(0, samples=samples)
-    target = explained(model, images, classes, references, size)
+    target = explained(model, images, classes, references, image_size)
     batches = target.batches(positive_integer("batch_size", batch_size))
     network = tf_keras_vis("saliency").Saliency(target.model)
     options = {"smooth_samples": samples, "normalize_map": False}

@@ -35,12 +35,12 @@ def plot_maps(images: Any, maps: ArrayLike | Mapping[str, ArrayLike]) -> "Figure
     Raises:
         ValueError: If there are no maps, they are of another number of pictures, or a number is
             NaN or infinite.
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         ImportError: If matplotlib is not installed.
 
     Example:
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> pictures = synthetic_people(2, views=1, size=(64, 32)).images
+        >>> pictures = synthetic_people(2, views=1, image_size=(64, 32)).images
         >>> figure = plot_maps(pictures, {"red": pictures[..., 0], "blue": pictures[..., 2]})
         >>> len(figure.axes)  # a picture, two maps and two overlays of each of four
         20

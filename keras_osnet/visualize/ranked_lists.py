@@ -56,12 +56,12 @@ def plot_ranked_lists(
         ValueError: If numbers of pictures, distances and labels do not agree, a distance is NaN, or
             another argument is wrong.
         TypeError: If labels are neither integers nor strings.
-        UnreadableImagesError: If files cannot be read.
+        ImageReadError: If files cannot be read.
         ImportError: If matplotlib is not installed.
 
     Example:
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> people = synthetic_people(3, cameras=2, views=1, size=(64, 32))
+        >>> people = synthetic_people(3, cameras=2, views=1, image_size=(64, 32))
         >>> query, gallery = people.cameras == 0, people.cameras == 1
         >>> figure = plot_ranked_lists(
         ...     people.images[query],

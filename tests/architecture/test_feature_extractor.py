@@ -29,7 +29,7 @@ def test_a_classifier_becomes_an_embedder(classifier):
 
 
 def test_predictions_are_not_ranked(classifier, tmp_path):
-    people = write_synthetic_people(tmp_path, 3, views=1, size=SIZE)
+    people = write_synthetic_people(tmp_path, 3, views=1, image_size=SIZE)
     with pytest.raises(ValueError, match=r"embedder\(model\).* which ends in predictions"):
         evaluate_retrieval(classifier, *split_by_camera(people))
 

@@ -15,14 +15,14 @@ import keras
 import numpy as np
 
 from keras_osnet import OSNet
-from keras_osnet.data import LabelledImages, read_dataset
+from keras_osnet.data import LabeledImages, read_dataset
 from keras_osnet.training import load_recipe, train
 
 
 def part(images, count):
     """As many pictures, drawn at random: files may have one class after the other."""
     chosen = np.random.default_rng(0).permutation(len(images.labels))[:count]
-    return LabelledImages(images.images[chosen], images.labels[chosen])
+    return LabeledImages(images.images[chosen], images.labels[chosen])
 
 
 def main():

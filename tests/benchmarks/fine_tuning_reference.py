@@ -30,7 +30,7 @@ from fine_tuning import METRICS, RECIPES, SEEDS, half, print_table
 
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.data import load_images, read_folder
-from keras_osnet.data.datasets import camera_array, identity_array
+from keras_osnet.data.datasets import camera_labels, identity_labels
 from keras_osnet.metrics import evaluate_features
 
 SIZE = (256, 128)
@@ -108,10 +108,10 @@ def figures(network, dataset):
         ranking = evaluate_features(
             query,
             gallery,
-            identity_array(dataset.query),
-            identity_array(dataset.gallery),
-            camera_array(dataset.query),
-            camera_array(dataset.gallery),
+            identity_labels(dataset.query),
+            identity_labels(dataset.gallery),
+            camera_labels(dataset.query),
+            camera_labels(dataset.gallery),
             metric=metric,
         )
         found[metric] = [100 * ranking.rank(1), 100 * ranking.mean_average_precision]

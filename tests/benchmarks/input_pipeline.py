@@ -91,14 +91,14 @@ def main():
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Keras on {keras.backend.backend()}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        write_synthetic_people(folder, 64, cameras=2, views=4, size=(128, 64))
+        write_synthetic_people(folder, 64, cameras=2, views=4, image_size=(128, 64))
         people = ReidDataset("synthetic", train=tuple(read_folder(folder)))
 
         def make(steps, **arguments):
             paths = [image.path for image in people.train]
             labels = people.train_labels
             return ImageBatches(
-                paths, labels, size=(256, 128), batch_size=64, steps=steps, **arguments
+                paths, labels, image_size=(256, 128), batch_size=64, steps=steps, **arguments
             )
 
         for name, steps in CHAINS.items():

@@ -46,7 +46,7 @@ ACTIVE = 75
 
 def world(folder, identities, seed):
     return write_synthetic_people(
-        folder, identities, CAMERAS, VIEWS, size=SIZE, seed=seed, look_alikes=ALIKE
+        folder, identities, CAMERAS, VIEWS, image_size=SIZE, seed=seed, look_alikes=ALIKE
     )
 
 
@@ -73,7 +73,7 @@ def measure(name, seed, epochs, output):
         in_memory=True,
         verbose=2,
     )
-    people = synthetic_people(TESTED, CAMERAS, VIEWS, size=SIZE, seed=seed, look_alikes=ALIKE)
+    people = synthetic_people(TESTED, CAMERAS, VIEWS, image_size=SIZE, seed=seed, look_alikes=ALIKE)
     return {"network": name, "seed": seed, **found(run.embedders[0], people)}
 
 
@@ -110,7 +110,7 @@ def details_seen(model, people):
 def draw(seed, output, file):
     """Two look-alikes of each group, from one camera: what they differ in, and where each looks."""
     identities = [first + member for first in TESTED[: ALIKE * DRAWN : ALIKE] for member in (0, 1)]
-    people = synthetic_people(identities, 1, 1, size=SIZE, seed=seed, look_alikes=ALIKE)
+    people = synthetic_people(identities, 1, 1, image_size=SIZE, seed=seed, look_alikes=ALIKE)
     columns = {"the detail": people.detail_masks.astype("float32")}
     for name in NETWORKS:
         model = keras.models.load_model(output / f"{slug(name)}-{seed}" / "last.keras")

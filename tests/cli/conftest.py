@@ -60,7 +60,7 @@ def checkpoint(tmp_path_factory):
 def people(tmp_path_factory):
     """A folder of 12 small pictures: three people, two cameras, two views."""
     folder = tmp_path_factory.mktemp("people")
-    write_synthetic_people(folder, 3, cameras=2, views=2, size=(64, 32))
+    write_synthetic_people(folder, 3, cameras=2, views=2, image_size=(64, 32))
     return folder
 
 

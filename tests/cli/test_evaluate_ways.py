@@ -32,7 +32,7 @@ def evaluate(checkpoint):
 @pytest.fixture(scope="module")
 def model(checkpoint):
     return open_checkpoint(checkpoint).build(
-        head="embedding", size=(64, 32), include_preprocessing=True
+        head="embedding", image_size=(64, 32), include_preprocessing=True
     )[0]
 
 
@@ -40,7 +40,7 @@ def model(checkpoint):
 def crowd(tmp_path_factory):
     """24 pictures of six people under two cameras, as re-ranking needs 21."""
     folder = tmp_path_factory.mktemp("crowd")
-    write_synthetic_people(folder, 6, cameras=2, views=2, size=(64, 32))
+    write_synthetic_people(folder, 6, cameras=2, views=2, image_size=(64, 32))
     return folder
 
 

@@ -36,7 +36,7 @@ def test_a_file_and_its_proof(tflite, checkpoint):
     assert f"Wrote {path}, and these figures to {path}.json" in printed
     assert "rank-1" in printed
     description = read_description(path)
-    assert description.size == (64, 32)
+    assert description.image_size == (64, 32)
     assert (description.batch, description.input_dtype) == (1, "uint8")
     assert (description.licence, description.source) == ("MIT", str(checkpoint))
     assert description.l2_normalized

@@ -31,7 +31,7 @@ def test_a_folder(run, run_json, people):
     assert run_json("stats", people) == {
         "mean": list(expected.mean),
         "std": list(expected.std),
-        "pictures": 12,
+        "images": 12,
         "size": [256, 128],
         "unreadable": {"count": 0, "files": []},
     }
@@ -42,7 +42,7 @@ def test_a_folder(run, run_json, people):
     for line, name in ((lines[2], "mean"), (lines[3], "std")):
         figures = [f"{value:.4f}" for value in getattr(expected, name)]
         assert line.split() == [name, *figures]
-    assert "Of 12 pictures." in result.stdout
+    assert "Of 12 images." in result.stdout
     recipe = tomllib.loads("\n".join(lines[-2:]))
     assert recipe == {
         "mean": [round(value, 4) for value in expected.mean],
@@ -63,7 +63,7 @@ def test_of_a_dataset_only_what_is_trained_on(run_json, tmp_path, unchecked):
     report = run_json("stats", tmp_path, "--dataset", "market1501", "--size", 6, 4)
     train = read_dataset("market1501", tmp_path, check=False).train
     expected = pixel_statistics([image.path for image in train], (6, 4))
-    assert report["pictures"] == 3
+    assert report["images"] == 3
     assert report["mean"] == list(expected.mean)
 
 
@@ -73,7 +73,7 @@ def test_of_attributes_and_of_classes_in_files(run_json, tmp_path, unchecked):
         getattr(miniature, name)(tmp_path / name)
         coloured(path for path in (tmp_path / name).rglob("*") if path.suffix in (".jpg", ".JPEG"))
         report = run_json("stats", tmp_path / name, "--dataset", name, "--size", 6, 4)
-        assert report["pictures"] == count
+        assert report["images"] == count
         assert report["size"] == [6, 4]
 
 
@@ -83,14 +83,14 @@ def test_cifar_at_its_own_size_or_another(run_json, tmp_path, unchecked):
     for options, size in (([], (32, 32)), (["--size", 16, 20], (16, 20))):
         report = run_json("stats", tmp_path, "--dataset", "cifar10", *options)
         assert report["size"] == list(size)
-        assert report["pictures"] == 15
+        assert report["images"] == 15
         assert report["std"] == list(pixel_statistics(images, size).std)
 
 
 def test_pictures_that_cannot_be_read(run, run_json, damaged, people):
     result = run("stats", damaged, "--size", 16, 8)
     assert result.stderr.startswith("Warning: 2 of 14 pictures could not be read:\n")
-    assert "Of 12 pictures." in result.stdout
+    assert "Of 12 images." in result.stdout
     # Without the warning, which is not JSON, on stdout.
     report = run_json("stats", damaged, "--size", 16, 8)
     assert report["unreadable"]["count"] == 2
@@ -107,7 +107,7 @@ def test_errors(run, people, tmp_path):
     assert "No Market-1501 in `folder`" in missing
     assert "0" in run("stats", people, "--size", 0, 8, code=2).stderr
     (tmp_path / "text.png").write_text("no picture")
-    assert "None of the 1 pictures can be read" in run("stats", tmp_path, code=1).stderr
+    assert "Cannot read the image" in run("stats", tmp_path, code=1).stderr
 
 
 def test_datasets_that_are_not_whole(run, tmp_path):

@@ -28,7 +28,7 @@ name = "constant"
 [model]
 width = 0.25
 depths = [1, 1, 1]
-input_size = [64, 32]
+image_size = [64, 32]
 """
 FIGURES = {
     "reid": {"rank_1": 0.5, "mAP": 0.25, "cmc": [0.5], "queries": 3},
@@ -338,7 +338,7 @@ class TestWhatIsTrainedOn:
         assert len(trainings) == 1
 
     def test_targets(self, train, trainings, tmp_path):
-        write_synthetic_people(tmp_path / "others", 4, views=2, size=(64, 32))
+        write_synthetic_people(tmp_path / "others", 4, views=2, image_size=(64, 32))
         report = json.loads(
             train("--target", f"own={tmp_path / 'others'}", "--seeds", 2, "--json").stdout
         )

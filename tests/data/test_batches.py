@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from keras_osnet.data import (
+    ImageReadError,
     ReidDataset,
-    UnreadableImageError,
     read_folder,
     read_image,
 )
@@ -25,7 +25,7 @@ from keras_osnet.data.augmentation import (
 )
 from keras_osnet.data.batches import ImageBatches
 from keras_osnet.data.images import load_images
-from keras_osnet.data.sampling import identity_batches, shuffled
+from keras_osnet.data.sampling import identity_batches, shuffled_indices
 from keras_osnet.synthetic import (
     write_synthetic_people,
 )
@@ -44,14 +44,14 @@ EVERYTHING = (
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     folder = tmp_path_factory.mktemp("people")
-    write_synthetic_people(folder, 5, cameras=2, views=3, size=(64, 32))
+    write_synthetic_people(folder, 5, cameras=2, views=3, image_size=(64, 32))
     return ReidDataset("synthetic", train=tuple(read_folder(folder)))
 
 
 @pytest.fixture
 def make(people):
     def make(**changes):
-        arguments = {"size": SIZE, "batch_size": 8, "steps": EVERYTHING, "seed": 2, **changes}
+        arguments = {"image_size": SIZE, "batch_size": 8, "steps": EVERYTHING, "seed": 2, **changes}
         paths = [image.path for image in people.train]
         return ImageBatches(paths, people.train_labels, **arguments)
 
@@ -61,7 +61,7 @@ def make(people):
 def test_batches_are_the_pictures_in_the_order_of_the_epoch(make, people):
     pictures = make(steps=())
     assert len(pictures) == 3  # 30 pictures
-    order = shuffled(30, seed=2, epoch=1)
+    order = shuffled_indices(30, seed=2, epoch=1)
     for index in range(3):
         images, labels = pictures.batch(epoch=1, index=index)
         chosen = order[index * 8 : index * 8 + 8]
@@ -73,7 +73,7 @@ def test_batches_are_the_pictures_in_the_order_of_the_epoch(make, people):
 
 def test_augmentation_is_the_steps_in_order_by_seed_epoch_and_place(make, people):
     images, _ = make().batch(epoch=4, index=2)
-    order = shuffled(30, seed=2, epoch=4)
+    order = shuffled_indices(30, seed=2, epoch=4)
 
     def draw(rng):
         return read_image(people.train[rng.integers(30)].path, SIZE)
@@ -141,8 +141,10 @@ def test_in_memory_reads_every_file_once(make, monkeypatch):
 def test_labels_may_be_rows_of_attributes(people):
     rows = np.random.default_rng(0).integers(0, 2, (30, 4), dtype=np.uint8)
     paths = [image.path for image in people.train]
-    pictures = ImageBatches(paths, rows, size=SIZE, batch_size=30)
-    np.testing.assert_array_equal(pictures.batch(0, 0)[1], rows[shuffled(30, seed=0, epoch=0)])
+    pictures = ImageBatches(paths, rows, image_size=SIZE, batch_size=30)
+    np.testing.assert_array_equal(
+        pictures.batch(0, 0)[1], rows[shuffled_indices(30, seed=0, epoch=0)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +161,11 @@ def test_pictures_from_an_array(pixels, people, tmp_path, size, in_memory):
         Image.fromarray(image).save(path)
     before = pixels.copy()
     arguments = {"batch_size": 8, "steps": EVERYTHING, "seed": 2}
-    ours = ImageBatches(pixels, people.train_labels, size=size, in_memory=in_memory, **arguments)
-    theirs = ImageBatches(paths, people.train_labels, size=size or (48, 20), **arguments)
-    assert ours.size == theirs.size
+    ours = ImageBatches(
+        pixels, people.train_labels, image_size=size, in_memory=in_memory, **arguments
+    )
+    theirs = ImageBatches(paths, people.train_labels, image_size=size or (48, 20), **arguments)
+    assert ours.image_size == theirs.image_size
     for epoch, index in ((1, 2), (0, 0), (1, 2)):
         for one, other in zip(ours.batch(epoch, index), theirs.batch(epoch, index), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -188,7 +192,7 @@ def test_an_array_at_its_own_size_needs_no_pillow(pixels, people, monkeypatch):
     steps = (PadAndCrop(), Normalize())
     pictures = ImageBatches(pixels, people.train_labels, batch_size=4, steps=steps)
     assert pictures.batch(0, 0)[0].shape == (4, 48, 20, 3)
-    pictures = ImageBatches(pixels, people.train_labels, size=SIZE, batch_size=4)
+    pictures = ImageBatches(pixels, people.train_labels, image_size=SIZE, batch_size=4)
     with pytest.raises(ImportError, match=r"needs Pillow"):
         pictures.batch(0, 0)
 
@@ -198,7 +202,7 @@ def test_a_batch_has_the_size_that_the_last_step_returns(make):
         pictures = make(steps=(RandomFlip(), step, Normalize()))
         images, _ = pictures.batch(0, 0)
         assert images.shape == (8, 20, 12, 3)
-        assert pictures.size == SIZE
+        assert pictures.image_size == SIZE
         np.testing.assert_array_equal(images, make(steps=pictures.steps).batch(0, 0)[0])
 
 
@@ -217,10 +221,10 @@ def test_steps_that_return_what_makes_no_batch(make):
 def test_paths_of_every_kind(people):
     paths = [image.path for image in people.train[:4]]
     labels = people.train_labels[:4]
-    expected = ImageBatches(paths, labels, size=SIZE, batch_size=4).batch(0, 0)[0]
+    expected = ImageBatches(paths, labels, image_size=SIZE, batch_size=4).batch(0, 0)[0]
     texts = [str(path) for path in paths]
     for same in (tuple(texts), np.array(texts), np.array(paths, object)):
-        pictures = ImageBatches(same, labels, size=SIZE, batch_size=4)
+        pictures = ImageBatches(same, labels, image_size=SIZE, batch_size=4)
         assert pictures.images == tuple(paths)
         np.testing.assert_array_equal(pictures.batch(0, 0)[0], expected)
 
@@ -241,23 +245,23 @@ def test_paths_of_every_kind(people):
 )
 def test_images_that_are_neither_paths_nor_pixels(images, received):
     with pytest.raises(ValueError, match=rf"`images` must be paths, or pixels.* {received}"):
-        ImageBatches(images, [0, 1], size=(4, 4), batch_size=1)
+        ImageBatches(images, [0, 1], image_size=(4, 4), batch_size=1)
 
 
 def test_a_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not a picture")
-    pictures = ImageBatches([broken], [0], size=SIZE, batch_size=1)
-    with pytest.raises(UnreadableImageError, match=r"broken\.jpg"):
+    pictures = ImageBatches([broken], [0], image_size=SIZE, batch_size=1)
+    with pytest.raises(ImageReadError, match=r"broken\.jpg"):
         pictures.batch(0, 0)
 
 
 def test_errors(make):
-    with pytest.raises(ValueError, match=r"`size` must be .* Received: 3"):
-        make(size=3)
-    with pytest.raises(ValueError, match=r"`size` must be .* are files. Received: None"):
-        make(size=None)
-    with pytest.raises(ValueError, match=r"`size` must be .* positive.* Received: \(0, 4\)"):
+    with pytest.raises(ValueError, match=r"`image_size` must be .* Received: 3"):
+        make(image_size=3)
+    with pytest.raises(ValueError, match=r"`image_size` must be .* are files. Received: None"):
+        make(image_size=None)
+    with pytest.raises(ValueError, match=r"`image_size` must be .* positive.* Received: \(0, 4\)"):
         ImageBatches(np.zeros((2, 0, 4, 3), np.uint8), [0, 1], batch_size=1)
     with pytest.raises(ValueError, match=r"`batch_size` must not be above .* 31 with 30 pictures"):
         make(batch_size=31)
@@ -270,7 +274,7 @@ def test_errors(make):
     with pytest.raises(ValueError, match=r"`seed` must be .* Received: -1"):
         make(seed=-1)
     with pytest.raises(ValueError, match=r"`labels` must be one for each .* shape \(2,\)"):
-        ImageBatches(["a.jpg"], [0, 1], size=SIZE, batch_size=1)
+        ImageBatches(["a.jpg"], [0, 1], image_size=SIZE, batch_size=1)
     with pytest.raises(IndexError, match=r"`index` must be 0 to 2. Received: 3"):
         make().batch(0, 3)
     with pytest.raises(ValueError, match=r"`epoch` must be .* Received: -1"):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_osnet.data.images import (
-    UnreadableImageError,
+    ImageReadError,
     list_images,
     load_images,
     read_image,
@@ -145,37 +145,45 @@ def test_truncated_files(tmp_path, pixels):
         content = path.read_bytes()
         for share in (0.0, 0.002, 0.5, 0.9):
             path.write_bytes(content[: int(len(content) * share)])
-            with pytest.raises(UnreadableImageError, match=rf"Received: .*picture\.{suffix}$"):
+            with pytest.raises(ImageReadError, match=rf"Received: .*picture\.{suffix}$"):
                 read_image(path)
 
 
 def test_unreadable_names_file_and_reason(tmp_path):
     path = tmp_path / "text.png"
     path.write_text("not a picture")
-    with pytest.raises(UnreadableImageError, match="cannot identify") as caught:
+    with pytest.raises(ImageReadError, match="cannot identify") as caught:
         read_image(path)
     assert isinstance(caught.value, ValueError)
-    assert caught.value.path == path
-    assert caught.value.reason
-    with pytest.raises(UnreadableImageError, match=r"No such file or directory. Received: .*gone"):
+    assert caught.value.paths == (path,)
+    assert caught.value.reasons[path]
+    with pytest.raises(ImageReadError, match=r"No such file or directory. Received: .*gone"):
         read_image(tmp_path / "gone.png")
-    with pytest.raises(UnreadableImageError):
+    with pytest.raises(ImageReadError):
         read_image(tmp_path)
 
 
 def test_unreadable_survives_pickling():
-    error = pickle.loads(pickle.dumps(UnreadableImageError(Path("a.png"), "no reason")))
-    assert (error.path, error.reason) == (Path("a.png"), "no reason")
-    assert str(error) == "Cannot read the picture: no reason. Received: a.png"
+    error = pickle.loads(pickle.dumps(ImageReadError({Path("a.png"): "no reason"})))
+    assert (error.paths, error.reasons) == ((Path("a.png"),), {Path("a.png"): "no reason"})
+    assert str(error) == "Cannot read the image: no reason. Received: a.png"
+
+
+def test_one_error_for_many_files():
+    errors = [ImageReadError({Path(f"{number}.png"): "gone"}) for number in range(12)]
+    error = ImageReadError.join(errors[:2])
+    assert error.paths == (Path("0.png"), Path("1.png"))
+    assert str(error) == "Cannot read 2 images. Received: 0.png: gone; 1.png: gone"
+    assert str(ImageReadError.join(errors)).endswith("; 9.png: gone; and 2 more")
 
 
 def test_grey_without_a_range_is_refused(tmp_path):
     path = tmp_path / "picture.tiff"
     Image.new("F", (2, 2)).save(path)
-    with pytest.raises(UnreadableImageError, match="floating-point"):
+    with pytest.raises(ImageReadError, match="floating-point"):
         read_image(path)
     Image.fromarray(np.full((2, 2), 70000, np.int32)).save(path)
-    with pytest.raises(UnreadableImageError, match="more than 16 bits"):
+    with pytest.raises(ImageReadError, match="more than 16 bits"):
         read_image(path)
 
 
@@ -185,7 +193,7 @@ def test_decompression_bombs_are_refused(tmp_path, pixels, monkeypatch, limit):
     path = tmp_path / "picture.png"
     Image.fromarray(pixels).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(UnreadableImageError, match="pixels"):
+    with pytest.raises(ImageReadError, match="pixels"):
         read_image(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 240)
     assert read_image(path).shape == (20, 12, 3)
@@ -196,9 +204,11 @@ def test_decompression_bombs_are_refused(tmp_path, pixels, monkeypatch, limit):
 @pytest.mark.parametrize("size", [(0, 5), (5, -1), (5,), (5, 5, 3), 5, (5.0, 5.0), "ab"])
 def test_size_must_be_two_positive_integers(tmp_path, size):
     for call in (lambda: read_image(tmp_path / "a.png", size), lambda: load_images([], size)):
-        with pytest.raises(ValueError, match=r"`size` must be \(height, width\).*Received") as got:
+        with pytest.raises(
+            ValueError, match=r"`image_size` must be \(height, width\).*Received"
+        ) as got:
             call()
-        assert not isinstance(got.value, UnreadableImageError)
+        assert not isinstance(got.value, ImageReadError)
 
 
 def test_without_pillow_the_error_names_the_extra(monkeypatch):
@@ -241,7 +251,7 @@ def test_load_keeps_the_order_and_names_the_unreadable(tmp_path, pixels):
         Image.fromarray(np.roll(pixels, index, axis=0)).save(path)
     whole = load_images([str(path) for path in paths], (16, 8))
     assert whole.paths == paths
-    assert whole.unreadable == []
+    assert whole.unreadable == {}
     assert whole.images.dtype == np.uint8
     for path, image in zip(paths, whole.images, strict=True):
         np.testing.assert_array_equal(image, reference_read(path, (16, 8)))
@@ -252,7 +262,7 @@ def test_load_keeps_the_order_and_names_the_unreadable(tmp_path, pixels):
     good = [index for index in range(20) if index not in (3, 19)]
     assert part.paths == [paths[index] for index in good]
     np.testing.assert_array_equal(part.images, whole.images[good])
-    assert [error.path for error in part.unreadable] == [paths[3], paths[19]]
+    assert list(part.unreadable) == [paths[3], paths[19]]
 
 
 def test_load_nothing(tmp_path):

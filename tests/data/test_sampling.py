@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from keras_osnet.data.sampling import identity_batches, shard, shuffled
+from keras_osnet.data.sampling import identity_batches, shard, shuffled_indices
 
 UNEVEN = np.repeat([7, 3, 11, 5, 2, 20], [13, 1, 8, 5, 4, 9])
 """Six people with 13, 1, 8, 5, 4 and 9 pictures."""
@@ -18,19 +18,21 @@ def most_batches(groups, people):
 
 
 def test_shuffled_is_a_permutation_of_its_own_for_each_seed_and_epoch():
-    orders = [shuffled(100, seed=seed, epoch=epoch) for seed in range(3) for epoch in range(3)]
+    orders = [
+        shuffled_indices(100, seed=seed, epoch=epoch) for seed in range(3) for epoch in range(3)
+    ]
     for order in orders:
         np.testing.assert_array_equal(np.sort(order), np.arange(100))
     assert len({tuple(order) for order in orders}) == 9
-    np.testing.assert_array_equal(orders[5], shuffled(100, seed=1, epoch=2))
-    assert shuffled(0, seed=0, epoch=0).shape == (0,)
+    np.testing.assert_array_equal(orders[5], shuffled_indices(100, seed=1, epoch=2))
+    assert shuffled_indices(0, seed=0, epoch=0).shape == (0,)
 
 
 def test_order_does_not_share_its_stream_with_the_first_pictures_augmentation():
     # numpy pads short seeds with zeros.
     assert np.random.default_rng([5, 2]).random() == np.random.default_rng([5, 2, 0]).random()
     permutation = np.random.default_rng([5, 2, 0]).permutation(100)
-    assert shuffled(100, seed=5, epoch=2).tolist() != permutation.tolist()
+    assert shuffled_indices(100, seed=5, epoch=2).tolist() != permutation.tolist()
 
 
 @pytest.mark.parametrize("labels", [UNEVEN, np.random.default_rng(0).permutation(UNEVEN)])
@@ -109,13 +111,13 @@ def test_errors():
     with pytest.raises(
         ValueError, match=r"`seed` must be a whole number of at least 0. Received: -1"
     ):
-        shuffled(3, seed=-1, epoch=0)
+        shuffled_indices(3, seed=-1, epoch=0)
     with pytest.raises(
         ValueError, match=r"`epoch` must be a whole number of at least 0. Received: 1.5"
     ):
-        shuffled(3, seed=0, epoch=1.5)
+        shuffled_indices(3, seed=0, epoch=1.5)
     with pytest.raises(ValueError, match=r"`n` must be a whole number of at least 0. Received: -3"):
-        shuffled(-3, seed=0, epoch=0)
+        shuffled_indices(-3, seed=0, epoch=0)
     for labels in ([[1, 2]], [0.5, 1.0], ["a", "b"]):
         with pytest.raises(ValueError, match=r"`labels` must be integers.* Received: "):
             identity_batches(labels, 1, 1, seed=0, epoch=0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_osnet.data import UnreadableImageError, pixel_statistics, read_image
+from keras_osnet.data import ImageReadError, pixel_statistics, read_image
 from keras_osnet.data.augmentation import Normalize
 
 
@@ -33,8 +33,8 @@ def assert_statistics_of(statistics, pixels):
     values = pixels.reshape(-1, 3).astype(np.float64) / 255
     np.testing.assert_allclose(statistics.mean, values.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(statistics.std, values.std(axis=0), rtol=1e-12)
-    assert statistics.pictures == len(pixels)
-    assert statistics.unreadable == ()
+    assert statistics.images == len(pixels)
+    assert statistics.unreadable == {}
 
 
 def test_of_an_array(pixels):
@@ -125,12 +125,12 @@ def test_unreadable_files_are_left_out_and_named(paths, pixels, tmp_path):
     broken.write_bytes(b"no picture")
     files = [*paths[:70], broken, *paths[70:], tmp_path / "gone.png"]
     statistics = pixel_statistics(files, (12, 8))
-    assert statistics.pictures == 150
-    assert [error.path for error in statistics.unreadable] == [broken, tmp_path / "gone.png"]
-    assert all(isinstance(error, UnreadableImageError) for error in statistics.unreadable)
+    assert statistics.images == 150
+    assert list(statistics.unreadable) == [broken, tmp_path / "gone.png"]
+    assert all(statistics.unreadable.values())
     assert statistics.mean == pixel_statistics(paths, (12, 8)).mean
     assert statistics.std == pixel_statistics(paths, (12, 8)).std
-    with pytest.raises(ValueError, match=r"None of the 2 .*Received: .*broken\.jpg"):
+    with pytest.raises(ImageReadError, match=r"Cannot read.*Received: .*broken\.jpg"):
         pixel_statistics([broken, broken], (12, 8))
 
 
@@ -138,9 +138,9 @@ def test_errors(paths):
     for nothing in ([], np.zeros((0, 4, 4, 3), np.uint8)):
         with pytest.raises(ValueError, match=r"`images` must be at least one.* Received: none"):
             pixel_statistics(nothing, (4, 4))
-    with pytest.raises(ValueError, match=r"`size` must be .* are files. Received: None"):
+    with pytest.raises(ValueError, match=r"`image_size` must be .* are files. Received: None"):
         pixel_statistics(paths)
-    with pytest.raises(ValueError, match=r"`size` must be \(height, width\).* Received: 4"):
+    with pytest.raises(ValueError, match=r"`image_size` must be \(height, width\).* Received: 4"):
         pixel_statistics(paths, 4)
     with pytest.raises(ValueError, match=r"`images` must be paths.* Received: float64 of shape"):
         pixel_statistics(np.zeros((1, 4, 4, 3)))

@@ -22,7 +22,7 @@ HEADS = {
 LARGEST = {None: 1e-4, "float16": 0.05, "dynamic": 0.25}
 """Relative difference; of random weights, which are no worse than trained ones in this."""
 
-PICTURES = synthetic_people(2, views=1, size=(64, 32)).images
+PICTURES = synthetic_people(2, views=1, image_size=(64, 32)).images
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a process each under other backends"
@@ -56,7 +56,7 @@ def test_litert(name, head, tmp_path):
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("name", NINE)
 def test_int8(name, head, tmp_path):
-    pictures = synthetic_people(32, views=1, size=(64, 32)).images
+    pictures = synthetic_people(32, views=1, image_size=(64, 32)).images
     report = export_tflite(
         build(name, **HEADS[head]),
         tmp_path / "m.tflite",

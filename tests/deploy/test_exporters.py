@@ -17,7 +17,7 @@ from keras_osnet.runtime import Embedder, read_description
 from keras_osnet.runtime.engines import open_engine
 from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 
-PICTURES = synthetic_people(6, views=1, size=(64, 32)).images
+PICTURES = synthetic_people(6, views=1, image_size=(64, 32)).images
 EXPORTERS = {".tflite": export_tflite, ".onnx": export_onnx, ".xml": export_openvino}
 WRITTEN = {
     ".tflite": ["m.tflite", "m.tflite.json"],
@@ -130,7 +130,7 @@ def test_the_same_model_gives_the_same_bytes(model, tmp_path):
 
 
 def test_what_a_file_may_lose(model, tmp_path):
-    people = write_synthetic_people(tmp_path, 4, views=2, size=(64, 32))
+    people = write_synthetic_people(tmp_path, 4, views=2, image_size=(64, 32))
     query, gallery = split_by_camera(people)
     dataset = ReidDataset("drawn", (), tuple(query), tuple(gallery))
     folder = tmp_path / "out"

@@ -36,7 +36,7 @@ def measured(monkeypatch, tmp_path):
     """What is measured of a file whose results are those of a model, changed."""
 
     def measure(model, change, description=None, pictures=IMAGES):
-        description = description or ModelMetadata(name="m", size=SIZE, dim=4)
+        description = description or ModelMetadata(name="m", image_size=SIZE, dim=4)
         monkeypatch.setattr(fidelity, "read_description", lambda path: description)
         monkeypatch.setattr(
             fidelity, "open_engine", lambda *args, **kwargs: PlayedEngine(model, change)
@@ -87,7 +87,7 @@ def test_figures_of_vectors(measured):
 
 
 def test_a_file_that_scales_is_compared_with_a_scaled_model(measured):
-    description = ModelMetadata(name="m", size=SIZE, dim=4, l2_normalized=True)
+    description = ModelMetadata(name="m", image_size=SIZE, dim=4, l2_normalized=True)
 
     def scaled(result):
         return result / np.linalg.norm(result, axis=1, keepdims=True)
@@ -97,12 +97,12 @@ def test_a_file_that_scales_is_compared_with_a_scaled_model(measured):
 
 def test_predictions(measured):
     model = means("softmax")
-    description = ModelMetadata(name="m", size=SIZE, dim=4, output_kind="classification")
+    description = ModelMetadata(name="m", image_size=SIZE, dim=4, output_kind="classification")
     expected = keras.ops.convert_to_numpy(model(IMAGES.astype("float32"))).argmax(axis=1)
     report = measured(model, lambda result: result[:, ::-1], description)
     assert report.agreement == np.mean(expected == 3 - expected)
     assert report.losses == {"agreement": 100 * (1 - report.agreement)}
-    attributes = ModelMetadata(name="m", size=SIZE, dim=4, output_kind="attribute")
+    attributes = ModelMetadata(name="m", image_size=SIZE, dim=4, output_kind="attribute")
     scores = means("sigmoid")
     assert measured(scores, lambda result: result, attributes).agreement == 1
     flipped = measured(scores, lambda result: 1 - result, attributes)
@@ -111,7 +111,7 @@ def test_predictions(measured):
 
 
 def test_people_are_found_again(measured, tmp_path):
-    people = write_synthetic_people(tmp_path, 4, views=2, size=SIZE)
+    people = write_synthetic_people(tmp_path, 4, views=2, image_size=SIZE)
     sides = [tuple(one for one in people if one.camera == camera) for camera in (1, 2)]
     dataset = ReidDataset("drawn", (), *sides)
     model = means()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"
 )
 
-PICTURES = synthetic_people(16, cameras=2, views=1, size=(64, 32)).images
+PICTURES = synthetic_people(16, cameras=2, views=1, image_size=(64, 32)).images
 
 
 def small(**arguments):

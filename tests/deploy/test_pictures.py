@@ -11,7 +11,7 @@ SIZE = (32, 16)
 
 
 def test_folders_files_and_arrays(tmp_path):
-    people = write_synthetic_people(tmp_path, 2, views=1, size=(48, 24))
+    people = write_synthetic_people(tmp_path, 2, views=1, image_size=(48, 24))
     paths = [person.path for person in people]
     expected = np.stack([read_image(path, SIZE) for path in paths])
     np.testing.assert_array_equal(read_pictures("pictures", paths, SIZE), expected)
@@ -27,13 +27,13 @@ def test_of_many_as_many_are_taken_evenly():
 
 
 def test_unreadable_files(tmp_path):
-    people = write_synthetic_people(tmp_path, 1, views=1, size=SIZE)
+    people = write_synthetic_people(tmp_path, 1, views=1, image_size=SIZE)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"`calibration` has 1 files that cannot.*broken\.png"):
+    with pytest.warns(UserWarning, match=r"`calibration`: Cannot read.*broken\.png"):
         images = read_pictures("calibration", tmp_path, SIZE)
     assert len(images) == len(people)
-    with pytest.raises(ValueError, match=r"`calibration` has 1 files"):
+    with pytest.raises(ValueError, match=r"`calibration`: Cannot read"):
         read_pictures("calibration", [broken], SIZE)
 
 

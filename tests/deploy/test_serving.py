@@ -48,7 +48,7 @@ def test_pixels_in_unit_vectors_out(dtype):
     assert result.model.inputs[0].dtype == dtype
     assert result.output == "embedding"
     description = result.description
-    assert (description.input_dtype, description.size) == (dtype, (64, 32))
+    assert (description.input_dtype, description.image_size) == (dtype, (64, 32))
     assert (description.output_kind, description.dim) == ("embedding", 512)
     assert description.normalized_inside
     assert description.l2_normalized

@@ -13,7 +13,9 @@ from keras_osnet.synthetic import write_synthetic_people
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    people = write_synthetic_people(tmp_path_factory.mktemp("people"), 3, views=2, size=(64, 32))
+    people = write_synthetic_people(
+        tmp_path_factory.mktemp("people"), 3, views=2, image_size=(64, 32)
+    )
     labels = np.random.default_rng(0).integers(0, 2, (12, 4), np.uint8)
     labels[:, 3] = 1  # always there
     return AttributeImages(tuple(person.path for person in people), labels)
@@ -65,7 +67,7 @@ def test_equals_the_measures_of_the_probabilities(images, model, probabilities, 
     )
     assert np.isnan(result.attribute_accuracy[3])
     assert result.positive.tolist() == images.attributes.mean(axis=0).tolist()
-    assert (result.images, result.unreadable) == (12, [])
+    assert (result.images, result.unreadable) == (12, {})
 
 
 def test_unreadable_files_shift_no_labels(images, model, tmp_path):
@@ -79,7 +81,7 @@ def test_unreadable_files_shift_no_labels(images, model, tmp_path):
     assert (result.f1, result.mean_accuracy) == (whole.f1, whole.mean_accuracy)
     assert result.positive.tolist() == whole.positive.tolist()
     assert result.images == 12
-    assert [error.path.name for error in result.unreadable] == ["broken.png", "missing.png"]
+    assert [path.name for path in result.unreadable] == ["broken.png", "missing.png"]
     with pytest.raises(ValueError, match=r"no picture that can be read.*1 pictures; Cannot read"):
         evaluate_attribute_model(model, AttributeImages((broken,), images.attributes[:1]))
 

@@ -35,7 +35,7 @@ def test_sizes():
     anything = keras_osnet.OSNet(1.0, head="embedding", input_shape=(None, None, 3))
     for size, mult_adds in SIZES.items():
         assert complexity(anything, size).mult_adds == mult_adds
-    with pytest.raises(ValueError, match="`size` must be given"):
+    with pytest.raises(ValueError, match="`image_size` must be given"):
         complexity(anything)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 import keras_osnet
 from keras_osnet.data import (
+    ImageReadError,
     PersonImage,
-    UnreadableImageError,
     read_image,
     split_by_camera,
 )
@@ -24,7 +24,9 @@ def osnet(**arguments):
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
-    return write_synthetic_people(tmp_path_factory.mktemp("people"), 3, views=2, size=(96, 40))
+    return write_synthetic_people(
+        tmp_path_factory.mktemp("people"), 3, views=2, image_size=(96, 40)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +66,11 @@ def test_unreadable_files_shift_nothing(people, model, tmp_path):
     mixed = [broken, *paths[:6], tmp_path / "missing.png", broken, *paths[6:]]
     embedded = embed_images(model, mixed, batch_size=4, skip_unreadable=True)
     assert embedded.paths == paths
-    assert [error.path.name for error in embedded.unreadable] == [
-        "broken.png", "missing.png", "broken.png",
-    ]  # fmt: skip
+    assert [path.name for path in embedded.unreadable] == ["broken.png", "missing.png"]
     whole = embed_images(model, paths, batch_size=4).vectors
     np.testing.assert_allclose(embedded.vectors, whole, rtol=1e-4, atol=1e-5)
     assert embed_images(model, [broken], skip_unreadable=True).vectors.shape == (0, 512)
-    with pytest.raises(UnreadableImageError, match=r"Received: .*missing\.png"):
+    with pytest.raises(ImageReadError, match=r"Received: .*missing\.png"):
         embed_images(model, [*paths, tmp_path / "missing.png"], batch_size=4)
 
 
@@ -98,15 +98,15 @@ def test_saving(people, model, tmp_path):
 def test_any_size(people):
     paths = [people[0].path]
     model = osnet(input_shape=(None, None, 3))
-    assert embed_images(model, paths, size=(48, 32)).vectors.shape == (1, 512)
-    with pytest.raises(ValueError, match=r"`size` must be given.*Received: size=None"):
+    assert embed_images(model, paths, image_size=(48, 32)).vectors.shape == (1, 512)
+    with pytest.raises(ValueError, match=r"`image_size` must be given.*Received: image_size=None"):
         embed_images(model, paths)
 
 
 def test_embedding_errors(people, model):
     paths = [people[0].path]
-    with pytest.raises(ValueError, match=r"agree.*Received: size=\(64, 64\)"):
-        embed_images(model, paths, size=(64, 64))
+    with pytest.raises(ValueError, match=r"agree.*Received: image_size=\(64, 64\)"):
+        embed_images(model, paths, image_size=(64, 64))
     with pytest.raises(ValueError, match="`paths` must name"):
         embed_images(model, [])
     with pytest.raises(ValueError, match=r"`batch_size` must be.*Received: 0"):
@@ -135,7 +135,7 @@ def test_retrieval_is_embedding_distance_and_ranking(people, model, tmp_path, me
     assert result.ranking.mean_average_precision == pytest.approx(expected.mean_average_precision)
     np.testing.assert_allclose(result.ranking.cmc, expected.cmc)
     assert (result.queries, result.gallery, result.cameras_known) == (6, 6, True)
-    assert [error.path for error in result.unreadable] == [broken]
+    assert list(result.unreadable) == [broken]
 
 
 def test_a_side_without_a_readable_picture(people, model, tmp_path):

@@ -24,7 +24,9 @@ def osnet(size, **arguments):
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
-    return write_synthetic_people(tmp_path_factory.mktemp("people"), 4, views=3, size=(64, 32))
+    return write_synthetic_people(
+        tmp_path_factory.mktemp("people"), 4, views=3, image_size=(64, 32)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_an_ensemble_and_files_that_cannot_be_read(people, models, tmp_path, mon
     missing = tmp_path / "missing.png"
     embedded = embed_by_all(models, [missing, *paths])
     assert embedded.paths == paths
-    assert [error.path for error in embedded.unreadable] == [missing]
+    assert list(embedded.unreadable) == [missing]
     whole = embed_by_all(models, paths)
     np.testing.assert_allclose(embedded.vectors, whole.vectors, atol=1e-5)
 
@@ -192,9 +194,7 @@ def test_splits_are_evaluated_each_for_itself(people, models, tmp_path):
         alone = evaluate_retrieval(models[0], *split)
         assert_same(result.ranking, alone.ranking)
         assert (result.queries, result.gallery) == (alone.queries, alone.gallery) == (12, 12)
-        assert [error.path for error in result.unreadable] == [
-            error.path for error in alone.unreadable
-        ]
+        assert list(result.unreadable) == list(alone.unreadable)
     assert [len(result.unreadable) for result in results] == [1, 0]
     with pytest.raises(ValueError, match=r"`splits` must hold.*Received: none"):
         evaluate_splits(models[0], [])

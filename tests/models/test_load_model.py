@@ -24,7 +24,7 @@ def test_everything_is_read_off_the_file(file):
     assert model.output_shape == (None, 3)
     assert model.input_shape == (None, 256, 128, 3)
     assert "classifier.weight" in report.used
-    embedder, report = opened.build(head="embedding", size=(64, 32), normalize=True)
+    embedder, report = opened.build(head="embedding", image_size=(64, 32), normalize=True)
     assert embedder.output_shape == (None, 64)
     assert embedder.input_shape == (None, 64, 32, 3)
     assert "classifier.weight" in report.skipped

@@ -133,7 +133,7 @@ def test_a_folder_of_something_else_stays_as_it_is(tmp_path):
 @pytest.fixture
 def own(tmp_path):
     """A folder with a sub-folder for each of six people, three pictures of each."""
-    drawn = write_synthetic_people(tmp_path / "drawn", 6, cameras=1, views=3, size=(32, 16))
+    drawn = write_synthetic_people(tmp_path / "drawn", 6, cameras=1, views=3, image_size=(32, 16))
     for number, image in enumerate(drawn):
         place = tmp_path / "own" / f"person {image.identity}" / f"{number}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -147,21 +147,21 @@ def test_own_people_without_what_cannot_be_read(own):
     with pytest.warns(UserWarning, match=rf"1 of 18 pictures cannot be read.*{broken.name}"):
         people = own_people(own)
     assert people.counts["train_identities"] == people.counts["query_identities"] == 3
-    assert broken not in [image.path for image in people.everything]
-    assert len(people.everything) == 17
+    assert broken not in [image.path for image in people.all_images]
+    assert len(people.all_images) == 17
 
 
 def test_distractors_are_nobody(tmp_path):
-    drawn = write_synthetic_people(tmp_path, 6, cameras=2, views=2, size=(32, 16))
+    drawn = write_synthetic_people(tmp_path, 6, cameras=2, views=2, image_size=(32, 16))
     for image in drawn:
         if image.identity == 6:
             image.path.rename(tmp_path / f"0000{image.path.name[4:]}")
     people = own_people(tmp_path)
-    assert {image.identity for image in people.everything} == {1, 2, 3, 4, 5}
+    assert {image.identity for image in people.all_images} == {1, 2, 3, 4, 5}
 
 
 def test_a_table_says_who_is_tested_on(tmp_path):
-    drawn = write_synthetic_people(tmp_path, 4, cameras=2, views=1, size=(32, 16))
+    drawn = write_synthetic_people(tmp_path, 4, cameras=2, views=1, image_size=(32, 16))
     parts = {1: "train", 2: "train", 3: "", 4: ""}
     sides = {1: "query", 2: "gallery"}
     rows = [

@@ -92,7 +92,7 @@ def described(stock, tmp_path):
     def described(name, **changes):
         path = copied(stock[name], tmp_path)
         batch = {"one.tflite": 1, "four.tflite": 4}.get(name)
-        facts = {"name": "tiny", "dim": DIM, "size": SIZE, "batch": batch} | changes
+        facts = {"name": "tiny", "dim": DIM, "image_size": SIZE, "batch": batch} | changes
         attach(path, ModelMetadata(**facts))
         return path
 
@@ -102,7 +102,7 @@ def described(stock, tmp_path):
 @pytest.fixture(scope="session")
 def people():
     """12 pictures (12, 32, 16, 3), uint8."""
-    return synthetic_people(3, cameras=2, views=2, size=SIZE).images
+    return synthetic_people(3, cameras=2, views=2, image_size=SIZE).images
 
 
 @pytest.fixture(scope="session")

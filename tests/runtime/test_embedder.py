@@ -11,9 +11,9 @@ from tiny_networks import SIZE, tiny_backbone
 
 import keras_osnet
 from keras_osnet.data import read_image
-from keras_osnet.data.images import resize_image
+from keras_osnet.data.images import ImageReadError, resize_image
 from keras_osnet.evaluation import embed_images
-from keras_osnet.runtime import Embedder, UnreadableImagesError
+from keras_osnet.runtime import Embedder
 
 FILES = [
     ("any.tflite", "litert"),
@@ -60,7 +60,7 @@ def test_pictures_of_pillow(described, folder):
 @pytest.mark.parametrize(("file", "engine"), FILES)
 def test_equal_to_keras_from_files_arrays_and_crops(described, model, folder, file, engine):
     embedder = Embedder(described(file), engine, threads=2)
-    assert (embedder.engine, embedder.size, embedder.dim) == (engine, SIZE, 8)
+    assert (embedder.engine, embedder.image_size, embedder.dim) == (engine, SIZE, 8)
     expected = embed_images(model, folder).vectors
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     from_files = embedder.embed(folder)
@@ -163,17 +163,17 @@ def test_takes_must_not_contradict_the_file(described):
 
 def test_a_model_for_images_of_any_size(any_size, people, by_keras):
     path, model = any_size
-    vectors = Embedder(path, takes="pixels", size=SIZE).embed(people)
+    vectors = Embedder(path, takes="pixels", image_size=SIZE).embed(people)
     np.testing.assert_allclose(vectors, by_keras(people, model), rtol=0, atol=1e-5)
-    with pytest.raises(ValueError, match=r"`size` must be given.*size=None"):
+    with pytest.raises(ValueError, match=r"`image_size` must be given.*image_size=None"):
         Embedder(path, takes="pixels")
-    with pytest.raises(ValueError, match=r"`size` must be \(height, width\)"):
-        Embedder(path, takes="pixels", size=(32, 0))
+    with pytest.raises(ValueError, match=r"`image_size` must be \(height, width\)"):
+        Embedder(path, takes="pixels", image_size=(32, 0))
 
 
 def test_a_size_that_the_model_does_not_take(described):
-    with pytest.raises(ValueError, match=r"agree with one.*size=\(64, 32\), model of images"):
-        Embedder(described("any.tflite"), size=(64, 32))
+    with pytest.raises(ValueError, match=r"agree with one.*image_size=\(64, 32\), model of images"):
+        Embedder(described("any.tflite"), image_size=(64, 32))
 
 
 @pytest.mark.parametrize("kind", ["classification", "attribute", "maps"])
@@ -182,7 +182,7 @@ def test_models_for_another_task(described, kind):
         Embedder(described("any.tflite", output_kind=kind))
 
 
-@pytest.mark.parametrize("change", [{"dim": 9}, {"size": (16, 32)}, {"batch": 2}])
+@pytest.mark.parametrize("change", [{"dim": 9}, {"image_size": (16, 32)}, {"batch": 2}])
 def test_a_description_of_another_model(described, change):
     with pytest.raises(ValueError, match=r"description is that of another model"):
         Embedder(described("four.tflite", **change))
@@ -248,12 +248,10 @@ def test_unreadable_files(described, folder, tmp_path):
     whole = folder[1].read_bytes()
     (tmp_path / "broken.png").write_bytes(whole[: len(whole) // 2])
     files = [tmp_path / "gone.png", *folder * 6, tmp_path / "broken.png"]
-    with pytest.raises(
-        UnreadableImagesError, match=r"2 pictures.*gone\.png: .*broken\.png: "
-    ) as error:
+    with pytest.raises(ImageReadError, match=r"2 images.*gone\.png: .*broken\.png: ") as error:
         embedder.embed(files)
-    assert [each.path for each in error.value.unreadable] == [files[0], files[-1]]
-    with pytest.raises(UnreadableImagesError, match=r"^1 picture cannot be read"):
+    assert error.value.paths == (files[0], files[-1])
+    with pytest.raises(ImageReadError, match=r"^Cannot read the image"):
         embedder.embed(files[0])
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
@@ -261,7 +259,7 @@ def test_unreadable_files(described, folder, tmp_path):
     embedded = embedder.embed_files(files, progress=done.append)
     assert done == [32, 50]
     assert embedded.paths == files[1:-1]
-    assert [each.path for each in embedded.unreadable] == [files[0], files[-1]]
+    assert list(embedded.unreadable) == [files[0], files[-1]]
     np.testing.assert_array_equal(embedded.vectors, embedder.embed(folder * 6))
     assert embedder.embed_files([files[0]]).vectors.shape == (0, 8)
 

@@ -8,7 +8,7 @@ from keras_osnet.runtime import ModelMetadata
 FULL = ModelMetadata(
     name="osnet_x0_25",
     dim=2,
-    size=(256, None),
+    image_size=(256, None),
     input_dtype="float32",
     batch=1,
     normalized_inside=False,
@@ -24,13 +24,13 @@ FULL = ModelMetadata(
 )
 
 
-@pytest.mark.parametrize("description", [FULL, ModelMetadata(name="", dim=1, size=(1, 2))])
+@pytest.mark.parametrize("description", [FULL, ModelMetadata(name="", dim=1, image_size=(1, 2))])
 def test_there_and_back(description):
     assert ModelMetadata.from_json(description.to_json()) == description
 
 
 def test_the_version_of_the_library_is_filled_in():
-    written = ModelMetadata(name="a", dim=1, size=(1, 2))
+    written = ModelMetadata(name="a", dim=1, image_size=(1, 2))
     assert written.library_version == keras_osnet.__version__
 
 
@@ -40,9 +40,9 @@ def test_the_version_of_the_library_is_filled_in():
         ("name", 3),
         ("dim", 0),
         ("dim", True),
-        ("size", (256,)),
-        ("size", [256, 128]),
-        ("size", (0, 128)),
+        ("image_size", (256,)),
+        ("image_size", [256, 128]),
+        ("image_size", (0, 128)),
         ("input_dtype", "int8"),
         ("batch", -1),
         ("normalized_inside", 1),
@@ -60,14 +60,16 @@ def test_the_version_of_the_library_is_filled_in():
     ],
 )
 def test_fields_are_checked(field, value):
-    facts = {"name": "a", "dim": 2, "size": (256, 128), field: value}
+    facts = {"name": "a", "dim": 2, "image_size": (256, 128), field: value}
     with pytest.raises(ValueError, match=rf"`{field}`.*Received: "):
         ModelMetadata(**facts)
 
 
 def test_whole_pixels_cannot_be_normalized_by_the_caller():
     with pytest.raises(ValueError, match="`input_dtype`"):
-        ModelMetadata(name="a", dim=2, size=(2, 2), input_dtype="uint8", normalized_inside=False)
+        ModelMetadata(
+            name="a", dim=2, image_size=(2, 2), input_dtype="uint8", normalized_inside=False
+        )
 
 
 def changed(change):

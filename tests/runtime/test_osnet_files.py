@@ -28,7 +28,7 @@ def osnet():
 def files(tmp_path_factory):
     """Pictures larger than the model's."""
     folder = tmp_path_factory.mktemp("people")
-    return [person.path for person in write_synthetic_people(folder, 2, size=(80, 48))]
+    return [person.path for person in write_synthetic_people(folder, 2, image_size=(80, 48))]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_files_of_our_own(osnet, files, by_keras, tmp_path, suffix, export, batc
     path = tmp_path / f"osnet{suffix}"
     export(osnet, path, batch=batch, licence="MIT")
     description = read_description(path)
-    assert (description.size, description.batch, description.dim) == (SIZE, batch, 512)
+    assert (description.image_size, description.batch, description.dim) == (SIZE, batch, 512)
     assert (description.input_dtype, description.normalized_inside) == ("uint8", True)
     assert (description.output_kind, description.licence) == ("embedding", "MIT")
     np.testing.assert_allclose(Embedder(path).embed(files), by_keras, rtol=0, atol=1e-5)
@@ -59,7 +59,7 @@ def test_files_of_our_own(osnet, files, by_keras, tmp_path, suffix, export, batc
 @pytest.mark.parametrize("quantization", ["float16", "dynamic", "int8"])
 def test_quantized_files_of_our_own(osnet, files, by_keras, tmp_path, quantization):
     path = tmp_path / "osnet.tflite"
-    pictures = synthetic_people(4, size=SIZE).images if quantization == "int8" else None
+    pictures = synthetic_people(4, image_size=SIZE).images if quantization == "int8" else None
     export_tflite(osnet, path, quantization=quantization, calibration=pictures)
     embedder = Embedder(path)
     assert embedder.description.quantization == quantization

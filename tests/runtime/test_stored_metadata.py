@@ -13,7 +13,7 @@ def test_files_of_every_kind(described, name):
     assert read_description(path) == ModelMetadata(
         name="tiny",
         dim=8,
-        size=(32, 16),
+        image_size=(32, 16),
         licence='«MIT» & "more"\n</net>',
         labels=tuple("abcdefgh"),
     )

@@ -18,10 +18,10 @@ SMALL = (64, 32)
 
 def test_written_pictures_are_read_back(tmp_path):
     folder = tmp_path / "new" / "people"
-    written = write_synthetic_people(folder, 3, cameras=2, views=2, size=SMALL, seed=4)
+    written = write_synthetic_people(folder, 3, cameras=2, views=2, image_size=SMALL, seed=4)
     assert read_folder(folder) == written
     assert written[-1].path.name == "0003_c2s1_000002_00.png"
-    people = synthetic_people(3, cameras=2, views=2, size=SMALL, seed=4)
+    people = synthetic_people(3, cameras=2, views=2, image_size=SMALL, seed=4)
     assert [person.identity - 1 for person in written] == people.identities.tolist()
     assert [person.camera - 1 for person in written] == people.cameras.tolist()
     for person, image in zip(written, people.images, strict=True):
@@ -43,7 +43,7 @@ def test_an_interrupted_run_is_completed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "save", save)
         with pytest.raises(OSError, match="disk full"):
-            write_synthetic_people(tmp_path, 3, views=2, size=SMALL)
+            write_synthetic_people(tmp_path, 3, views=2, image_size=SMALL)
     before = list_images(tmp_path)
     assert len(before) == 4  # only whole ones
     stamps = [path.stat().st_mtime_ns for path in before]
@@ -54,7 +54,7 @@ def test_an_interrupted_run_is_completed(tmp_path, monkeypatch):
         "synthetic_person",
         lambda *labels, **options: drawn.append(labels) or synthetic_person(*labels, **options),
     )
-    written = write_synthetic_people(tmp_path, 3, views=2, size=SMALL)
+    written = write_synthetic_people(tmp_path, 3, views=2, image_size=SMALL)
     assert len(drawn) == 8
     assert [path.stat().st_mtime_ns for path in before] == stamps
     assert read_folder(tmp_path) == written
@@ -65,22 +65,22 @@ def test_foreign_folders_are_left_alone(tmp_path):
     mine = tmp_path / "0001_c1s1_000001_00.png"
     mine.write_bytes(b"mine")
     with pytest.raises(FileExistsError, match=r"`folder` must be empty.*Received: "):
-        write_synthetic_people(tmp_path, 1, size=SMALL)
+        write_synthetic_people(tmp_path, 1, image_size=SMALL)
     assert [path.name for path in tmp_path.iterdir()] == [mine.name]
     assert mine.read_bytes() == b"mine"
 
 
 def test_other_arguments_do_not_mix_into_a_folder(tmp_path):
-    write_synthetic_people(tmp_path, 2, size=SMALL, views=1)
+    write_synthetic_people(tmp_path, 2, image_size=SMALL, views=1)
     with pytest.raises(FileExistsError, match=r"of other arguments.*Received: "):
-        write_synthetic_people(tmp_path, 2, size=SMALL, views=1, seed=1)
+        write_synthetic_people(tmp_path, 2, image_size=SMALL, views=1, seed=1)
     assert len(list_images(tmp_path)) == 4
 
 
 def test_the_attributes_table_is_read_back(tmp_path):
     folder = tmp_path / "people"
-    write_synthetic_people(folder, 10, cameras=1, views=2, size=SMALL)
-    people = synthetic_people(10, cameras=1, views=2, size=SMALL)
+    write_synthetic_people(folder, 10, cameras=1, views=2, image_size=SMALL)
+    people = synthetic_people(10, cameras=1, views=2, image_size=SMALL)
     dataset = attributes_from_table(folder / "attributes.csv")
     assert dataset.attribute_names == people.attribute_names
     np.testing.assert_array_equal(dataset.train.attributes, people.attributes[:16])
@@ -92,8 +92,8 @@ def test_the_attributes_table_is_read_back(tmp_path):
 
 
 def test_the_details_table_says_where_look_alikes_differ(tmp_path):
-    write_synthetic_people(tmp_path, 4, cameras=1, views=3, size=SMALL, look_alikes=2)
-    people = synthetic_people(4, cameras=1, views=3, size=SMALL, look_alikes=2)
+    write_synthetic_people(tmp_path, 4, cameras=1, views=3, image_size=SMALL, look_alikes=2)
+    people = synthetic_people(4, cameras=1, views=3, image_size=SMALL, look_alikes=2)
     with (tmp_path / "details.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [tuple(row["details"].split("+")) for row in rows] == list(people.details)
@@ -116,9 +116,9 @@ def test_a_table_cut_short_is_completed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(folder, "attributes_of", fail)
         with pytest.raises(OSError, match="disk full"):
-            write_synthetic_people(tmp_path, 2, views=1, size=SMALL)
+            write_synthetic_people(tmp_path, 2, views=1, image_size=SMALL)
     assert not (tmp_path / "attributes.csv").exists()
-    write_synthetic_people(tmp_path, 2, views=1, size=SMALL)
+    write_synthetic_people(tmp_path, 2, views=1, image_size=SMALL)
     assert len(attributes_from_table(tmp_path / "attributes.csv").train.paths) == 4
 
 

@@ -18,13 +18,13 @@ def grown(mask, by=2):
 
 
 def test_pictures_differ_within_the_mask_only():
-    people = synthetic_people(20, cameras=2, views=2, size=SIZE, look_alikes=2)
+    people = synthetic_people(20, cameras=2, views=2, image_size=SIZE, look_alikes=2)
     seen = []
     for index, mask in enumerate(people.detail_masks):
         identity, camera, view = index // 4, index // 2 % 2, index % 2
         own = people.images[index].astype(int)
         other = synthetic_person(
-            identity ^ 1, camera, view, size=SIZE, look_alikes=2, in_place_of=identity
+            identity ^ 1, camera, view, image_size=SIZE, look_alikes=2, in_place_of=identity
         )
         differ = np.abs(other - own).max(axis=-1)
         assert differ[~grown(mask)].max() <= 8  # of what is too faint for the mask
@@ -35,7 +35,7 @@ def test_pictures_differ_within_the_mask_only():
 
 @pytest.mark.parametrize("group", [2, 3, 6])
 def test_groups_share_all_but_their_details(group):
-    people = synthetic_people(6 * group, cameras=1, views=1, size=(8, 4), look_alikes=group)
+    people = synthetic_people(6 * group, cameras=1, views=1, image_size=(8, 4), look_alikes=group)
     fields = {
         "print": {"print", "print_colour"},
         "shoes": {"shoes"},
@@ -64,19 +64,19 @@ def test_groups_share_all_but_their_details(group):
 
 
 def test_all_kinds_of_details_occur():
-    people = synthetic_people(80, cameras=1, views=1, size=(8, 4), look_alikes=2)
+    people = synthetic_people(80, cameras=1, views=1, image_size=(8, 4), look_alikes=2)
     assert set().union(*people.details) == {"print", "shoes", "hat", "bag", "scarf"}
 
 
 def test_nobody_is_alike_unless_asked_for():
-    people = synthetic_people(2, cameras=1, views=1, size=(8, 4))
+    people = synthetic_people(2, cameras=1, views=1, image_size=(8, 4))
     assert people.details == ((), ())
     assert people.detail_masks is None
 
 
 def test_the_same_person_in_anothers_place_is_that_person():
-    own = synthetic_person(3, 0, 1, size=SIZE)
-    np.testing.assert_array_equal(synthetic_person(3, 0, 1, size=SIZE, in_place_of=3), own)
-    guest = synthetic_person(4, 0, 1, size=SIZE, in_place_of=3)
+    own = synthetic_person(3, 0, 1, image_size=SIZE)
+    np.testing.assert_array_equal(synthetic_person(3, 0, 1, image_size=SIZE, in_place_of=3), own)
+    guest = synthetic_person(4, 0, 1, image_size=SIZE, in_place_of=3)
     same = (guest == own).all(axis=-1)
     assert 0.5 < same.mean() < 0.95  # the place is the same, the person is not

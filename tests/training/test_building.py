@@ -8,7 +8,7 @@ from keras_osnet.architecture import describe_model
 from keras_osnet.training import build_model, building, list_recipes, load_recipe
 from keras_osnet.weights import to_torchreid, write_torch_checkpoint
 
-SMALL = {"width": 0.25, "input_size": (64, 32)}
+SMALL = {"width": 0.25, "image_size": (64, 32)}
 
 
 def recipe(name="few_people", **model):
@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
 
 
 def test_what_the_recipe_says_is_built():
-    built = build_model(recipe(variant="ibn", width=0.25, pooling="max", input_size=[96, 48]))
+    built = build_model(recipe(variant="ibn", width=0.25, pooling="max", image_size=[96, 48]))
     expected = keras_osnet.OSNet(
         0.25,
         variant="ibn",
@@ -51,8 +51,8 @@ def test_what_the_recipe_says_is_built():
 
 def test_the_caller_has_the_last_word(trained):
     folder, _ = trained
-    own = recipe(variant="ibn", width=0.5, input_size=[96, 48], weights=str(folder / "best.keras"))
-    built = build_model(own, variant="base", width=0.25, weights=None, input_size=[64, 32])
+    own = recipe(variant="ibn", width=0.5, image_size=[96, 48], weights=str(folder / "best.keras"))
+    built = build_model(own, variant="base", width=0.25, weights=None, image_size=[64, 32])
     assert built.name == "osnet_x0_25"
     assert built.input_shape == (None, 64, 32, 3)
 
@@ -131,7 +131,7 @@ def test_wrong_arguments():
     ):
         build_model(recipe(depht=3))
     for size in ([64], [64, 0], [64, 32.0], "64"):
-        with pytest.raises(ValueError, match=r"`input_size` must be \(height, width\)"):
-            build_model(recipe(), weights=None, input_size=size)
+        with pytest.raises(ValueError, match=r"`image_size` must be \(height, width\)"):
+            build_model(recipe(), weights=None, image_size=size)
     with pytest.raises(ValueError, match=r"`variant` must be"):
         build_model(recipe(variant="wide"), weights=None)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_osnet import OSNet
-from keras_osnet.data import ReidDataset, UnreadableImageError, read_folder
+from keras_osnet.data import ImageReadError, ReidDataset, read_folder
 from keras_osnet.data.augmentation import (
     Normalize,
     PadAndCrop,
@@ -22,7 +22,7 @@ SIZE = (64, 32)
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     folder = tmp_path_factory.mktemp("people")
-    write_synthetic_people(folder, 6, cameras=2, views=4, size=SIZE)
+    write_synthetic_people(folder, 6, cameras=2, views=4, image_size=SIZE)
     return ReidDataset("synthetic", train=tuple(read_folder(folder)))
 
 
@@ -34,7 +34,7 @@ def make(people):
     def make(batch_size=16, steps=STEPS):
         paths = [image.path for image in people.train]
         return ImageBatches(
-            paths, people.train_labels, size=SIZE, batch_size=batch_size, steps=steps, seed=1
+            paths, people.train_labels, image_size=SIZE, batch_size=batch_size, steps=steps, seed=1
         )
 
     return make
@@ -153,8 +153,8 @@ def test_outputs_that_are_no_names(make, outputs):
 def test_a_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not a picture")
-    pictures = ImageBatches([broken] * 4, [0] * 4, size=SIZE, batch_size=2)
-    with pytest.raises(UnreadableImageError, match=r"broken\.jpg"):
+    pictures = ImageBatches([broken] * 4, [0] * 4, image_size=SIZE, batch_size=2)
+    with pytest.raises(ImageReadError, match=r"broken\.jpg"):
         TrainingDataset(pictures)[0]
 
 

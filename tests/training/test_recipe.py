@@ -154,7 +154,7 @@ BASE = {
         ({"validation_fraction": 1}, r"`validation_fraction` .* below 1"),
         ({"batch_size": [4]}, r"`batch_size` .* two positive integers"),
         ({"batch_size": 0}, r"`batch_size` .* at least 1"),
-        ({"read_size": 256}, r"`read_size`"),
+        ({"resize": 256}, r"`resize`"),
         ({"optimizer": "sgd"}, r"`optimizer` .* a table"),
         ({"optimizer": {"name": "adam", "learning_rate": 0.1}}, r"`optimizer.name` .* sgd, amsgr"),
         ({"optimizer": {"name": "sgd"}}, r"`optimizer.learning_rate`"),

@@ -14,7 +14,7 @@ from keras_osnet.training import RetrievalMetrics
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     folder = tmp_path_factory.mktemp("people")
-    return split_by_identity(write_synthetic_people(folder, 8, views=3, size=SIZE), 0.5)
+    return split_by_identity(write_synthetic_people(folder, 8, views=3, image_size=SIZE), 0.5)
 
 
 def classifier(people, name="embedding"):

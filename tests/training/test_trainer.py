@@ -23,7 +23,7 @@ from keras_osnet.data import (
     AttributeDataset,
     AttributeImages,
     ClassificationDataset,
-    LabelledImages,
+    LabeledImages,
     split_by_identity,
 )
 from keras_osnet.evaluation import evaluate_retrieval
@@ -40,7 +40,7 @@ RECIPE = load_recipe("few_people").with_overrides(
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("people")
-    return split_by_identity(write_synthetic_people(folder, 12, views=4, size=SIZE), 0.4)
+    return split_by_identity(write_synthetic_people(folder, 12, views=4, image_size=SIZE), 0.4)
 
 
 def run(folder, dataset, recipe=RECIPE, model=None, **arguments):
@@ -247,7 +247,7 @@ def test_networks_that_learn_from_each_other(dataset, tmp_path):
 
 
 def test_attributes(tmp_path):
-    people = write_synthetic_people(tmp_path / "people", 8, views=4, size=SIZE)
+    people = write_synthetic_people(tmp_path / "people", 8, views=4, image_size=SIZE)
     labels = np.array([[person.identity % 2, person.identity < 5] for person in people], "uint8")
     parts = [
         AttributeImages(tuple(people[i].path for i in range(k, 64, 3)), labels[k::3])
@@ -267,7 +267,7 @@ def test_classes_of_an_array_in_memory(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.arange(48) % 3
     images = rng.integers(0, 80, (48, *SIZE, 3), "uint8") + 80 * labels[:, None, None, None]
-    part = LabelledImages(images.astype("uint8"), labels)
+    part = LabeledImages(images.astype("uint8"), labels)
     dataset = ClassificationDataset("greys", ("a", "b", "c"), part, part, "standard")
     recipe = load_recipe("cifar").with_overrides(
         {"epochs": 8, "batch_size": 16, "optimizer.learning_rate": 0.05}
@@ -370,7 +370,8 @@ import sys
 from pathlib import Path
 from test_trainer import RECIPE, run, split_by_identity, write_synthetic_people, SIZE
 folder = Path(sys.argv[1])
-dataset = split_by_identity(write_synthetic_people(folder / "people", 12, views=4, size=SIZE), 0.4)
+people = write_synthetic_people(folder / "people", 12, views=4, image_size=SIZE)
+dataset = split_by_identity(people, 0.4)
 run(folder / "run", dataset, RECIPE.with_overrides({"epochs": 400}))
 """
 
@@ -394,7 +395,7 @@ def test_kill_9_in_the_middle(tmp_path):
 
     done = json.loads((run_folder / "state.json").read_text())["epochs"]
     recipe = RECIPE.with_overrides({"epochs": 400})
-    people = write_synthetic_people(tmp_path / "people", 12, views=4, size=SIZE)
+    people = write_synthetic_people(tmp_path / "people", 12, views=4, image_size=SIZE)
     dataset = split_by_identity(people, 0.4)
 
     # To a few epochs beyond where it was killed; all 400 would take a minute.

@@ -54,7 +54,7 @@ print("done", devices.replicas)
 
 @pytest.fixture
 def folder(tmp_path):
-    write_synthetic_people(tmp_path / "people", 12, views=4, size=SIZE)
+    write_synthetic_people(tmp_path / "people", 12, views=4, image_size=SIZE)
     return tmp_path
 
 

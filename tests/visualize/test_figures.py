@@ -8,10 +8,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import keras_osnet
-from keras_osnet.data import read_folder
+from keras_osnet.data import ImageReadError, read_folder
 from keras_osnet.layers import OmniScaleBlock
 from keras_osnet.metrics import evaluate_ranking
-from keras_osnet.runtime import UnreadableImagesError
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.visualize import (
     gate_clusters,
@@ -100,7 +99,7 @@ def test_maps_refuse(pictures):
 
 
 def test_pictures_from_folders_files_and_people(tmp_path):
-    people = write_synthetic_people(tmp_path, 2, cameras=1, views=1, size=(64, 32))
+    people = write_synthetic_people(tmp_path, 2, cameras=1, views=1, image_size=(64, 32))
     maps = np.zeros((2, 4, 2))
     from_folder, from_files, from_people = (
         [plot.images[0].get_array() for plot in plot_maps(images, maps).axes]
@@ -112,7 +111,7 @@ def test_pictures_from_folders_files_and_people(tmp_path):
         np.testing.assert_array_equal(folder, person)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"none")
-    with pytest.raises(UnreadableImagesError, match=r"1 picture cannot.*broken\.png"):
+    with pytest.raises(ImageReadError, match=r"Cannot read.*broken\.png"):
         plot_maps([people[0].path, broken], maps)
 
 

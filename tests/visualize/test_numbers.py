@@ -92,9 +92,11 @@ def test_intermediates_refuse(pictures, embedder):
     with pytest.raises(ValueError, match="blocks with gates"):
         gate_names(without)
     anywhere = keras_osnet.OSNet(0.25, input_shape=(None, None, 3))
-    with pytest.raises(ValueError, match="`size` must be given"):
+    with pytest.raises(ValueError, match="`image_size` must be given"):
         intermediates(anywhere, pictures, ["conv5"])
-    assert intermediates(anywhere, pictures, ["conv5"], size=(64, 32))["conv5"].shape[1:3] == (4, 2)
+    assert intermediates(anywhere, pictures, ["conv5"], image_size=(64, 32))["conv5"].shape[
+        1:3
+    ] == (4, 2)
 
 
 def test_gate_statistics_equal_plain_loops():

@@ -36,7 +36,7 @@ def test_they_find_drawn_people_whom_they_do_not_know():
         0.25, head="embedding", weights="synthetic", include_preprocessing=True
     )
     assert model.input_shape == (None, 128, 64, 3)
-    people = synthetic_people(UNSEEN, cameras=2, views=1, size=(128, 64))
+    people = synthetic_people(UNSEEN, cameras=2, views=1, image_size=(128, 64))
     vectors = model.predict(people.images, verbose=0)
     first, second = people.cameras == 0, people.cameras == 1
     result = evaluate_ranking(
@@ -55,7 +55,7 @@ def test_they_recognise_attributes_of_drawn_people():
         weights="synthetic_attributes",
         include_preprocessing=True,
     )
-    people = synthetic_people(UNSEEN, cameras=2, views=2, size=(128, 64))
+    people = synthetic_people(UNSEEN, cameras=2, views=2, image_size=(128, 64))
     scores = model.predict(people.images, verbose=0)
     told = people.attributes.std(axis=0) > 0  # those that some have and some have not
     result = evaluate_attributes(scores[:, told], people.attributes[:, told])

@@ -23,7 +23,7 @@ def build(
     with waiting("Building …"):
         if weights is not None:
             checkpoint = open_checkpoint(weights, width=width, variant=variant)
-            return checkpoint.build(size=size)[0]
+            return checkpoint.build(image_size=size)[0]
         return OSNet(
             1.0 if width is None else width,
             variant=variant or "base",

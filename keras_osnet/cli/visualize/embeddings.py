@@ -44,7 +44,7 @@ def command(
     \b
     keras-osnet visualize embeddings --data DIR --weights msmt17 -o map.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    people = source.read().everything
+    people = source.read().all_images
     from keras_osnet.data.spacing import evenly_spaced
 
     known = sorted({person.identity for person in people})
@@ -57,8 +57,8 @@ def command(
         size=size,
         batch_size=batch_size,
     )
-    from keras_osnet.data import identity_array
+    from keras_osnet.data import identity_labels
     from keras_osnet.visualize import embedding_map, plot_embeddings
 
     points = embedding_map(embedded.vectors, metric=metric)
-    figure.write(plot_embeddings(points, identity_array(embedded.people)), output)
+    figure.write(plot_embeddings(points, identity_labels(embedded.people)), output)

@@ -79,7 +79,7 @@ def command(
     if reference is None:
         with waiting(f"Loading {weights} …"):
             checkpoint = open_checkpoint(weights, width=width, variant=variant)
-            model, _ = checkpoint.build(size=size, include_preprocessing=True)
+            model, _ = checkpoint.build(image_size=size, include_preprocessing=True)
         if not ends_in_classifier(model):
             raise click.UsageError(
                 "These weights have no classifier to explain: give --reference FILE, a picture "

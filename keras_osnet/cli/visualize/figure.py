@@ -64,14 +64,14 @@ def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
     files = [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
     if most is not None:
         files = [files[index] for index in evenly_spaced(len(files), most)]
-    unreadable = []
+    unreadable: dict[Path, str] = {}
     for start in range(0, len(files), _CHUNK):
-        unreadable += load_images(files[start : start + _CHUNK], (1, 1)).unreadable
-    if len(unreadable) == len(files):
+        unreadable |= load_images(files[start : start + _CHUNK], (1, 1)).unreadable
+    found = [file for file in files if file not in unreadable]
+    if not found:
         raise click.ClickException(describe_unreadable(unreadable, len(files)))
     warn_unreadable(unreadable, len(files))
-    broken = {error.path for error in unreadable}
-    return [file for file in files if file not in broken]
+    return found
 
 
 def titles(given: Sequence[str]) -> list[str]:

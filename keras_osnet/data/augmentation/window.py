@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.checks import check_image_size
 from keras_osnet.data.augmentation._checks import check_window
 from keras_osnet.data.augmentation._rectangle import Rectangle, draw_place
-from keras_osnet.data.images import check_size
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RandomWindow:
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        check_image_size(self.size, "size")
 
     def __call__(self, image: NDArray, rng: np.random.Generator) -> NDArray:
         """Cut.
@@ -69,7 +69,7 @@ class CenterCrop:
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        check_image_size(self.size, "size")
 
     def __call__(
         self,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.data.datasets.combine import combineall, mix
+    from keras_osnet.data.datasets.combine import combineall, merge_datasets
     from keras_osnet.data.datasets.cuhk03_archive import extract_cuhk03
     from keras_osnet.data.datasets.held_out import split_by_identity, split_queries
     from keras_osnet.data.datasets.image_folder import identity_folders, read_people
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
         AttributeDataset,
         AttributeImages,
         ClassificationDataset,
-        LabelledImages,
+        LabeledImages,
         ReidDataset,
-        camera_array,
-        identity_array,
+        camera_labels,
+        identity_labels,
         ranking_labels,
     )
     from keras_osnet.data.datasets.registry import read_dataset, read_splits
@@ -39,18 +39,18 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "DatasetCountError": "keras_osnet.data.datasets.published",
         "DatasetInfo": "keras_osnet.data.datasets.published",
         "DatasetVersion": "keras_osnet.data.datasets.published",
-        "LabelledImages": "keras_osnet.data.datasets.records",
+        "LabeledImages": "keras_osnet.data.datasets.records",
         "ReidDataset": "keras_osnet.data.datasets.records",
         "attributes_from_table": "keras_osnet.data.datasets.table",
-        "camera_array": "keras_osnet.data.datasets.records",
+        "camera_labels": "keras_osnet.data.datasets.records",
         "check_counts": "keras_osnet.data.datasets.published",
         "combineall": "keras_osnet.data.datasets.combine",
         "dataset_info": "keras_osnet.data.datasets.published",
         "extract_cuhk03": "keras_osnet.data.datasets.cuhk03_archive",
-        "identity_array": "keras_osnet.data.datasets.records",
+        "identity_labels": "keras_osnet.data.datasets.records",
         "identity_folders": "keras_osnet.data.datasets.image_folder",
         "list_datasets": "keras_osnet.data.datasets.published",
-        "mix": "keras_osnet.data.datasets.combine",
+        "merge_datasets": "keras_osnet.data.datasets.combine",
         "people_from_table": "keras_osnet.data.datasets.table",
         "ranking_labels": "keras_osnet.data.datasets.records",
         "read_dataset": "keras_osnet.data.datasets.registry",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from keras_osnet.data._pillow import require_pillow
 from keras_osnet.data.datasets.layout import find_root
 from keras_osnet.data.datasets.published import dataset_info
-from keras_osnet.data.datasets.records import ClassificationDataset, LabelledImages
+from keras_osnet.data.datasets.records import ClassificationDataset, LabeledImages
 
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
@@ -62,7 +62,7 @@ def _read_binary(
             )
         records[file] = content.reshape(-1, labels + _PIXELS)
 
-    def images(content: NDArray[np.uint8]) -> LabelledImages:
+    def images(content: NDArray[np.uint8]) -> LabeledImages:
         planes = content[:, labels:].reshape(-1, 3, _SIDE, _SIDE)
         return _labelled(
             np.ascontiguousarray(planes.transpose(0, 2, 3, 1)),
@@ -129,11 +129,11 @@ def _decode(content: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[n
 
 def _labelled(
     images: NDArray[np.uint8], labels: NDArray, classes: tuple[str, ...], source: Path
-) -> LabelledImages:
+) -> LabeledImages:
     """Pictures with their labels, once these are known to fit."""
     if len(labels) != len(images) or (len(labels) and labels.max() >= len(classes)):
         raise ValueError(
             f"There must be a label below {len(classes)} for each of {len(images):,} pictures. "
             f"Received: {len(labels):,} labels up to {labels.max(initial=0)} in {source}"
         )
-    return LabelledImages(images, labels.astype(np.int64))
+    return LabeledImages(images, labels.astype(np.int64))

@@ -19,11 +19,11 @@ def combineall(dataset: ReidDataset) -> ReidDataset:
     Returns:
         The same dataset with all people in `train`, each picture once, and no `validation`.
     """
-    everybody = (image for image in dataset.everything if not image.distractor)
+    everybody = (image for image in dataset.all_images if not image.distractor)
     return replace(dataset, train=tuple(everybody), validation=())
 
 
-def mix(datasets: Sequence[ReidDataset]) -> ReidDataset:
+def merge_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
     """Train on several datasets at once, as the paper does before VIPeR and GRID.
 
     People get new identities, 0 to n-1, and cameras new numbers from 1, those of each dataset

@@ -53,7 +53,7 @@ def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = No
     Example:
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> folder = getfixture("tmp_path") / "drawn"
-        >>> _ = write_synthetic_people(folder, 3, cameras=2, views=1, size=(32, 16))
+        >>> _ = write_synthetic_people(folder, 3, cameras=2, views=1, image_size=(32, 16))
         >>> people = read_people(folder)
         >>> people.name, people.counts["identities"], people.counts["cameras"]
         ('drawn', 3, 2)

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_osnet.data.datasets.layout import find_root, shorten
 from keras_osnet.data.datasets.published import dataset_info
-from keras_osnet.data.datasets.records import ClassificationDataset, LabelledImages
+from keras_osnet.data.datasets.records import ClassificationDataset, LabeledImages
 from keras_osnet.data.images import is_picture, list_images
 
 _UNSORTED = (
@@ -28,10 +28,10 @@ def read_imagenet(folder: Path, version: str) -> ClassificationDataset:
         )
     label = {name: number for number, name in enumerate(classes)}
 
-    def labelled(part: str) -> LabelledImages:
+    def labelled(part: str) -> LabeledImages:
         images = {name: list_images(place) for name, place in folders[part].items()}
         labels = [label[name] for name in images]
-        return LabelledImages(
+        return LabeledImages(
             tuple(path for own in images.values() for path in own),
             np.repeat(np.array(labels, np.int64), [len(own) for own in images.values()]),
         )

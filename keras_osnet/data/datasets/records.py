@@ -38,7 +38,7 @@ class ReidDataset:
     version: str = ""
 
     @property
-    def everything(self) -> tuple[PersonImage, ...]:
+    def all_images(self) -> tuple[PersonImage, ...]:
         """The pictures of all parts, each once: some protocols have queries in the gallery."""
         parts = (*self.train, *self.validation, *self.query, *self.gallery)
         return tuple({image.path: image for image in parts}.values())
@@ -49,7 +49,7 @@ class ReidDataset:
 
         They are there to be ranked; training on all parts leaves them out.
         """
-        return frozenset(image.identity for image in self.everything if image.distractor)
+        return frozenset(image.identity for image in self.all_images if image.distractor)
 
     @property
     def identity_names(self) -> dict[int, str]:
@@ -57,7 +57,7 @@ class ReidDataset:
 
         `[names[identity] for identity in dataset.train_identities]` are the classifier's classes.
         """
-        images = sorted(self.everything, key=lambda image: image.identity)
+        images = sorted(self.all_images, key=lambda image: image.identity)
         return {image.identity: image.name or str(image.identity) for image in images}
 
     @property
@@ -80,16 +80,16 @@ class ReidDataset:
         """
         counts = {}
         for part in ("train", "validation", "query", "gallery"):
-            images = getattr(self, part)
-            counts[f"{part}_identities"] = len({image.identity for image in images})
-            counts[f"{part}_images"] = len(images)
-        everything = self.everything
-        people = {image.identity for image in everything} - self.distractors
-        cameras = {image.camera for image in everything} - {None}
+            own = getattr(self, part)
+            counts[f"{part}_identities"] = len({image.identity for image in own})
+            counts[f"{part}_images"] = len(own)
+        images = self.all_images
+        people = {image.identity for image in images} - self.distractors
+        cameras = {image.camera for image in images} - {None}
         return {
             **counts,
             "identities": len(people),
-            "images": len(everything) + len(self.unused),
+            "images": len(images) + len(self.unused),
             "cameras": len(cameras),
         }
 
@@ -139,7 +139,7 @@ class AttributeDataset:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledImages:
+class LabeledImages:
     """Pictures and their classes.
 
     Attributes:
@@ -166,8 +166,8 @@ class ClassificationDataset:
 
     name: str
     classes: tuple[str, ...]
-    train: LabelledImages
-    test: LabelledImages
+    train: LabeledImages
+    test: LabeledImages
     version: str
 
     @property
@@ -183,12 +183,12 @@ class ClassificationDataset:
 Dataset = ReidDataset | AttributeDataset | ClassificationDataset
 
 
-def identity_array(images: Iterable[PersonImage]) -> NDArray[np.int64]:
+def identity_labels(images: Iterable[PersonImage]) -> NDArray[np.int64]:
     """The identities of pictures as an array (images,)."""
     return np.array([image.identity for image in images], np.int64)
 
 
-def camera_array(images: Sequence[PersonImage]) -> NDArray[np.int64] | None:
+def camera_labels(images: Sequence[PersonImage]) -> NDArray[np.int64] | None:
     """The cameras of pictures as an array (images,), or None if one of them is not known.
 
     With None, an evaluation cannot leave out a query's own camera.
@@ -208,8 +208,8 @@ def ranking_labels(
         Identities of the queries and of the gallery; then their cameras, or None twice: one camera
         that is not known makes the rule of the same camera impossible to apply.
     """
-    identities = identity_array(query), identity_array(gallery)
-    cameras = camera_array(query), camera_array(gallery)
+    identities = identity_labels(query), identity_labels(gallery)
+    cameras = camera_labels(query), camera_labels(gallery)
     if cameras[0] is None or cameras[1] is None:
         return *identities, None, None
     return *identities, *cameras

@@ -60,7 +60,7 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
         >>> maps = keras.layers.Rescaling(1 / 255)(image)
         >>> maps = keras.layers.Conv2D(8, 3, activation="relu")(maps)
         >>> model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
-        >>> pictures = synthetic_people(16, views=2, size=(32, 16)).images
+        >>> pictures = synthetic_people(16, views=2, image_size=(32, 16)).images
         >>> quantize_int8(model, pictures)[4:8]
         b'TFL3'
     """

@@ -26,14 +26,14 @@ class Situation:
         identity: Whose situation it is.
         camera: Which camera sees it.
         view: Which picture of that identity under that camera.
-        size: (height, width) of the picture.
+        image_size: (height, width) of the picture.
     """
 
     seed: int
     identity: int
     camera: int
     view: int
-    size: tuple[int, int]
+    image_size: tuple[int, int]
 
     def pose(self) -> Pose:
         """The pose that the person takes."""
@@ -55,7 +55,7 @@ class Situation:
         scenes = [
             self._scene(person, pose, rng) for person in people for rng, pose in [self._begin()]
         ]
-        differ = np.zeros(self.size, bool)
+        differ = np.zeros(self.image_size, bool)
         for scene in scenes[1:]:
             differ |= (np.abs(scene - scenes[0]) > _VISIBLE).any(axis=0)
         return differ
@@ -64,12 +64,12 @@ class Situation:
         """The situation's randomness after the pose is drawn, and the pose."""
         rng = np.random.default_rng([self.seed, 2, self.identity, self.camera, self.view])
         elevation = _camera(self.seed, self.camera).elevation
-        return rng, Pose.draw(rng, *self.size, elevation)
+        return rng, Pose.draw(rng, *self.image_size, elevation)
 
     def _scene(self, person: Appearance, pose: Pose, rng: np.random.Generator) -> FloatArray:
         """What is before the camera."""
         camera = _camera(self.seed, self.camera)
-        backdrop = camera.backdrop(*self.size, aside=rng.random(), down=rng.random())
+        backdrop = camera.backdrop(*self.image_size, aside=rng.random(), down=rng.random())
         canvas = Canvas(backdrop, camera.light)
         draw_figure(canvas, person, pose)
         draw_obstacle(canvas, rng, camera.hidden)

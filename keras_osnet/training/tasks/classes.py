@@ -21,7 +21,7 @@ class ClassTask:
 
     def __init__(self, recipe: Recipe, dataset: ClassificationDataset, seed: int) -> None:  # noqa: ARG002 - as every task
         self._test = dataset.test
-        self._read_size = recipe.read_size
+        self._read_size = recipe.resize
         self.images = dataset.train.images
         self.labels = dataset.train.labels
         self.class_names = dataset.classes
@@ -41,7 +41,7 @@ class ClassTask:
     def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
         """Classify the test pictures; several networks' predictions are averaged."""
         result = evaluate_classification(
-            [network.classifier for network in networks], self._test, read_size=self._read_size
+            [network.classifier for network in networks], self._test, resize=self._read_size
         )
         return {
             "error": result.error,

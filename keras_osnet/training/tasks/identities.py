@@ -73,7 +73,7 @@ class IdentityTask:
             "valid_queries": ranking.valid_queries,
             "queries": result.queries,
             "gallery": result.gallery,
-            "unreadable": [str(error.path) for error in result.unreadable],
+            "unreadable": [str(path) for path in result.unreadable],
             "cameras_known": result.cameras_known,
         }
 

@@ -11,11 +11,11 @@ import pytest
 from keras_osnet.data.datasets import (
     ReidDataset,
     attributes_from_table,
-    camera_array,
+    camera_labels,
     combineall,
-    identity_array,
     identity_folders,
-    mix,
+    identity_labels,
+    merge_datasets,
     people_from_table,
     read_dataset,
     split_by_identity,
@@ -40,10 +40,10 @@ def test_identity_folders(tmp_path):
     expected = [("1.jpg", 1), ("2.jpg", 1), ("cam2_7.png", 2)]
     found = identity_folders(tmp_path)
     assert sorted((i.path.name, i.identity) for i in found) == expected
-    assert camera_array(found) is None
+    assert camera_labels(found) is None
     found = identity_folders(tmp_path, camera_pattern=r"cam(\d+)")
-    assert sorted(camera_array(found).tolist()) == [1, 2, 12]
-    assert identity_array(found).tolist() == [1, 1, 2]
+    assert sorted(camera_labels(found).tolist()) == [1, 2, 12]
+    assert identity_labels(found).tolist() == [1, 1, 2]
     assert ReidDataset("own", tuple(found)).identity_names == {1: "anna", 2: "bob"}
 
     with pytest.raises(ValueError, match=r"`camera_pattern` 'c_\(.*Received: cam1"):
@@ -116,7 +116,7 @@ def test_combineall(tmp_path):
     miniature.msmt17(tmp_path / "msmt")
     dataset = read_dataset("msmt17", tmp_path / "msmt", check=False)
     combined = combineall(dataset)
-    assert set(combined.train) == set(dataset.everything)
+    assert set(combined.train) == set(dataset.all_images)
     assert combined.counts["train_identities"] == dataset.counts["identities"] == 4
     assert combined.validation == ()
 
@@ -132,17 +132,17 @@ def test_mix_keeps_people_and_cameras_apart():
     held_back = PersonImage(Path("val.jpg"), 2, 9, name="val")
     two = ReidDataset("two", tuple(people(2, (1,), 2)), validation=(held_back,))
     three = ReidDataset("three", tuple(people(1, (None,), 2)))
-    mixed = mix([one, two, three])
+    mixed = merge_datasets([one, two, three])
     assert mixed.name == "one+two+three"
     assert (mixed.query, mixed.gallery) == ((), ())
-    assert identity_array(mixed.train).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert mixed.train_labels.tolist() == identity_array(mixed.train).tolist()
+    assert identity_labels(mixed.train).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert mixed.train_labels.tolist() == identity_labels(mixed.train).tolist()
     assert [i.camera for i in mixed.train] == [1, 2, 1, 2, 1, 2, 3, 3, 3, 3, None, None]
     assert mixed.validation == (PersonImage(Path("val.jpg"), 4, 4),)
     assert mixed.identity_names[4] == "val"
     assert mixed.identity_names[5] == "5"
     with pytest.raises(ValueError, match="Received: none"):
-        mix([])
+        merge_datasets([])
 
 
 def write_table(folder, text, name="people.csv", encoding="utf-8"):
@@ -172,7 +172,7 @@ def test_people_from_table(tmp_path):
     assert dataset.train_identities == (0, 30)
     assert dataset.identity_names == {0: "0", 30: "30"}
     assert dataset.distractors == frozenset()  # 0 is a number like others, but in Market-1501
-    assert camera_array(dataset.train) is None
+    assert camera_labels(dataset.train) is None
     dataset = people_from_table(
         write_table(tmp_path, "path,identity,camera,split\na/1.jpg,1,3,val\na/2.jpg,1,3,validation")
     )

@@ -6,7 +6,7 @@ import pytest
 
 from keras_osnet.data.datasets import DatasetCountError, dataset_info, read_dataset
 from keras_osnet.data.datasets.published import check_counts
-from keras_osnet.data.datasets.records import ClassificationDataset, LabelledImages
+from keras_osnet.data.datasets.records import ClassificationDataset, LabeledImages
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_published_counts(folder):
     whole = ClassificationDataset(
         name="imagenet",
         classes=("class",) * 1000,
-        train=LabelledImages((), np.zeros(1_281_167, np.int64)),
-        test=LabelledImages((), np.zeros(50_000, np.int64)),
+        train=LabeledImages((), np.zeros(1_281_167, np.int64)),
+        test=LabeledImages((), np.zeros(50_000, np.int64)),
         version="standard",
     )
     check_counts(whole, folder)

@@ -193,7 +193,7 @@ def test_msmt17(made, tmp_path):
     # Its people to test on are counted from 0 too; person 0 of the test is not person 0.
     assert [image.identity for image in dataset.query] == [2, 3]
     assert [image.identity for image in dataset.gallery] == [2, 3, 3]
-    assert all(image.path.is_file() for image in dataset.everything)
+    assert all(image.path.is_file() for image in dataset.all_images)
 
     miniature.msmt17(tmp_path / "MSMT17_V2", version="v2")
     newer = read_dataset("msmt17", tmp_path, version="v2", check=False)
@@ -285,7 +285,7 @@ def test_prid_keeps_people_of_the_same_number_apart(made):
 
 def test_ilids_has_no_cameras(made):
     dataset = read_dataset("ilids", made("ilids"))
-    assert datasets.camera_array(dataset.query) is None
+    assert datasets.camera_labels(dataset.query) is None
     for query, gallery in zip(dataset.query, dataset.gallery, strict=True):
         assert query.identity == gallery.identity
         assert query.path != gallery.path
