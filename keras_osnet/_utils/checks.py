@@ -1,4 +1,4 @@
-"""Checks of arguments that several rooms make."""
+"""Checks of arguments, shared by all packages."""
 
 import math
 import numbers
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def whole_number(value: Any) -> int | None:
-    """Return an integer of Python's or NumPy's as an int, None for anything else."""
+    """Return a Python or NumPy integer as an int, None for anything else."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -68,7 +68,7 @@ def map_channels(layer: str, shape: Sequence[int | None]) -> int:
     """Return the channels of a (batch, height, width, channels) shape, else raise ValueError."""
     if len(shape) != 4 or shape[-1] is None:
         raise ValueError(
-            f"{layer} takes maps of shape (batch, height, width, channels) "
+            f"{layer} takes feature maps of shape (batch, height, width, channels) "
             f"with known channels. Received: shape {tuple(shape)}"
         )
     return shape[-1]

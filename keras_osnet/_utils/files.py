@@ -11,10 +11,10 @@ from typing import Any
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to, and rename it to `path` at the end.
+    """Yield a temporary path beside `path` to write to, and rename it to `path` at the end.
 
-    If the block raises, the temporary file goes and `path` stays as it was. The temporary name
-    keeps the whole ending (`.weights.h5`), which some writers look at.
+    If the block raises, the temporary file is removed and `path` is unchanged. The temporary name
+    keeps the full suffix (`.weights.h5`), which some writers check.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -31,11 +31,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a file.
+    """Read a JSON file that holds one object.
 
     Raises:
-        ValueError: If there is no object in it.
-        OSError: If it cannot be read.
+        ValueError: It is not JSON, or holds no object.
+        OSError: It cannot be read.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -47,10 +47,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an object to a file, in the place of what was there.
+    """Write an object to a JSON file atomically, replacing an existing file.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: It cannot be written.
     """
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""Packages that only some rooms need, imported when they are used."""
+"""Optional dependencies, imported when they are first used."""
 
 import importlib
 import importlib.util
@@ -6,12 +6,12 @@ from types import ModuleType
 
 
 def require(module: str, purpose: str, extra: str) -> ModuleType:
-    """Import an optional package, or raise an ImportError that says how to get it.
+    """Import an optional dependency, or raise an ImportError that says how to install it.
 
     Args:
         module: Name of the module.
-        purpose: What needs it, the beginning of a sentence: "Exporting".
-        extra: The extra of this package that brings it.
+        purpose: The feature that needs it, as the start of a sentence: "Exporting".
+        extra: The extra of keras-osnet that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -26,7 +26,7 @@ def check_installed(module: str, purpose: str, extra: str) -> None:
 
 
 def missing(module: str, purpose: str, extra: str) -> ImportError:
-    """The error for a package that is not there."""
+    """Return the error for a package that is not installed."""
     return ImportError(
         f"{purpose} needs {module}, which is not installed. "
         f'Install it with: pip install "keras-osnet[{extra}]"'

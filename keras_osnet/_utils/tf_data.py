@@ -1,16 +1,15 @@
-"""tf.data without the tuner that it waits for."""
+"""tf.data pipelines without autotuning."""
 
 from typing import Any
 
 
-def untuned(dataset: Any) -> Any:
-    """Return a `tf.data.Dataset` whose iterators end at once.
+def without_autotuning(dataset: Any) -> Any:
+    """Disable tf.data autotuning of a `tf.data.Dataset`, so that its iterators end at once.
 
-    While a dataset is read, TensorFlow (2.21, and before) chooses its degrees of parallelism anew
-    after 10, 30, 70, … ms, at intervals that double up to a minute. The end of an iterator is to
-    wake the thread that does so, but tells it before it can see that it is to end; so in about
-    half of all cases the end waits for the interval to pass, and `fit`, `evaluate` or `predict`
-    take up to twice the time. Our datasets have no parallelism to choose.
+    The autotuning thread of TensorFlow (up to 2.21) wakes up after 10, 30, 70, … ms, at intervals
+    that double up to a minute. An iterator that ends notifies that thread before it can see the
+    cancellation, so in about half of all cases the end waits for the interval to pass, and `fit`,
+    `evaluate` or `predict` take up to twice as long. These pipelines have nothing to tune.
     """
     import tensorflow as tf
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.tf_data import untuned
+from keras_osnet._utils.tf_data import without_autotuning
 
 _BATCH_SIZE = 32
 """What Keras takes where no `batch_size` is given."""
@@ -18,7 +18,7 @@ class PromptModel(keras.Model):
 
     On TensorFlow Keras makes a tf.data pipeline of every array that it predicts on. To begin and
     end one takes longer than OSNet takes for a picture, and half of the time the end waits for
-    longer (see `untuned`). This model gives Keras a pipeline that does not wait, and none for what
+    longer (see `without_autotuning`). This model gives Keras a pipeline that does not wait, and none for what
     is one batch: of that, `verbose="auto"` shows no progress. Results are the same.
 
     It also refuses pictures of the wrong shape, which Keras, having seen several shapes, takes.
@@ -60,7 +60,7 @@ class PromptModel(keras.Model):
         import tensorflow as tf
 
         # In a tuple, as `predict_on_batch` has it too: one trace serves both.
-        batches = untuned(tf.data.Dataset.from_tensor_slices((images,)).batch(size))
+        batches = without_autotuning(tf.data.Dataset.from_tensor_slices((images,)).batch(size))
         return super().predict(batches, None, verbose, steps, callbacks)
 
     def _check(self, images: NDArray) -> None:

@@ -1,4 +1,4 @@
-"""From pictures and an attribute model to the measures of attribute recognition."""
+"""Evaluate attribute recognition: predict the attributes of images and compare with labels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -21,16 +21,15 @@ from keras_osnet.metrics.attributes import (
 
 @dataclass(frozen=True, eq=False)
 class RecognitionResult(AttributeResult):
-    """How well a model recognises the attributes of the people on pictures.
+    """Attribute recognition metrics of a model on images of people.
 
-    The measures are those of `keras_osnet.metrics.AttributeResult`; besides them there is what
-    they were taken on.
+    The measures are those of `keras_osnet.metrics.AttributeResult`.
 
     Attributes:
-        positive: Array (attributes,), float64: for each attribute, the share of the pictures, 0 to
-            1, that show it.
-        images: Number of pictures that were read.
-        unreadable: The files that could not be read and are not in the figures, with the reason.
+        positive: Array (attributes,), float64: the share of positive images of each attribute, 0
+            to 1.
+        images: Number of images that were read.
+        unreadable: The files that could not be read and were left out, each with the reason.
     """
 
     positive: NDArray[np.float64]
@@ -47,23 +46,23 @@ def evaluate_attribute_model(
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
 ) -> RecognitionResult:
-    """Recognise the attributes of the people on pictures and compare them with the labels.
+    """Predict the attributes of the people in images and compare them with the labels.
 
     Args:
         model: A model with one output (batch, attributes) of probabilities, such as
-            `keras_osnet.OSNet(head="attribute", …)`. With or without `include_preprocessing`: it
-            gets pixels or preprocessed images accordingly.
-        images: Pictures and labels, of the model's attributes in the model's order; see
+            `keras_osnet.OSNet(head="attribute", …)`. Models with and without
+            `include_preprocessing` get pixels and preprocessed images, respectively.
+        images: Images and labels, attributes in the order of the model's outputs; see
             `keras_osnet.data.read_dataset` and `keras_osnet.data.attributes_from_table`.
-        threshold: Probability from which on an attribute is predicted, above 0 and at most 1.
+        threshold: Lowest probability at which an attribute is predicted, above 0 and at most 1.
         image_size: (height, width) that images are resized to; the model's own by default.
-        batch_size: How many images the model takes at once.
-        progress: Called after every batch with the number of files done so far.
+        batch_size: Number of images per batch.
+        progress: Called after every batch with the number of files processed so far.
 
     Raises:
         ValueError: The model is not an attribute model or has another number of attributes, no
-            picture can be read, or for what `keras_osnet.metrics.evaluate_attributes` and
-            `embed_images` refuse.
+            image can be read, or `keras_osnet.metrics.evaluate_attributes` or `embed_images` would
+            raise one.
         ImportError: Pillow is not installed.
 
     Example:
@@ -80,7 +79,7 @@ def evaluate_attribute_model(
     check_threshold(threshold)
     _check_model(model, images.attributes.shape[1])
     if not images.paths:
-        raise ValueError("`images` must hold at least one picture. Received: none")
+        raise ValueError("`images` must hold at least one image. Received: none")
     scored = embed_images(
         model,
         images.paths,
@@ -91,7 +90,7 @@ def evaluate_attribute_model(
     )
     if not scored.paths:
         raise ValueError(
-            f"`images` has no picture that can be read. Received: {len(images.paths)} pictures; "
+            f"`images` has no image that can be read. Received: {len(images.paths)} images; "
             f"{ImageReadError(scored.unreadable)}"
         )
     labels = images.attributes[[path not in scored.unreadable for path in images.paths]]

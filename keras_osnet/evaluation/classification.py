@@ -1,4 +1,4 @@
-"""From pictures of things and a model to an error rate."""
+"""Evaluate image classification: top-1 and top-5 error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,12 @@ _TOP = 5
 
 @dataclass(frozen=True)
 class ClassificationResult:
-    """How often a classifier is wrong.
+    """Error rates of a classifier.
 
     Attributes:
-        error: Share of the pictures whose class is not the first of the predictions, 0–1.
-        top_5_error: Share of those whose class is not among the first five; NaN where there are
-            no more than five classes.
-        images: Number of pictures.
+        error: Top-1 error, 0–1: share of the images whose class is not predicted first.
+        top_5_error: Top-5 error, 0–1; NaN if there are at most five classes.
+        images: Number of images.
     """
 
     error: float
@@ -38,37 +37,36 @@ def evaluate_classification(
     resize: tuple[int, int] | None = None,
     batch_size: int = 100,
 ) -> ClassificationResult:
-    """Classify pictures and count the errors.
+    """Classify images and measure the error.
 
     Args:
         model: A model with predictions (batch, classes), with or without `include_preprocessing`;
             or several, whose predictions are averaged.
-        images: The pictures and their classes.
-        resize: (height, width) that pictures are resized to before the centre is cut out at the
+        images: The images and their classes.
+        resize: (height, width) that images are resized to before the center is cropped at the
             model's size: (256, 256) for ImageNet. The model's size if None.
-        batch_size: How many pictures the model takes at once.
+        batch_size: Number of images per batch.
 
     Raises:
-        ValueError: If there are no pictures, or the predictions are of another number of classes
-            than the labels need.
+        ValueError: If there are no images, or a label has no prediction.
         ImageReadError: If a file cannot be read.
 
     Example:
         >>> import keras_osnet
         >>> model = keras_osnet.OSNet(0.25, stem="cifar", input_shape=(32, 32, 3), classes=3)
-        >>> pictures = LabeledImages(np.zeros((4, 32, 32, 3), "uint8"), np.zeros(4, "int64"))
-        >>> evaluate_classification(model, pictures).images
+        >>> images = LabeledImages(np.zeros((4, 32, 32, 3), "uint8"), np.zeros(4, "int64"))
+        >>> evaluate_classification(model, images).images
         4
     """
     models = list(model) if isinstance(model, Sequence) else [model]
     count = len(images.labels)
     if count == 0:
-        raise ValueError("`images` must be at least one picture. Received: none")
+        raise ValueError("`images` must hold at least one image. Received: none")
     size = models[0].input_shape[1:3]
     classes = {each.output_shape[-1] for each in models}
     if len(classes) != 1 or images.labels.max() >= max(classes):
         raise ValueError(
-            "`model` must predict all classes of the pictures. Received: predictions of "
+            "`model` must predict all classes of the images. Received: predictions of "
             f"{sorted(classes)} classes, labels up to {images.labels.max()}"
         )
     source, crop = PictureSource(images.images, resize or size), CenterCrop(size)

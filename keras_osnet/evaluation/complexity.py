@@ -1,4 +1,4 @@
-"""The size and the arithmetic of a model, counted as the paper counts them."""
+"""Parameters and mult-adds of a model, counted as in the paper."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ _CLASSIFIER = "logits"
 
 @dataclass(frozen=True)
 class Complexity:
-    """What a model costs for one image.
+    """Parameters of a model and its mult-adds per image.
 
     Attributes:
-        parameters: Trainable parameters as the paper and torchreid count them: a gate that T
-            streams share counts T times.
-        trainable_parameters: Trainable parameters that are really there.
+        parameters: Trainable parameters as the paper and torchreid count them: a gate shared by T
+            streams counts T times.
+        trainable_parameters: Actual number of trainable parameters.
         mult_adds: Multiply-accumulate operations of convolutions and dense layers, biases included.
     """
 
@@ -27,8 +27,8 @@ class Complexity:
 def complexity(model: Any, image_size: Sequence[int] | None = None) -> Complexity:
     """Count the parameters and mult-adds of an OSNet, as in the paper's Tables 2 and 6.
 
-    The classifier is left out, as it is in the paper: it serves training only, and its size is the
-    training set's.
+    The classifier is not counted, as in the paper: it is only used in training, and its size
+    depends on the training set.
 
     Args:
         model: A model of `keras_osnet.OSNet`.
@@ -72,20 +72,20 @@ def complexity(model: Any, image_size: Sequence[int] | None = None) -> Complexit
 
 
 def _count(layer: Any, output_shape: Sequence[int | None]) -> tuple[int, int, int]:
-    """Return the parameters as the paper counts them, those really there, and the mult-adds."""
-    # All convolutions of a layer here yield maps of the layer's own height and width.
+    """Return the parameters as the paper counts them, the actual ones, and the mult-adds."""
+    # All convolutions of a layer have its output height and width.
     positions = math.prod(output_shape[1:-1])  # type: ignore[arg-type]
-    really = _size(layer.trainable_variables)
+    actual = _size(layer.trainable_variables)
     mult_adds = _mult_adds(layer.trainable_variables, positions)
 
     gate = getattr(layer, "gate", None)
     if gate is None or gate.kind not in ("unified", "streamwise"):
-        return really, really, mult_adds
+        return actual, actual, mult_adds
     repeats = len(layer.depths) - 1
     variables = gate.trainable_variables
     return (
-        really + repeats * _size(variables),
-        really,
+        actual + repeats * _size(variables),
+        actual,
         mult_adds + repeats * _mult_adds(variables, positions),
     )
 
@@ -95,7 +95,7 @@ def _size(variables: Iterable[Any]) -> int:
 
 
 def _mult_adds(variables: Iterable[Any], positions: int) -> int:
-    """Every element of a convolution's kernel serves once a position, of a dense layer's once."""
+    """Count each element of a convolution once per output position, of a dense layer once."""
     total = 0
     for variable in variables:
         if variable.name in ("kernel", "bias"):

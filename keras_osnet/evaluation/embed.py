@@ -65,7 +65,7 @@ def embed_images(
     """
     files = [Path(path) for path in paths]
     if not files:
-        raise ValueError("`paths` must name at least one picture. Received: none")
+        raise ValueError("`paths` must name at least one image. Received: none")
     dimension, image_size = check_embedder(model, image_size)
     # All batches, the last included, have one shape: another one would be compiled again.
     batch_size = min(positive_integer("batch_size", batch_size), len(files))

@@ -58,12 +58,9 @@ def evaluate_retrieval(
 ) -> RetrievalResult:
     """Embed the images of a query set and a gallery, and rank the gallery for each query.
 
-    For each query, gallery pictures of the same identity and camera are left out; see
-    `keras_osnet.metrics.evaluate_ranking`. Where cameras are not known, none are, and the
+    For each query, gallery images of the same identity and camera are ignored; see
+    `keras_osnet.metrics.evaluate_ranking`. If cameras are not known, none are ignored, and the
     result says so.
-
-    It lives with the models because it takes one: `keras_osnet.evaluation`, which ranks, knows
-    arrays only.
 
     Args:
         model: A model with one output (batch, dim); see `embed_images`. Or several, an ensemble:

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_osnet._utils.tf_data import untuned
+from keras_osnet._utils.tf_data import without_autotuning
 from keras_osnet.data.batches import ImageBatches
 
 _AHEAD = 3
@@ -119,7 +119,7 @@ def to_tf_dataset(
         images, labels = batch
         return images, _for_outputs(labels, names)
 
-    return untuned(tf.data.Dataset.counter().map(load).prefetch(_AHEAD))
+    return without_autotuning(tf.data.Dataset.counter().map(load).prefetch(_AHEAD))
 
 
 def numbered_batch(

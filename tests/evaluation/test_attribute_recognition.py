@@ -82,7 +82,7 @@ def test_unreadable_files_shift_no_labels(images, model, tmp_path):
     assert result.positive.tolist() == whole.positive.tolist()
     assert result.images == 12
     assert [path.name for path in result.unreadable] == ["broken.png", "missing.png"]
-    with pytest.raises(ValueError, match=r"no picture that can be read.*1 pictures; Cannot read"):
+    with pytest.raises(ValueError, match=r"no image that can be read.*1 images; Cannot read"):
         evaluate_attribute_model(model, AttributeImages((broken,), images.attributes[:1]))
 
 
@@ -113,5 +113,5 @@ def test_wrong_arguments(images, model):
     with pytest.raises(ValueError, match=r"`threshold` must be above 0.*Received: 0"):
         evaluate_attribute_model(model, images, threshold=0)
     empty = AttributeImages((), images.attributes[:0])
-    with pytest.raises(ValueError, match=r"`images` must hold at least one picture"):
+    with pytest.raises(ValueError, match=r"`images` must hold at least one image"):
         evaluate_attribute_model(model, empty)

@@ -140,9 +140,9 @@ def test_retrieval_is_embedding_distance_and_ranking(people, model, tmp_path, me
 
 def test_a_side_without_a_readable_picture(people, model, tmp_path):
     missing = [PersonImage(tmp_path / "missing.png", 1, 1)]
-    with pytest.raises(ValueError, match="`query` has no picture that can be read"):
+    with pytest.raises(ValueError, match="`query` has no image that can be read"):
         evaluate_retrieval(model, missing, people)
-    with pytest.raises(ValueError, match="`gallery` has no picture that can be read"):
+    with pytest.raises(ValueError, match="`gallery` has no image that can be read"):
         evaluate_retrieval(model, people, missing)
 
 
