@@ -18,8 +18,8 @@ class PromptModel(keras.Model):
 
     On TensorFlow Keras makes a tf.data pipeline of every array that it predicts on. To begin and
     end one takes longer than OSNet takes for a picture, and half of the time the end waits for
-    longer (see `without_autotuning`). This model gives Keras a pipeline that does not wait, and none for what
-    is one batch: of that, `verbose="auto"` shows no progress. Results are the same.
+    longer (see `without_autotuning`). This model gives Keras a pipeline that does not wait, and
+    none for what is one batch: of that, `verbose="auto"` shows no progress. Results are the same.
 
     It also refuses pictures of the wrong shape, which Keras, having seen several shapes, takes.
 

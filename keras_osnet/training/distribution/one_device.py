@@ -86,7 +86,7 @@ class Distribution:
                 is not a list of names.
         """
         if keras.backend.backend() == "tensorflow":
-            # Of the other, Keras makes one that the end of `fit` waits for; see `without_autotuning`.
+            # Keras's own dataset of the other delays the end of `fit`; see `without_autotuning`.
             return to_tf_dataset(pictures, first_epoch, outputs)
         return TrainingDataset(pictures, first_epoch, outputs)
 
