@@ -186,7 +186,7 @@ def evaluate_splits(
     # Embed each file once: a gallery may contain its queries.
     files = list(dict.fromkeys(person.path for person in people))
     embedded = embed_by_all(
-        models, files, size=image_size, batch_size=batch_size, flip=flip, progress=progress
+        models, files, image_size=image_size, batch_size=batch_size, flip=flip, progress=progress
     )
     return [
         evaluate_embeddings(

@@ -25,7 +25,7 @@ def command(
     \b
     keras-osnet visualize block --variant ain -o block.svg
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    model = build(weights, width=width, variant=variant, image_size=None)
+    model = build(weights, width=width, variant=variant, size=None)
     from keras_osnet.visualize import plot_block
     from keras_osnet.visualize.feature_maps import layer_of
 

@@ -27,7 +27,7 @@ def command(
     \b
     keras-osnet visualize network --width 0.25 -o network.svg
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    model = build(weights, width=width, variant=variant, image_size=size)
+    model = build(weights, width=width, variant=variant, size=size)
     from keras_osnet.visualize import plot_network
 
     figure.write(plot_network(model), output)
