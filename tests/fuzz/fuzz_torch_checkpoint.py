@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from torch_seeds import Seed, danger, make_seeds, repair_checksums
 
+from keras_osnet.weights.torch_file.pickle_machine import RefusedError
 from keras_osnet.weights.torch_file.reader import parse_checkpoint
-from keras_osnet.weights.torch_file.values import RefusedError
 
 SECONDS = 2
 MEGABYTES = 256

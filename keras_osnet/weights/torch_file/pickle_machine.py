@@ -8,16 +8,78 @@ whatever is in neither ends the reading. Time and memory are linear in the size 
 import pickletools
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from mmap import mmap
 from typing import Any
-
-from keras_osnet.weights.torch_file.values import Function, Inert, RefusedError, check_key, describe
 
 MAX_OPCODES = 1_000_000
 """A checkpoint needs about 40 opcodes a tensor. An opcode may cost 100 bytes of memory, so that
 without a limit a file of 100 MB of empty dictionaries would take 10 GB."""
 
+MAX_KEY_LENGTH = 1024
+"""A dictionary compares equal keys character by character each time one is stored; two copies of
+a key of megabytes, stored over and over through the memo, would take hours."""
+
 _MAX_NAME_LENGTH = 256
+
+
+class RefusedError(ValueError):
+    """A file holds something that no checkpoint needs, or is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What a pickle may call.
+
+    Attributes:
+        name: Full name, for messages.
+        call: Takes the tuple of arguments that the pickle gives, which may hold anything, and
+            returns the result or raises `RefusedError`.
+    """
+
+    name: str
+    call: Callable[[tuple[Any, ...]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Inert:
+    """Stands for a value that a checkpoint may hold and nobody reads, such as a NumPy scalar."""
+
+    name: str
+
+
+def describe(value: object) -> str:
+    """Name a value from a file in at most about 80 characters.
+
+    Never the `repr` of a container: lists that hold each other twice over many levels have one of
+    exponential length.
+    """
+    if isinstance(value, str | bytes):
+        return repr(value[:60]) + ("..." if len(value) > 60 else "")
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"an integer of {value.bit_length()} bits"
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Inert | Function):
+        return value.name[:80]
+    return f"a {type(value).__name__}"
+
+
+def check_key(key: object) -> str | int:
+    """Return a value that may be a key of a dictionary, else raise `RefusedError`.
+
+    Strings and 64-bit integers are what checkpoints use. For floats, tuples and longer integers
+    anyone can compute thousands that hash alike, and a tuple of tuples takes exponential time to
+    hash when it holds each part twice.
+    """
+    if isinstance(key, str) and len(key) <= MAX_KEY_LENGTH:
+        return key
+    if isinstance(key, int) and key.bit_length() <= 64:
+        return key
+    raise RefusedError(
+        f"a key must be an integer of 64 bits or text of at most {MAX_KEY_LENGTH} characters. "
+        f"Received: {describe(key)}"
+    )
 
 
 def load_pickle(
@@ -39,7 +101,7 @@ def load_pickle(
         The object, and the position behind the pickle.
 
     Raises:
-        RefusedError: If the pickle is damaged or holds anything but containers, scalars and what
+        RefusedError: The pickle is damaged or holds anything but containers, scalars and what
             `names` lists.
     """
     machine = _Machine(data, start, names, persistent_load)

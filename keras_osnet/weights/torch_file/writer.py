@@ -9,20 +9,10 @@ from typing import BinaryIO
 import numpy as np
 
 from keras_osnet._utils.files import atomic_path
+from keras_osnet.weights.torch_file.tensors import STORAGES
 
-_STORAGES = {
-    "float16": "HalfStorage",
-    "float32": "FloatStorage",
-    "float64": "DoubleStorage",
-    "uint8": "ByteStorage",
-    "int8": "CharStorage",
-    "int16": "ShortStorage",
-    "int32": "IntStorage",
-    "int64": "LongStorage",
-    "bool": "BoolStorage",
-    "complex64": "ComplexFloatStorage",
-    "complex128": "ComplexDoubleStorage",
-}
+# NumPy itself has no bfloat16.
+_STORAGES = {element: name for element, name in STORAGES.items() if element != "bfloat16"}
 # As PyTorch places storages, so that they can be mapped into memory.
 _ALIGNMENT = 64
 _LOCAL_HEADER_SIZE = 30
@@ -48,9 +38,9 @@ def write_torch_checkpoint(
             this name.
 
     Raises:
-        ValueError: If there are no tensors, a name is not text, or a value is not an array of one
-            of these types. Nothing is written.
-        FileNotFoundError: If the folder does not exist.
+        ValueError: There are no tensors, a name is not text, or a value is not an array of one of
+            these types. Nothing is written.
+        FileNotFoundError: The folder does not exist.
     """
     if not tensors:
         raise ValueError(f"A checkpoint needs at least one tensor. Received: tensors={tensors!r}")
