@@ -29,10 +29,10 @@ def run_tests_on(backend, marks):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend(backend):
-    run_tests_on(backend, "backends and not slow")
+    run_tests_on(backend, "backends and not extra_large")
 
 
-@pytest.mark.slow
+@pytest.mark.extra_large
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend_at_length(backend):
-    run_tests_on(backend, "backends and slow")
+    run_tests_on(backend, "backends and extra_large")

@@ -53,7 +53,7 @@ def test_a_network_computes_the_same(variant):
     assert_stock_only(fold_batch_norm(model))
 
 
-@pytest.mark.slow
+@pytest.mark.extra_large
 @pytest.mark.parametrize("name", list(keras_osnet.list_models()))
 def test_every_architecture_computes_the_same(name):
     arguments = {"input_shape": (64, 32, 3), **keras_osnet.list_models()[name], "width": 0.25}

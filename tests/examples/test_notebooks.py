@@ -31,7 +31,7 @@ def test_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     run_small(path, tmp_path, monkeypatch, EAGER)
 
 
-@pytest.mark.slow
+@pytest.mark.extra_large
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 @pytest.mark.parametrize("path", [EXAMPLES / "fine_tune_with_fit.ipynb"])  # Grad-CAM: TensorFlow
 def test_runs_on_every_backend(path, backend, tmp_path, monkeypatch):

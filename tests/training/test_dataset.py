@@ -158,7 +158,7 @@ def test_a_broken_file_is_named(tmp_path):
         TrainingDataset(pictures)[0]
 
 
-@pytest.mark.slow
+@pytest.mark.extra_large
 def test_osnet_learns_from_it(make):
     keras.utils.set_random_seed(0)
     pictures = make((6, 4), steps=(RandomFlip(), Normalize()))

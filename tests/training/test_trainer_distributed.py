@@ -16,7 +16,7 @@ from tiny_networks import SIZE
 
 from keras_osnet.synthetic import write_synthetic_people
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.extra_large
 
 HERE = Path(__file__).parent
 

@@ -119,8 +119,8 @@ def scores_through_masks(model, picture, maps, score):
     "head",
     [
         "attribute",
-        pytest.param("classification", marks=pytest.mark.slow),
-        pytest.param("embedding", marks=pytest.mark.slow),
+        pytest.param("classification", marks=pytest.mark.extra_large),
+        pytest.param("embedding", marks=pytest.mark.extra_large),
     ],
 )
 def test_score_cam(classifier, attributes, embedder, pictures, head):

@@ -186,7 +186,7 @@ MATRIX = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.extra_large
 @pytest.mark.parametrize("arguments", MATRIX, ids=lambda each: "-".join(map(str, each.values())))
 def test_every_architecture_and_head_converts_and_runs(arguments):
     arguments = dict(arguments)
@@ -238,7 +238,7 @@ def people(reference, tmp_path_factory):
     return found, load_images([person.path for person in found], (256, 128)).images
 
 
-@pytest.mark.slow
+@pytest.mark.extra_large
 @pytest.mark.parametrize(
     ("weights", "lost_queries", "lost_map", "kilobytes"),
     [
