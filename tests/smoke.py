@@ -21,6 +21,7 @@ def main() -> None:
     assert keras_osnet.list_models(), "the architectures are missing"
 
     import numpy as np
+
     from keras_osnet.synthetic import synthetic_people, write_synthetic_people
     from keras_osnet.training import list_recipes
 
