@@ -87,13 +87,11 @@ def lists() -> Image.Image:
 
 def maps() -> Image.Image:
     """Return activation maps of the feature maps after conv3."""
-    from keras_osnet.visualize import activation_maps, intermediates, plot_maps
+    from keras_osnet.visualize import activation_maps, feature_maps, plot_maps
 
     people, model = crowd(4, cameras=2), network("synthetic", head="embedding")
     some = people.images[::2][:6]
-    return as_image(
-        plot_maps(some, activation_maps(intermediates(model, some, ["conv3"])["conv3"]))
-    )
+    return as_image(plot_maps(some, activation_maps(feature_maps(model, some, ["conv3"])["conv3"])))
 
 
 def attributes() -> Image.Image:

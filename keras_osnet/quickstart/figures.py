@@ -11,16 +11,16 @@ from keras_osnet.metrics import ranked_lists
 from keras_osnet.quickstart.search import Found
 from keras_osnet.visualize import (
     activation_maps,
-    embedding_map,
+    feature_maps,
     gate_clusters,
     gate_names,
-    intermediates,
     plot_cmc,
     plot_embeddings,
     plot_gate_clusters,
     plot_gate_statistics,
     plot_maps,
     plot_ranked_lists,
+    project_embeddings,
 )
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def figures(journey: "Journey") -> "dict[str, Figure]":
     queries = telling_queries(journey)
     pictures = [people.query[index].path for index in queries]
     maps = {
-        title: activation_maps(intermediates(found.network, pictures, ["conv5"])["conv5"])
+        title: activation_maps(feature_maps(found.network, pictures, ["conv5"])["conv5"])
         for title, found in _titled(journey).items()
     }
     seen = [image.path for image in people.gallery[:_CLUSTERED]]
-    gates = intermediates(after.network, seen, gate_names(after.network))
+    gates = feature_maps(after.network, seen, gate_names(after.network))
     clusters = gate_clusters(gates[_LAST_GATES], min(_CLUSTERS, len(seen)))
     return {
         "cmc": plot_cmc({title: found.ranking for title, found in _titled(journey).items()}),
@@ -98,5 +98,5 @@ def _lists(found: Found, people: ReidDataset, queries: Sequence[int]) -> "Figure
 def _neighbours(found: Found, gallery: Sequence[PersonImage]) -> "Figure":
     shown = sorted({image.identity for image in gallery})[:_MAPPED_PEOPLE]
     rows = [index for index, image in enumerate(gallery) if image.identity in shown]
-    points = embedding_map(found.gallery_vectors[rows])
+    points = project_embeddings(found.gallery_vectors[rows])
     return plot_embeddings(points, [gallery[row].identity for row in rows])

@@ -1,4 +1,4 @@
-"""A figure that things are put on by inches from its top left corner.
+"""Figures laid out in inches from the top left corner: tiles, texts, boxes and arrows.
 
 Figures are made without `pyplot`, which keeps every figure of a process in memory until it is
 closed and changes what the user's own calls of it draw on.
@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_osnet.visualize._require import require
+from keras_osnet._utils.optional import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,24 +18,27 @@ if TYPE_CHECKING:
 TEXT, SMALL, LARGE = 9.0, 7.5, 11.0
 """Sizes of letters, in points."""
 
-INK, GREY, PALE = "#222222", "#767676", "#e6e6e6"
+INK, GRAY, PALE = "#222222", "#767676", "#e6e6e6"
 
 RIGHT, WRONG = "#009E73", "#D55E00"
-"""Green and red as people with any colour vision can tell them apart (Okabe and Ito, 2008)."""
+"""Green and red that are distinct with any color vision (Okabe and Ito, 2008)."""
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7A00", "#222222")
-"""Okabe and Ito's palette in an order that neighbours differ in; its yellow darkened for lines."""
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7A00", "#222222")
+"""Okabe and Ito's palette, ordered so that neighbors differ; its yellow darkened for lines."""
 
 HEAT = "inferno"
-"""Colours of maps: rising lightness, so that they can be told in grey, too."""
+"""Colormap of feature maps: lightness rises steadily, so that it also works in gray."""
 
 MARGIN = 0.12
 """Inches around everything."""
 
+POINTWISE, SPATIAL, GATE, OTHER = "#CFE2F3", "#FBE3C0", "#CDEBDD", "#EFEFEF"
+"""Fills: 1×1 convolutions, 3×3 and larger, gates and blocks with them, everything else."""
+
 
 @functools.cache
 def _figure_class() -> "type[Figure]":
-    figure: Any = require("matplotlib.figure", "Drawing figures")
+    figure: Any = require("matplotlib.figure", "Drawing figures", extra="visualize")
 
     class _ShownFigure(figure.Figure):
         """A figure that notebooks show without pyplot."""
@@ -49,7 +52,7 @@ def _figure_class() -> "type[Figure]":
 
 
 def sheet(width: float, height: float) -> "Figure":
-    """Return an empty white figure of so many inches."""
+    """Return an empty white figure of this size in inches."""
     return _figure_class()(figsize=(width, height), dpi=150, facecolor="white")
 
 
@@ -67,11 +70,11 @@ def write(figure: "Figure", x: float, y: float, text: str, **options: Any) -> No
     figure.text(x / width, 1 - y / height, text, **options)
 
 
-def picture_axes(
+def image_axes(
     figure: "Figure",
     place: tuple[float, float],
     size: tuple[float, float],
-    picture: Any = None,
+    image: Any = None,
     frame: str = PALE,
     line: float = 0.6,
 ) -> "Axes":
@@ -79,32 +82,32 @@ def picture_axes(
     tile = axes(figure, *place, *size)
     tile.set(xticks=[], yticks=[])
     tile.spines[:].set(color=frame, linewidth=line)
-    if picture is not None:
-        height, width = picture.shape[:2]
-        tile.imshow(picture, aspect="auto", extent=(0, width, height, 0))
+    if image is not None:
+        height, width = image.shape[:2]
+        tile.imshow(image, aspect="auto", extent=(0, width, height, 0))
     return tile
 
 
 def plain(plot: "Axes") -> "Axes":
-    """Give the axes of a diagram the look that all have: no box, pale lines, dark numbers."""
+    """Style the axes of a diagram: no box, pale lines, dark numbers."""
     plot.spines[["top", "right"]].set_visible(False)
-    plot.spines[["left", "bottom"]].set_color(GREY)
-    plot.tick_params(colors=INK, labelsize=SMALL, color=GREY)
+    plot.spines[["left", "bottom"]].set_color(GRAY)
+    plot.tick_params(colors=INK, labelsize=SMALL, color=GRAY)
     plot.grid(True, color=PALE, linewidth=0.6)
     plot.set_axisbelow(True)
     return plot
 
 
 def text_width(text: str, size: float) -> float:
-    """Inches that a text takes."""
+    """Return the width of a text in inches."""
     from matplotlib.textpath import TextPath
 
-    # The path ends with the ink; a blank at the end has none, and counts for nothing.
+    # The extent covers ink only; trailing blanks do not count.
     return float(TextPath((0, 0), text, size=size).get_extents().x1) / 72 if text.strip() else 0.0
 
 
 def shortened(text: str, width: float, size: float = TEXT) -> str:
-    """Return as much of a text as fits into `width` inches, with an ellipsis if that is not all."""
+    """Shorten a text to `width` inches, with an ellipsis if something was cut off."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + "…", size) > width:
@@ -112,16 +115,89 @@ def shortened(text: str, width: float, size: float = TEXT) -> str:
     return text + "…"
 
 
-def tile_width(pictures: Sequence[Any], height: float) -> float:
-    """Inches that the widest of some pictures takes at a height, within reason."""
-    ratios = [picture.shape[1] / picture.shape[0] for picture in pictures]
+def tile_width(images: Sequence[Any], height: float) -> float:
+    """Return the width in inches of the widest of the images at a height, within limits."""
+    ratios = [image.shape[1] / image.shape[0] for image in images]
     return height * min(max(max(ratios), 0.25), 2.0)
 
 
-def stream_colours(streams: int) -> list[str]:
-    """Return a colour for each stream of a block, from pale to dark: more layers, more ink."""
+def stream_colors(streams: int) -> list[str]:
+    """Return a color for each stream of a block, from pale to dark: more layers, more ink."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
     shades = [0.35 + 0.5 * index / max(streams - 1, 1) for index in range(streams)]
     return [to_hex(colormaps["Blues"](shade)) for shade in shades]
+
+
+def canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """Return a figure and axes that fill it."""
+    figure = sheet(width, height)
+    drawing = axes(figure, 0, 0, width, height)
+    drawing.set(xlim=(0, width), ylim=(height, 0))
+    drawing.axis("off")
+    return figure, drawing
+
+
+def box(
+    drawing: "Axes",
+    center: tuple[float, float],
+    size: tuple[float, float],
+    text: str,
+    fill: str,
+    **options: Any,
+) -> None:
+    """Draw a box with rounded corners and a text in it."""
+    from matplotlib.patches import FancyBboxPatch
+
+    (x, y), (width, height) = center, size
+    drawing.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, y - height / 2),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.06",
+            facecolor=fill,
+            edgecolor=INK,
+            linewidth=0.8,
+            zorder=3,
+        )
+    )
+    label(drawing, x, y, text, **options)
+
+
+def circle(drawing: "Axes", center: tuple[float, float], text: str) -> None:
+    """Draw an arithmetic operation: a circle with its sign."""
+    from matplotlib.patches import Circle
+
+    drawing.add_patch(
+        Circle(center, 0.13, facecolor="white", edgecolor=INK, linewidth=0.8, zorder=3)
+    )
+    label(drawing, *center, text, fontsize=LARGE)
+
+
+def label(drawing: "Axes", x: float, y: float, text: str, **options: Any) -> None:
+    """Write a text, centered by default."""
+    options = {"fontsize": TEXT, "color": INK, "ha": "center", **options}
+    drawing.text(x, y, text, va="center", zorder=4, **options)
+
+
+def arrow(drawing: "Axes", *corners: tuple[float, float], head: bool = True) -> None:
+    """Draw a line through points, with a head on its last segment."""
+    path: Sequence[tuple[float, float]] = corners
+    style: dict[str, Any] = {"color": GRAY, "linewidth": 1.0, "zorder": 2}
+    drawing.plot(*zip(*path, strict=True), solid_joinstyle="miter", **style)
+    if head:
+        drawing.annotate(
+            "",
+            xy=path[-1],
+            xytext=path[-2],
+            arrowprops={
+                "arrowstyle": "-|>,head_width=0.22,head_length=0.45",
+                "color": GRAY,
+                "linewidth": 0,
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
+            zorder=2,
+        )

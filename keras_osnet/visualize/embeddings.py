@@ -1,39 +1,40 @@
-"""Embeddings as points of the plane: who is near whom."""
+"""Embeddings as points in the plane."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet._utils.optional import require
 from keras_osnet.metrics.distances import check_metric
 from keras_osnet.metrics.features import checked_features
 from keras_osnet.visualize import _sheet
-from keras_osnet.visualize._require import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = "os^Dv"
 _MOST_NAMES = 80
-"""More identities than that are not told apart by their numbers either."""
+"""Names of more identities than this are not drawn: they would overlap."""
 
 
-def embedding_map(
+def project_embeddings(
     vectors: ArrayLike,
     *,
     metric: Literal["cosine", "euclidean"] = "cosine",
     perplexity: float = 30.0,
     seed: int = 0,
 ) -> NDArray[np.float32]:
-    """Place embeddings in the plane so that neighbours stay neighbours: t-SNE.
+    """Project embeddings to the plane with t-SNE, which keeps neighbors together.
 
-    Distances between groups, and their sizes, mean little (van der Maaten and Hinton, 2008).
+    Distances between groups and sizes of groups carry little meaning (van der Maaten and Hinton,
+    2008).
 
     Args:
         vectors: Array (n, dim), real, at least three of them.
         metric: Distance between embeddings.
-        perplexity: How many neighbours count, about; lowered to a third of the pictures.
-        seed: Of the optimisation.
+        perplexity: Approximate number of neighbors considered; lowered to a third of the images.
+        seed: Seed of the optimization.
 
     Returns:
         Array (n, 2), float32.
@@ -49,7 +50,7 @@ def embedding_map(
         raise ValueError(f"`vectors` must be at least three. Received: {len(values)}")
     if not perplexity > 0:
         raise ValueError(f"`perplexity` must be above 0. Received: {perplexity!r}")
-    manifold = require("sklearn.manifold", "t-SNE")
+    manifold = require("sklearn.manifold", "t-SNE", extra="visualize")
     tsne = manifold.TSNE(
         perplexity=min(perplexity, (len(values) - 1) / 3),
         metric=metric,
@@ -61,11 +62,11 @@ def embedding_map(
 
 
 def plot_embeddings(points: ArrayLike, identities: ArrayLike) -> "Figure":
-    """Draw embeddings as points, a colour and shape for each identity, and its name beside them.
+    """Draw embeddings as points with a color, a marker and a label for each identity.
 
     Args:
-        points: Array (n, 2), as `embedding_map` returns it.
-        identities: Whom each picture shows, (n,), integers or strings.
+        points: Array (n, 2), as `project_embeddings` returns it.
+        identities: Identity of each image, (n,), integers or strings.
 
     Returns:
         A matplotlib figure with one diagram; see `save_figure`.
@@ -86,7 +87,7 @@ def plot_embeddings(points: ArrayLike, identities: ArrayLike) -> "Figure":
         raise ValueError("`points` must be finite. Received: NaN or infinity")
     if names.shape != (len(places),):
         raise ValueError(
-            f"`identities` must have shape ({len(places)},), one a point. "
+            f"`identities` must have shape ({len(places)},), one per point. "
             f"Received: shape {names.shape}"
         )
     figure = _sheet.sheet(6.0, 6.0)
@@ -96,12 +97,12 @@ def plot_embeddings(points: ArrayLike, identities: ArrayLike) -> "Figure":
     different = np.unique(names)
     for index, name in enumerate(different):
         own = places[names == name]
-        colour = _sheet.COLOURS[index % len(_sheet.COLOURS)]
+        color = _sheet.COLORS[index % len(_sheet.COLORS)]
         plot.scatter(
             *own.T,
             s=22,
-            color=colour,
-            marker=_MARKERS[index // len(_sheet.COLOURS) % len(_MARKERS)],
+            color=color,
+            marker=_MARKERS[index // len(_sheet.COLORS) % len(_MARKERS)],
             edgecolors="white",
             linewidths=0.4,
         )
@@ -115,7 +116,7 @@ def _write_names(plot: Any, places: NDArray, names: NDArray) -> None:
 
     for index, name in enumerate(np.unique(names)):
         own = places[names == name]
-        # At the picture in the middle of the others: their mean may be where none of them is.
+        # At the medoid: the mean of the points may lie away from all of them.
         spread = np.linalg.norm(own[:, None] - own, axis=-1).sum(axis=1)
         plot.annotate(
             str(name),
@@ -124,7 +125,7 @@ def _write_names(plot: Any, places: NDArray, names: NDArray) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=_sheet.SMALL,
-            color=_sheet.COLOURS[index % len(_sheet.COLOURS)],
+            color=_sheet.COLORS[index % len(_sheet.COLORS)],
             weight="bold",
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )

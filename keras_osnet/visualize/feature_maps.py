@@ -1,4 +1,4 @@
-"""What a network computes on the way to its result."""
+"""Feature maps, gating vectors and other intermediate outputs of a model on images."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,17 +6,17 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.evaluation.embed import preparation
 from keras_osnet.layers import OmniScaleBlock
-from keras_osnet.visualize._pictures import listed_pictures, read_pictures
+from keras_osnet.visualize._images import listed_images, read_images
 
 _GATES = "_gates"
 
 
-def intermediates(
+def feature_maps(
     model: keras.Model,
     images: Any,
     names: Sequence[str],
@@ -24,10 +24,10 @@ def intermediates(
     image_size: tuple[int, int] | None = None,
     batch_size: int = 32,
 ) -> dict[str, NDArray[np.float32]]:
-    """Compute named intermediates of a model that is there already, on pictures.
+    """Compute named intermediate outputs of a model on images.
 
-    `keras_osnet.OSNet(outputs=…)` builds a network that hands out intermediates; this takes them
-    from one that was built without, a trained one.
+    `keras_osnet.OSNet(outputs=…)` builds a network that returns intermediates; this function takes
+    them from an existing model, such as a trained one.
 
     Args:
         model: An OSNet with any head, or another functional model. With or without
@@ -42,7 +42,8 @@ def intermediates(
         For each name an array (n, …), float32. Results of all images are in memory together.
 
     Raises:
-        ValueError: If a name is none of the model's, there is no image, or `image_size` is needed.
+        ValueError: If the model has no intermediate of a name, there are no images, or `image_size` is
+            needed.
         ImageReadError: If files cannot be read.
 
     Example:
@@ -50,7 +51,7 @@ def intermediates(
         >>> from keras_osnet.synthetic import synthetic_people
         >>> people = synthetic_people(1, views=1, image_size=(64, 32))
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
-        >>> found = intermediates(model, people.images, ["conv5", "conv4_block2_gates"])
+        >>> found = feature_maps(model, people.images, ["conv5", "conv4_block2_gates"])
         >>> {name: array.shape for name, array in found.items()}
         {'conv5': (2, 4, 2, 128), 'conv4_block2_gates': (2, 4, 32)}
     """
@@ -58,14 +59,14 @@ def intermediates(
         raise ValueError(f"`names` must be a list of at least one name. Received: {names!r}")
     tensors = {name: intermediate(model, name) for name in names}
     network = keras.Model(model.inputs[0], tensors, name=model.name)
-    pictures = listed_pictures(images)
+    images = listed_images(images)
     image_size = resolve_image_size(model, image_size)
-    batch_size = min(positive_integer("batch_size", batch_size), len(pictures))
+    batch_size = min(positive_integer("batch_size", batch_size), len(images))
     prepare = preparation(model)
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    for start in range(0, len(pictures), batch_size):
-        pixels = np.stack(read_pictures(pictures[start : start + batch_size], image_size))
-        # One shape for every batch: another would be compiled anew.
+    for start in range(0, len(images), batch_size):
+        pixels = np.stack(read_images(images[start : start + batch_size], image_size))
+        # Pad the last batch: a new shape would be compiled again.
         missing = [(0, batch_size - len(pixels)), (0, 0), (0, 0), (0, 0)]
         computed = network.predict_on_batch(prepare(np.pad(pixels, missing)))
         for name in names:
@@ -73,8 +74,43 @@ def intermediates(
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
+def activation_maps(features: ArrayLike) -> NDArray[np.float32]:
+    """Sum feature maps over channels and normalize them over the image (paper, Fig. 6).
+
+    The paper takes "the sum of absolute-valued feature maps along the channel dimension followed by
+    a spatial l2 normalization". torchreid's script, which many figures are made with, sums
+    *squares* instead: its maps have fewer and sharper peaks than these.
+
+    Args:
+        features: Array (n, height, width, channels), real, of any dtype: feature maps, usually of
+            `conv5`, the last before pooling; see `feature_maps`.
+
+    Returns:
+        Array (n, height, width), float32, not negative; the squares of each map add up to 1, or to
+        0 where nothing was active.
+
+    Raises:
+        ValueError: If the shape is another, or a number is NaN or infinite.
+
+    Example:
+        >>> activation_maps([[[[3.0, 0.0], [-2.0, 2.0]]]]).round(1).tolist()
+        [[[0.6000000238418579, 0.800000011920929]]]
+    """
+    values = np.asarray(features)
+    if values.ndim != 4 or 0 in values.shape:
+        raise ValueError(
+            "`features` must be an array (n, height, width, channels). "
+            f"Received: shape {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("`features` must be finite. Received: NaN or infinity")
+    sums = np.abs(values.astype(np.float64)).sum(axis=-1)
+    norms = np.sqrt(np.square(sums).sum(axis=(1, 2), keepdims=True))
+    return (sums / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
 def intermediate(model: keras.Model, name: str) -> Any:
-    """Return the tensor of a functional model that has a name among the intermediates of OSNet.
+    """Return the tensor of a functional model that an intermediate's name refers to.
 
     Raises:
         ValueError: If there is none.
@@ -83,10 +119,10 @@ def intermediate(model: keras.Model, name: str) -> Any:
     if block is not None and block.has_gates:
         if isinstance(block.output, list | tuple):
             return block.output[1]
-        # It was built without handing out its gates, and is asked once more.
+        # The block was built without returning its gates; call it once more.
         return _GatesOf(block)(block.input)
     output = layer_of(model, name).output
-    # A block that hands out its gates gives a pair.
+    # A block that returns its gates gives a pair.
     return output[0] if isinstance(output, list | tuple) else output
 
 
@@ -97,7 +133,7 @@ def layer_of(model: keras.Model, name: str) -> keras.layers.Layer:
         ValueError: If there is none.
     """
     layers = {layer.name: layer for layer in model.layers}
-    # Stages and transitions go by the layer that they end in, everything else by its own name.
+    # Stages and transitions are named after the layer they end in.
     pooled = {layer.removesuffix("_pool"): layer for layer in layers if layer.endswith("_pool")}
     layer = layers.get({**_last_blocks(layers), **pooled}.get(name, name))
     if layer is None:
@@ -112,8 +148,8 @@ def layer_of(model: keras.Model, name: str) -> keras.layers.Layer:
 class _GatesOf(keras.layers.Layer):
     """The gating vectors of a block, in a layer of their own.
 
-    Keras takes it that whatever a layer is called for, it returns as many tensors as the first
-    time: one, for a block that was built without its gates.
+    Keras assumes that a layer returns the same number of tensors in every call: one, for a block
+    that was built without its gates.
     """
 
     def __init__(self, block: OmniScaleBlock) -> None:
@@ -143,7 +179,7 @@ def gate_names(model: keras.Model) -> list[str]:
 
 
 def resolve_image_size(model: keras.Model, image_size: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the (height, width) of the pictures that a model is to get.
+    """Return the (height, width) of the images that a model is to get.
 
     Raises:
         ValueError: If the model does not tell, and `image_size` does not either.
@@ -162,6 +198,6 @@ def _blocks(model: keras.Model) -> list[OmniScaleBlock]:
 
 
 def _last_blocks(names: Iterable[str]) -> dict[str, str]:
-    """A stage's maps are those of its last block, which come last in the network."""
+    """Map each stage to its last block, whose feature maps are the stage's."""
     found = [match for match in (re.fullmatch(r"(.+)_block\d+", name) for name in names) if match]
     return {match[1]: match[0] for match in found}

@@ -1,4 +1,4 @@
-"""How a training went: its metrics, epoch by epoch."""
+"""Training curves: metrics epoch by epoch."""
 
 import csv
 import itertools
@@ -20,20 +20,19 @@ _VALIDATION = "val_"
 _EPOCH = "epoch"
 _WIDTH, _HEIGHT, _GAP, _HEADER = 2.7, 1.8, 0.55, 0.3
 _LINE, _LETTER = 0.55, 0.065
-"""Inches in the legend: of a line with the space around it, and of a letter, on average."""
+"""Inches in the legend: a line with the space around it, and an average letter."""
 
 
-def plot_training(training: Any) -> "Figure":
-    """Draw the metrics of one training, or of several to compare, one diagram a metric.
+def plot_history(training: Any) -> "Figure":
+    """Draw the metrics of one or several trainings, one diagram per metric.
 
-    A metric of the training pictures is a solid line, the same of the validation pictures (`val_`)
-    a dashed one.
+    Training metrics are solid lines, validation metrics (`val_`) dashed ones.
 
     Args:
-        training: What `model.fit` returned (`keras.callbacks.History`); the folder of a run of
-            `keras-osnet train` (a `seed-N` in it); a CSV file with a column `epoch`, as
-            `keras.callbacks.CSVLogger` writes it; or metrics by name, a list of numbers each. Or
-            several of these by title.
+        training: The `keras.callbacks.History` of `model.fit`; the folder of one seed of
+            `keras-osnet train` (`seed-N`); a CSV file with a column `epoch`, as
+            `keras.callbacks.CSVLogger` writes it; or a dict of metrics, each a list of
+            numbers. Or a dict of several of these by title.
 
     Returns:
         A matplotlib figure; see `save_figure`.
@@ -44,7 +43,7 @@ def plot_training(training: Any) -> "Figure":
         ImportError: If matplotlib is not installed.
 
     Example:
-        >>> figure = plot_training({"loss": [2.0, 1.0], "val_loss": [2.5, 1.5], "mAP": [0.2, 0.4]})
+        >>> figure = plot_history({"loss": [2.0, 1.0], "val_loss": [2.5, 1.5], "mAP": [0.2, 0.4]})
         >>> [plot.get_title() for plot in figure.axes]
         ['loss', 'mAP']
     """
@@ -69,7 +68,7 @@ def plot_training(training: Any) -> "Figure":
         place = 0.6 + column * (_WIDTH + _GAP), _sheet.MARGIN + _HEADER + row * step
         plot = _sheet.plain(_sheet.axes(figure, *place, _WIDTH, _HEIGHT))
         for number, (title, run) in enumerate(runs.items()):
-            _draw(plot, run, name, title, _sheet.COLOURS[number % len(_sheet.COLOURS)])
+            _draw(plot, run, name, title, _sheet.COLORS[number % len(_sheet.COLORS)])
         plot.set_title(name.replace("_", " "), fontsize=_sheet.TEXT, color=_sheet.INK, pad=5)
         plot.ticklabel_format(axis="y", scilimits=(-3, 4))
         plot.yaxis.get_offset_text().set_fontsize(_sheet.SMALL)
@@ -82,7 +81,7 @@ def plot_training(training: Any) -> "Figure":
 
 
 def _by_title(training: Any) -> dict[str, Any]:
-    """Several trainings by title, or one without."""
+    """Return trainings by title; one alone has an empty title."""
     if not isinstance(training, Mapping):
         return {"": training}
     several = all(
@@ -93,7 +92,7 @@ def _by_title(training: Any) -> dict[str, Any]:
 
 
 def _metrics(training: Any) -> dict[str, NDArray[np.float64]]:
-    """The metrics of one training by name, with `epoch` from 1; NaN where one was not taken."""
+    """Return metrics by name, with `epoch` from 1; NaN where one was not computed."""
     if isinstance(training, str | os.PathLike):
         return _from_csv(Path(training))
     history = getattr(training, "history", training)
@@ -108,7 +107,7 @@ def _metrics(training: Any) -> dict[str, NDArray[np.float64]]:
     ):
         shapes = {name: values.shape for name, values in metrics.items()}
         raise ValueError(
-            f"`training` must hold one number an epoch for each metric. Received: {shapes}"
+            f"`training` must hold one number per epoch for each metric. Received: {shapes}"
         )
     length = max((len(values) for values in metrics.values()), default=0)
     return {_EPOCH: np.arange(1.0, length + 1), **metrics}
@@ -133,17 +132,17 @@ def _from_csv(path: Path) -> dict[str, NDArray[np.float64]]:
         raise ValueError(f"`training` must hold numbers: {error}. Received: {file}") from error
 
 
-def _draw(plot: Any, run: dict[str, NDArray], name: str, title: str, colour: str) -> None:
+def _draw(plot: Any, run: dict[str, NDArray], name: str, title: str, color: str) -> None:
     for column, style in ((name, "-"), (f"{_VALIDATION}{name}", "--")):
         if column not in run:
             continue
-        # Some metrics are not taken after every epoch; the line goes on over the gaps.
+        # Some metrics are not computed after every epoch; the line continues over the gaps.
         taken = ~np.isnan(run[column])
         few = np.count_nonzero(taken) <= 30
         plot.plot(
             run[_EPOCH][taken],
             run[column][taken],
-            color=colour,
+            color=color,
             linestyle=style,
             linewidth=1.5,
             marker="o" if few else "",
@@ -153,18 +152,18 @@ def _draw(plot: Any, run: dict[str, NDArray], name: str, title: str, colour: str
 
 
 def _legend_entries(runs: dict[str, dict[str, NDArray]]) -> list[tuple[str, str, Any]]:
-    """Label, colour and style of each line of the legend; none where nothing is to tell apart."""
+    """Return label, color and style of the legend's lines; none where one line needs no name."""
     entries: list[tuple[str, str, Any]] = []
     if len(runs) > 1:
-        colours = itertools.cycle(_sheet.COLOURS)
-        entries += [(title, colour, "-") for title, colour in zip(runs, colours, strict=False)]
+        colors = itertools.cycle(_sheet.COLORS)
+        entries += [(title, color, "-") for title, color in zip(runs, colors, strict=False)]
     if any(name.startswith(_VALIDATION) for run in runs.values() for name in run):
-        entries += [("training", _sheet.GREY, "-"), ("validation", _sheet.GREY, "--")]
+        entries += [("training", _sheet.GRAY, "-"), ("validation", _sheet.GRAY, "--")]
     return entries
 
 
 def _legend_columns(entries: Sequence[tuple[str, str, Any]], width: float) -> int:
-    """How many entries fit side by side into so many inches."""
+    """Return how many entries fit side by side into a width in inches."""
     longest = max(len(label) for label, _, _ in entries)
     return max(1, min(len(entries), int(width / (_LINE + _LETTER * longest))))
 
@@ -173,8 +172,7 @@ def _write_legend(figure: "Figure", entries: Sequence[tuple[str, str, Any]], col
     from matplotlib.lines import Line2D
 
     handles: list[Any] = [
-        Line2D([], [], color=colour, linestyle=style, label=label)
-        for label, colour, style in entries
+        Line2D([], [], color=color, linestyle=style, label=label) for label, color, style in entries
     ]
     figure.legend(
         handles=handles,

@@ -27,7 +27,7 @@ from keras_osnet.data.images import resize_image
 from keras_osnet.metrics import evaluate_ranking, pairwise_distances
 from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 from keras_osnet.training import load_recipe, train
-from keras_osnet.visualize import activation_maps, intermediates, plot_maps, save_figure
+from keras_osnet.visualize import activation_maps, feature_maps, plot_maps, save_figure
 
 NETWORKS = {
     "T=4, gate": {},
@@ -98,7 +98,7 @@ def details_seen(model, people):
     """Share of the visible details that lie in the most active quarter of the picture."""
     shown = people.detail_masks.any(axis=(1, 2))
     images, masks = people.images[shown], people.detail_masks[shown]
-    maps = activation_maps(intermediates(model, images, ["conv5"])["conv5"])
+    maps = activation_maps(feature_maps(model, images, ["conv5"])["conv5"])
     seen = []
     for activity, mask in zip(maps, masks, strict=True):
         scaled = (255 * activity / activity.max()).astype("uint8")
@@ -114,7 +114,7 @@ def draw(seed, output, file):
     columns = {"the detail": people.detail_masks.astype("float32")}
     for name in NETWORKS:
         model = keras.models.load_model(output / f"{slug(name)}-{seed}" / "last.keras")
-        maps = intermediates(model, people.images, ["conv5"])["conv5"]
+        maps = feature_maps(model, people.images, ["conv5"])["conv5"]
         columns[name] = activation_maps(maps)
     save_figure(plot_maps(people.images, columns), file)
 

@@ -20,10 +20,10 @@ from keras_osnet.visualize import (
     plot_embeddings,
     plot_gate_clusters,
     plot_gate_statistics,
+    plot_history,
     plot_maps,
     plot_network,
     plot_ranked_lists,
-    plot_training,
     save_figure,
 )
 from keras_osnet.visualize._sheet import RIGHT, WRONG, text_width
@@ -81,12 +81,12 @@ def test_maps_beside_pictures(count, models):
 
 def test_maps_that_are_flat_and_one_that_has_no_title(pictures):
     figure = plot_maps(pictures, np.zeros((3, 4, 2)))
-    assert set(texts(figure)) == {"picture", "map", "overlay"}
+    assert set(texts(figure)) == {"image", "map", "overlay"}
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 def test_maps_refuse(pictures):
-    with pytest.raises(ValueError, match=r"n=3 pictures. Received: shape \(2, 4, 2\)"):
+    with pytest.raises(ValueError, match=r"n=3 images. Received: shape \(2, 4, 2\)"):
         plot_maps(pictures, np.zeros((2, 4, 2)))
     with pytest.raises(ValueError, match="`maps` must hold at least one"):
         plot_maps(pictures, {})
@@ -94,7 +94,7 @@ def test_maps_refuse(pictures):
         plot_maps(pictures, np.full((3, 4, 2), np.inf))
     with pytest.raises(TypeError, match="uint8"):
         plot_maps(pictures.astype("float32"), np.zeros((3, 4, 2)))
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         plot_maps([], np.zeros((0, 4, 2)))
 
 
@@ -123,7 +123,7 @@ def test_gate_clusters():
     figure = plot_gate_clusters(pictures, clusters, top=5)
     assert overlaps(figure) == []
     assert colliding_texts(figure) == []
-    assert {"cluster 1", "7 pictures", "cluster 2", "3 pictures"} <= set(texts(figure))
+    assert {"cluster 1", "7 images", "cluster 2", "3 images"} <= set(texts(figure))
     drawn = [plot.images[0].get_array() for plot in figure.axes if plot.images]
     order = [*clusters.nearest(0, 5), *clusters.nearest(1)]
     np.testing.assert_array_equal(drawn, pictures[order])
@@ -134,7 +134,7 @@ def test_gate_clusters():
         expected = gates[clusters.labels == cluster].mean(axis=(0, 2)) - means
         widths = [patch.get_width() for patch in plot.patches]
         np.testing.assert_allclose(widths, expected, atol=1e-6)
-    with pytest.raises(ValueError, match=r"`images` must be the 10 pictures.*Received: 3 pictures"):
+    with pytest.raises(ValueError, match=r"`images` must be the 10 images.*Received: 3 images"):
         plot_gate_clusters(pictures[:3], clusters)
 
 
@@ -252,7 +252,7 @@ def test_training_from_history_folder_csv_and_numbers(tmp_path):
     lines = ["epoch,loss,val_loss,mAP", "1,2.0,2.5,0.1", "2,1.0,1.5,0.2", "3,0.5,1.0,0.3"]
     (tmp_path / "metrics.csv").write_text("\n".join(lines))
     for training in (numbers, history, tmp_path, tmp_path / "metrics.csv"):
-        figure = plot_training(training)
+        figure = plot_history(training)
         assert [plot.get_title() for plot in figure.axes] == ["loss", "mAP"]
         train, validation = figure.axes[0].lines
         assert train.get_ydata().tolist() == numbers["loss"]
@@ -265,7 +265,7 @@ def test_training_from_history_folder_csv_and_numbers(tmp_path):
 
 def test_training_of_several_with_gaps(tmp_path):
     (tmp_path / "a.csv").write_text("epoch,loss,mAP\n1,2.0,\n2,1.0,0.5\n")
-    figure = plot_training({"first": tmp_path / "a.csv", "second": {"loss": [3.0, 2.0]}})
+    figure = plot_history({"first": tmp_path / "a.csv", "second": {"loss": [3.0, 2.0]}})
     assert figure.axes[1].lines[0].get_xdata().tolist() == [2]
     assert [text.get_text() for text in figure.legends[0].texts] == ["first", "second"]
     assert len(figure.axes[0].lines) == 2
@@ -274,7 +274,7 @@ def test_training_of_several_with_gaps(tmp_path):
 def test_the_legend_of_many_trainings_is_not_cut_off():
     runs = {f"a/long/path/to/a/run/of/mine/seed-{n}": {"loss": [2.0, 1.0]} for n in range(7)}
     for training in (runs, dict(list(runs.items())[:2])):
-        figure = plot_training(training)
+        figure = plot_history(training)
         figure.draw_without_rendering()
         drawn = figure.legends[0].get_window_extent()
         assert drawn.x0 >= 0
@@ -288,14 +288,14 @@ def test_training_refuses(tmp_path):
     (tmp_path / "b.csv").write_text("epoch,loss\n1,high\n")
     for training, error, message in (
         ({}, ValueError, "at least one metric"),
-        ({"loss": [1.0], "mAP": [1.0, 2.0]}, ValueError, "one number an epoch"),
+        ({"loss": [1.0], "mAP": [1.0, 2.0]}, ValueError, "one number per epoch"),
         (3, ValueError, "Received: int"),
         (tmp_path / "a.csv", ValueError, "a column `epoch`"),
         (tmp_path / "b.csv", ValueError, "must hold numbers.*high"),
         (tmp_path, FileNotFoundError, "metrics.csv"),
     ):
         with pytest.raises(error, match=message):
-            plot_training(training)
+            plot_history(training)
 
 
 def test_embeddings():
@@ -391,7 +391,7 @@ def test_widths_of_text_are_those_of_the_renderer():
         assert text_width(text, 9) == pytest.approx(box.width / figure.dpi, abs=0.03)
 
 
-def test_importing_the_room_and_drawing_leave_pyplot_alone():
+def test_importing_the_package_and_drawing_leave_pyplot_alone():
     code = (
         "import sys, keras_osnet.visualize as v\n"
         "assert not {'matplotlib', 'keras', 'sklearn'} & set(sys.modules)\n"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.visualize import grad_cam, intermediates, saliency_maps, score_cam
+from keras_osnet.visualize import feature_maps, grad_cam, saliency_maps, score_cam
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="tf-keras-vis needs TensorFlow"
@@ -96,7 +96,7 @@ def test_grad_cam_of_a_likeness(embedder, pictures):
 
 
 def test_a_classifier_explains_likenesses_too(classifier, pictures):
-    vector = intermediates(classifier, pictures[:1], ["embedding"])["embedding"][0]
+    vector = feature_maps(classifier, pictures[:1], ["embedding"])["embedding"][0]
     assert grad_cam(classifier, pictures[1:], references=vector).shape == (2, 4, 2)
 
 
@@ -134,7 +134,7 @@ def test_score_cam(classifier, attributes, embedder, pictures, head):
         "attribute": (attributes, {"classes": 3}, lambda out: np.log(out[3] / (1 - out[3]))),
         "embedding": (embedder, {"references": reference}, likeness),
     }[head]
-    maps = intermediates(model, pictures[:1], ["conv5"])["conv5"][0]
+    maps = feature_maps(model, pictures[:1], ["conv5"])["conv5"][0]
     found = score_cam(model, pictures[:1], **goal)[0]
     expected = scores_through_masks(model, pictures[0], maps, score)
     assert expected.max() == 1
@@ -188,7 +188,7 @@ def test_refuses(classifier, embedder, pictures):
         (embedder, {"references": np.ones(3)}, r"`references` must be finite.*shape \(3,\)"),
         (embedder, {"references": np.zeros(512)}, "`references` must not be zero"),
         (classifier, {"classes": 3}, "`classes` must be whole numbers from 0 to 2"),
-        (classifier, {"classes": [0, 1]}, "one for each of the 3 pictures"),
+        (classifier, {"classes": [0, 1]}, "one for each of the 3 images"),
         (classifier, {"layer": "pooled"}, "`layer` must be one that gives maps"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -7,11 +7,11 @@ import pytest
 import keras_osnet
 from keras_osnet.visualize import (
     activation_maps,
-    embedding_map,
+    feature_maps,
     gate_clusters,
     gate_names,
     gate_statistics,
-    intermediates,
+    project_embeddings,
 )
 
 rng = np.random.default_rng(3)
@@ -60,8 +60,8 @@ def test_intermediates_are_those_of_a_network_that_hands_them_out(pictures, embe
     other.set_weights(embedder.get_weights())
     expected = other.predict_on_batch(pictures)
     # Two batches, the second of them padded.
-    found = intermediates(embedder, pictures, names, batch_size=2)
-    from_its_own = intermediates(other, pictures, names)
+    found = feature_maps(embedder, pictures, names, batch_size=2)
+    from_its_own = feature_maps(other, pictures, names)
     for name in names:
         assert found[name].dtype == np.float32
         for each in (found, from_its_own):
@@ -73,7 +73,7 @@ def test_intermediates_are_those_of_a_network_that_hands_them_out(pictures, embe
 
 
 def test_a_model_is_saved_as_before_after_its_gates_were_looked_at(pictures, embedder, tmp_path):
-    intermediates(embedder, pictures, gate_names(embedder))
+    feature_maps(embedder, pictures, gate_names(embedder))
     embedder.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(
@@ -83,20 +83,21 @@ def test_a_model_is_saved_as_before_after_its_gates_were_looked_at(pictures, emb
 
 def test_intermediates_refuse(pictures, embedder):
     with pytest.raises(ValueError, match=r"no such intermediate.*BLOCK_gates.*Received: 'conv9'"):
-        intermediates(embedder, pictures, ["conv9"])
+        feature_maps(embedder, pictures, ["conv9"])
     with pytest.raises(ValueError, match=r"`names` must be a list.*Received: 'conv5'"):
-        intermediates(embedder, pictures, "conv5")
+        feature_maps(embedder, pictures, "conv5")
     without = keras_osnet.OSNet(0.25, fusion="addition", input_shape=(64, 32, 3))
     with pytest.raises(ValueError, match="no such intermediate"):
-        intermediates(without, pictures, ["conv2_block1_gates"])
+        feature_maps(without, pictures, ["conv2_block1_gates"])
     with pytest.raises(ValueError, match="blocks with gates"):
         gate_names(without)
     anywhere = keras_osnet.OSNet(0.25, input_shape=(None, None, 3))
     with pytest.raises(ValueError, match="`image_size` must be given"):
-        intermediates(anywhere, pictures, ["conv5"])
-    assert intermediates(anywhere, pictures, ["conv5"], image_size=(64, 32))["conv5"].shape[
-        1:3
-    ] == (4, 2)
+        feature_maps(anywhere, pictures, ["conv5"])
+    assert feature_maps(anywhere, pictures, ["conv5"], image_size=(64, 32))["conv5"].shape[1:3] == (
+        4,
+        2,
+    )
 
 
 def test_gate_statistics_equal_plain_loops():
@@ -111,21 +112,21 @@ def test_gate_statistics_equal_plain_loops():
         )
         assert found.quantiles[stream, 2] == pytest.approx((values[11] + values[12]) / 2)
         spreads = [np.std([gates[n, stream, c] for n in range(6)]) for c in range(4)]
-        assert found.between_pictures[stream] == pytest.approx(np.mean(spreads))
+        assert found.between_images[stream] == pytest.approx(np.mean(spreads))
 
 
 def test_gate_clusters_find_groups_and_rank_by_distance():
-    centres = np.array([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5]])
+    centers = np.array([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5]])
     sizes = [3, 9, 5]
     truth = np.repeat([0, 1, 2], sizes)
-    gates = centres[truth][:, :, None] + rng.normal(0, 0.01, (17, 2, 6))
+    gates = centers[truth][:, :, None] + rng.normal(0, 0.01, (17, 2, 6))
     found = gate_clusters(gates, 3)
     assert np.bincount(found.labels).tolist() == [9, 5, 3]  # the largest first
     assert (found.labels == np.array([2, 0, 1])[truth]).all()
     for cluster in range(3):
         members = np.flatnonzero(found.labels == cluster)
         mean = np.mean([gates[n] for n in members], axis=0)
-        np.testing.assert_allclose(found.centres[cluster], mean, atol=1e-6)
+        np.testing.assert_allclose(found.centers[cluster], mean, atol=1e-6)
         far = [float(np.sqrt(((gates[n] - mean) ** 2).sum())) for n in members]
         expected = [int(members[i]) for i in np.argsort(far)]
         assert found.nearest(cluster).tolist() == expected
@@ -133,7 +134,7 @@ def test_gate_clusters_find_groups_and_rank_by_distance():
 
 
 def test_gates_refuse():
-    with pytest.raises(ValueError, match=r"`clusters`.*different pictures, 1. Received: 2"):
+    with pytest.raises(ValueError, match=r"`clusters`.*different images, 1. Received: 2"):
         gate_clusters(np.ones((5, 4, 2)), 2)
     with pytest.raises(ValueError, match=r"`gates` must be an array.*\(5, 4\)"):
         gate_statistics(np.ones((5, 4)))
@@ -143,13 +144,13 @@ def test_gates_refuse():
 
 def test_embedding_map_keeps_groups_together():
     vectors = np.concatenate([rng.normal(10 * np.eye(6)[k], 0.1, (12, 6)) for k in range(3)])
-    points = embedding_map(vectors)
+    points = project_embeddings(vectors)
     assert points.shape == (36, 2)
     means = points.reshape(3, 12, 2).mean(axis=1)
     nearest = np.linalg.norm(points[:, None] - means, axis=-1).argmin(axis=1)
     assert (nearest == np.repeat([0, 1, 2], 12)).all()
-    np.testing.assert_array_equal(points, embedding_map(vectors))
+    np.testing.assert_array_equal(points, project_embeddings(vectors))
     with pytest.raises(ValueError, match=r"`vectors` must be at least three. Received: 2"):
-        embedding_map(vectors[:2])
+        project_embeddings(vectors[:2])
     with pytest.raises(ValueError, match="`perplexity` must be above 0"):
-        embedding_map(vectors, perplexity=0)
+        project_embeddings(vectors, perplexity=0)

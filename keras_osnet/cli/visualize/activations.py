@@ -48,10 +48,10 @@ def command(
     models = {
         each: load_embedder(each, width=width, variant=variant, size=size) for each in weights
     }
-    from keras_osnet.visualize import activation_maps, intermediates, plot_maps
+    from keras_osnet.visualize import activation_maps, feature_maps, plot_maps
 
     maps = {
-        title: activation_maps(intermediates(models[each], files, [layer])[layer])
+        title: activation_maps(feature_maps(models[each], files, [layer])[layer])
         for title, each in zip(figure.titles(weights), weights, strict=True)
     }
     figure.write(plot_maps(files, maps), output)

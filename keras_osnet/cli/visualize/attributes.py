@@ -41,11 +41,11 @@ def command(
         raise ValueError(f"--part must be one with pictures. Received: --part {part}, with none")
     model = load_attribute_model(weights, width=width, variant=variant, size=size)
     from keras_osnet.data.spacing import evenly_spaced
-    from keras_osnet.visualize import intermediates, plot_attributes
+    from keras_osnet.visualize import feature_maps, plot_attributes
 
     chosen = evenly_spaced(len(images.paths), show)
     files = [images.paths[index] for index in chosen]
-    seen = intermediates(model, files, ["predictions"])["predictions"]
+    seen = feature_maps(model, files, ["predictions"])["predictions"]
     drawn = plot_attributes(
         files, seen, content.attribute_names, images.attributes[chosen], threshold=threshold
     )

@@ -57,12 +57,12 @@ def command(
     files = figure.readable(paths)
     model = load_embedder(weights, width=width, variant=variant, size=size)
     from keras_osnet.visualize import (
+        feature_maps,
         gate_clusters,
         gate_names,
-        intermediates,
         plot_gate_clusters,
     )
 
     name = f"{block}_gates" if block else gate_names(model)[-1]
-    gates = intermediates(model, files, [name], batch_size=batch_size)[name]
+    gates = feature_maps(model, files, [name], batch_size=batch_size)[name]
     figure.write(plot_gate_clusters(files, gate_clusters(gates, clusters), top=top), output)

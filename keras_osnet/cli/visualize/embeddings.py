@@ -58,7 +58,7 @@ def command(
         batch_size=batch_size,
     )
     from keras_osnet.data import identity_labels
-    from keras_osnet.visualize import embedding_map, plot_embeddings
+    from keras_osnet.visualize import plot_embeddings, project_embeddings
 
-    points = embedding_map(embedded.vectors, metric=metric)
+    points = project_embeddings(embedded.vectors, metric=metric)
     figure.write(plot_embeddings(points, identity_labels(embedded.people)), output)

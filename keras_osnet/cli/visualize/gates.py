@@ -34,7 +34,7 @@ def command(
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     files = figure.readable(paths)
     model = load_embedder(weights, width=width, variant=variant, size=size)
-    from keras_osnet.visualize import gate_names, intermediates, plot_gate_statistics
+    from keras_osnet.visualize import feature_maps, gate_names, plot_gate_statistics
 
-    gates = intermediates(model, files, gate_names(model), batch_size=batch_size)
+    gates = feature_maps(model, files, gate_names(model), batch_size=batch_size)
     figure.write(plot_gate_statistics(gates), output)

@@ -21,11 +21,11 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
     \b
     keras-osnet visualize training run -o training.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    from keras_osnet.visualize import plot_training
+    from keras_osnet.visualize import plot_history
 
     found = [seed for run in runs for seed in _seeds(run)]
     several = dict(zip(figure.titles([str(each) for each in found]), found, strict=True))
-    figure.write(plot_training(several if len(several) > 1 else found[0]), output)
+    figure.write(plot_history(several if len(several) > 1 else found[0]), output)
 
 
 def _seeds(run: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A figure into a file."""
+"""Saving a figure to a file."""
 
 import os
 from pathlib import Path
@@ -13,16 +13,15 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def save_figure(figure: "Figure", path: str | os.PathLike[str], *, dpi: int = 150) -> None:
-    """Write a figure to a file, at once or not at all.
+    """Write a figure to a file, atomically.
 
     Args:
         figure: The figure.
-        path: The file, which is replaced if it is there: `.png`, or `.svg` or `.pdf` for lines and
-            letters that stay sharp at any size.
-        dpi: Pixels an inch, of a `.png` and of the pictures in the others.
+        path: The file, replaced if it exists: `.png`, or the vector formats `.svg` and `.pdf`.
+        dpi: Pixels per inch, of a `.png` and of images in the vector formats.
 
     Raises:
-        ValueError: If the path ends in something else.
+        ValueError: If the path has another suffix.
         FileNotFoundError: If the folder does not exist.
 
     Example:

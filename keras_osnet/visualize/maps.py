@@ -1,4 +1,4 @@
-"""Maps over pictures: picture, map and both together, for one model or several."""
+"""Maps beside and over their images, for one model or several."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -7,55 +7,54 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.visualize import _sheet
-from keras_osnet.visualize._pictures import fitting, listed_pictures, read_pictures
-from keras_osnet.visualize._range import unit_range
+from keras_osnet.visualize._images import fitting, listed_images, read_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GAP, _STRIP_GAP, _HEADER, _LINE = 0.05, 0.3, 0.22, 0.16
 _RATIO = 1.4
-"""Width over height that the strips are arranged to come near to."""
+"""Aspect ratio that the arrangement of the strips aims at."""
 
 
 def plot_maps(images: Any, maps: ArrayLike | Mapping[str, ArrayLike]) -> "Figure":
-    """Draw pictures, and beside each its map and the map laid over it (paper, Fig. 6).
+    """Draw images, and beside each its map and the map laid over it (paper, Fig. 6).
 
-    Colours of a map go from its own lowest value to its own highest.
+    Each map is scaled to its own range.
 
     Args:
         images: Array (n, height, width, 3), uint8, RGB; files; or a folder.
         maps: Array (n, h, w) of real numbers, as `activation_maps`, `grad_cam`, `score_cam` and
             `saliency_maps` return them; or several by title, which are drawn side by side: a
-            network with T=4 streams and one with T=1. They are enlarged to the pictures.
+            network with T=4 streams and one with T=1. They are enlarged to the images.
 
     Returns:
         A matplotlib figure; see `save_figure`.
 
     Raises:
-        ValueError: If there are no maps, they are of another number of pictures, or a number is
+        ValueError: If there are no maps, they are for another number of images, or a number is
             NaN or infinite.
         ImageReadError: If files cannot be read.
         ImportError: If matplotlib is not installed.
 
     Example:
         >>> from keras_osnet.synthetic import synthetic_people
-        >>> pictures = synthetic_people(2, views=1, image_size=(64, 32)).images
-        >>> figure = plot_maps(pictures, {"red": pictures[..., 0], "blue": pictures[..., 2]})
-        >>> len(figure.axes)  # a picture, two maps and two overlays of each of four
+        >>> images = synthetic_people(2, views=1, image_size=(64, 32)).images
+        >>> figure = plot_maps(images, {"red": images[..., 0], "blue": images[..., 2]})
+        >>> len(figure.axes)  # an image, two maps and two overlays of each of four
         20
     """
-    listed = listed_pictures(images)
+    listed = listed_images(images)
     titled = {title: _checked(values, len(listed)) for title, values in _by_title(maps).items()}
-    pictures = [fitting(picture) for picture in read_pictures(listed)]
+    images = [fitting(image) for image in read_images(listed)]
 
-    height = 1.9 if len(pictures) <= 4 else 1.5
-    width = _sheet.tile_width(pictures, height)
+    height = 1.9 if len(images) <= 4 else 1.5
+    width = _sheet.tile_width(images, height)
     strip = (1 + 2 * len(titled)) * (width + _GAP) - _GAP
-    columns = _columns(len(pictures), strip + _STRIP_GAP, height + _GAP)
+    columns = _columns(len(images), strip + _STRIP_GAP, height + _GAP)
     headings = [_wrapped(title, 2 * width) for title in titled]
     above = _LINE * max(len(lines) for lines in headings)
-    rows = -(-len(pictures) // columns)
+    rows = -(-len(images) // columns)
     figure = _sheet.sheet(
         2 * _sheet.MARGIN + columns * (strip + _STRIP_GAP) - _STRIP_GAP,
         2 * _sheet.MARGIN + above + _HEADER + rows * (height + _GAP) - _GAP,
@@ -64,12 +63,23 @@ def plot_maps(images: Any, maps: ArrayLike | Mapping[str, ArrayLike]) -> "Figure
     for column in range(columns):
         left = _sheet.MARGIN + column * (strip + _STRIP_GAP)
         _write_header(figure, (left, top), width, headings)
-        # Down the columns, so that neighbours in the list are neighbours in the figure.
-        for row, index in enumerate(range(column * rows, min(len(pictures), (column + 1) * rows))):
+        # Down the columns, so that neighbors in the list are neighbors in the figure.
+        for row, index in enumerate(range(column * rows, min(len(images), (column + 1) * rows))):
             place = left, top + row * (height + _GAP)
             each = [values[index] for values in titled.values()]
-            _draw_strip(figure, place, (width, height), pictures[index], each)
+            _draw_strip(figure, place, (width, height), images[index], each)
     return figure
+
+
+def unit_range(maps: ArrayLike) -> NDArray[np.float32]:
+    """Scale each map (…, height, width) to the range 0–1; a constant one becomes 0.
+
+    No epsilon is added to the divisor: gradients may be of that order.
+    """
+    values = np.asarray(maps, np.float64)
+    low = values.min(axis=(-2, -1), keepdims=True)
+    span = values.max(axis=(-2, -1), keepdims=True) - low
+    return ((values - low) / np.where(span > 0, span, 1)).astype(np.float32)
 
 
 def _by_title(maps: Any) -> dict[str, Any]:
@@ -79,11 +89,11 @@ def _by_title(maps: Any) -> dict[str, Any]:
     return titled
 
 
-def _checked(maps: ArrayLike, pictures: int) -> NDArray:
+def _checked(maps: ArrayLike, count: int) -> NDArray:
     values = np.asarray(maps)
-    if values.ndim != 3 or len(values) != pictures or 0 in values.shape:
+    if values.ndim != 3 or len(values) != count or 0 in values.shape:
         raise ValueError(
-            f"`maps` must be arrays (n, h, w) of the n={pictures} pictures. "
+            f"`maps` must be arrays (n, h, w) of the n={count} images. "
             f"Received: shape {values.shape}"
         )
     if not np.isfinite(values).all():
@@ -92,7 +102,7 @@ def _checked(maps: ArrayLike, pictures: int) -> NDArray:
 
 
 def _columns(count: int, width: float, height: float) -> int:
-    """Return how many columns of strips make the figure's proportions good to look at."""
+    """Return the number of columns whose aspect ratio comes nearest to `_RATIO`."""
 
     def distance(columns: int) -> float:
         rows = -(-count // columns)
@@ -118,8 +128,8 @@ def _write_header(
 ) -> None:
     left, top = corner
     step, below = width + _GAP, top - _HEADER / 2 - 0.01
-    small = {"fontsize": _sheet.SMALL, "color": _sheet.GREY}
-    _sheet.write(figure, left + width / 2, below, "picture", **small)
+    small = {"fontsize": _sheet.SMALL, "color": _sheet.GRAY}
+    _sheet.write(figure, left + width / 2, below, "image", **small)
     for number, lines in enumerate(headings):
         first = left + (1 + 2 * number) * step
         for place, line in enumerate(reversed(lines)):
@@ -135,22 +145,22 @@ def _draw_strip(
     figure: "Figure",
     place: tuple[float, float],
     size: tuple[float, float],
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     maps: list[NDArray],
 ) -> None:
     left, top = place
-    _sheet.picture_axes(figure, (left, top), size, picture)
+    _sheet.image_axes(figure, (left, top), size, image)
     for number, values in enumerate(maps):
         x = left + (1 + 2 * number) * (size[0] + _GAP)
-        tile = _sheet.picture_axes(figure, (x, top), size)
-        _draw_map(tile, picture, values)
-        overlay = _sheet.picture_axes(figure, (x + size[0] + _GAP, top), size, picture)
-        # Where the map is low, the picture shows.
-        _draw_map(overlay, picture, values, alpha=0.1 + 0.65 * unit_range(values))
+        tile = _sheet.image_axes(figure, (x, top), size)
+        _draw_map(tile, image, values)
+        overlay = _sheet.image_axes(figure, (x + size[0] + _GAP, top), size, image)
+        # Transparent where the map is low.
+        _draw_map(overlay, image, values, alpha=0.1 + 0.65 * unit_range(values))
 
 
-def _draw_map(tile: Any, picture: NDArray, values: NDArray, alpha: Any = 1.0) -> None:
-    height, width = picture.shape[:2]
+def _draw_map(tile: Any, image: NDArray, values: NDArray, alpha: Any = 1.0) -> None:
+    height, width = image.shape[:2]
     tile.imshow(
         values,
         cmap=_sheet.HEAT,

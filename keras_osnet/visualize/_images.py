@@ -1,0 +1,87 @@
+"""The images that the functions of this package draw: arrays, files, or a folder of them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.data._pillow import is_pillow_image
+from keras_osnet.data.images import (
+    ImageReadError,
+    convert_image,
+    list_images,
+    read_image,
+    resize_image,
+)
+from keras_osnet.data.records import PersonImage
+from keras_osnet.runtime.boxes import check_picture
+from keras_osnet.runtime.images import as_pixels, listed
+
+
+def listed_images(images: Any, name: str = "images") -> Sequence[Any]:
+    """Return images one by one, files as paths that are not yet read.
+
+    Args:
+        images: Array (n, height, width, 3) or (height, width, 3), uint8; a file; a folder; a
+            Pillow image; or a sequence of arrays, files, Pillow images and `PersonImage`.
+        name: Name of the argument, for errors.
+
+    Raises:
+        ValueError: If there is no image, or an array has another shape.
+        TypeError: If it is none of these.
+        OSError: If the folder cannot be read.
+    """
+    if isinstance(images, str | os.PathLike) and Path(images).is_dir():
+        return list_images(images)
+    one_by_one: Any = listed(images)
+    if len(one_by_one) == 0:
+        raise ValueError(f"`{name}` must be at least one image. Received: none")
+    if isinstance(images, np.ndarray):
+        check_picture(one_by_one[0], name)
+        return one_by_one
+    return [each.path if isinstance(each, PersonImage) else each for each in one_by_one]
+
+
+def read_images(
+    images: Sequence[Any], image_size: tuple[int, int] | None = None
+) -> list[NDArray[np.uint8]]:
+    """Return the pixels of `listed_images`, (height, width, 3) in their own size or in one size.
+
+    Raises:
+        ImageReadError: If files cannot be read.
+        TypeError: If one is neither a path, a Pillow image, nor an array of uint8.
+        ValueError: If an array has another shape.
+    """
+    if image_size is not None:
+        resized, errors = as_pixels(images, image_size)
+        pixels, failed = list(resized), list(errors.values())
+    else:
+        pixels, failed = [], []
+        for index, image in enumerate(images):
+            try:
+                pixels.append(_pixels(image, f"images[{index}]"))
+            except ImageReadError as error:
+                failed.append(error)
+    if failed:
+        raise ImageReadError.join(failed)
+    return pixels
+
+
+def fitting(image: NDArray[np.uint8], pixels: int = 320) -> NDArray[np.uint8]:
+    """Shrink an image to at most `pixels` in height: a figure's file need not hold more."""
+    height, width = image.shape[:2]
+    if height <= pixels:
+        return image
+    return resize_image(image, (pixels, max(1, round(width * pixels / height))))
+
+
+def _pixels(image: Any, name: str) -> NDArray[np.uint8]:
+    if isinstance(image, str | os.PathLike):
+        return read_image(image)
+    if is_pillow_image(image):
+        return convert_image(image)
+    check_picture(image, name)
+    return image
