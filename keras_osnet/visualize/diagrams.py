@@ -19,7 +19,7 @@ _WIDTH, _HEIGHT, _STEP = 2.7, 0.34, 0.52
 _HEADER = 0.95
 
 _BOX = (0.74, 0.36)
-_STEP, _ROW, _TOP = 0.98, 0.56, 1.0
+_LAYER, _ROW, _TOP = 0.98, 0.56, 1.0
 _GATE_TEXTS = {
     "unified": "gate, shared by the streams",
     "streamwise": "gate, one value a stream",
@@ -165,7 +165,7 @@ def plot_block(block: OmniScaleBlock) -> "Figure":
         raise ValueError(f"`block` must be an OmniScaleBlock. Received: {type(block).__name__}")
     depth, streams = max(block.depths), len(block.depths)
     first = 1.95
-    gate = first + depth * _STEP + 0.35
+    gate = first + depth * _LAYER + 0.35
     join = gate + (0.75 if block.has_gates else 0.15)
     expand, add = join + 0.85, join + 1.7
     width = add + (1.75 if block.norm is None else 2.6)
@@ -203,14 +203,14 @@ def _draw_streams(
     text = "Lite 3×3" if block.convolution == "lite" else "3×3"
     for row, depth in enumerate(block.depths):
         y = _TOP + row * _ROW
-        x = first + _STEP / 2 - _BOX[0] / 2
+        x = first + _LAYER / 2 - _BOX[0] / 2
         _sheet.arrow(drawing, (start, middle), (start + 0.2, middle), (start + 0.2, y), (x, y))
         for step in range(depth):
-            center = first + (step + 0.5) * _STEP
+            center = first + (step + 0.5) * _LAYER
             if step:
-                _sheet.arrow(drawing, (center - _STEP + _BOX[0] / 2, y), (center - _BOX[0] / 2, y))
+                _sheet.arrow(drawing, (center - _LAYER + _BOX[0] / 2, y), (center - _BOX[0] / 2, y))
             _sheet.box(drawing, (center, y), _BOX, text, _sheet.SPATIAL, fontsize=_sheet.SMALL)
-        last = first + (depth - 0.5) * _STEP + _BOX[0] / 2
+        last = first + (depth - 0.5) * _LAYER + _BOX[0] / 2
         _sheet.arrow(drawing, (last, y), (end, y), head=block.has_gates)
         size = f"{2 * depth + 1}×{2 * depth + 1}"
         _sheet.label(
