@@ -178,7 +178,7 @@ def check_embedder(
     Raises:
         ValueError: The model has no single output (batch, dim), or the size does not fit it.
     """
-    return _embedding_length(model), _checked_size(model, image_size)
+    return _embedding_length(model), resolve_image_size(model, image_size)
 
 
 def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
@@ -205,7 +205,12 @@ def _embedding_length(model: keras.Model) -> int:
     return shape[1]
 
 
-def _checked_size(model: keras.Model, image_size: tuple[int, int] | None) -> tuple[int, int]:
+def resolve_image_size(model: keras.Model, image_size: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the (height, width) of the images of a model: `image_size`, or else its own.
+
+    Raises:
+        ValueError: The model takes images of any size and none is given, or it takes another.
+    """
     own = tuple(model.input_shape[1:3])
     wanted = own if image_size is None else tuple(image_size)
     fits = all(fixed in (None, asked) for fixed, asked in zip(own, wanted, strict=True))

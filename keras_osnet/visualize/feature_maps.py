@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import positive_integer
-from keras_osnet.evaluation.embed import preparation
+from keras_osnet.evaluation.embed import preparation, resolve_image_size
 from keras_osnet.layers import OmniScaleBlock
 from keras_osnet.visualize._images import listed_images, read_images
 
@@ -42,8 +42,8 @@ def feature_maps(
         For each name an array (n, …), float32. Results of all images are in memory together.
 
     Raises:
-        ValueError: If the model has no intermediate of a name, there are no images, or `image_size` is
-            needed.
+        ValueError: If the model has no intermediate of a name, there are no images, or
+            `image_size` is needed.
         ImageReadError: If files cannot be read.
 
     Example:
@@ -176,21 +176,6 @@ def gate_names(model: keras.Model) -> list[str]:
             f"`model` must have blocks with gates. Received: {model.name}, which has none"
         )
     return names
-
-
-def resolve_image_size(model: keras.Model, image_size: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the (height, width) of the images that a model is to get.
-
-    Raises:
-        ValueError: If the model does not tell, and `image_size` does not either.
-    """
-    height, width = image_size or model.input_shape[1:3]
-    if height is None or width is None:
-        raise ValueError(
-            "`image_size` must be given for a model that takes images of any size. "
-            "Received: image_size=None"
-        )
-    return height, width
 
 
 def _blocks(model: keras.Model) -> list[OmniScaleBlock]:

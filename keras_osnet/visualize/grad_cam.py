@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from keras_osnet._utils.checks import check_whole, positive_integer
 from keras_osnet._utils.optional import require
 from keras_osnet.architecture.feature_extractor import embedder, ends_in_classifier
-from keras_osnet.evaluation.embed import preparation
+from keras_osnet.evaluation.embed import preparation, resolve_image_size
 from keras_osnet.visualize._images import listed_images, read_images
-from keras_osnet.visualize.feature_maps import layer_of, resolve_image_size
+from keras_osnet.visualize.feature_maps import layer_of
 from keras_osnet.visualize.maps import unit_range
 
 Score = Callable[[Any], Any]
