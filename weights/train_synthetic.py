@@ -149,24 +149,24 @@ def write(tag: str, model: keras.Model, metrics: dict, description: str) -> None
 
 
 EMBEDDING = """
-Trained on drawn people only, by `python weights/train_synthetic.py` of the repository: 600 people
-and 300 look-alikes (three of a kind, who differ in shoes, a print, a bag, a hat or a scarf) under
-16 drawn cameras, 128 × 64 pixels. Tested on 100 people whom nobody trained on, under the cameras of
-the training (`synthetic`) and under 16 others (`synthetic-other-cameras`), on 34 groups of
-look-alikes (`synthetic-look-alikes`), and, to see how little that says about real pictures, on 40
-people of PKU-Reid (`pku-reid-40`). Queries are the first camera's pictures, the gallery is all
-others'.
+Trained on synthetic people only, with `python weights/train_synthetic.py` of the repository: 600
+people and 300 look-alikes (groups of three who differ in shoes, a print, a bag, a hat or a scarf)
+under 16 synthetic cameras, 128 × 64 pixels. Tested on 100 people who are not part of the training
+data, under the cameras of the training data (`synthetic`) and under 16 others
+(`synthetic-other-cameras`), on 34 groups of look-alikes (`synthetic-look-alikes`), and, to show how
+little this says about real images, on 40 people of PKU-Reid (`pku-reid-40`). Queries are the images
+of the first camera, the gallery those of all others.
 """
 
 ATTRIBUTES = """
-PA-100K's 26 attributes, trained on drawn people only, by `python weights/train_synthetic.py` of the
-repository: 2,400 people under 4 drawn cameras, 128 × 64 pixels, from the weights that find such
-people. Tested on 600 others.
+The 26 attributes of PA-100K, trained on synthetic people only, with
+`python weights/train_synthetic.py` of the repository: 2,400 people under 4 synthetic cameras,
+128 × 64 pixels, starting from the weights `"synthetic"`. Tested on 600 other people.
 """
 
 USE = """
-They come with keras-osnet as `weights="{tag}"`, for first steps without a network, examples and
-tests. **Not for real people:** start from published weights there.
+The weights are included in keras-osnet as `weights="{tag}"`, for first steps without network
+access, examples and tests. **Do not use them for real people:** start from published weights instead.
 """
 
 if __name__ == "__main__":

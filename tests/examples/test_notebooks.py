@@ -13,7 +13,7 @@ SMALL = {
     "fine_tune_with_fit.ipynb": "SIZE, PEOPLE, BATCH, EPOCHS, SHORT = (64, 32), 8, 8, 1, 1",
     "look_inside.ipynb": "PEOPLE, GROUPS = 8, 3",
 }
-"""What makes a notebook small: run after its cell with the tag `parameters`."""
+"""Code that makes a notebook small, run after its cell with the tag `parameters`."""
 
 EAGER = """
 import keras
@@ -21,7 +21,7 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
     tf.config.run_functions_eagerly(True)
 """
-"""For so few steps, TensorFlow takes longer to make a graph than to do without."""
+"""For so few steps, building a TensorFlow graph takes longer than eager execution."""
 
 ABSOLUTE = re.compile(r"""(?:^|[\s"'(=:])(/[A-Za-z][\w.-]*/|~/|[A-Za-z]:\\|file:)""", re.MULTILINE)
 
@@ -40,7 +40,7 @@ def test_runs_on_every_backend(path, backend, tmp_path, monkeypatch):
 
 
 def run_small(path, folder, monkeypatch, first=""):
-    """Run a notebook with small numbers in a folder, and look at what came out."""
+    """Run a notebook with small parameters in a folder and check its outputs."""
     monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
     notebook = nbformat.read(path, as_version=4)
     for cell in _code(notebook):
@@ -51,7 +51,7 @@ def run_small(path, folder, monkeypatch, first=""):
     work = folder / "work"
     work.mkdir()
 
-    # It raises where a cell does.
+    # Raises if a cell raises.
     NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(work)}}
     ).execute()
@@ -72,16 +72,16 @@ def test_stored_figures_are_better_after_training():
         assert after > before + 20
 
 
-def test_the_stored_maps_look_at_the_detail_that_decides():
+def test_stored_maps_attend_to_the_detail():
     notebook = nbformat.read(EXAMPLES / "look_inside.ipynb", as_version=4)
     text = "\n".join(output.get("text", "") for cell in _code(notebook) for output in cell.outputs)
-    shares = dict(re.findall(r"^(by chance|of what tells) +(\d+)%$", text, re.MULTILINE))
-    assert int(shares["of what tells"]) > 2 * int(shares["by chance"])
+    shares = dict(re.findall(r"^(chance|Grad-CAM) +(\d+)%$", text, re.MULTILINE))
+    assert int(shares["Grad-CAM"]) > 2 * int(shares["chance"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS)
-def test_what_is_stored(path):
-    """A whole run's outputs, small, and with nothing of the machine that it ran on."""
+def test_stored_outputs(path):
+    """They come from a complete run, are small, and do not reveal the machine it ran on."""
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert path.stat().st_size < 400_000

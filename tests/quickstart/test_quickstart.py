@@ -86,7 +86,7 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     assert f"{100 * made.after.ranking.rank(1):.1f} %" in text
     assert f"{made.fidelity.size_bytes / 1000:.0f} kB" in text
     assert "under the other cameras" in text
-    assert "with so few, take the figures for a hint" in text
+    assert "with so few queries, the metrics are only a rough estimate" in text
 
     unknown = {
         side: tuple(replace(image, camera=None) for image in getattr(made.dataset, side))
@@ -94,7 +94,7 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     }
     write_report(replace(made, dataset=replace(made.dataset, **unknown)), tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text("utf-8")
-    assert "cameras of these pictures are not known" in text
+    assert "cameras of these images are not known" in text
     assert "under the other cameras" not in text
 
 

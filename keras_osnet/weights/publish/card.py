@@ -228,8 +228,7 @@ def _result(model: Mapping[str, Any]) -> str:
         size = model["feature_dim"] or round(512 * model["width"])
         length = " of length 1" if model["normalize"] else ""
         return (
-            f"a vector of {size} numbers{length}, so that pictures of the same person have vectors "
-            "close to each other"
+            f"a {size}-d embedding{length}; embeddings of the same person are close to each other"
         )
     kind = {"classification": "class or identity", "attribute": "attribute"}[model["head"]]
     return f"{model['classes']} scores, one for each {kind} of its training data"
