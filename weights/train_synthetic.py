@@ -166,7 +166,8 @@ The 26 attributes of PA-100K, trained on synthetic people only, with
 
 USE = """
 The weights are included in keras-osnet as `weights="{tag}"`, for first steps without network
-access, examples and tests. **Do not use them for real people:** start from published weights instead.
+access, examples and tests. **Do not use them for real people:** start from published weights
+instead.
 """
 
 if __name__ == "__main__":
