@@ -9,7 +9,7 @@ for each. Copy the script and the exported file to the device:
 On a computer with keras-osnet, draw synthetic people and export a model for them:
 
     keras-osnet synthetic crops --identities 4 --views 1
-    keras-osnet export synthetic people.tflite --width 0.25 --pictures crops
+    keras-osnet export --weights synthetic --width 0.25 -o people.tflite --images crops
 """
 
 import argparse
@@ -75,8 +75,10 @@ class DeviceEmbedder:
         # Pillow's bilinear filter is antialiased, as in training.
         small = upright.resize((facts["width"], facts["height"]), Image.Resampling.BILINEAR)
         pixels = np.asarray(small, np.float32)
-        if not facts["normalized_inside"]:
-            pixels = (pixels / 255 - np.float32(facts["mean"])) / np.float32(facts["std"])
+        if facts["pixel_range"] != "0-255":
+            pixels = pixels / 255
+        if facts["pixel_range"] == "normalized":
+            pixels = (pixels - np.float32(facts["mean"])) / np.float32(facts["std"])
         (vector,) = self._run(image=pixels[None].astype(facts["dtype"]))["embedding"]
         return vector / np.linalg.norm(vector)
 

@@ -205,11 +205,11 @@ def export_model(path: Path) -> Path:
     """Export the bundled weights to a `.tflite` file."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # silence TensorFlow's start-up messages
     from keras_osnet import OSNet
-    from keras_osnet.deploy import export_tflite
+    from keras_osnet.deploy import export
 
     print(f"Exporting to {path}")
     model = OSNet(0.25, weights="synthetic", head="embedding", include_preprocessing=True)
-    export_tflite(model, path)
+    export(model, path)
     return path
 
 

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from keras_osnet.runtime import BenchmarkResult, Quartiles
 
 
+_EXPORTED = (".tflite", ".onnx", ".xml")
+
+
 @click.command("benchmark")
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--weights",
+    required=True,
+    multiple=True,
     metavar="TAG|FILE",
-    help="Export this model, or a network that was never trained (random), as a file for every "
-    "engine, and measure these.",
+    help="A file that `keras-osnet export` wrote (.tflite, .onnx, .xml); give it several times for "
+    "several files. Or weights as for the other commands, which are exported for every engine.",
 )
 @options.width
 @options.variant
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Threads that an engine computes with. Default: as many as there are processors.",
+    help="Threads that an engine uses. Default: all processors.",
 )
 @click.option(
     "--rounds",
@@ -42,112 +46,110 @@ if TYPE_CHECKING:
     show_default=True,
     help="Turns that every engine takes.",
 )
-@options.takes
+@options.pixel_range
 @options.as_json
 def command(
-    files: Sequence[Path],
-    weights: str | None,
+    weights: Sequence[str],
     width: float | None,
     variant: str | None,
     size: tuple[int, int] | None,
     threads: int | None,
     rounds: int,
-    takes: str | None,
+    pixel_range: str | None,
     as_json: bool,
 ) -> None:
     """Measure speed and memory of exported files on this machine.
 
-    FILES end in .tflite, .onnx or .xml. Every engine that is installed runs in a process of its
-    own, and they take turns. Times are medians with the quartiles, with resizing and normalising:
-    latency of one picture, throughput of 32 at once.
+    Every engine that is installed runs in its own process, and they take turns. Times are medians
+    with quartiles and include resizing and normalization: latency of one image, throughput of 32
+    at once.
 
     \b
-    keras-osnet benchmark osnet.tflite osnet.onnx
+    keras-osnet benchmark --weights osnet.tflite --weights osnet.onnx
     keras-osnet benchmark --weights msmt17_combineall --width 0.25 --threads 2
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    if bool(files) == bool(weights):
-        raise click.UsageError("Name FILES to measure, or a model to export with --weights.")
+    files = [Path(each) for each in weights if each.endswith(_EXPORTED)]
+    if (files and len(files) < len(weights)) or len(weights) - len(files) > 1:
+        raise click.UsageError("Give exported files or one model with --weights, not both.")
     if files and (width is not None or variant is not None):
-        raise click.UsageError("--width and --variant are for --weights, not for exported files.")
-    if weights and takes is not None:
-        raise click.UsageError("--takes is for exported files, not for --weights.")
+        raise click.UsageError("--width and --variant are for weights, not for exported files.")
+    if not files and pixel_range is not None:
+        raise click.UsageError("--pixel-range is for exported files, not for weights.")
     from keras_osnet.runtime import benchmark
     from keras_osnet.runtime.benchmark import count_turns
 
-    with _exported(files, weights, width, variant, size) as measured:
+    with _exported(files, weights[0], width, variant, size) as measured:
         with progress("Measuring", count_turns(measured, rounds)) as advance:
-            speeds = benchmark(
+            results = benchmark(
                 measured,
                 threads=threads,
                 rounds=rounds,
-                takes=takes,
-                image_size=None if weights else size,
+                pixel_range=pixel_range,
+                image_size=size if files else None,
                 progress=advance,
             )
-        sizes = [_megabytes(speed.file) for speed in speeds]
+        sizes = [_megabytes(result.file) for result in results]
     if as_json:
         print_json(
             [
-                {**asdict(speed), "file": str(speed.file), "megabytes": megabytes}
-                for speed, megabytes in zip(speeds, sizes, strict=True)
+                {**asdict(result), "file": str(result.file), "megabytes": megabytes}
+                for result, megabytes in zip(results, sizes, strict=True)
             ]
         )
     else:
-        _print(speeds, sizes)
+        _print(results, sizes)
 
 
 @contextmanager
 def _exported(
     files: Sequence[Path],
-    weights: str | None,
+    weights: str,
     width: float | None,
     variant: str | None,
     size: tuple[int, int] | None,
 ) -> Iterator[Sequence[Path]]:
-    """Give the files, or those that a model is exported to for the time being."""
-    if weights is None:
+    """Yield the files, or if there are none, temporary ones that a model is exported to."""
+    if files:
         yield files
         return
     model = load_embedder(weights, width=width, variant=variant, size=size)
-    from keras_osnet.deploy import export_onnx, export_openvino, export_tflite
+    from keras_osnet.deploy import export
 
     with tempfile.TemporaryDirectory() as folder:
-        exports = {".tflite": export_tflite, ".onnx": export_onnx, ".xml": export_openvino}
-        for suffix, export in exports.items():
-            with waiting(f"Exporting {model.name}{suffix} …"):
-                export(model, Path(folder, model.name + suffix))
-        yield [Path(folder, model.name + suffix) for suffix in exports]
+        exported = [Path(folder, model.name + suffix) for suffix in _EXPORTED]
+        for file in exported:
+            with waiting(f"Exporting {file.name} …"):
+                export(model, file)
+        yield exported
 
 
-def _print(speeds: Sequence["BenchmarkResult"], sizes: Sequence[float]) -> None:
+def _print(results: Sequence["BenchmarkResult"], sizes: Sequence[float]) -> None:
     columns = ("MB", "start s", "latency ms", "images/s", "peak MB")
     print_table(
         ("file", "engine", "precision", *columns),
         [
             (
-                speed.file.name,
-                speed.engine,
-                speed.quantization or speed.precision,
+                result.file.name,
+                result.engine,
+                result.quantization or result.precision,
                 f"{megabytes:.2f}",
-                f"{speed.cold_start:.2f}",
-                _with_quartiles(speed.latency, 2),
-                _with_quartiles(speed.throughput, 1),
-                "" if speed.peak_memory is None else f"{speed.peak_memory:.0f}",
+                f"{result.cold_start:.2f}",
+                _with_quartiles(result.latency, 2),
+                _with_quartiles(result.throughput, 1),
+                "" if result.peak_memory is None else f"{result.peak_memory:.0f}",
             )
-            for speed, megabytes in zip(speeds, sizes, strict=True)
+            for result, megabytes in zip(results, sizes, strict=True)
         ],
         numbers=columns,
     )
-    click.echo(
-        f"\nThreads: {speeds[0].threads}. In brackets: what half of the repetitions lie between."
-    )
+    click.echo(f"\nThreads: {results[0].threads}. In brackets: quartiles.")
 
 
-def _with_quartiles(spread: "Quartiles", digits: int) -> str:
-    return f"{spread.median:.{digits}f} ({spread.low:.{digits}f}–{spread.high:.{digits}f})"
+def _with_quartiles(quartiles: "Quartiles", digits: int) -> str:
+    return f"{quartiles.median:.{digits}f} ({quartiles.low:.{digits}f}–{quartiles.high:.{digits}f})"
 
 
 def _megabytes(file: Path) -> float:
-    """Size of a model on disk, OpenVINO's weights included, in MB of 10^6 bytes."""
+    """Return the size of a model on disk, with OpenVINO's weights, in MB of 10^6 bytes."""
     parts = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
     return sum(part.stat().st_size for part in parts) / 1e6

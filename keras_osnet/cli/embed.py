@@ -1,4 +1,4 @@
-"""`keras-osnet embed`: a vector for every picture."""
+"""`keras-osnet embed`: compute an embedding of every image."""
 
 import importlib.util
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ _EXPORTED = (".tflite", ".onnx", ".xml")
 
 
 def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path:
-    """Refuse what could not be written before hours of work rather than after."""
+    """Refuse an output that could not be written before hours of work, not after."""
     if output.suffix != ".npz":
         raise click.BadParameter(f"must end in .npz. Received: {output}")
     return options.writable(output)
@@ -37,7 +37,7 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
     "listing",
     type=click.File(encoding="utf-8"),
     metavar="FILE",
-    help="Text file that names one picture a line, seen from the current folder; - is stdin.",
+    help="Text file with one image path per line, relative to the current folder; - is stdin.",
 )
 @click.option(
     "-o",
@@ -58,29 +58,30 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
 @options.width
 @options.variant
 @options.input_size
-@options.takes
+@options.pixel_range
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Pictures that Keras takes at once; needs --engine keras. Default: 32.",
+    help="Images that Keras takes at once; needs --engine keras. Default: 32.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["auto", "litert", "onnxruntime", "openvino", _KERAS]),
     default="auto",
     show_default=True,
-    help="What runs the network. auto: what fits an exported file; for weights LiteRT, or Keras "
-    "where there is an accelerator or LiteRT or TensorFlow, which exports to it, is not installed.",
+    help="Engine that runs the network. auto: one that takes the exported file; for weights "
+    "LiteRT, or Keras where there is an accelerator, or where LiteRT or TensorFlow (which exports "
+    "to it) is not installed.",
 )
 @click.option(
     "--flip",
     is_flag=True,
-    help="Average the vectors of pictures and mirror images, as `evaluate --flip` does; needs "
+    help="Average the vectors of images and mirror images, as `evaluate --flip` does; needs "
     "--engine keras.",
 )
 @click.option("--raw", is_flag=True, help="Do not scale vectors to length 1; needs --engine keras.")
-@click.option("--strict", is_flag=True, help="Fail if a picture cannot be read.")
+@click.option("--strict", is_flag=True, help="Fail if an image cannot be read.")
 def command(
     paths: Sequence[Path],
     listing: TextIO | None,
@@ -89,16 +90,16 @@ def command(
     width: float | None,
     variant: str | None,
     size: tuple[int, int] | None,
-    takes: str | None,
+    pixel_range: str | None,
     batch_size: int | None,
     engine: str,
     flip: bool,
     raw: bool,
     strict: bool,
 ) -> None:
-    """Compute a vector of length 1 for every picture in PATHS.
+    """Compute a vector of length 1 for every image in PATHS.
 
-    PATHS are folders or files. Pictures that cannot be read are named and left out of the file.
+    PATHS are folders or files. Images that cannot be read are named and left out of the file.
 
     \b
     keras-osnet embed crops --weights msmt17_combineall --output vectors.npz
@@ -115,10 +116,10 @@ def command(
             raise click.UsageError("--width and --variant are for weights, not for exported files.")
         from keras_osnet.runtime import Embedder
 
-        embedder: Any = Embedder(weights, engine=engine, image_size=size, takes=takes)
+        embedder: Any = Embedder(weights, engine=engine, image_size=size, pixel_range=pixel_range)
     else:
-        if takes is not None:
-            raise click.UsageError("--takes is for exported files, not for weights.")
+        if pixel_range is not None:
+            raise click.UsageError("--pixel-range is for exported files, not for weights.")
         for each in ("onnxruntime", "openvino"):
             _refuse(each, engine, "runs exported files; `keras-osnet export` writes them")
         unit = not raw
@@ -128,10 +129,10 @@ def command(
         )
         embedder = _KerasEmbedder(model, batch_size or 32, flip=flip, normalize=unit and flip)
         if engine == "litert" or (engine == "auto" and _litert_is_better()):
-            from keras_osnet import deploy
+            from keras_osnet.deploy import litert_embedder
 
             with waiting("Exporting to LiteRT …"):
-                embedder = deploy.embedder(model)
+                embedder = litert_embedder(model)
     with progress("Embedding", len(files)) as advance:
         embedded = embedder.embed_files(files, progress=advance)
     if embedded.unreadable and (strict or not embedded.paths):
@@ -144,7 +145,7 @@ def command(
 
 
 class _KerasEmbedder:
-    """A Keras model with the parts of `keras_osnet.runtime.Embedder` that are used here."""
+    """A Keras model with the interface of `keras_osnet.runtime.Embedder` that is used here."""
 
     engine = _KERAS
 
@@ -179,7 +180,7 @@ def _refuse(engine: str, given: str, reason: str) -> None:
 
 
 def _litert_is_better() -> bool:
-    """Whether LiteRT can run the network, and nothing faster than a CPU is there."""
+    """Return whether LiteRT can run the network, and there is no accelerator."""
     installed = all(importlib.util.find_spec(each) for each in ("tensorflow", "ai_edge_litert"))
     return installed and not _has_accelerator()
 
@@ -203,5 +204,5 @@ def _files(paths: Sequence[Path], listing: TextIO | None) -> list[Path]:
     if listing is not None:
         files += [Path(line.strip()) for line in listing if line.strip()]
     if not files:
-        raise click.UsageError("Name pictures or folders in PATHS, or a text file with --list.")
+        raise click.UsageError("Name images or folders in PATHS, or a text file with --list.")
     return files

@@ -1,6 +1,5 @@
-"""`keras-osnet export`: from weights to a file for phones and other engines, proven on pictures."""
+"""`keras-osnet export`: from weights to a file for phones and other engines, checked on images."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,23 +19,27 @@ _SUFFIXES = (".tflite", ".onnx", ".xml")
 _ANY = "any"
 
 
-def _checked_destination(_: click.Context, __: click.Parameter, destination: Path) -> Path:
-    if destination.suffix not in _SUFFIXES:
-        raise click.BadParameter(f"must end in {', '.join(_SUFFIXES)}. Received: {destination}")
-    return options.writable(destination)
+def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path:
+    if output.suffix not in _SUFFIXES:
+        raise click.BadParameter(f"must end in {', '.join(_SUFFIXES)}. Received: {output}")
+    return options.writable(output)
 
 
-def _batch(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, int | None]:
-    """The exporter's argument; none at all if the option was not given."""
-    return {} if text is None else {"batch": None if text == _ANY else int(text)}
+def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
+    """Return the argument `batch` of `keras_osnet.deploy.export`."""
+    return "auto" if text is None else None if text == _ANY else int(text)
 
 
 @click.command("export")
-@click.argument("weights")
-@click.argument(
-    "destination",
+@options.weights
+@click.option(
+    "-o",
+    "--output",
+    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_checked_destination,
+    callback=_checked_output,
+    metavar="FILE",
+    help="Where to write the model; .tflite, .onnx or .xml selects the format.",
 )
 @options.width
 @options.variant
@@ -55,25 +58,36 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> dict[str,
     "--calibration",
     type=_FOLDER,
     metavar="DIR",
-    help="Pictures like those the model will see, 64 or more, none of them of the test; int8 takes "
-    "the range of every layer from them.",
+    help="Images like those that the model will see, 64 or more, but not those of the test; int8 "
+    "takes the range of every layer from them.",
 )
 @click.option(
-    "--input",
-    "dtype",
+    "--pixel-range",
+    type=click.Choice(["0-255", "0-1"]),
+    default="0-255",
+    show_default=True,
+    help="Range of the RGB images that the file takes; 0-1 needs --dtype float32.",
+)
+@click.option(
+    "--dtype",
     type=click.Choice(["uint8", "float32"]),
     default="uint8",
     show_default=True,
-    help="Type of the pixels, RGB of 0–255 either way.",
+    help="Type of the images that the file takes.",
 )
 @click.option("--raw", is_flag=True, help="Do not scale embeddings to length 1.")
 @click.option(
     "--batch",
     type=click.Choice(["1", _ANY]),
     callback=_batch,
-    help="How many pictures the file takes at once. Default: 1 for .tflite, any for others.",
+    help="Images that the file takes at once. Default: 1 for .tflite, any for the others.",
 )
-@click.option("--pictures", type=_FOLDER, metavar="DIR", help="Pictures to prove the file on.")
+@click.option(
+    "--images",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Images on which the file is compared with the model.",
+)
 @people_options
 @click.option(
     "--labels",
@@ -81,92 +95,86 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> dict[str,
     metavar="FILE",
     help="Text file with the name of each class or attribute, one a line.",
 )
-@click.option("--licence", metavar="NAME", help="Of the weights, for the file's description.")
+@click.option("--license", metavar="NAME", help="Of the weights, for the file's metadata.")
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),
     metavar="POINTS",
-    help="Write nothing if the file loses more, in points of 100: of rank-1 and of mAP with "
-    "--data, else of the worst picture's cosine, or of predictions that agree.",
+    help="Write nothing if the file loses more, in percentage points: of rank-1 and of mAP with "
+    "--data, else of the worst image's cosine, or of predictions that agree.",
 )
-@click.option("--force", is_flag=True, help="Replace DESTINATION if it exists.")
+@click.option("--force", is_flag=True, help="Replace the output if it exists.")
 @options.as_json
 def command(
     weights: str,
-    destination: Path,
+    output: Path,
     source: PeopleSource,
     width: float | None,
     variant: str | None,
     size: tuple[int, int] | None,
     head: str | None,
-    quantization: str | None,
+    quantization: Literal["float16", "dynamic", "int8"] | None,
     calibration: Path | None,
+    pixel_range: Literal["0-255", "0-1"],
     dtype: Literal["uint8", "float32"],
     raw: bool,
-    batch: dict[str, int | None],
-    pictures: Path | None,
+    batch: Any,
+    images: Path | None,
     labels: Any,
-    licence: str | None,
+    license: str | None,
     max_drop: float | None,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Export a model for LiteRT, ONNX or OpenVINO, and prove the file.
+    """Export a model for LiteRT, ONNX or OpenVINO, and compare the file with the model.
 
-    WEIGHTS is a tag, a file of weights or a .keras model. DESTINATION's ending chooses the format:
-    .tflite, .onnx or .xml.
-    The file takes RGB pixels and preprocesses them itself. It is run beside the Keras model, on
-    --pictures, or on --data with rank-1 and mAP, and the figures are printed and written beside it.
+    The file preprocesses its images itself. It is run beside the Keras model, on --images, or on
+    --data with rank-1 and mAP, and the results are printed and written beside it.
 
     \b
-    keras-osnet export run/seed-0/best.keras model.tflite --data crops
-    keras-osnet export msmt17 m.tflite --quantization int8 --calibration DIR
-    keras-osnet export imagenet model.onnx --head classification
+    keras-osnet export --weights run/seed-0/best.keras -o model.tflite --data crops
+    keras-osnet export --weights msmt17 -o m.tflite --quantization int8 --calibration DIR
+    keras-osnet export --weights imagenet -o model.onnx --head classification
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    if destination.exists() and not force:
+    if output.exists() and not force:
         raise click.ClickException(
-            f"{destination} exists; give --force to replace it. Received: {destination}"
+            f"{output} exists; give --force to replace it. Received: {output}"
         )
-    proof = _proof(source, pictures)
-    arguments = {
-        **batch,
-        **_for_format(destination.suffix, quantization, calibration),
-        "labels": [line.strip() for line in labels if line.strip()] if labels else (),
-    }
+    compared = _images(source, images)
+    _check_quantization(output.suffix, quantization, calibration)
     model = _model(weights, head, width, variant, size)
-    from keras_osnet import deploy
+    from keras_osnet.deploy import export
 
-    export = {
-        ".tflite": deploy.export_tflite,
-        ".onnx": deploy.export_onnx,
-        ".xml": deploy.export_openvino,
-    }[destination.suffix]
-    with waiting(f"Exporting to {destination} …"):
+    with waiting(f"Exporting to {output} …"):
         report = export(
             model,
-            destination,
-            input=dtype,
+            output,
+            quantization=quantization,
+            calibration=calibration,
+            pixel_range=pixel_range,
+            dtype=dtype,
             normalize=not raw,
-            licence=licence,
+            batch=batch,
+            labels=[line.strip() for line in labels if line.strip()] if labels else (),
+            license=license,
             source=weights,
-            pictures=proof,
+            images=compared,
             max_drop=max_drop,
-            **arguments,
         )
     if as_json:
-        print_json(dataclasses.asdict(report))
+        print_json(report.to_dict())
         return
     print_facts(report.table())
-    click.echo(f"\nWrote {destination}, and these figures to {destination}.json")
+    click.echo(f"\nWrote {output}, and these results to {output}.json")
 
 
-def _proof(source: PeopleSource, pictures: Path | None) -> Any:
-    """What the file is proven on: people with identities, a folder, or what the library takes."""
+def _images(source: PeopleSource, images: Path | None) -> Any:
+    """Return what the file is compared on: people with identities, a folder, or None."""
     source.check_usage()
     if source.data is None:
-        return pictures
-    if pictures is not None:
-        raise click.UsageError("Give --pictures or --data, not both.")
+        return images
+    if images is not None:
+        raise click.UsageError("Give --images or --data, not both.")
     from keras_osnet.data import ReidDataset
 
     task = retrieval_task(source, False, None, None, None)
@@ -176,22 +184,17 @@ def _proof(source: PeopleSource, pictures: Path | None) -> Any:
     return ReidDataset(str(source.data), train=(), query=tuple(query), gallery=tuple(gallery))
 
 
-def _for_format(suffix: str, quantization: str | None, calibration: Path | None) -> dict[str, Any]:
-    """The arguments that not every format has."""
+def _check_quantization(suffix: str, quantization: str | None, calibration: Path | None) -> None:
+    """Refuse before the network is built what `keras_osnet.deploy.export` would refuse after."""
     if calibration is not None and quantization != "int8":
         raise click.UsageError("--calibration is for --quantization int8.")
-    if quantization is None:
-        return {}
-    if suffix == ".onnx" or (suffix == ".xml" and quantization != "float16"):
+    takers = {None: _SUFFIXES, "float16": (".tflite", ".xml")}.get(quantization, (".tflite",))
+    if suffix not in takers:
         raise click.UsageError(
-            f"--quantization {quantization} is for .tflite"
-            + (" and .xml" if quantization == "float16" else "")
-            + f". Received: {suffix}"
+            f"--quantization {quantization} is for {' and '.join(takers)}. Received: {suffix}"
         )
     if quantization == "int8" and calibration is None:
         raise click.UsageError("--quantization int8 needs --calibration DIR.")
-    chosen: dict[str, Any] = {"quantization": quantization}
-    return chosen if calibration is None else {**chosen, "calibration": calibration}
 
 
 def _model(
@@ -201,7 +204,7 @@ def _model(
     variant: str | None,
     size: tuple[int, int] | None,
 ) -> "keras.Model":
-    """The network of these weights, with its preprocessing inside."""
+    """Build the network of these weights, with its preprocessing inside."""
     import_keras()
     from keras_osnet.models import open_checkpoint
 

@@ -57,10 +57,10 @@ batch_size = click.option(
     help="Pictures that the network takes at once.",
 )
 
-takes = click.option(
-    "--takes",
-    type=click.Choice(["pixels", "normalized"]),
-    help="What an exported file takes that was not written by keras-osnet.",
+pixel_range = click.option(
+    "--pixel-range",
+    type=click.Choice(["0-255", "0-1", "normalized"]),
+    help="Range of the input of an exported file that was not written by keras-osnet.",
 )
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

@@ -1,88 +1,180 @@
-"""What all exporters do: check, convert, describe, prove, and only then put the file in place."""
+"""One call from a model to a file for LiteRT, ONNX or OpenVINO that is compared with the model."""
 
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import one_of
 from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert
-from keras_osnet.deploy.fidelity import check_pictures, measure_fidelity
-from keras_osnet.deploy.fidelity_report import FidelityReport, check_drop
-from keras_osnet.deploy.int8.pictures import check_count
-from keras_osnet.deploy.pictures import read_pictures
-from keras_osnet.deploy.serving import ServedModel, serve
+from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
+from keras_osnet.deploy.images import calibration_images, comparison_images
+from keras_osnet.deploy.onnx_openvino import describe_onnx, describe_openvino
+from keras_osnet.deploy.serving import serve
+from keras_osnet.deploy.tflite import describe_tflite
+from keras_osnet.runtime.metadata import ModelMetadata
+
+
+@dataclass(frozen=True)
+class _Format:
+    """What is particular to the files of one suffix."""
+
+    describe: Callable[[Path, ModelMetadata, str], None]
+    quantizations: tuple[str | None, ...]
+    batch: int | None
+
+
+_FORMATS = {
+    ".tflite": _Format(describe_tflite, (None, "float16", "dynamic", "int8"), batch=1),
+    ".onnx": _Format(describe_onnx, (None,), batch=None),
+    ".xml": _Format(describe_openvino, (None, "float16"), batch=None),
+}
 
 
 def export(
     model: keras.Model,
     path: str | os.PathLike[str],
-    describe: Callable[[Path, ServedModel], None],
     *,
-    suffix: str,
-    quantizations: Sequence[str | None],
-    quantization: str | None,
+    quantization: Literal["float16", "dynamic", "int8"] | None = None,
     calibration: Any = None,
-    pictures: Any,
-    max_drop: float | None,
-    **arguments: Any,
+    pixel_range: Literal["0-255", "0-1", "normalized"] = "0-255",
+    dtype: Literal["uint8", "float32"] = "uint8",
+    normalize: bool = True,
+    batch: Literal["auto", 1] | None = "auto",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    labels: Sequence[str] = (),
+    license: str | None = None,
+    source: str | None = None,
+    images: Any = None,
+    max_drop: float | None = None,
 ) -> FidelityReport:
-    """Export a model; the arguments are those of `keras_osnet.deploy.export_tflite`.
+    """Export a model for LiteRT (TensorFlow Lite), ONNX or OpenVINO, and compare it with the file.
+
+    The suffix of `path` selects the format. By default the file takes RGB pixels of 0–255 and
+    preprocesses them itself. Its input is called `image`, its output `embedding`, `predictions` (or
+    `logits` without a softmax), `attributes` or `maps`; a `.tflite` file has the signature
+    `serving_default`. The file also holds metadata (input range, mean and standard deviation,
+    labels, license, source; see `keras_osnet.runtime.ModelMetadata`): a `.tflite` file in
+    `keras_osnet.json` and `labels.txt` of a ZIP archive behind the flatbuffer, ONNX in
+    `metadata_props`, OpenVINO in `rt_info`, both under the key `keras_osnet`.
+
+    A report of how the file compares with the model is written beside it, such as
+    `model.tflite.json`. Files appear only when everything has succeeded.
+
+    Works under every backend of Keras. TensorFlow, which has the converters, must be installed.
 
     Args:
-        model: The model.
-        path: Of the file.
-        describe: Writes the description into a converted file.
-        suffix: That `path` must end in.
-        quantizations: The choices for `quantization`.
-        quantization: See `export_tflite`, also for the others.
-        calibration: Likewise.
-        pictures: Likewise.
-        max_drop: Likewise.
-        **arguments: For `serve`.
+        model: A functional model with one output, such as any OSNet; in training or inference
+            form.
+        path: Of the file, ending in `.tflite`, `.onnx` or, for OpenVINO, `.xml`; OpenVINO's
+            weights go beside it into a file ending in `.bin`.
+        quantization: None keeps float32. `"float16"` (`.tflite`, `.xml`) halves the file and
+            computes in float32 on CPUs. `"dynamic"` (`.tflite`) stores weights as int8 and
+            quantizes each layer's input at run time. `"int8"` (`.tflite`) computes in integers
+            and needs `calibration`.
+        calibration: Images like those that the model will see, for `"int8"`: a folder, a list of
+            files, or an array (n, height, width, 3), uint8, RGB. At least 8, better 64 or more; of
+            more than 160, as many are chosen evenly.
+        pixel_range: Range of the RGB images that the file takes: `"0-255"`, `"0-1"`, or
+            `"normalized"`, which is (pixel / 255 - mean) / std per channel.
+        dtype: Type of the images: `"uint8"`, as cameras and decoders give them, or `"float32"`;
+            always `"float32"` for `"0-1"` and `"normalized"`.
+        normalize: Scale embeddings to length 1. Other outputs stay as they are, and so does an
+            embedding that the model itself scales.
+        batch: 1, or None for any number of images at once; `"auto"` is 1 for `.tflite` and None
+            for the others.
+        mean: Of red, green and blue in 0–1, that the model was trained with, if it has no
+            preprocessing inside; ImageNet's by default.
+        std: Their standard deviations; given with `mean`.
+        labels: Name of each class or attribute.
+        license: Of the weights, such as `"MIT"`.
+        source: Where the weights come from.
+        images: What the file is compared on; see `measure_fidelity`. By default those of
+            `calibration`, and without these synthetic people.
+        max_drop: The most that the file may lose, in percentage points: of rank-1 and of mAP where
+            `images` have identities; else of the share of predictions that agree; for embeddings
+            without identities, of 100 times the cosine of the worst image. None allows everything.
+
+    Returns:
+        The report that was written beside the file.
+
+    Raises:
+        ValueError: An argument is wrong, the format has no such quantization, or the model is not
+            one image in, one result out.
+        FidelityError: The file loses more than `max_drop`; none was written.
+        FileNotFoundError: The folder does not exist.
+        ImportError: TensorFlow, Pillow, or what the format needs (LiteRT; tf2onnx, onnx and
+            onnxruntime; OpenVINO and scipy) is not installed.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.deploy import export
+        >>> model = keras_osnet.OSNet(
+        ...     0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1), streams=1
+        ... )
+        >>> report = export(model, getfixture("tmp_path") / "osnet.tflite")
+        >>> report.max_relative_difference < 1e-4, report.off_xnnpack
+        (True, ('1 × CAST',))
     """
     target = Path(path)
-    if target.suffix != suffix:
-        raise ValueError(f"`path` must end in {suffix}. Received: {target}")
+    if target.suffix not in _FORMATS:
+        raise ValueError(f"`path` must end in {', '.join(_FORMATS)}. Received: {target}")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
-    one_of("quantization", quantization, quantizations)
+    kind = _FORMATS[target.suffix]
+    _check_quantization(target.suffix, quantization, calibration)
     if max_drop is not None and not max_drop >= 0:
-        raise ValueError(f"`max_drop` must be points of 100, from 0. Received: {max_drop!r}")
-    served = serve(model, quantization=quantization, **arguments)
-    height, width = served.description.image_size
-    size = height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
-    images = _calibration(calibration, size) if quantization == "int8" else None
-    if pictures is None:
-        pictures = images
-    if pictures is not None:
-        pictures = check_pictures(pictures, size)
+        raise ValueError(f"`max_drop` must be percentage points, from 0. Received: {max_drop!r}")
+    served = serve(
+        model,
+        pixel_range=pixel_range,
+        dtype=dtype,
+        normalize=normalize,
+        batch=kind.batch if batch == "auto" else batch,
+        mean=mean,
+        std=std,
+        quantization=quantization,
+        labels=labels,
+        license=license,
+        source=source,
+    )
+    height, width = served.metadata.image_size
+    image_size = height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
+    calibrated = calibration_images(calibration, image_size) if quantization == "int8" else None
+    images = calibrated if images is None else images
+    if images is not None:
+        images = comparison_images(images, image_size)
 
     # In the target's own folder, so that putting the files in place is one step each.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".keras-osnet-") as folder:
         file = Path(folder, target.name)
-        convert(served, file, images)
-        describe(file, served)
-        report = measure_fidelity(model, file, pictures)
+        convert(served, file, None if calibrated is None else served.metadata.scale(calibrated))
+        kind.describe(file, served.metadata, served.output)
+        report = measure_fidelity(model, file, images)
         check_drop(report, max_drop)
         report.save(file.with_name(f"{file.name}.json"))
-        for written in sorted(Path(folder).iterdir(), key=lambda each: each.suffix == suffix):
+        for written in sorted(Path(folder).iterdir(), key=lambda each: each.suffix == file.suffix):
             written.replace(target.with_name(written.name))
     return report
 
 
-def _calibration(given: Any, image_size: tuple[int, int]) -> NDArray[np.uint8]:
-    if given is None:
+def _check_quantization(suffix: str, quantization: str | None, calibration: Any) -> None:
+    every = dict.fromkeys(each for kind in _FORMATS.values() for each in kind.quantizations)
+    one_of("quantization", quantization, list(every))
+    if quantization not in _FORMATS[suffix].quantizations:
+        takers = [each for each, kind in _FORMATS.items() if quantization in kind.quantizations]
         raise ValueError(
-            '`quantization="int8"` needs `calibration`: pictures like those that the model will '
-            "see, a folder, a list of files or an array. Received: calibration=None"
+            f'`quantization="{quantization}"` is for {" and ".join(takers)} files. '
+            f"Received: a path ending in {suffix}"
         )
-    images = read_pictures("calibration", given, image_size)
-    check_count("calibration", len(images), stacklevel=4)
-    return images
+    if calibration is not None and quantization != "int8":
+        raise ValueError(
+            '`calibration` is for `quantization="int8"`, which .tflite files have. '
+            f"Received: quantization={quantization!r}, a path ending in {suffix}"
+        )

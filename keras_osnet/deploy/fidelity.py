@@ -1,5 +1,7 @@
-"""Running an exported file beside the model that it was made from."""
+"""Compare an exported file with the model that it was made from."""
 
+import dataclasses
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -11,30 +13,168 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.files import atomic_path
 from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data.datasets.records import ReidDataset, ranking_labels
 from keras_osnet.data.images import load_images
-from keras_osnet.deploy.fidelity_report import FidelityReport
-from keras_osnet.deploy.operations import off_gpu, off_xnnpack
-from keras_osnet.deploy.pictures import drawn_pictures, read_pictures
+from keras_osnet.deploy.images import comparison_images
+from keras_osnet.deploy.tflite import off_gpu, off_xnnpack
 from keras_osnet.metrics import evaluate_features
 from keras_osnet.runtime.engines import Engine, open_engine, usable_cpus
 from keras_osnet.runtime.metadata import ModelMetadata
-from keras_osnet.runtime.stored_metadata import read_description
+from keras_osnet.runtime.read_metadata import read_metadata
 
 _CHUNK = 32
-_MOST = 256
-"""Pictures without identities that are compared; more tell no more."""
-
 _TIMED_RUNS = 30
 _TIMED_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FidelityReport:
+    """How close an exported file comes to its Keras model, on the same images.
+
+    Attributes:
+        file: Name of the file.
+        quantization: None (float32), `"float16"`, `"dynamic"` or `"int8"`.
+        size_bytes: Of the file, with OpenVINO's weights.
+        engine: What ran the file: `"litert"`, `"onnxruntime"` or `"openvino"`.
+        threads: How many threads the engine computed with.
+        latency_ms: Median time of one image, in milliseconds, on this machine.
+        images: Number of images that were compared.
+        synthetic: Whether these were synthetic people, because no real images were given.
+        max_relative_difference: Largest absolute difference between the outputs, divided by the
+            largest absolute value of the Keras model's output.
+        cosine_median: Cosine between the two outputs, median over the images.
+        cosine_min: Cosine of the image where they differ most.
+        agreement: Share of the images whose first class is the same; of attributes, share of the
+            answers (0.5 or above, or below) that are the same. None for embeddings and feature
+            maps.
+        max_score_difference: Largest difference of any class's or attribute's score. None for
+            embeddings and feature maps.
+        rank_1: Rank-1 of the file's embeddings, 0–1; None if the images have no identities.
+        rank_1_model: Rank-1 of the Keras model's.
+        mean_average_precision: mAP of the file's embeddings, 0–1.
+        mean_average_precision_model: mAP of the Keras model's.
+        off_gpu: Operations that TFLite's GPU delegate does not support, such as `"1 × CAST"`;
+            None for other formats.
+        off_xnnpack: Operations that XNNPACK, which computes on CPUs, left to the slower built-in
+            kernels, such as `"2 × GATHER"`; None for other formats.
+    """
+
+    file: str
+    quantization: str | None
+    size_bytes: int
+    engine: str
+    threads: int
+    latency_ms: float
+    images: int
+    synthetic: bool
+    max_relative_difference: float
+    cosine_median: float
+    cosine_min: float
+    agreement: float | None = None
+    max_score_difference: float | None = None
+    rank_1: float | None = None
+    rank_1_model: float | None = None
+    mean_average_precision: float | None = None
+    mean_average_precision_model: float | None = None
+    off_gpu: tuple[str, ...] | None = None
+    off_xnnpack: tuple[str, ...] | None = None
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Losses of the file against the model, in percentage points, by the name of the measure.
+
+        Rank-1 and mAP where the images have identities; else the agreement of predictions; else
+        the cosine of the worst image. A negative loss is a gain.
+        """
+        if self.rank_1 is not None and self.rank_1_model is not None:
+            model, own = self.mean_average_precision_model or 0, self.mean_average_precision or 0
+            return {
+                "rank-1": 100 * (self.rank_1_model - self.rank_1),
+                "mAP": 100 * (model - own),
+            }
+        if self.agreement is not None:
+            return {"agreement": 100 * (1 - self.agreement)}
+        return {"minimum cosine": 100 * (1 - self.cosine_min)}
+
+    def table(self) -> list[tuple[str, str]]:
+        """Return rows of (name, value) to print."""
+        synthetic = " (synthetic people; use real images)" if self.synthetic else ""
+        rows = [
+            ("file", f"{self.file}, {self.size_bytes:,} bytes"),
+            ("weights", self.quantization or "float32"),
+            ("images", f"{self.images}{synthetic}"),
+            ("cosine", f"median {self.cosine_median:.6f}, minimum {self.cosine_min:.6f}"),
+            ("largest relative difference", f"{self.max_relative_difference:.2e}"),
+        ]
+        if self.agreement is not None:
+            rows += [
+                ("same predictions", f"{100 * self.agreement:.2f} %"),
+                ("largest difference of a score", f"{self.max_score_difference:.2e}"),
+            ]
+        for name, own, model in (
+            ("rank-1", self.rank_1, self.rank_1_model),
+            ("mAP", self.mean_average_precision, self.mean_average_precision_model),
+        ):
+            if own is not None and model is not None:
+                change = 100 * (own - model)
+                rows.append(
+                    (name, f"{100 * own:.2f} % (Keras model {100 * model:.2f} %, {change:+.2f})")
+                )
+        rows.append(("latency", f"{self.latency_ms:.2f} ms, {self.engine}, {self.threads} threads"))
+        for name, operations in (
+            ("off the GPU delegate", self.off_gpu),
+            ("off XNNPACK", self.off_xnnpack),
+        ):
+            if operations is not None:
+                rows.append((name, "; ".join(operations) or "nothing"))
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as JSON; `path` stays as it was if that fails.
+
+        Raises:
+            FileNotFoundError: The folder does not exist.
+        """
+        with atomic_path(path) as temporary:
+            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+class FidelityError(ValueError):
+    """The exported file lost more than `max_drop` allows; no file was written.
+
+    Attributes:
+        report: The comparison.
+    """
+
+    def __init__(self, report: FidelityReport, max_drop: float) -> None:
+        lost = ", ".join(f"{name} {loss:.3f}" for name, loss in report.losses.items())
+        table = "; ".join(f"{name}: {value}" for name, value in report.table())
+        super().__init__(
+            f"The exported file loses more than `max_drop` allows, and was not written: {lost} "
+            f"percentage points. Received: max_drop={max_drop}; {table}"
+        )
+        self.report = report
+
+
+def check_drop(report: FidelityReport, max_drop: float | None) -> None:
+    """Raise FidelityError if the file loses more than `max_drop` points of any measure."""
+    # Not "loss > max_drop": a file that gives NaN has lost everything.
+    if max_drop is not None and not all(loss <= max_drop for loss in report.losses.values()):
+        raise FidelityError(report, max_drop)
 
 
 def measure_fidelity(
     model: keras.Model,
     path: str | os.PathLike[str],
-    pictures: Any = None,
+    images: Any = None,
     *,
     threads: int | None = None,
 ) -> FidelityReport:
@@ -43,82 +183,64 @@ def measure_fidelity(
     Args:
         model: The Keras model that was exported.
         path: The `.tflite`, `.onnx` or `.xml` file, written by `keras_osnet.deploy`.
-        pictures: What to compare them on: a folder, a list of files or an array
-            (n, height, width, 3), uint8, RGB, of which at most 256 are taken; or a
+        images: What to compare them on: a folder, a list of files or an array
+            (n, height, width, 3), uint8, RGB, of which at most 256 are used; or a
             `keras_osnet.data.ReidDataset`, on whose query and gallery rank-1 and mAP are measured
-            as well. None draws people, which tells a broken file from a good one but no more.
-        threads: How many threads the engine computes with; all processors by default.
+            as well. None uses synthetic people, which are enough to detect a broken file.
+        threads: Number of threads that the engine uses; all processors by default.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file was not written by keras-osnet, or `pictures` are none of these.
+        ValueError: The file was not written by keras-osnet, or `images` are none of these.
         ImportError: Pillow or the file's engine is not installed.
 
     Example:
         >>> import keras_osnet
-        >>> from keras_osnet.deploy import export_tflite, measure_fidelity
+        >>> from keras_osnet.deploy import export, measure_fidelity
         >>> path = getfixture("tmp_path") / "model.tflite"
         >>> model = keras_osnet.OSNet(
         ...     0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1), streams=1
         ... )
-        >>> _ = export_tflite(model, path)
+        >>> _ = export(model, path)
         >>> measure_fidelity(model, path).cosine_min > 0.99999
         True
     """
     file = Path(path)
-    description = read_description(file)
-    if description is None:
+    metadata = read_metadata(file)
+    if metadata is None:
         raise ValueError(f"`path` must be a file that keras-osnet wrote. Received: {file}")
     threads = threads or usable_cpus()
     engine = open_engine(file, "auto", precision="float32", threads=threads)
-    height, width = description.image_size
-    size = (height or RE_ID_SIZE[0], width or RE_ID_SIZE[1])
-    images = check_pictures(pictures, size)
-    if isinstance(images, ReidDataset):
-        outputs = _run_both(model, engine, description, _chunks_of_people(images, size))
-        ranking = _ranking(outputs, images)
+    height, width = metadata.image_size
+    image_size = (height or RE_ID_SIZE[0], width or RE_ID_SIZE[1])
+    compared = comparison_images(images, image_size)
+    if isinstance(compared, ReidDataset):
+        outputs = _run_both(model, engine, metadata, _chunks_of_people(compared, image_size))
+        ranking = _ranking(outputs, compared)
     else:
-        outputs = _run_both(model, engine, description, _chunks(images))
+        outputs = _run_both(model, engine, metadata, _chunks(compared))
         ranking = {}
     is_tflite = file.suffix == ".tflite"
     weights = file.with_suffix(".bin") if file.suffix == ".xml" else None
     return FidelityReport(
         file=file.name,
-        quantization=description.quantization,
+        quantization=metadata.quantization,
         size_bytes=file.stat().st_size + (weights.stat().st_size if weights else 0),
         engine=engine.name,
         threads=threads,
         latency_ms=_latency(engine, outputs.first),
-        pictures=len(outputs.own),
-        drawn=pictures is None,
-        **_differences(outputs, description.output_kind),
+        images=len(outputs.own),
+        synthetic=images is None,
+        **_differences(outputs, metadata.output_kind),
         **ranking,
         off_gpu=off_gpu(file) if is_tflite else None,
         off_xnnpack=off_xnnpack(file) if is_tflite else None,
     )
 
 
-def check_pictures(given: Any, image_size: tuple[int, int]) -> NDArray[np.uint8] | ReidDataset:
-    """Return people as they are, other pictures as an array (n, *size, 3), or draw some for None.
-
-    Raises:
-        ValueError: `given` is no pictures, or people of whom none is looked for.
-    """
-    if given is None:
-        return drawn_pictures(image_size)
-    if not isinstance(given, ReidDataset):
-        return read_pictures("pictures", given, image_size, _MOST)
-    if not given.query or not given.gallery:
-        raise ValueError(
-            "`pictures` with identities must have a query and a gallery. "
-            f"Received: {given.name} with {len(given.query)} queries, {len(given.gallery)} others"
-        )
-    return given
-
-
 @dataclass(frozen=True, eq=False)
 class _Outputs:
-    """What model and file give for the same pictures."""
+    """Results of the model and the file for the same images."""
 
     model: NDArray[np.float32]
     own: NDArray[np.float32]
@@ -129,37 +251,33 @@ class _Outputs:
 def _run_both(
     model: keras.Model,
     engine: Engine,
-    description: ModelMetadata,
+    metadata: ModelMetadata,
     chunks: Iterator[tuple[NDArray[np.uint8], Sequence[Path]]],
 ) -> _Outputs:
     expected, own, first = [], [], None
     files: list[Path] = []
     for images, paths in chunks:
-        first = images[:1] if first is None else first
-        expected.append(_keras_output(model, images, description))
-        own.append(engine.run(images.astype(description.input_dtype)))
+        scaled = metadata.scale(images).astype(metadata.dtype, copy=False)
+        first = scaled[:1] if first is None else first
+        expected.append(_keras_output(model, images, metadata))
+        own.append(engine.run(scaled))
         files += paths
     if first is None:
-        raise ValueError("`pictures` has no picture that can be read. Received: 0 of them")
-    return _Outputs(
-        np.concatenate(expected),
-        np.concatenate(own),
-        files,
-        first.astype(description.input_dtype),
-    )
+        raise ValueError("`images` has no image that can be read. Received: 0 of them")
+    return _Outputs(np.concatenate(expected), np.concatenate(own), files, first)
 
 
 def _keras_output(
-    model: keras.Model, images: NDArray[np.uint8], description: ModelMetadata
+    model: keras.Model, images: NDArray[np.uint8], metadata: ModelMetadata
 ) -> NDArray[np.float32]:
     pixels = images.astype(np.float32)
     if not takes_pixels(model):
-        mean, std = (np.array(each, np.float32) for each in (description.mean, description.std))
+        mean, std = (np.array(each, np.float32) for each in (metadata.mean, metadata.std))
         pixels = (pixels / np.float32(255) - mean) / std
     given = keras.tree.pack_sequence_as(model.input, [pixels])
     result = keras.tree.flatten(model(given, training=False))[0]
     output = np.asarray(keras.ops.convert_to_numpy(result), np.float32)
-    if description.l2_normalized:
+    if metadata.l2_normalized:
         output = output / np.maximum(np.linalg.norm(output, axis=-1, keepdims=True), 1e-12)
     return output
 
@@ -168,9 +286,9 @@ def _differences(outputs: _Outputs, kind: str) -> dict[str, float]:
     expected, own = (each.reshape(len(each), -1) for each in (outputs.model, outputs.own))
     difference = np.abs(own - expected)
     products = np.linalg.norm(expected, axis=1) * np.linalg.norm(own, axis=1)
-    same = (expected == own).all(axis=1)  # two vectors of zeros are alike, too
+    same = (expected == own).all(axis=1)  # also two vectors of zeros
     cosine = np.where(same, 1.0, (expected * own).sum(axis=1) / np.maximum(products, 1e-12))
-    figures = {
+    measured = {
         "max_relative_difference": float(difference.max() / max(np.abs(expected).max(), 1e-12)),
         "cosine_median": float(np.median(cosine)),
         "cosine_min": float(cosine.min()),
@@ -180,9 +298,9 @@ def _differences(outputs: _Outputs, kind: str) -> dict[str, float]:
             agreement = expected.argmax(axis=1) == own.argmax(axis=1)
         else:
             agreement = (expected >= 0.5) == (own >= 0.5)
-        figures["agreement"] = float(agreement.mean())
-        figures["max_score_difference"] = float(difference.max())
-    return figures
+        measured["agreement"] = float(agreement.mean())
+        measured["max_score_difference"] = float(difference.max())
+    return measured
 
 
 def _ranking(outputs: _Outputs, dataset: ReidDataset) -> dict[str, float]:
@@ -191,7 +309,7 @@ def _ranking(outputs: _Outputs, dataset: ReidDataset) -> dict[str, float]:
         [person for person in side if person.path in rows]
         for side in (dataset.query, dataset.gallery)
     )
-    figures = {}
+    measured = {}
     for name, vectors in (("_model", outputs.model), ("", outputs.own)):
         ranking = evaluate_features(
             vectors[[rows[person.path] for person in query]],
@@ -199,9 +317,9 @@ def _ranking(outputs: _Outputs, dataset: ReidDataset) -> dict[str, float]:
             *ranking_labels(query, gallery),
             metric="cosine",
         )
-        figures[f"rank_1{name}"] = ranking.rank(1)
-        figures[f"mean_average_precision{name}"] = ranking.mean_average_precision
-    return figures
+        measured[f"rank_1{name}"] = ranking.rank(1)
+        measured[f"mean_average_precision{name}"] = ranking.mean_average_precision
+    return measured
 
 
 def _chunks(images: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], Sequence[Path]]]:
@@ -221,7 +339,7 @@ def _chunks_of_people(
 
 
 def _latency(engine: Engine, image: NDArray) -> float:
-    """Median milliseconds of one picture."""
+    """Return the median time of one image in milliseconds."""
     for _ in range(3):
         engine.run(image)
     times: list[float] = []

@@ -6,7 +6,15 @@ from typing import Any
 
 import keras
 
-from keras_osnet.deploy import _expansion, _stock
+from keras_osnet.deploy.folded_layers import (
+    aggregation_gate,
+    array,
+    conv_norm,
+    lite_conv,
+    omni_scale_block,
+    precision,
+    scale_and_shift,
+)
 from keras_osnet.layers import (
     AggregationGate,
     BatchNorm,
@@ -101,13 +109,13 @@ class _Rewriter:
             inputs = tuple(self.features if each is self.image else each for each in inputs)
         gates = arguments.get("return_gates", False)
         if isinstance(layer, OmniScaleBlock):
-            return _expansion.omni_scale_block(layer, inputs[0], layer.name, return_gates=gates)
+            return omni_scale_block(layer, inputs[0], layer.name, return_gates=gates)
         if isinstance(layer, AggregationGate):
-            return _expansion.aggregation_gate(layer, inputs[0], layer.name, return_gates=gates)
+            return aggregation_gate(layer, inputs[0], layer.name, return_gates=gates)
         if isinstance(layer, ConvNorm2D):
-            return _expansion.conv_norm(layer, inputs[0], layer.name)
+            return conv_norm(layer, inputs[0], layer.name)
         if isinstance(layer, LiteConv2D):
-            return _expansion.lite_conv(layer, inputs[0], layer.name)
+            return lite_conv(layer, inputs[0], layer.name)
         if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops
             return layer(*inputs, **arguments)
         if layer.name in self.absorbed:
@@ -121,12 +129,36 @@ class _Rewriter:
             return fold_batch_norm(layer)
         norm = self.norms.get(layer.name)
         if norm is not None:
-            return _stock.with_norm(layer, norm, inputs[0].shape)
-        copy = _stock.copy_of(layer)
+            return _with_norm(layer, norm, inputs[0].shape)
+        copy = _copy_of(layer)
         if layer.weights:
             copy(*inputs, **arguments)
             copy.set_weights(layer.get_weights())
         return copy
+
+
+def _copy_of(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A layer of the same class and settings, in the precision of inference, without weights."""
+    return type(layer).from_config({**layer.get_config(), "dtype": precision(layer)})
+
+
+def _with_norm(
+    layer: keras.layers.Layer,
+    norm: keras.layers.BatchNormalization,
+    input_shape: tuple[int | None, ...],
+) -> keras.layers.Layer:
+    """A copy of a Dense, Conv2D or DepthwiseConv2D that does the batch norm after it as well."""
+    scale, shift = scale_and_shift(norm)
+    kernel = array(layer.kernel)
+    if layer.use_bias:
+        shift = shift + array(layer.bias) * scale
+    # A depthwise kernel's last two axes, (channels, multiplier), together are the output's one.
+    by_output = kernel.shape[-2:] if isinstance(layer, keras.layers.DepthwiseConv2D) else (-1,)
+    config = {**layer.get_config(), "dtype": precision(layer), "use_bias": True}
+    copy = type(layer).from_config(config)
+    copy.build(input_shape)
+    copy.set_weights([kernel * scale.reshape(by_output), shift])
+    return copy
 
 
 def _absorbed_norms(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:

@@ -7,61 +7,66 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_osnet._utils.checks import whole_number
+from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet.architecture.preprocessing import preprocessing_layer, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
-from keras_osnet.runtime.metadata import INPUT_DTYPES, ModelMetadata
+from keras_osnet.runtime.metadata import DTYPES, PIXEL_RANGES, ModelMetadata
 
 _NAMES = {"embedding": "embedding", "attribute": "attributes", "maps": "maps"}
-"""What an output of each kind is called in a file; a classifier's has two names."""
+"""Names of the outputs in a file, by kind; a classifier's is `predictions` or `logits`."""
 
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """A folded model that takes pixels, and what its file says of it.
+    """A folded model that takes images, and the metadata of its file.
 
     Attributes:
-        model: Functional and of Keras's own layers; one input "image" (batch, height, width, 3),
-            RGB 0–255; one output.
+        model: Functional and of Keras's own layers; one input "image" (batch, height, width, 3);
+            one output.
         output: The output's name in the file.
-        description: What goes into the file.
+        metadata: What is written into the file.
     """
 
     model: keras.Model
     output: str
-    description: ModelMetadata
+    metadata: ModelMetadata
 
 
 def serve(
     model: keras.Model,
     *,
-    dtype: str,
-    normalize: bool,
-    batch: int | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    quantization: str | None,
-    labels: Sequence[str],
-    licence: str | None,
-    source: str | None,
+    pixel_range: str = "0-255",
+    dtype: str = "uint8",
+    normalize: bool = True,
+    batch: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    quantization: str | None = None,
+    labels: Sequence[str] = (),
+    license: str | None = None,
+    source: str | None = None,
 ) -> ServedModel:
-    """Fold a model, put what is missing before and behind it, and describe the result.
+    """Fold a model, add the missing preprocessing and normalization, and describe the result.
 
-    The arguments are those of `keras_osnet.deploy.export_tflite`, `dtype` being its `input`.
+    The arguments are those of `keras_osnet.deploy.export`.
 
     Raises:
         ValueError: The model is not one image in, one result out; or an argument is wrong.
     """
     kind, output = output_of(model)
-    if dtype not in INPUT_DTYPES:
-        raise ValueError(f"`input` must be one of {INPUT_DTYPES}. Received: {dtype!r}")
+    one_of("pixel_range", pixel_range, PIXEL_RANGES)
+    one_of("dtype", dtype, DTYPES)
     if batch is not None and whole_number(batch) != 1:
         raise ValueError(f"`batch` must be 1, or None for any number. Received: {batch!r}")
+    if pixel_range != "0-255" and dtype != "float32":
+        raise ValueError(
+            f'`dtype` must be "float32" for `pixel_range="{pixel_range}"`. Received: {dtype!r}'
+        )
     own_mean, own_std = _statistics(model, mean, std)
 
     image = keras.Input(batch_shape=(batch, *model.inputs[0].shape[1:]), dtype=dtype, name="image")
-    features = None if takes_pixels(model) else preprocessing_layer(own_mean, own_std)(image)
+    features = _features(model, image, pixel_range, own_mean, own_std)
     folded = fold_onto(model, image, features)
     result = folded.outputs[0]
     scaled = any(isinstance(layer, keras.layers.UnitNormalization) for layer in model.layers[-1:])
@@ -74,27 +79,27 @@ def serve(
             "`labels` name the classes or attributes of a model that predicts them. "
             f"Received: {len(labels)} labels for {model.name}, whose output is of kind {kind!r}"
         )
-    description = ModelMetadata(
+    metadata = ModelMetadata(
         name=model.name,
         dim=result.shape[-1],
         image_size=tuple(image.shape[1:3]),
-        input_dtype=dtype,
+        pixel_range=pixel_range,
+        dtype=dtype,
         batch=batch,
-        normalized_inside=True,
         mean=own_mean,
         std=own_std,
         output_kind=kind,
         l2_normalized=scaled,
         labels=labels,
         quantization=quantization,
-        licence=licence,
+        license=license,
         source=source,
     )
-    return ServedModel(keras.Model(image, result, name=model.name), output, description)
+    return ServedModel(keras.Model(image, result, name=model.name), output, metadata)
 
 
 def output_of(model: keras.Model) -> tuple[str, str]:
-    """The kind of a model's output, and its name in a file.
+    """Return the kind of a model's output, and its name in a file.
 
     Raises:
         ValueError: It is not one image in, one result out.
@@ -107,8 +112,8 @@ def output_of(model: keras.Model) -> tuple[str, str]:
         )
     if len(outputs) != 1 or len(outputs[0].shape) not in (2, 4) or outputs[0].shape[-1] is None:
         raise ValueError(
-            "`model` must have one output, (batch, dim) or maps; keras.Model(model.input, "
-            "model.get_layer(…).output) cuts one off at a layer. "
+            "`model` must have one output, (batch, dim) or a feature map; keras.Model(model.input, "
+            "model.get_layer(…).output) ends a model at a layer. "
             f"Received: {model.name} with outputs {[tuple(each.shape) for each in outputs]}"
         )
     if len(outputs[0].shape) == 4:
@@ -124,8 +129,25 @@ def output_of(model: keras.Model) -> tuple[str, str]:
     return "embedding", _NAMES["embedding"]
 
 
+def _features(model: keras.Model, image: Any, pixel_range: str, mean: Any, std: Any) -> Any:
+    """Return what the model's own first layers take, computed from `image`; None for `image`."""
+    if takes_pixels(model):
+        if pixel_range == "normalized":
+            raise ValueError(
+                '`pixel_range="normalized"` is for a model without preprocessing inside, such as '
+                f"include_preprocessing=False makes. Received: {model.name}, which has its own"
+            )
+        return None if pixel_range == "0-255" else keras.layers.Rescaling(255.0)(image)
+    if pixel_range == "0-255":
+        return preprocessing_layer(mean, std)(image)
+    if pixel_range == "normalized":
+        return None
+    mean, std = np.asarray(mean), np.asarray(std)
+    return keras.layers.Rescaling((1 / std).tolist(), (-mean / std).tolist())(image)
+
+
 def _statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
-    """Mean and standard deviation of 0–1 that go before a model, or are in it."""
+    """Return the mean and standard deviation, of pixels in 0–1, that the images are scaled with."""
     given = mean is not None or std is not None
     if takes_pixels(model):
         if given:

@@ -16,7 +16,7 @@ from keras_osnet.data import (
     ReidDataset,
     split_by_identity,
 )
-from keras_osnet.deploy import FidelityReport, export_tflite
+from keras_osnet.deploy import FidelityReport, export
 from keras_osnet.models import open_checkpoint
 from keras_osnet.quickstart.people import own_people
 from keras_osnet.quickstart.report import write_report
@@ -138,9 +138,9 @@ def quickstart(
     with clock.step("export", "Exporting for phones, with weights of 8 bits"):
         files = [root / "osnet-float32.tflite", root / "osnet-int8.tflite"]
         calibration = [image.path for image in people.train]
-        export_tflite(after.network, files[0], pictures=people)
-        fidelity = export_tflite(
-            after.network, files[1], quantization="int8", calibration=calibration, pictures=people
+        export(after.network, files[0], images=people)
+        fidelity = export(
+            after.network, files[1], quantization="int8", calibration=calibration, images=people
         )
         speeds = benchmark(files, rounds=3)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from keras_osnet.runtime.benchmark import BenchmarkResult, Quartiles, benchmark
     from keras_osnet.runtime.embedder import Embedder
     from keras_osnet.runtime.metadata import ModelMetadata
-    from keras_osnet.runtime.stored_metadata import read_description
+    from keras_osnet.runtime.read_metadata import read_metadata
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
@@ -23,6 +23,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "ModelMetadata": "keras_osnet.runtime.metadata",
         "Quartiles": "keras_osnet.runtime.benchmark",
         "benchmark": "keras_osnet.runtime.benchmark",
-        "read_description": "keras_osnet.runtime.stored_metadata",
+        "read_metadata": "keras_osnet.runtime.read_metadata",
     },
 )

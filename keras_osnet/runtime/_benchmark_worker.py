@@ -1,4 +1,4 @@
-"""The process that measures one engine: a line of JSON out for every line in.
+"""The process that measures one engine: it answers every line of input with a line of JSON.
 
 It is started by `keras_osnet.runtime.benchmark`, with its task as JSON in the only argument.
 """
@@ -7,7 +7,7 @@ import time
 
 _STARTED = time.perf_counter()
 
-import json  # noqa: E402 - the clock comes first
+import json  # noqa: E402 - the clock starts first
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -18,13 +18,13 @@ from keras_osnet.runtime.benchmark import BATCH  # noqa: E402
 from keras_osnet.runtime.embedder import Embedder  # noqa: E402
 
 _SECONDS = 0.3
-"""How long one turn is at least, for one image and for many."""
+"""Shortest duration of one turn, for one image and for many."""
 
 _LEAST = 3
 
 
 def main() -> None:
-    """Load the model, and measure once for every line that comes in."""
+    """Load the model, and measure once for every line of input."""
     try:
         embedder = Embedder(**_task(sys.argv[1]))
         images = np.random.default_rng(0).integers(
@@ -32,18 +32,18 @@ def main() -> None:
         )
         embedder.embed(images[:1])
         cold_start = time.perf_counter() - _STARTED
-        _say({"cold_start": cold_start, "quantization": embedder.description.quantization})
+        _answer({"cold_start": cold_start, "quantization": embedder.metadata.quantization})
         embedder.embed(images)  # the first of that size may set up memory
         for _ in sys.stdin:
             alone = _times(embedder, images[:1])
             together = _times(embedder, images)
-            _say({"alone": alone, "together": together, "peak_memory": peak_memory()})
+            _answer({"alone": alone, "together": together, "peak_memory": peak_memory()})
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        _say({"error": str(error), "kind": type(error).__name__})
+        _answer({"error": str(error), "kind": type(error).__name__})
 
 
 def peak_memory() -> float | None:
-    """Return the most memory that this process held so far, in MB of 10^6 bytes."""
+    """Return the peak memory of this process so far, in MB of 10^6 bytes."""
     status = Path("/proc/self/status")
     if status.exists():
         # getrusage would count the process that started this one, too.
@@ -62,7 +62,7 @@ def _task(text: str) -> dict[str, Any]:
 
 
 def _times(embedder: Embedder, images: np.ndarray) -> list[float]:
-    """Seconds of each of a number of calls; one more before them is to wake the threads."""
+    """Return the seconds of each of several calls, after one that wakes the threads."""
     embedder.embed(images)
     times: list[float] = []
     while len(times) < _LEAST or sum(times) < _SECONDS:
@@ -72,7 +72,7 @@ def _times(embedder: Embedder, images: np.ndarray) -> list[float]:
     return times
 
 
-def _say(answer: dict[str, Any]) -> None:
+def _answer(answer: dict[str, Any]) -> None:
     print(json.dumps(answer), flush=True)
 
 

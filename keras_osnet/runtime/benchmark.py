@@ -1,4 +1,4 @@
-"""How fast every installed engine runs a model's file on this machine, and in how much memory."""
+"""Measure the speed and memory of exported files in every installed engine."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import IO, Any
 from keras_osnet._utils.checks import check_whole
 from keras_osnet.runtime.engines import engines_for, usable_cpus
 from keras_osnet.runtime.engines.open_vino import computes_bfloat16
-from keras_osnet.runtime.stored_metadata import checked_file
+from keras_osnet.runtime.read_metadata import checked_file
 
 BATCH = 32
 """Images at once where the throughput is measured."""
@@ -25,13 +25,13 @@ _WORKER = "keras_osnet.runtime._benchmark_worker"
 
 @dataclass(frozen=True)
 class Quartiles:
-    """The median of repeated measurements, and the quartiles that half of them lie between.
+    """Median and quartiles of repeated measurements.
 
     Attributes:
         median: In the unit of the field that holds it.
         low: First quartile.
         high: Third quartile.
-        repetitions: How many measurements there were.
+        repetitions: Number of measurements.
     """
 
     median: float
@@ -42,20 +42,21 @@ class Quartiles:
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """What one engine makes of one file, its own pre- and post-processing included.
+    """Speed and memory of one file in one engine, including resizing and normalization.
 
     Attributes:
         file: The file.
         engine: The engine.
-        precision: What it computes in, "float32" or "bfloat16", where the file leaves it open.
-        quantization: What the file stores: None (float32), "float16", "dynamic" (int8 weights) or
-            "int8", in which an engine computes, too.
-        threads: How many threads it computes with.
+        precision: Precision of the computation where the file leaves it open, "float32" or
+            "bfloat16".
+        quantization: Type of the weights in the file: None (float32), "float16", "dynamic" (int8
+            weights) or "int8" (which is also computed in).
+        threads: Number of threads.
         cold_start: Seconds from the start of a Python process to its first embedding: imports,
             loading, computing.
         latency: Milliseconds for one image.
         throughput: Images per second, 32 at once.
-        peak_memory: Most memory that the process held, in MB of 10^6 bytes, with Python, NumPy,
+        peak_memory: Peak memory of the process in MB of 10^6 bytes, including Python, NumPy,
             Pillow and the images; None on Windows.
     """
 
@@ -75,24 +76,25 @@ def benchmark(
     *,
     threads: int | None = None,
     rounds: int = 5,
-    takes: str | None = None,
+    pixel_range: str | None = None,
     image_size: tuple[int, int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[BenchmarkResult]:
-    """Run models in every engine that is installed and takes their files.
+    """Measure models in every installed engine that takes their files.
 
-    Every engine has a process of its own, in which nothing else is loaded. The processes take
-    turns, one round after the other, so that whatever else the machine does meets all of them.
-    OpenVINO is measured in bfloat16 as well where the processor has it.
+    Every engine runs in its own process, in which nothing else is loaded. The processes take
+    turns, round by round, so that other load on the machine affects all of them alike. OpenVINO
+    is also measured in bfloat16 where the processor supports it.
 
     Args:
-        files: Models, as `Embedder` takes them.
-        threads: As `Embedder` has it, as are `takes` and `image_size`.
-        rounds: How many turns each engine takes.
-        takes: What a file that was not written by keras-osnet takes.
+        files: `.tflite`, `.onnx` or `.xml` files, as `Embedder` takes them.
+        threads: Number of threads that an engine uses; by default, all processors.
+        rounds: Number of turns that each engine takes.
+        pixel_range: Range of the input, "0-255", "0-1" or "normalized", of a file that was not
+            written by keras-osnet.
         image_size: (height, width) of the images, for a model that takes any.
         progress: Called after every turn with the number of turns done so far; there are
-            `count_turns(files, rounds)` of them.
+            `count_turns(files, rounds)` in total.
 
     Returns:
         One result for each file, engine and precision, in this order.
@@ -107,7 +109,7 @@ def benchmark(
     if not files:
         raise ValueError("`files` must name at least one model. Received: none")
     count = usable_cpus() if threads is None else threads
-    arguments = {"threads": count, "takes": takes, "image_size": image_size}
+    arguments = {"threads": count, "pixel_range": pixel_range, "image_size": image_size}
     with ExitStack() as stack:
         workers = [
             stack.enter_context(_worker(file, engine, precision, arguments))
@@ -127,7 +129,7 @@ def benchmark(
 
 
 def count_turns(files: Sequence[str | os.PathLike[str]], rounds: int) -> int:
-    """Return how often `benchmark` calls its `progress`."""
+    """Return the number of times that `benchmark` calls its `progress`."""
     return rounds * len(_candidates(files))
 
 
@@ -148,7 +150,7 @@ def _candidates(files: Sequence[str | os.PathLike[str]]) -> list[tuple[Path, str
 
 
 class _Worker:
-    """A process with one engine and one file, which measures when it is asked to."""
+    """A process with one engine and one file that measures on request."""
 
     def __init__(
         self, process: subprocess.Popen[str], complaints: IO[str], candidate: tuple[Path, str, str]
@@ -178,8 +180,8 @@ class _Worker:
             quantization=self._begun["quantization"],
             threads=threads,
             cold_start=self._begun["cold_start"],
-            latency=_spread(alone),
-            throughput=_spread(together),
+            latency=_quartiles(alone),
+            throughput=_quartiles(together),
             peak_memory=answers[-1]["peak_memory"],
         )
 
@@ -225,6 +227,6 @@ def _worker(
             process.kill()
 
 
-def _spread(values: Sequence[float]) -> Quartiles:
+def _quartiles(values: Sequence[float]) -> Quartiles:
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return Quartiles(median=median, low=low, high=high, repetitions=len(values))

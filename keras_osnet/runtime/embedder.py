@@ -1,4 +1,4 @@
-"""From pictures to embeddings with an exported model."""
+"""Compute embeddings of images with an exported model."""
 
 import os
 from collections import deque
@@ -12,18 +12,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import ImageReadError
-from keras_osnet.runtime.boxes import cut_out
 from keras_osnet.runtime.engines import open_engine
-from keras_osnet.runtime.images import as_pixels, listed
-from keras_osnet.runtime.matching_metadata import effective_description, resolve_image_size
+from keras_osnet.runtime.images import as_pixels, cut_out, listed
 from keras_osnet.runtime.metadata import ModelMetadata
-from keras_osnet.runtime.stored_metadata import checked_file, read_description
+from keras_osnet.runtime.read_metadata import (
+    checked_file,
+    effective_metadata,
+    effective_size,
+    read_metadata,
+)
 
 _CHUNK = 32
-"""Pictures that are decoded and held at once."""
+"""Images that are decoded and held at once."""
 
 _CHUNKS_AHEAD = 2
-"""How many chunks are read from disk while the engine works on one."""
+"""Chunks that are read from disk while the engine works on one."""
 
 _NORM_EPSILON = 1e-12
 
@@ -31,34 +34,34 @@ _Pixels = tuple[NDArray[np.uint8], dict[int, ImageReadError]]
 
 
 class Embedder:
-    """An exported model that turns pictures into vectors; neither TensorFlow nor Keras is needed.
+    """Compute embeddings with an exported model; neither TensorFlow nor Keras is needed.
 
-    Pictures are resized and normalised exactly as in training: bilinear with antialiasing, as
-    Pillow does it. May be called from several threads, whose calls then wait for each other. It
-    can be pickled (the file is then loaded again where it is unpickled), and raises RuntimeError
-    in a process that was forked after it was made.
+    Images are resized and normalized exactly as in training: bilinear with antialiasing, as
+    Pillow does it. May be called from several threads, whose calls then wait for each other. Can
+    be pickled (the file is loaded again where it is unpickled). Raises RuntimeError in a process
+    that was forked after the embedder was created.
 
     Args:
         path: A `.tflite`, `.onnx` or OpenVINO `.xml` file, from `keras_osnet.deploy` or a
             converter.
         engine: "litert" for `.tflite`, "onnxruntime" for `.onnx`, "openvino" for `.xml` and
-            `.onnx`; "auto" takes what fits the file and is installed.
-        precision: What the engine computes in: "float32", or "bfloat16", which OpenVINO has on
-            processors that support it: faster, and about 3 digits. Weights that the file stores
+            `.onnx`; "auto" selects one that takes the file and is installed.
+        precision: Precision of the computation: "float32", or "bfloat16", which OpenVINO has on
+            processors that support it: faster, with about 3 digits. Weights that the file stores
             in fewer bits stay as they are.
-        threads: How many threads the engine computes with; as many as there are processors for
-            this process by default.
-        image_size: (height, width) that images are resized to; needed for a model that takes images
-            of any size.
-        takes: For a file that was not written by keras-osnet, what its input is: "pixels" (RGB
-            0–255) or "normalized" ((pixel / 255 - mean) / std per channel, with ImageNet's mean
-            and std).
+        threads: Number of threads that the engine uses; by default, all processors that this
+            process may use.
+        image_size: (height, width) that images are resized to; required for a model that takes
+            images of any size.
+        pixel_range: For a file that was not written by keras-osnet, the range of its input: "0-255"
+            (RGB), "0-1" or "normalized" ((pixel / 255 - mean) / std per channel, with ImageNet's
+            mean and std). Its type is that of the file's input.
 
     Attributes:
-        description: What the file says of itself, a `ModelMetadata`.
-        engine: Name of the engine that runs it.
-        image_size: (height, width) that pictures are resized to.
-        dim: Length of the vectors.
+        metadata: A `ModelMetadata`: what the file says of itself, or the caller said.
+        engine: Name of the engine that runs the file.
+        image_size: (height, width) that images are resized to.
+        dim: Length of the embeddings.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -68,13 +71,13 @@ class Embedder:
 
     Example:
         >>> import keras_osnet, numpy as np
-        >>> from keras_osnet.deploy import export_tflite
+        >>> from keras_osnet.deploy import export
         >>> from keras_osnet.runtime import Embedder
         >>> file = getfixture("tmp_path") / "osnet.tflite"
         >>> model = keras_osnet.OSNet(
         ...     0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1), streams=1
         ... )
-        >>> report = export_tflite(model, file)
+        >>> report = export(model, file)
         >>> embedder = Embedder(file)
         >>> frame = np.zeros((480, 640, 3), "uint8")
         >>> embedder.embed_crops(frame, [(10, 20, 60, 140), (600.5, 0, 700, 99.7)]).shape
@@ -89,18 +92,16 @@ class Embedder:
         threads: int | None = None,
         *,
         image_size: tuple[int, int] | None = None,
-        takes: str | None = None,
+        pixel_range: str | None = None,
     ) -> None:
         file = checked_file(path)
-        stored = read_description(file)
-        self._arguments = (file.absolute(), engine, precision, threads, image_size, takes)
+        stored = read_metadata(file)
+        self._arguments = (file.absolute(), engine, precision, threads, image_size, pixel_range)
         self._engine = open_engine(file, engine, precision=precision, threads=threads)
-        self.description: ModelMetadata = effective_description(file, self._engine, stored, takes)
+        self.metadata: ModelMetadata = effective_metadata(file, self._engine, stored, pixel_range)
         self.engine = self._engine.name
-        self.image_size = resolve_image_size(self.description, image_size, file)
-        self.dim = self.description.dim
-        mean, std = self.description.mean, self.description.std
-        self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
+        self.image_size = effective_size(self.metadata, image_size, file)
+        self.dim = self.metadata.dim
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopened, self._arguments
@@ -109,24 +110,24 @@ class Embedder:
         return f"Embedder({os.fspath(self._arguments[0])!r}, engine={self.engine!r})"
 
     def __call__(self, images: Any) -> NDArray[np.float32]:
-        """Do what `embed` does."""
+        """Call `embed`."""
         return self.embed(images)
 
     def embed(self, images: Any) -> NDArray[np.float32]:
-        """Compute the embeddings of pictures.
+        """Compute the embeddings of images.
 
         Args:
             images: An array (n, height, width, 3) or (height, width, 3), uint8, RGB of 0–255 (of
-                OpenCV's BGR pass `frame[:, :, ::-1]`); a path; a picture of Pillow's; or a list of
-                paths, pictures and arrays (height, width, 3), which may differ in size. All are
-                resized to the model's size.
+                OpenCV's BGR pass `frame[:, :, ::-1]`); a path; a Pillow image; or a list of paths,
+                Pillow images and arrays (height, width, 3), which may differ in size. All are
+                resized to `image_size`.
 
         Returns:
-            Array (n, dim), float32, each row of length 1 in the L2 norm; (0, dim) for no pictures.
+            Array (n, dim), float32, each row of length 1 in the L2 norm; (0, dim) for no images.
 
         Raises:
-            ImageReadError: Files cannot be read as pictures; it names them all.
-                `embed_files` goes on without them.
+            ImageReadError: Files cannot be read as images; it names all of them.
+                `embed_files` leaves them out instead.
             TypeError: An array is not uint8, or something is none of these.
             ValueError: An array is not of these shapes, or the model's output is not finite.
         """
@@ -136,7 +137,7 @@ class Embedder:
         return vectors
 
     def embed_crops(self, frame: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
-        """Compute the embeddings of parts of a frame, such as a detector's people.
+        """Compute the embeddings of parts of a frame, such as the people that a detector found.
 
         Args:
             frame: Array (height, width, 3), uint8, RGB (of OpenCV's BGR pass
@@ -161,7 +162,7 @@ class Embedder:
         *,
         progress: Callable[[int], None] | None = None,
     ) -> EmbeddedImages:
-        """Compute the embeddings of the readable ones of many files.
+        """Compute the embeddings of many files, leaving out those that cannot be read.
 
         Args:
             paths: The files. One that cannot be read is reported in the result and does not stop
@@ -179,7 +180,7 @@ class Embedder:
             )
         files = [Path(path) for path in paths]
         if not files:
-            raise ValueError("`paths` must name at least one picture. Received: none")
+            raise ValueError("`paths` must name at least one image. Received: none")
         vectors, unreadable = self._embed(files, progress)
         return EmbeddedImages(
             vectors=np.delete(vectors, list(unreadable), axis=0) if unreadable else vectors,
@@ -190,7 +191,7 @@ class Embedder:
     def _embed(
         self, images: Sequence[Any], progress: Callable[[int], None] | None
     ) -> tuple[NDArray[np.float32], dict[int, ImageReadError]]:
-        """Embed pictures in chunks; rows of unreadable files hold nothing of use."""
+        """Embed images in chunks; the rows of unreadable files are meaningless."""
         starts = range(0, len(images), _CHUNK)
         if len(starts) == 1 and progress is None:  # a tracker's frame: every 0.1 ms counts
             pixels, unreadable = self._pixels(images, 0)
@@ -215,7 +216,7 @@ class Embedder:
     def _ahead(
         self, reader: Executor, images: Sequence[Any], starts: Sequence[int]
     ) -> Iterator[_Pixels]:
-        """Yield chunks that a thread prepares while the engine works."""
+        """Yield chunks that a thread prepares while the engine computes."""
         waiting = deque(
             reader.submit(self._pixels, images, start) for start in starts[:_CHUNKS_AHEAD]
         )
@@ -230,10 +231,7 @@ class Embedder:
         return as_pixels(images[start : start + _CHUNK], self.image_size, start)
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        images: NDArray = pixels
-        if not self.description.normalized_inside:
-            images = (pixels.astype(np.float32) / 255.0 - self._mean) / self._std
-        vectors = self._engine.run(images)
+        vectors = self._engine.run(self.metadata.scale(pixels))
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         finite = np.isfinite(lengths)
         if not finite.all():
@@ -252,7 +250,9 @@ def _reopened(
     precision: str,
     threads: int | None,
     image_size: tuple[int, int] | None,
-    takes: str | None,
+    pixel_range: str | None,
 ) -> Embedder:
-    """Make an embedder where it is unpickled; pickle passes no keyword arguments."""
-    return Embedder(path, engine, precision, threads, image_size=image_size, takes=takes)
+    """Create an embedder where it is unpickled; pickle passes no keyword arguments."""
+    return Embedder(
+        path, engine, precision, threads, image_size=image_size, pixel_range=pixel_range
+    )

@@ -1,4 +1,4 @@
-"""From whatever holds a picture to pixels of the model's size."""
+"""Read arrays, files, Pillow images and crops of a frame as pixels of the model's size."""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.data._pillow import is_pillow_image
 from keras_osnet.data.images import (
@@ -15,24 +15,25 @@ from keras_osnet.data.images import (
     read_image,
     resize_image,
 )
-from keras_osnet.runtime.boxes import check_picture
 
 _ALONE = 4
-"""Up to so many pictures are not worth starting threads for."""
+"""Up to this many images are not worth starting threads for."""
+
+_EDGES = 4
 
 
 def listed(images: Any) -> Any:
-    """Return pictures one by one: an array or file alone becomes a list of one.
+    """Return a sequence of images: a single image or file becomes a list of one.
 
     Raises:
-        TypeError: `images` is nothing that holds pictures.
+        TypeError: `images` does not hold images.
         ValueError: It is an array of another shape.
     """
     if isinstance(images, str | os.PathLike) or is_pillow_image(images):
         return [images]
     if isinstance(images, np.ndarray):
         if images.ndim == 3:
-            check_picture(images, "images")
+            check_image(images, "images")
             return [images]
         if images.ndim != 4:
             raise ValueError(
@@ -42,7 +43,7 @@ def listed(images: Any) -> Any:
         return images
     if isinstance(images, bytes | dict) or not isinstance(images, Sequence):
         raise TypeError(
-            "`images` must be an array, a file's path, a picture of Pillow's, or a list of them. "
+            "`images` must be an array, the path of a file, a Pillow image, or a list of them. "
             f"Received: {type(images).__name__}"
         )
     return images
@@ -51,22 +52,22 @@ def listed(images: Any) -> Any:
 def as_pixels(
     images: Sequence[Any], image_size: tuple[int, int], first: int = 0
 ) -> tuple[NDArray[np.uint8], dict[int, ImageReadError]]:
-    """Return pictures at one size, and those of them that are unreadable files.
+    """Return images at one size, and the errors of files that cannot be read.
 
     Args:
-        images: Arrays (height, width, 3), paths or pictures of Pillow's.
+        images: Arrays (height, width, 3), paths or Pillow images.
         image_size: (height, width) of the result; resized as `keras_osnet.data.read_image` does.
         first: Index of the first, as the results and messages count them.
 
     Returns:
-        Array (n, *size, 3), black for unreadable files, and the error of each of these by index.
+        Array (n, *image_size, 3), black for unreadable files, and their errors by index.
 
     Raises:
         TypeError: One of them is none of these, or not uint8.
         ValueError: One of them has another shape.
     """
     if isinstance(images, np.ndarray) and images.shape[1:] == (*image_size, 3) and len(images):
-        check_picture(images[0], "images")
+        check_image(images[0], "images")
         return images, {}
     pixels = np.zeros((len(images), *image_size, 3), np.uint8)
 
@@ -78,7 +79,7 @@ def as_pixels(
             elif is_pillow_image(image):
                 pixels[index] = convert_image(image, image_size)
             else:
-                check_picture(image, f"images[{first + index}]")
+                check_image(image, f"images[{first + index}]")
                 pixels[index] = resize_image(image, image_size)
         except ImageReadError as error:
             return error
@@ -87,8 +88,84 @@ def as_pixels(
     if len(images) <= _ALONE:
         errors = [fill(index) for index in range(len(images))]
     else:
-        # Pillow lets go of the interpreter lock while it decodes and resizes.
+        # Pillow releases the GIL while it decodes and resizes.
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             errors = list(pool.map(fill, range(len(images))))
     found = {first + index: error for index, error in enumerate(errors) if error is not None}
     return pixels, found
+
+
+def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8]]:
+    """Cut boxes out of a frame, such as the people that a detector found.
+
+    Args:
+        frame: Array (height, width, 3), uint8, RGB.
+        boxes: Array (n, 4) of (left, top, right, bottom) in pixels of the frame; integers or
+            floats. Pixel (row y, column x) covers x to x + 1 and y to y + 1, so that (0, 0,
+            width, height) is the whole frame. Edges are rounded to whole pixels, and clipped to
+            the frame.
+
+    Returns:
+        n views of the frame, each (height, width, 3) and at least one pixel.
+
+    Raises:
+        TypeError: The frame is not uint8.
+        ValueError: The frame or the boxes are not of these shapes, the boxes are fractions of the
+            frame, or a box holds no pixel of the frame or a NaN; the message gives its index.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_osnet.runtime.images import cut_out
+        >>> frame = np.zeros((480, 640, 3), "uint8")
+        >>> [crop.shape for crop in cut_out(frame, [(10, 20, 60, 140), (599.5, 0, 700, 99.7)])]
+        [(120, 50, 3), (100, 40, 3)]
+    """
+    check_image(frame, "frame")
+    try:
+        edges = np.asarray(boxes, np.float64)
+    except (TypeError, ValueError) as error:  # of text, or rows of different lengths
+        raise ValueError(
+            f"`boxes` must be numbers of the shape (n, 4): {error}. Received: {boxes!r:.200}"
+        ) from error
+    if edges.shape == (0,):
+        return []
+    if edges.ndim != 2 or edges.shape[1] != _EDGES:
+        raise ValueError(
+            "`boxes` must have the shape (n, 4): left, top, right, bottom. "
+            f"Received: shape {edges.shape}"
+        )
+    height, width = frame.shape[:2]
+    if len(edges) and (np.abs(edges) <= 1).all() and (edges % 1).any():
+        raise ValueError(
+            "`boxes` must be in pixels; parts of the frame must be multiplied by its width and "
+            f"height ({width} x {height}). Received: boxes[0] = {tuple(edges[0].tolist())}"
+        )
+    # Halves are rounded up everywhere, so that boxes which share an edge share no pixel.
+    whole = np.clip(np.floor(edges + 0.5), 0, [width, height, width, height])
+    crops = []
+    for index, (left, top, right, bottom) in enumerate(whole):
+        # A NaN compares as false, too.
+        if not (left < right and top < bottom):
+            raise ValueError(
+                f"`boxes` must each hold at least one pixel of the frame ({width} x {height}), as "
+                "(left, top, right, bottom). "
+                f"Received: boxes[{index}] = {tuple(edges[index].tolist())}"
+            )
+        crops.append(frame[int(top) : int(bottom), int(left) : int(right)])
+    return crops
+
+
+def check_image(pixels: object, name: str) -> None:
+    """Raise TypeError or ValueError unless an array is one image, uint8 RGB."""
+    if not isinstance(pixels, np.ndarray):
+        raise TypeError(f"`{name}` must be a NumPy array. Received: {type(pixels).__name__}")
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise ValueError(
+            f"`{name}` must have the shape (height, width, 3), at least one pixel of RGB. "
+            f"Received: shape {pixels.shape}"
+        )
+    if pixels.dtype != np.uint8:
+        raise TypeError(
+            f"`{name}` must be RGB of 0–255 in uint8, not normalized: the embedder does that. "
+            f"Received: dtype {pixels.dtype}"
+        )

@@ -1,4 +1,4 @@
-"""What an exported model takes and gives, as facts that travel inside its file."""
+"""Metadata of an exported model: its input, its output and its origin, stored inside the file."""
 
 import dataclasses
 import json
@@ -6,92 +6,99 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from keras_osnet import __version__
 from keras_osnet._utils.checks import whole_number
 from keras_osnet._utils.constants import MEAN, STD
 
-FORMAT = 1
-"""Version of the JSON that `to_json` writes; a reader refuses a newer one."""
+FORMAT = 2
+"""Version of the JSON that `to_json` writes; a reader refuses every other one."""
 
 KEY = "keras_osnet"
-"""Where ONNX (`metadata_props`) and OpenVINO (`rt_info`) keep the description."""
+"""Where ONNX (`metadata_props`) and OpenVINO (`rt_info`) keep the metadata."""
 
-TFLITE_DESCRIPTION = "keras_osnet.json"
+TFLITE_METADATA = "keras_osnet.json"
 TFLITE_LABELS = "labels.txt"
-"""Files in the ZIP behind a TFLite flatbuffer; the labels are there for other readers."""
+"""Files in the ZIP archive behind a TFLite flatbuffer; the labels are for other readers."""
 
-INPUT_DTYPES = ("uint8", "float32")
+PIXEL_RANGES = ("0-255", "0-1", "normalized")
+DTYPES = ("uint8", "float32")
 OUTPUT_KINDS = ("embedding", "classification", "attribute", "maps")
 QUANTIZATIONS = (None, "float16", "dynamic", "int8")
 
-_INPUT = ("dtype", "height", "width", "batch", "normalized_inside", "mean", "std")
+_INPUT = ("pixel_range", "dtype", "height", "width", "batch", "mean", "std")
 _OUTPUT = ("kind", "dim", "l2_normalized", "labels")
-_TOP = ("format", "name", "input", "output", "quantization", "licence", "source", "library_version")
-_COLOURS = 3
+_TOP = ("format", "name", "input", "output", "quantization", "license", "source", "library_version")
+_COLORS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetadata:
-    """What an exported model takes and gives, where it comes from and what may be done with it.
+    """Input and output of an exported model, its origin and its license.
 
     Attributes:
-        name: The model's, such as `osnet_x0_25`.
-        input_dtype: Type of the image tensor (batch, height, width, 3), RGB: "uint8" or
-            "float32".
-        image_size: (height, width) of the images in pixels, None where any will do.
-        batch: How many images the file takes at once: 1 or another fixed number, None for any.
-        normalized_inside: True if the model takes RGB of 0–255, of either type. False if the
-            caller normalises first: (pixel / 255 - mean) / std per channel, in float32.
-        mean: Of red, green and blue in 0–1, whichever side normalises.
+        name: Name of the model, such as `osnet_x0_25`.
+        dim: Length of the output's last axis.
+        image_size: (height, width) of the images in pixels, None where any is accepted.
+        pixel_range: Range of the RGB images: "0-255", "0-1", or "normalized", which is
+            (pixel / 255 - mean) / std per channel. `scale` converts pixels of 0–255.
+        dtype: Type of the image tensor (batch, height, width, 3): "uint8" or "float32"; "float32"
+            for "0-1" and "normalized".
+        batch: Number of images that the file takes at once, None for any.
+        mean: Of red, green and blue in 0–1, whether the file or the caller normalizes.
         std: The standard deviations, likewise.
         output_kind: "embedding" (batch, dim), "classification" (batch, dim) scores,
             "attribute" (batch, dim) probabilities, or "maps" (batch, height, width, dim).
-        dim: Length of the output's last axis.
         l2_normalized: Whether the model scales its output to length 1.
-        labels: Name of each class or attribute, in the order of the output; () if nobody named
-            them.
+        labels: Name of each class or attribute, in the order of the output; () if there are none.
         quantization: None (float32), "float16", "dynamic" (int8 weights) or "int8".
-        licence: Of the weights, such as "MIT"; None if unknown.
+        license: Of the weights, such as "MIT"; None if unknown.
         source: Where the weights come from; None if unknown.
-        library_version: Of keras-osnet that wrote the file.
+        library_version: Version of keras-osnet that wrote the file.
 
     Raises:
         ValueError: A field is not as above; the message names it.
 
     Example:
         >>> from keras_osnet.runtime import ModelMetadata
-        >>> description = ModelMetadata(name="osnet_x0_25", image_size=(256, 128), dim=512)
-        >>> ModelMetadata.from_json(description.to_json()) == description
+        >>> metadata = ModelMetadata(name="osnet_x0_25", image_size=(256, 128), dim=512)
+        >>> ModelMetadata.from_json(metadata.to_json()) == metadata
         True
     """
 
     name: str
     dim: int
     image_size: tuple[int | None, int | None]
-    input_dtype: str = "float32"
+    pixel_range: str = "0-255"
+    dtype: str = "float32"
     batch: int | None = None
-    normalized_inside: bool = True
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     output_kind: str = "embedding"
     l2_normalized: bool = False
     labels: tuple[str, ...] = ()
     quantization: str | None = None
-    licence: str | None = None
+    license: str | None = None
     source: str | None = None
     library_version: str = __version__
 
     def __post_init__(self) -> None:
         for name in ("name", "library_version"):
             _check(isinstance(getattr(self, name), str), name, "text", getattr(self, name))
-        for name in ("licence", "source"):
+        for name in ("license", "source"):
             value = getattr(self, name)
             _check(value is None or isinstance(value, str), name, "text or None", value)
-        for name in ("normalized_inside", "l2_normalized"):
-            value = getattr(self, name)
-            _check(isinstance(value, bool), name, "true or false", value)
+        _check(
+            isinstance(self.l2_normalized, bool),
+            "l2_normalized",
+            "true or false",
+            self.l2_normalized,
+        )
         for name, choices in (
-            ("input_dtype", INPUT_DTYPES),
+            ("pixel_range", PIXEL_RANGES),
+            ("dtype", DTYPES),
             ("output_kind", OUTPUT_KINDS),
             ("quantization", QUANTIZATIONS),
         ):
@@ -111,10 +118,10 @@ class ModelMetadata:
             f"{len(self.labels)} labels",
         )
         _check(
-            self.normalized_inside or self.input_dtype == "float32",
-            "input_dtype",
-            "float32 where the caller normalises",
-            self.input_dtype,
+            self.pixel_range == "0-255" or self.dtype == "float32",
+            "dtype",
+            f'"float32" for the pixel range "{self.pixel_range}"',
+            self.dtype,
         )
 
     def _check_numbers(self) -> None:
@@ -137,7 +144,7 @@ class ModelMetadata:
             values = getattr(self, name)
             _check(
                 isinstance(values, tuple)
-                and len(values) == _COLOURS
+                and len(values) == _COLORS
                 and all(isinstance(one, int | float) and 0 <= one <= 1 for one in values)
                 and (name == "mean" or all(values)),
                 name,
@@ -145,11 +152,26 @@ class ModelMetadata:
                 values,
             )
 
+    def scale(self, pixels: NDArray[np.uint8]) -> NDArray:
+        """Convert pixels of 0–255 to the range that the model takes.
+
+        Args:
+            pixels: Array (n, height, width, 3), uint8, RGB.
+
+        Returns:
+            `pixels` itself for "0-255", whatever `dtype` is; else an array of float32.
+        """
+        if self.pixel_range == "0-255":
+            return pixels
+        scaled = pixels.astype(np.float32) / 255.0
+        if self.pixel_range == "normalized":
+            scaled = (scaled - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return scaled
+
     def to_json(self) -> str:
-        """Return the description as JSON text, which `from_json` reads."""
+        """Return the metadata as JSON text, which `from_json` reads."""
         facts = dataclasses.asdict(self)
-        height, width = facts.pop("image_size")
-        facts |= {"dtype": facts.pop("input_dtype"), "height": height, "width": width}
+        facts["height"], facts["width"] = facts.pop("image_size")
         facts |= {"kind": facts.pop("output_kind"), "format": FORMAT}
         facts["input"] = {name: facts.pop(name) for name in _INPUT}
         facts["output"] = {name: facts.pop(name) for name in _OUTPUT}
@@ -157,45 +179,38 @@ class ModelMetadata:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelMetadata":
-        """Read what `to_json` wrote.
+        """Read JSON text that `to_json` wrote.
 
         Args:
             text: The JSON.
 
         Raises:
-            ValueError: The text is not JSON, was written by a newer keras-osnet in a format that
-                this one does not know, or a field is missing, unknown or of the wrong kind; the
-                message names the field.
+            ValueError: The text is not JSON, has the format of another version of keras-osnet, or
+                a field is missing, unknown or of the wrong kind; the message names the field.
         """
         try:
             facts = json.loads(text)
         except ValueError as error:
             raise ValueError(
-                f"The model's description is not JSON: {error}. Received: {text[:60]!r}"
+                f"The model's metadata is not JSON: {error}. Received: {text[:60]!r}"
             ) from error
-        facts = _section(facts, "the description")
+        facts = _section(facts, "the metadata")
         _check_format(facts)
-        _check_names(facts, _TOP, "the description")
-        given = _section(facts["input"], "`input`")
+        _check_names(facts, _TOP, "the metadata")
+        given = dict(_section(facts["input"], "`input`"))
         _check_names(given, _INPUT, "`input`")
-        result = _section(facts["output"], "`output`")
+        result = dict(_section(facts["output"], "`output`"))
         _check_names(result, _OUTPUT, "`output`")
         return cls(
             name=facts["name"],
-            input_dtype=given["dtype"],
-            image_size=(given["height"], given["width"]),
-            batch=given["batch"],
-            normalized_inside=given["normalized_inside"],
-            mean=_as_tuple(given["mean"]),
-            std=_as_tuple(given["std"]),
-            output_kind=result["kind"],
-            dim=result["dim"],
-            l2_normalized=result["l2_normalized"],
-            labels=_as_tuple(result["labels"]),
-            quantization=facts["quantization"],
-            licence=facts["licence"],
-            source=facts["source"],
-            library_version=facts["library_version"],
+            image_size=(given.pop("height"), given.pop("width")),
+            mean=_as_tuple(given.pop("mean")),
+            std=_as_tuple(given.pop("std")),
+            output_kind=result.pop("kind"),
+            labels=_as_tuple(result.pop("labels")),
+            **given,
+            **result,
+            **{name: facts[name] for name in _TOP[4:]},
         )
 
 
@@ -203,13 +218,14 @@ def _check_format(facts: Mapping[str, Any]) -> None:
     number = whole_number(facts.get("format"))
     if number is None or number < 1:
         raise ValueError(
-            "`format` of the model's description must be a whole number of at least 1. "
+            "`format` of the model's metadata must be a whole number of at least 1. "
             f"Received: {facts.get('format')!r}"
         )
-    if number > FORMAT:
+    if number != FORMAT:
+        cure = "export the model again" if number < FORMAT else "install a newer keras-osnet"
         raise ValueError(
-            f"The model's description has format {number}, and this keras-osnet {__version__} "
-            f"reads up to {FORMAT}; install a newer one. "
+            f"The model's metadata has format {number}, and keras-osnet {__version__} reads "
+            f"format {FORMAT}; {cure}. "
             f"Received: a file of keras-osnet {facts.get('library_version')}"
         )
 
@@ -231,7 +247,7 @@ def _section(value: Any, place: str) -> Mapping[str, Any]:
 
 
 def _as_tuple(value: Any) -> Any:
-    """A list as a tuple; anything else is left to the checks of the class."""
+    """Return a list as a tuple; anything else is left to the checks of the class."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -241,4 +257,4 @@ def _is_positive(value: Any) -> bool:
 
 def _check(holds: bool, name: str, wanted: str, value: Any) -> None:
     if not holds:
-        raise ValueError(f"`{name}` of a model's description must be {wanted}. Received: {value!r}")
+        raise ValueError(f"`{name}` of a model's metadata must be {wanted}. Received: {value!r}")

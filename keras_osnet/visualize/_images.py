@@ -17,8 +17,7 @@ from keras_osnet.data.images import (
     resize_image,
 )
 from keras_osnet.data.records import PersonImage
-from keras_osnet.runtime.boxes import check_picture
-from keras_osnet.runtime.images import as_pixels, listed
+from keras_osnet.runtime.images import as_pixels, check_image, listed
 
 
 def listed_images(images: Any, name: str = "images") -> Sequence[Any]:
@@ -40,7 +39,7 @@ def listed_images(images: Any, name: str = "images") -> Sequence[Any]:
     if len(one_by_one) == 0:
         raise ValueError(f"`{name}` must be at least one image. Received: none")
     if isinstance(images, np.ndarray):
-        check_picture(one_by_one[0], name)
+        check_image(one_by_one[0], name)
         return one_by_one
     return [each.path if isinstance(each, PersonImage) else each for each in one_by_one]
 
@@ -83,5 +82,5 @@ def _pixels(image: Any, name: str) -> NDArray[np.uint8]:
         return read_image(image)
     if is_pillow_image(image):
         return convert_image(image)
-    check_picture(image, name)
+    check_image(image, name)
     return image

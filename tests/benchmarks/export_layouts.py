@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 import keras_osnet
-from keras_osnet.deploy import _expansion, _stock, graph
+from keras_osnet.deploy import conversion, fold, folded_layers
 from keras_osnet.deploy.serving import serve
 from keras_osnet.runtime.engines import open_engine, usable_cpus
 
@@ -36,8 +36,8 @@ def side_by_side(streams, reduced, name, layout):
     maps, done = reduced, {}
     for step in range(max(len(stream) for stream in streams)):
         layers = [streams[index][step] for index in running]
-        kernels = [_stock.array(layer.pointwise.kernel) for layer in layers]
-        affine = [_stock.scale_and_shift(layer.norm) for layer in layers]
+        kernels = [folded_layers.array(layer.pointwise.kernel) for layer in layers]
+        affine = [folded_layers.scale_and_shift(layer.norm) for layer in layers]
         here = f"{name}_step{step + 1}"
         if step == 0:
             kernels = [np.concatenate(kernels, axis=-1)]
@@ -45,15 +45,17 @@ def side_by_side(streams, reduced, name, layout):
             kernels = [block_diagonal(kernels)]
         inputs = keras.ops.split(maps, len(kernels), axis=-1) if len(kernels) > 1 else [maps]
         pointwise = [
-            _stock.convolution(
+            folded_layers.convolution(
                 each, kernel, None, name=f"{here}_pointwise{number}", dtype="float32"
             )
             for number, (each, kernel) in enumerate(zip(inputs, kernels, strict=True))
         ]
-        depthwise = np.concatenate([_stock.array(layer.depthwise.kernel) for layer in layers], 2)
-        maps = _stock.depthwise(
+        depthwise = np.concatenate(
+            [folded_layers.array(layer.depthwise.kernel) for layer in layers], 2
+        )
+        maps = folded_layers.depthwise(
             keras.ops.concatenate(pointwise, axis=-1) if len(pointwise) > 1 else pointwise[0],
-            depthwise * np.concatenate([scale for scale, _ in affine])[:, None],
+            np.concatenate(depthwise, 2) * np.concatenate([scale for scale, _ in affine])[:, None],
             np.concatenate([shift for _, shift in affine]),
             name=f"{here}_depthwise",
             dtype="float32",
@@ -77,39 +79,28 @@ def block_diagonal(kernels):
 
 
 def block(layout):
-    """What stands for `_expansion.omni_scale_block`, for blocks with the unified gate."""
+    """Replacement of `folded_layers.omni_scale_block`, for blocks with the unified gate."""
 
     def written(layer, maps, name, *, return_gates=False):
-        reduced = _expansion.conv_norm(layer.reduce, maps, f"{name}_reduce")
+        reduced = folded_layers.conv_norm(layer.reduce, maps, f"{name}_reduce")
         streams = side_by_side(layer.streams, reduced, name, layout)
-        fused = _expansion.aggregation_gate(layer.gate, streams, f"{name}_gate")
-        outputs = _expansion.conv_norm(layer.expand, fused, f"{name}_expand")
+        fused = folded_layers.aggregation_gate(layer.gate, streams, f"{name}_gate")
+        outputs = folded_layers.conv_norm(layer.expand, fused, f"{name}_expand")
         if layer.shortcut is not None:
-            maps = _expansion.conv_norm(layer.shortcut, maps, f"{name}_shortcut")
+            maps = folded_layers.conv_norm(layer.shortcut, maps, f"{name}_shortcut")
         return keras.layers.ReLU(name=name)(keras.layers.Add()([outputs, maps]))
 
     return written
 
 
 def served(model, layout):
-    original = _expansion.omni_scale_block
+    original = fold.omni_scale_block
     if layout != "separate":
-        _expansion.omni_scale_block = block(layout)
+        fold.omni_scale_block = block(layout)
     try:
-        return serve(
-            model,
-            dtype="float32",
-            normalize=False,
-            batch=None,
-            mean=None,
-            std=None,
-            quantization=None,
-            labels=(),
-            licence=None,
-            source=None,
-        )
+        return serve(model, dtype="float32", normalize=False)
     finally:
-        _expansion.omni_scale_block = original
+        fold.omni_scale_block = original
 
 
 def engines(model, folder, threads):
@@ -119,11 +110,7 @@ def engines(model, folder, threads):
         network = served(model, layout).model
         for suffix in FORMATS:
             file = Path(folder, f"{model.name}_{layout}{suffix}")
-            if suffix == ".tflite":
-                graph.write_tflite(network, "embedding", file, None, None)
-            else:
-                write = graph.write_onnx if suffix == ".onnx" else graph.write_openvino
-                write(network, file)
+            conversion.write(network, "embedding", file)
             opened[suffix, layout] = open_engine(file, "auto", precision="float32", threads=threads)
     return opened
 

@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_osnet.data import load_images, read_folder
-from keras_osnet.deploy.graph import tflite_bytes
 from keras_osnet.deploy.int8 import calibration, quantization, quantize_int8
 from keras_osnet.deploy.serving import serve
+from keras_osnet.deploy.tflite import tflite_bytes
 from keras_osnet.metrics import evaluate_features
 from keras_osnet.models import open_checkpoint
 
@@ -79,18 +79,7 @@ def rows(checkpoint, images, calibrated):
 
 
 def served(trained, dtype):
-    return serve(
-        trained,
-        dtype=dtype,
-        normalize=False,
-        batch=1,
-        mean=None,
-        std=None,
-        quantization=None,
-        labels=(),
-        licence=None,
-        source=None,
-    ).model
+    return serve(trained, dtype=dtype, normalize=False, batch=1).model
 
 
 def opened(content, threads):

@@ -82,18 +82,16 @@ def works(task):
 
 def exported(checkpoint, calibration, folder):
     """Write a model's files; (title, file, engine, precision) of what runs them."""
-    from keras_osnet.deploy import export_onnx, export_openvino, export_tflite
+    from keras_osnet.deploy import export
     from keras_osnet.models import open_checkpoint
     from keras_osnet.runtime.engines.open_vino import computes_bfloat16
 
     model, _ = open_checkpoint(checkpoint).build(head="embedding")
     name = model.name
-    export_tflite(model, folder / f"{name}.tflite", batch=None)
-    export_onnx(model, folder / f"{name}.onnx")
-    export_openvino(model, folder / f"{name}.xml")
-    export_tflite(
-        model, folder / f"{name}-int8.tflite", quantization="int8", calibration=calibration
-    )
+    export(model, folder / f"{name}.tflite", batch=None)
+    export(model, folder / f"{name}.onnx")
+    export(model, folder / f"{name}.xml")
+    export(model, folder / f"{name}-int8.tflite", quantization="int8", calibration=calibration)
     found = [
         ("LiteRT", f"{name}.tflite", "litert", "float32"),
         ("onnxruntime", f"{name}.onnx", "onnxruntime", "float32"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_osnet import OSNet
-from keras_osnet.deploy import export_tflite
+from keras_osnet.deploy import export
 from keras_osnet.runtime import benchmark
 from keras_osnet.synthetic import synthetic_people
 
@@ -47,9 +47,7 @@ def main():
             for quantization in QUANTIZATIONS:
                 file = Path(folder, f"{width}-{quantization}.tflite")
                 calibration = {"calibration": pictures} if quantization == "int8" else {}
-                export_tflite(
-                    model, file, quantization=quantization, pictures=pictures[:2], **calibration
-                )
+                export(model, file, quantization=quantization, images=pictures[:2], **calibration)
                 files[width, quantization] = file
         speeds = benchmark(list(files.values()), threads=arguments.threads, rounds=arguments.rounds)
         print(f"{'width':>6}{'':>10}{'kB':>9}{'ms (quartiles)':>24}{'images/s at 32':>18}")

@@ -2,7 +2,7 @@ import keras
 import pytest
 
 import keras_osnet
-from keras_osnet.deploy import export_onnx, export_tflite
+from keras_osnet.deploy import export
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +16,17 @@ def files(tmp_path_factory):
         streams=1,
         include_preprocessing=True,
     )
-    export_tflite(model, folder / "small.tflite")
-    export_onnx(model, folder / "small.onnx")
+    export(model, folder / "small.tflite")
+    export(model, folder / "small.onnx")
     return [folder / "small.tflite", folder / "small.onnx"]
 
 
+def given(weights):
+    return [each for one in weights for each in ("--weights", one)]
+
+
 def test_a_table(run, files):
-    printed = run("benchmark", *files, "--rounds", 1, "--threads", 1).stdout
+    printed = run("benchmark", *given(files), "--rounds", 1, "--threads", 1).stdout
     lines = [line.split() for line in printed.splitlines()]
     assert [line[:3] for line in lines[2:5]] == [
         ["small.tflite", "litert", "float32"],
@@ -36,14 +40,15 @@ def test_what_a_file_stores_is_named(run, run_json, tmp_path):
     image = keras.Input((64, 32, 3), name="image")
     maps = keras.layers.Conv2D(8, 5, strides=4)(image)
     model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
-    export_tflite(model, tmp_path / "half.tflite", quantization="float16")
-    (speed,) = run_json("benchmark", tmp_path / "half.tflite", "--rounds", 1)
+    export(model, tmp_path / "half.tflite", quantization="float16")
+    (speed,) = run_json("benchmark", "--weights", tmp_path / "half.tflite", "--rounds", 1)
     assert (speed["precision"], speed["quantization"]) == ("float32", "float16")
-    assert "  float16  " in run("benchmark", tmp_path / "half.tflite", "--rounds", 1).stdout
+    printed = run("benchmark", "--weights", tmp_path / "half.tflite", "--rounds", 1).stdout
+    assert "  float16  " in printed
 
 
 def test_json(run_json, files):
-    (speed,) = run_json("benchmark", files[0], "--rounds", 2, "--threads", 2)
+    (speed,) = run_json("benchmark", "--weights", files[0], "--rounds", 2, "--threads", 2)
     assert speed["file"] == str(files[0])
     assert (speed["engine"], speed["precision"], speed["threads"]) == ("litert", "float32", 2)
     assert speed["megabytes"] == files[0].stat().st_size / 1e6
@@ -55,26 +60,27 @@ def test_json(run_json, files):
 
 
 def test_nothing_or_too_much_to_measure(run, files):
-    for arguments in ((), (files[0], "--weights", "random")):
-        error = run("benchmark", *arguments, code=2).stderr
-        assert "Name FILES to measure, or a model to export with --weights" in error
+    assert "Missing option '--weights'" in run("benchmark", code=2).stderr
+    for weights in ([files[0], "random"], ["random", "random"]):
+        error = run("benchmark", *given(weights), code=2).stderr
+        assert "exported files or one model with --weights, not both" in error
 
 
 def test_options_of_the_other_kind(run, files):
-    error = run("benchmark", files[0], "--width", 0.25, code=2).stderr
-    assert "--width and --variant are for --weights" in error
-    error = run("benchmark", "--weights", "random", "--takes", "pixels", code=2).stderr
-    assert "--takes is for exported files" in error
+    error = run("benchmark", "--weights", files[0], "--width", 0.25, code=2).stderr
+    assert "--width and --variant are for weights" in error
+    error = run("benchmark", "--weights", "random", "--pixel-range", "0-255", code=2).stderr
+    assert "--pixel-range is for exported files" in error
 
 
 def test_files_that_cannot_be_measured(run, tmp_path):
-    run("benchmark", tmp_path / "gone.tflite", code=2)
+    error = run("benchmark", "--weights", tmp_path / "gone.tflite", code=1).stderr
+    assert "There is no such model file" in error
     (tmp_path / "model.tflite").write_bytes(b"hello")
-    error = run("benchmark", tmp_path / "model.tflite", "--takes", "pixels", code=1).stderr
+    error = run(
+        "benchmark", "--weights", tmp_path / "model.tflite", "--pixel-range", "0-255", code=1
+    ).stderr
     assert "damaged or of another kind" in error
-    (tmp_path / "model.pt").write_bytes(b"hello")
-    error = run("benchmark", tmp_path / "model.pt", code=1).stderr
-    assert "ends in .tflite, .onnx, .xml" in error
 
 
 @pytest.mark.extra_large

@@ -104,8 +104,8 @@ def test_usage_errors(run, people, checkpoint, output, tmp_path):
     error = run("embed", people, "-o", tmp_path / "no" / "v.npz", *weights, code=2).stderr
     assert "folder that exists" in error
     assert (
-        "--takes is for exported"
-        in run("embed", people, "-o", output, *weights, "--takes", "pixels", code=2).stderr
+        "--pixel-range is for exported"
+        in run("embed", people, "-o", output, *weights, "--pixel-range", "0-255", code=2).stderr
     )
     (tmp_path / "empty").mkdir()
     assert "no pictures" in run("embed", tmp_path / "empty", "-o", output, *weights, code=1).stderr
@@ -115,5 +115,5 @@ def test_usage_errors(run, people, checkpoint, output, tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(run, people, checkpoint):
     error = run("embed", people, "-o", "/proc/v.npz", "--weights", checkpoint, code=2).stderr
     assert "must be in a folder that can be written to" in error
-    error = run("export", checkpoint, "/proc/model.tflite", code=2).stderr
+    error = run("export", "--weights", checkpoint, "-o", "/proc/model.tflite", code=2).stderr
     assert "must be in a folder that can be written to" in error

@@ -6,7 +6,7 @@ import pytest
 
 from keras_osnet.cli.keras_import import import_keras
 from keras_osnet.data import list_images
-from keras_osnet.runtime import Embedder, read_description
+from keras_osnet.runtime import Embedder, read_metadata
 
 pytest.importorskip("ai_edge_litert")
 
@@ -21,7 +21,8 @@ def tflite(tmp_path_factory, checkpoint, people):
     from keras_osnet.cli.application import application
 
     path = tmp_path_factory.mktemp("exported") / "model.tflite"
-    arguments = ["export", checkpoint, path, *SMALL, "--data", people, "--licence", "MIT"]
+    arguments = ["export", "--weights", checkpoint, "-o", path, *SMALL, "--data", people]
+    arguments += ["--license", "MIT"]
     result = CliRunner().invoke(application, [str(each) for each in arguments])
     assert result.exit_code == 0, result.output
     return path, result.stdout
@@ -30,16 +31,16 @@ def tflite(tmp_path_factory, checkpoint, people):
 def test_a_file_and_its_proof(tflite, checkpoint):
     path, printed = tflite
     report = json.loads(path.with_name("model.tflite.json").read_text())
-    assert report["pictures"] == 12
+    assert report["images"] == 12
     assert report["rank_1"] == report["rank_1_model"]
     assert report["max_relative_difference"] < 1e-4
-    assert f"Wrote {path}, and these figures to {path}.json" in printed
+    assert f"Wrote {path}, and these results to {path}.json" in printed
     assert "rank-1" in printed
-    description = read_description(path)
-    assert description.image_size == (64, 32)
-    assert (description.batch, description.input_dtype) == (1, "uint8")
-    assert (description.licence, description.source) == ("MIT", str(checkpoint))
-    assert description.l2_normalized
+    metadata = read_metadata(path)
+    assert metadata.image_size == (64, 32)
+    assert (metadata.batch, metadata.dtype) == (1, "uint8")
+    assert (metadata.license, metadata.source) == ("MIT", str(checkpoint))
+    assert metadata.l2_normalized
 
 
 def test_embed_runs_the_file_and_weights_alike(run, tflite, checkpoint, people, tmp_path):
@@ -75,23 +76,24 @@ def test_a_classifier_with_labels_for_any_number_of_images(run_json, checkpoint,
     labels.write_text("a\nb\n\nc\nd\ne\n")
     path = tmp_path / "model.tflite"
     report = run_json(
-        "export", checkpoint, path, *SMALL, "--head", "classification", "--labels", labels,
-        "--batch", "any", "--input", "float32", "--pictures", people, "--max-drop", 0,
+        "export", "--weights", checkpoint, "-o", path, *SMALL, "--head", "classification",
+        "--labels", labels, "--batch", "any", "--dtype", "float32", "--images", people,
+        "--max-drop", 0,
     )  # fmt: skip
     assert report["agreement"] == 1
-    description = read_description(path)
-    assert description.labels == ("a", "b", "c", "d", "e")
-    assert (description.batch, description.input_dtype) == (None, "float32")
+    metadata = read_metadata(path)
+    assert metadata.labels == ("a", "b", "c", "d", "e")
+    assert (metadata.batch, metadata.dtype) == (None, "float32")
 
 
 def test_int8(run, checkpoint, people, tmp_path):
     path = tmp_path / "model.tflite"
     result = run(
-        "export", checkpoint, path, *SMALL, "--quantization", "int8", "--calibration", people,
-        "--json",
+        "export", "--weights", checkpoint, "-o", path, *SMALL, "--quantization", "int8",
+        "--calibration", people, "--json",
     )  # fmt: skip
     report = json.loads(result.stdout)
-    assert "12 pictures" in result.stderr
+    assert "12 images" in result.stderr
     assert report["quantization"] == "int8"
     assert report["cosine_median"] > 0.99
     assert Embedder(path).dim == 512
@@ -100,8 +102,8 @@ def test_int8(run, checkpoint, people, tmp_path):
 def test_too_much_lost_writes_nothing(run, checkpoint, people, tmp_path):
     path = tmp_path / "model.tflite"
     error = run(
-        "export", checkpoint, path, *SMALL, "--quantization", "dynamic", "--pictures", people,
-        "--max-drop", 0, code=1,
+        "export", "--weights", checkpoint, "-o", path, *SMALL, "--quantization", "dynamic",
+        "--images", people, "--max-drop", 0, code=1,
     ).stderr  # fmt: skip
     assert "loses more than" in error
     assert list(tmp_path.iterdir()) == []
@@ -109,7 +111,7 @@ def test_too_much_lost_writes_nothing(run, checkpoint, people, tmp_path):
 
 def test_usage_errors(run, checkpoint, people, tmp_path):
     def error(*arguments, code=2):
-        return run("export", checkpoint, *arguments, code=code).stderr
+        return run("export", "--weights", checkpoint, "-o", *arguments, code=code).stderr
 
     path = tmp_path / "model.tflite"
     assert "must end in .tflite, .onnx, .xml" in error(tmp_path / "model.pb")
@@ -119,7 +121,7 @@ def test_usage_errors(run, checkpoint, people, tmp_path):
     file = sorted(people.glob("*.png"))[0]
     assert "is a file" in error(path, "--quantization", "int8", "--calibration", file)
     assert "is for .tflite" in error(tmp_path / "m.onnx", "--quantization", "dynamic")
-    assert "not both" in error(path, "--pictures", people, "--data", people)
+    assert "not both" in error(path, "--images", people, "--data", people)
     path.write_text("mine")
     assert "exists; give --force" in error(path, code=1)
     assert path.read_text() == "mine"
@@ -133,8 +135,8 @@ def test_embed_is_told_what_a_file_of_others_takes(run, tflite, people, tmp_path
     stock, output = tmp_path / "stock.tflite", tmp_path / "vectors.npz"
     stock.write_bytes(model)
     arguments = ("embed", people, "-o", output, "--weights", stock)
-    assert 'takes="pixels"' in run(*arguments, code=1).stderr
-    run(*arguments, "--takes", "pixels")
+    assert 'pixel_range="0-255"' in run(*arguments, code=1).stderr
+    run(*arguments, "--pixel-range", "0-255")
     assert np.load(output)["vectors"].shape == (12, 512)
 
 

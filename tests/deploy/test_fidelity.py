@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from keras_osnet.data import PersonImage, ReidDataset
-from keras_osnet.deploy import FidelityError, FidelityReport, fidelity, measure_fidelity
-from keras_osnet.deploy.fidelity_report import check_drop
+from keras_osnet.deploy import FidelityError, FidelityReport, measure_fidelity
+from keras_osnet.deploy.fidelity import check_drop
 from keras_osnet.runtime import ModelMetadata
 from keras_osnet.synthetic import write_synthetic_people
 
+FIDELITY = "keras_osnet.deploy.fidelity"
 SIZE = (32, 16)
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, *SIZE, 3), "uint8")
@@ -35,14 +36,14 @@ class PlayedEngine:
 def measured(monkeypatch, tmp_path):
     """What is measured of a file whose results are those of a model, changed."""
 
-    def measure(model, change, description=None, pictures=IMAGES):
-        description = description or ModelMetadata(name="m", image_size=SIZE, dim=4)
-        monkeypatch.setattr(fidelity, "read_description", lambda path: description)
+    def measure(model, change, metadata=None, images=IMAGES):
+        metadata = metadata or ModelMetadata(name="m", image_size=SIZE, dim=4)
+        monkeypatch.setattr(f"{FIDELITY}.read_metadata", lambda path: metadata)
         monkeypatch.setattr(
-            fidelity, "open_engine", lambda *args, **kwargs: PlayedEngine(model, change)
+            f"{FIDELITY}.open_engine", lambda *args, **kwargs: PlayedEngine(model, change)
         )
         (tmp_path / "m.onnx").write_bytes(b"123")
-        return measure_fidelity(model, tmp_path / "m.onnx", pictures, threads=1)
+        return measure_fidelity(model, tmp_path / "m.onnx", images, threads=1)
 
     return measure
 
@@ -61,7 +62,7 @@ def test_figures_of_vectors(measured):
     expected = keras.ops.convert_to_numpy(model(IMAGES.astype("float32")))
     same = measured(model, lambda result: result)
     assert (same.cosine_min, same.max_relative_difference) == (1, 0)
-    assert (same.pictures, same.size_bytes, same.engine, same.threads) == (40, 3, "played", 1)
+    assert (same.images, same.size_bytes, same.engine, same.threads) == (40, 3, "played", 1)
     assert same.latency_ms > 0
     assert (same.agreement, same.rank_1, same.off_gpu, same.off_xnnpack) == (None,) * 4
     assert same.losses == {"minimum cosine": 0}
@@ -87,19 +88,19 @@ def test_figures_of_vectors(measured):
 
 
 def test_a_file_that_scales_is_compared_with_a_scaled_model(measured):
-    description = ModelMetadata(name="m", image_size=SIZE, dim=4, l2_normalized=True)
+    metadata = ModelMetadata(name="m", image_size=SIZE, dim=4, l2_normalized=True)
 
     def scaled(result):
         return result / np.linalg.norm(result, axis=1, keepdims=True)
 
-    assert measured(means(), scaled, description).max_relative_difference < 1e-6
+    assert measured(means(), scaled, metadata).max_relative_difference < 1e-6
 
 
 def test_predictions(measured):
     model = means("softmax")
-    description = ModelMetadata(name="m", image_size=SIZE, dim=4, output_kind="classification")
+    metadata = ModelMetadata(name="m", image_size=SIZE, dim=4, output_kind="classification")
     expected = keras.ops.convert_to_numpy(model(IMAGES.astype("float32"))).argmax(axis=1)
-    report = measured(model, lambda result: result[:, ::-1], description)
+    report = measured(model, lambda result: result[:, ::-1], metadata)
     assert report.agreement == np.mean(expected == 3 - expected)
     assert report.losses == {"agreement": 100 * (1 - report.agreement)}
     attributes = ModelMetadata(name="m", image_size=SIZE, dim=4, output_kind="attribute")
@@ -115,11 +116,11 @@ def test_people_are_found_again(measured, tmp_path):
     sides = [tuple(one for one in people if one.camera == camera) for camera in (1, 2)]
     dataset = ReidDataset("drawn", (), *sides)
     model = means()
-    same = measured(model, lambda result: result, pictures=dataset)
-    assert same.pictures == len(people)
+    same = measured(model, lambda result: result, images=dataset)
+    assert same.images == len(people)
     assert same.rank_1 == same.rank_1_model
     assert same.losses == {"rank-1": 0, "mAP": 0}
-    lost = measured(model, lambda result: np.abs(RNG.normal(size=result.shape)), pictures=dataset)
+    lost = measured(model, lambda result: np.abs(RNG.normal(size=result.shape)), images=dataset)
     assert lost.mean_average_precision != lost.mean_average_precision_model
     assert lost.losses["mAP"] == pytest.approx(
         100 * (lost.mean_average_precision_model - lost.mean_average_precision)
@@ -127,12 +128,12 @@ def test_people_are_found_again(measured, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     broken = PersonImage(tmp_path / "broken.png", 1, 1)
     more = ReidDataset("drawn", (), (*sides[0], broken), sides[1])
-    assert measured(model, lambda result: result, pictures=more).pictures == len(people)
+    assert measured(model, lambda result: result, images=more).images == len(people)
     unknown = [PersonImage(one.path, one.identity, None) for one in sides[0]]
     without = ReidDataset("drawn", (), tuple(unknown), sides[1])
-    assert measured(model, lambda result: result, pictures=without).rank_1 is not None
+    assert measured(model, lambda result: result, images=without).rank_1 is not None
     with pytest.raises(ValueError, match="must have a query and a gallery"):
-        measured(model, lambda result: result, pictures=ReidDataset("none", ()))
+        measured(model, lambda result: result, images=ReidDataset("none", ()))
 
 
 def report(**figures):
@@ -144,8 +145,8 @@ def report(**figures):
             "engine": "litert",
             "threads": 2,
             "latency_ms": 1.5,
-            "pictures": 10,
-            "drawn": False,
+            "images": 10,
+            "synthetic": False,
             "max_relative_difference": 0.01,
             "cosine_median": 0.999,
             "cosine_min": 0.99,
@@ -158,7 +159,7 @@ def test_what_may_be_lost():
     check_drop(report(), 1.01)
     check_drop(report(), None)
     with pytest.raises(
-        FidelityError, match=r"minimum cosine 1\.000 points.*max_drop=0\.5"
+        FidelityError, match=r"minimum cosine 1\.000 percentage points.*max_drop=0\.5"
     ) as error:
         check_drop(report(), 0.5)
     assert error.value.report.cosine_min == 0.99
@@ -179,9 +180,9 @@ def test_the_table_and_the_file(tmp_path):
     assert rows["off XNNPACK"] == "1 × CAST"
     assert "rank-1" not in rows
     people = {"mean_average_precision": 0.6, "mean_average_precision_model": 0.61}
-    rows = dict(report(rank_1=0.8, rank_1_model=0.7, drawn=True, **people).table())
+    rows = dict(report(rank_1=0.8, rank_1_model=0.7, synthetic=True, **people).table())
     assert rows["rank-1"] == "80.00 % (Keras model 70.00 %, +10.00)"
-    assert "drawn people" in rows["pictures"]
+    assert "synthetic people" in rows["images"]
     report().save(tmp_path / "m.json")
     saved = json.loads((tmp_path / "m.json").read_text("utf-8"))
     assert (saved["size_bytes"], saved["rank_1"]) == (12345, None)

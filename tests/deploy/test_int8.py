@@ -8,10 +8,10 @@ import pytest
 
 import keras_osnet
 from keras_osnet.data import ReidDataset, read_folder, split_by_camera
-from keras_osnet.deploy import export_tflite, fold_batch_norm
+from keras_osnet.deploy import export, fold_batch_norm
 from keras_osnet.deploy.int8 import quantize_int8
-from keras_osnet.deploy.int8.equalization import equalize
-from keras_osnet.deploy.int8.preparation import prepared
+from keras_osnet.deploy.int8.channel_equalization import equalize
+from keras_osnet.deploy.int8.graph import prepared
 from keras_osnet.models import open_checkpoint
 from keras_osnet.synthetic import synthetic_people
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"
 )
 
-PICTURES = synthetic_people(16, cameras=2, views=1, image_size=(64, 32)).images
+IMAGES = synthetic_people(16, cameras=2, views=1, image_size=(64, 32)).images
 
 
 def small(**arguments):
@@ -31,9 +31,9 @@ def small(**arguments):
 def test_rescaling_changes_nothing_in_float():
     twin = prepared(fold_batch_norm(small()))
     kernels = [layer.get_weights()[0] for layer in twin.layers if layer.get_weights()]
-    before = twin.predict(PICTURES.astype("float32"), verbose=0)
-    equalize(twin, PICTURES)
-    after = twin.predict(PICTURES.astype("float32"), verbose=0)
+    before = twin.predict(IMAGES.astype("float32"), verbose=0)
+    equalize(twin, IMAGES)
+    after = twin.predict(IMAGES.astype("float32"), verbose=0)
     np.testing.assert_allclose(after, before, atol=1e-5 * np.abs(before).max())
     changed = [layer.get_weights()[0] for layer in twin.layers if layer.get_weights()]
     assert any(
@@ -47,10 +47,8 @@ def test_rescaling_changes_nothing_in_float():
 def test_a_file_is_small_and_close(tmp_path, arguments):
     model = small(**arguments)
     path = tmp_path / "m.tflite"
-    report = export_tflite(
-        model, path, quantization="int8", calibration=PICTURES, pictures=PICTURES
-    )
-    plain = export_tflite(model, tmp_path / "plain.tflite", pictures=PICTURES)
+    report = export(model, path, quantization="int8", calibration=IMAGES, images=IMAGES)
+    plain = export(model, tmp_path / "plain.tflite", images=IMAGES)
     assert report.cosine_median > 0.99
     assert report.size_bytes < 0.6 * plain.size_bytes
     assert plain.cosine_min > report.cosine_min
@@ -58,17 +56,17 @@ def test_a_file_is_small_and_close(tmp_path, arguments):
 
 def test_the_same_pictures_give_the_same_file():
     model = fold_batch_norm(small(streams=1))
-    assert quantize_int8(model, PICTURES) == quantize_int8(model, PICTURES)
+    assert quantize_int8(model, IMAGES) == quantize_int8(model, IMAGES)
 
 
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (PICTURES[:7], r"8 pictures at least.*Received: 7"),
-        (PICTURES[:, :32], r"\(n, 64, 32, 3\).*Received: shape \(32, 32, 32, 3\)"),
-        (PICTURES.astype("int64"), r"uint8 or float32.*Received: .*int64"),
+        (IMAGES[:7], r"at least 8 images.*Received: 7"),
+        (IMAGES[:, :32], r"\(n, 64, 32, 3\).*Received: shape \(32, 32, 32, 3\)"),
+        (IMAGES.astype("int64"), r"uint8 or float32.*Received: .*int64"),
         (np.full((9, 64, 32, 3), np.nan, "float32"), r"finite"),
-        (np.full((9, 64, 32, 3), 7, "uint8"), r"one colour"),
+        (np.full((9, 64, 32, 3), 7, "uint8"), r"one color"),
     ],
 )
 def test_pictures_that_tell_nothing(images, message):
@@ -78,7 +76,7 @@ def test_pictures_that_tell_nothing(images, message):
 
 def test_a_batch_norm_must_be_folded_first():
     with pytest.raises(ValueError, match="without batch norm"):
-        quantize_int8(small(streams=1), PICTURES)
+        quantize_int8(small(streams=1), IMAGES)
 
 
 @pytest.mark.extra_large
@@ -92,12 +90,12 @@ def test_real_weights_on_real_pictures(reference, tmp_path):
         head="embedding", include_preprocessing=True
     )
     query, gallery = split_by_camera(people)
-    report = export_tflite(
+    report = export(
         model,
         tmp_path / "m.tflite",
         quantization="int8",
         calibration=[person.path for person in people if person.identity in first],
-        pictures=ReidDataset("pku", train=(), query=tuple(query), gallery=tuple(gallery)),
+        images=ReidDataset("pku", train=(), query=tuple(query), gallery=tuple(gallery)),
     )
     assert report.rank_1 >= 0.7687
     assert report.mean_average_precision >= 0.615

@@ -18,21 +18,6 @@ def small(**arguments):
     )
 
 
-def served(model, **arguments):
-    defaults = {
-        "dtype": "uint8",
-        "normalize": True,
-        "batch": None,
-        "mean": None,
-        "std": None,
-        "quantization": None,
-        "labels": (),
-        "licence": None,
-        "source": None,
-    }
-    return serve(model, **{**defaults, **arguments})
-
-
 def output(model, images):
     return keras.ops.convert_to_numpy(model(images, training=False))
 
@@ -40,51 +25,69 @@ def output(model, images):
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_pixels_in_unit_vectors_out(dtype):
     model = small(head="embedding")
-    result = served(model, dtype=dtype)
+    result = serve(model, dtype=dtype)
     vectors = output(model, keras_osnet.preprocess_input(PIXELS))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     np.testing.assert_allclose(output(result.model, PIXELS.astype(dtype)), vectors, atol=1e-6)
     assert result.model.inputs[0].name == "image"
     assert result.model.inputs[0].dtype == dtype
     assert result.output == "embedding"
-    description = result.description
-    assert (description.input_dtype, description.image_size) == (dtype, (64, 32))
-    assert (description.output_kind, description.dim) == ("embedding", 512)
-    assert description.normalized_inside
-    assert description.l2_normalized
-    assert np.allclose(description.mean, keras_osnet._utils.constants.MEAN)
+    metadata = result.metadata
+    assert (metadata.dtype, metadata.image_size) == (dtype, (64, 32))
+    assert (metadata.output_kind, metadata.dim) == ("embedding", 512)
+    assert metadata.pixel_range == "0-255"
+    assert metadata.l2_normalized
+    assert np.allclose(metadata.mean, keras_osnet._utils.constants.MEAN)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("pixel_range", ["0-1", "normalized"])
+def test_other_pixel_ranges(pixel_range, inside):
+    model = small(head="embedding", include_preprocessing=inside)
+    if inside and pixel_range == "normalized":
+        with pytest.raises(ValueError, match="for a model without preprocessing inside"):
+            serve(model, pixel_range=pixel_range, dtype="float32")
+        return
+    result = serve(model, pixel_range=pixel_range, dtype="float32")
+    assert result.metadata.pixel_range == pixel_range
+    images = result.metadata.scale(PIXELS)
+    np.testing.assert_allclose(
+        output(result.model, images), output(serve(model).model, PIXELS), atol=1e-5
+    )
+    with pytest.raises(ValueError, match=r"`dtype` must be \"float32\".*Received: 'uint8'"):
+        serve(model, pixel_range=pixel_range)
 
 
 def test_preprocessing_and_scaling_are_not_done_twice():
     model = small(head="embedding", normalize=True, include_preprocessing=True)
     for normalize in (True, False):
-        result = served(model, normalize=normalize)
+        result = serve(model, normalize=normalize)
         np.testing.assert_allclose(output(result.model, PIXELS), output(model, PIXELS), atol=1e-6)
-        assert result.description.l2_normalized
+        assert result.metadata.l2_normalized
 
 
 def test_an_embedding_can_stay_as_it_is():
     model = small(head="embedding", include_preprocessing=True)
-    result = served(model, normalize=False)
+    result = serve(model, normalize=False)
     expected = output(model, PIXELS)
     np.testing.assert_allclose(output(result.model, PIXELS), expected, rtol=1e-4, atol=1e-6)
-    assert not result.description.l2_normalized
+    assert not result.metadata.l2_normalized
 
 
 def test_statistics():
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
     own = small(head="embedding", include_preprocessing=True, mean=mean, std=std)
-    np.testing.assert_allclose(served(own).description.mean, mean)
-    np.testing.assert_allclose(served(own).description.std, std)
+    np.testing.assert_allclose(serve(own).metadata.mean, mean)
+    np.testing.assert_allclose(serve(own).metadata.std, std)
     outside = small(head="embedding")
     outside.set_weights(own.get_weights())
-    given = served(outside, mean=mean, std=std)
+    given = serve(outside, mean=mean, std=std)
     np.testing.assert_allclose(
-        output(given.model, PIXELS), output(served(own).model, PIXELS), atol=1e-5
+        output(given.model, PIXELS), output(serve(own).model, PIXELS), atol=1e-5
     )
-    grey = served(tiny_backbone())
-    np.testing.assert_allclose(grey.description.mean, [0.5] * 3)
-    np.testing.assert_allclose(grey.description.std, [0.5] * 3)
+    gray = serve(tiny_backbone())
+    np.testing.assert_allclose(gray.metadata.mean, [0.5] * 3)
+    np.testing.assert_allclose(gray.metadata.std, [0.5] * 3)
 
 
 @pytest.mark.parametrize(
@@ -100,26 +103,26 @@ def test_statistics():
 )
 def test_heads(arguments, kind, name):
     model = small(**arguments)
-    result = served(model, batch=1)
-    assert (result.description.output_kind, result.output) == (kind, name)
-    assert result.description.dim == model.output_shape[-1]
-    assert result.description.l2_normalized == (kind == "embedding")
+    result = serve(model, batch=1)
+    assert (result.metadata.output_kind, result.output) == (kind, name)
+    assert result.metadata.dim == model.output_shape[-1]
+    assert result.metadata.l2_normalized == (kind == "embedding")
     assert result.model.inputs[0].shape[0] == 1
 
 
 def test_labels():
     model = small(head="attribute", classes=2)
-    assert served(model, labels=["hat", "bag"]).description.labels == ("hat", "bag")
+    assert serve(model, labels=["hat", "bag"]).metadata.labels == ("hat", "bag")
     with pytest.raises(ValueError, match=r"as many as the output has numbers.*3 labels"):
-        served(model, labels=["hat", "bag", "boots"])
+        serve(model, labels=["hat", "bag", "boots"])
     with pytest.raises(ValueError, match=r"`labels` name the classes.*Received: 1 labels"):
-        served(small(head="embedding"), labels=["hat"])
+        serve(small(head="embedding"), labels=["hat"])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dtype": "int8"}, "`input` must be one of .*Received: 'int8'"),
+        ({"dtype": "int8"}, "`dtype` must be one of .*Received: 'int8'"),
         ({"batch": 0}, "`batch` must be 1, or None.*Received: 0"),
         ({"batch": True}, "`batch` must be 1, or None.*Received: True"),
         ({"mean": (0.5, 0.5, 0.5)}, "`mean` and `std` go together"),
@@ -128,18 +131,18 @@ def test_labels():
 )
 def test_what_an_argument_may_be(arguments, message):
     with pytest.raises(ValueError, match=message):
-        served(small(head="embedding"), **arguments)
+        serve(small(head="embedding"), **arguments)
 
 
 def test_statistics_of_a_model_that_has_its_own():
     model = small(head="embedding", include_preprocessing=True)
     with pytest.raises(ValueError, match="without preprocessing inside"):
-        served(model, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        serve(model, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 def test_models_that_no_file_holds():
     with pytest.raises(ValueError, match="`model` must have one output"):
-        served(small(outputs=["conv2", "conv3"]))
-    grey = keras.Input((8, 8, 1))
+        serve(small(outputs=["conv2", "conv3"]))
+    gray = keras.Input((8, 8, 1))
     with pytest.raises(ValueError, match="one batch of RGB images"):
-        served(keras.Model(grey, keras.layers.Conv2D(2, 3)(grey)))
+        serve(keras.Model(gray, keras.layers.Conv2D(2, 3)(gray)))

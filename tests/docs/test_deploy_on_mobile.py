@@ -10,7 +10,7 @@ import pytest
 
 import keras_osnet
 from keras_osnet.cli.export import command
-from keras_osnet.runtime.metadata import TFLITE_DESCRIPTION, TFLITE_LABELS
+from keras_osnet.runtime.metadata import TFLITE_LABELS, TFLITE_METADATA
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "deploy_on_mobile.md").read_text("utf-8")
@@ -121,15 +121,15 @@ def test_files_in_the_snippets(exported):
         FILE.removesuffix(".tflite")
     }
     with zipfile.ZipFile(exported / FILE) as archive:
-        assert archive.namelist() == [TFLITE_DESCRIPTION]
-    assert f'assets.open("{TFLITE_DESCRIPTION}")' in KOTLIN
-    assert f"`{TFLITE_DESCRIPTION}`" in PAGE
+        assert archive.namelist() == [TFLITE_METADATA]
+    assert f'assets.open("{TFLITE_METADATA}")' in KOTLIN
+    assert f"`{TFLITE_METADATA}`" in PAGE
     assert f"`{TFLITE_LABELS}`" in PAGE
 
 
 def test_fields_that_the_app_reads(exported, ends):
     with zipfile.ZipFile(exported / FILE) as archive:
-        description = json.loads(archive.read(TFLITE_DESCRIPTION))
+        description = json.loads(archive.read(TFLITE_METADATA))
     (section,) = re.findall(r'getJSONObject\("(\w+)"\)', KOTLIN)
     fields = re.findall(r'val (\w+) = input\.getInt\("(\w+)"\)', KOTLIN)
     assert fields == [("height", "height"), ("width", "width")]

@@ -14,9 +14,9 @@ from keras_osnet.synthetic import synthetic_people
 DIM = 8
 
 
-def attach(path, description):
-    """Put a description where the exporters put it."""
-    text = description.to_json()
+def attach(path, metadata):
+    """Put metadata where `export` puts it."""
+    text = metadata.to_json()
     if path.suffix == ".tflite":
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr("keras_osnet.json", text)
@@ -87,7 +87,7 @@ def stock(model, to_tflite, tmp_path_factory):
 
 @pytest.fixture
 def described(stock, tmp_path):
-    """Copy a stock file and describe it; changes to the description as keywords."""
+    """Copy a stock file and describe it; changes to the metadata as keywords."""
 
     def described(name, **changes):
         path = copied(stock[name], tmp_path)

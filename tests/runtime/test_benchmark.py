@@ -39,7 +39,7 @@ def test_what_cannot_be_measured(described, stock, tmp_path):
         benchmark([tmp_path / "gone.tflite"])
     with pytest.raises(ValueError, match=r"does not say.*any\.tflite"):
         benchmark([stock["any.tflite"]])
-    assert benchmark([stock["any.tflite"]], rounds=1, takes="pixels")[0].threads >= 1
+    assert benchmark([stock["any.tflite"]], rounds=1, pixel_range="0-255")[0].threads >= 1
 
 
 def test_a_process_that_dies(described, monkeypatch):

@@ -131,44 +131,44 @@ def test_images_that_the_caller_normalizes(by_keras, people, tmp_path):
     plain = tiny_backbone(preprocessing=False)
     path = tmp_path / "plain.onnx"
     to_onnx(plain, path)
-    vectors = Embedder(path, takes="normalized").embed(people)
+    vectors = Embedder(path, pixel_range="normalized").embed(people)
     expected = by_keras(np.asarray(keras_osnet.preprocess_input(people)), plain)
     np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-5)
 
 
 def test_the_files_own_mean_and_std(described, people, by_keras, model):
     path = described(
-        "any.tflite", normalized_inside=False, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1.0)
+        "any.tflite", pixel_range="normalized", mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1.0)
     )
     normalized = (people / 255.0 - [0.1, 0.2, 0.3]) / [0.5, 0.25, 1.0]
     np.testing.assert_allclose(Embedder(path)(people), by_keras(normalized), rtol=0, atol=1e-5)
 
 
-def test_files_without_a_description(stock, people, by_keras):
+def test_files_without_metadata(stock, people, by_keras):
     for name in ("any.tflite", "any.onnx", "any.xml"):
-        with pytest.raises(ValueError, match=rf"takes=\"pixels\".*takes=\"normalized\".*{name}"):
+        with pytest.raises(ValueError, match=rf"pixel_range=\"0-255\".*\"normalized\".*{name}"):
             Embedder(stock[name])
-        vectors = Embedder(stock[name], takes="pixels")(people)
+        vectors = Embedder(stock[name], pixel_range="0-255")(people)
         np.testing.assert_allclose(vectors, by_keras(people), rtol=0, atol=1e-5)
-    with pytest.raises(ValueError, match=r"`takes` must be one of.*Received: 'images'"):
-        Embedder(stock["any.tflite"], takes="images")
+    with pytest.raises(ValueError, match=r"`pixel_range` must be one of.*Received: 'images'"):
+        Embedder(stock["any.tflite"], pixel_range="images")
 
 
-def test_takes_must_not_contradict_the_file(described):
+def test_the_pixel_range_must_not_contradict_the_file(described):
     path = described("any.tflite")
-    assert Embedder(path, takes="pixels").description.normalized_inside
-    with pytest.raises(ValueError, match="`takes` contradicts"):
-        Embedder(path, takes="normalized")
+    assert Embedder(path, pixel_range="0-255").metadata.pixel_range == "0-255"
+    with pytest.raises(ValueError, match="`pixel_range` contradicts"):
+        Embedder(path, pixel_range="normalized")
 
 
 def test_a_model_for_images_of_any_size(any_size, people, by_keras):
     path, model = any_size
-    vectors = Embedder(path, takes="pixels", image_size=SIZE).embed(people)
+    vectors = Embedder(path, pixel_range="0-255", image_size=SIZE).embed(people)
     np.testing.assert_allclose(vectors, by_keras(people, model), rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match=r"`image_size` must be given.*image_size=None"):
-        Embedder(path, takes="pixels")
+        Embedder(path, pixel_range="0-255")
     with pytest.raises(ValueError, match=r"`image_size` must be \(height, width\)"):
-        Embedder(path, takes="pixels", image_size=(32, 0))
+        Embedder(path, pixel_range="0-255", image_size=(32, 0))
 
 
 def test_a_size_that_the_model_does_not_take(described):
@@ -183,8 +183,8 @@ def test_models_for_another_task(described, kind):
 
 
 @pytest.mark.parametrize("change", [{"dim": 9}, {"image_size": (16, 32)}, {"batch": 2}])
-def test_a_description_of_another_model(described, change):
-    with pytest.raises(ValueError, match=r"description is that of another model"):
+def test_metadata_of_another_model(described, change):
+    with pytest.raises(ValueError, match=r"metadata is that of another model"):
         Embedder(described("four.tflite", **change))
 
 
@@ -192,7 +192,7 @@ def test_models_whose_output_is_no_vector(tmp_path):
     image = keras.Input((8, 8, 3))
     to_onnx(keras.Model(image, keras.layers.Conv2D(4, 3)(image)), tmp_path / "maps.onnx")
     with pytest.raises(ValueError, match=r"one vector.*output of shape \(None, 6, 6, 4\)"):
-        Embedder(tmp_path / "maps.onnx", takes="pixels")
+        Embedder(tmp_path / "maps.onnx", pixel_range="0-255")
 
 
 def test_models_with_two_outputs_or_other_inputs(tmp_path):
@@ -201,12 +201,12 @@ def test_models_with_two_outputs_or_other_inputs(tmp_path):
     two = keras.Model(image, {"a": pooled, "b": keras.layers.Dense(2)(pooled)})
     to_onnx(two, tmp_path / "two.onnx")
     with pytest.raises(ValueError, match=r"one output. Received: \[.*two\.onnx"):
-        Embedder(tmp_path / "two.onnx", takes="pixels")
+        Embedder(tmp_path / "two.onnx", pixel_range="0-255")
     grey = keras.Input((8, 8, 1))
     model = keras.Model(grey, keras.layers.GlobalAveragePooling2D()(grey))
     to_onnx(model, tmp_path / "grey.onnx")
     with pytest.raises(ValueError, match=r"RGB images.*shape \(None, 8, 8, 1\)"):
-        Embedder(tmp_path / "grey.onnx", takes="pixels")
+        Embedder(tmp_path / "grey.onnx", pixel_range="0-255")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_models_with_two_outputs_or_other_inputs(tmp_path):
         (np.zeros((32, 16), "uint8"), ValueError, r"shape \(32, 16\)"),
         (np.zeros((1, 32, 16, 4), "uint8"), ValueError, r"images\[0\].*shape \(32, 16, 4\)"),
         (np.zeros((2, 0, 16, 3), "uint8"), ValueError, r"images\[0\].*shape \(0, 16, 3\)"),
-        (np.zeros((1, 32, 16, 3)), TypeError, "uint8, not normalised.*dtype float64"),
+        (np.zeros((1, 32, 16, 3)), TypeError, "uint8, not normalized.*dtype float64"),
         (np.full((1, 32, 16, 3), np.nan, "float32"), TypeError, "dtype float32"),
         ([np.zeros((4, 4, 3), "uint8"), np.zeros((4, 4), "uint8")], ValueError, r"images\[1\]"),
         ([np.zeros((4, 4, 3), "uint8"), 3], TypeError, r"images\[1\].*Received: int"),
@@ -277,7 +277,7 @@ def test_a_model_that_gives_no_numbers(people, tmp_path):
     model.get_layer("fc").set_weights([kernel, bias + np.nan])
     to_onnx(model, tmp_path / "nan.onnx")
     with pytest.raises(ValueError, match=r"not finite.*Received: 12 such rows of 12 from .*nan"):
-        Embedder(tmp_path / "nan.onnx", takes="pixels").embed(people)
+        Embedder(tmp_path / "nan.onnx", pixel_range="0-255").embed(people)
 
 
 @pytest.mark.parametrize(("file", "engine"), FILES)
@@ -302,7 +302,7 @@ def test_results_are_the_callers_own(described, people):
 def test_pickling_and_other_processes(described, people):
     embedder = Embedder(described("any.onnx"), "openvino", threads=1)
     again = pickle.loads(pickle.dumps(embedder))
-    assert (again.engine, again.description) == ("openvino", embedder.description)
+    assert (again.engine, again.metadata) == ("openvino", embedder.metadata)
     np.testing.assert_array_equal(again.embed(people), embedder.embed(people))
     with multiprocessing.get_context("spawn").Pool(1) as pool, warnings.catch_warnings():
         vectors = pool.map(embedder.embed, [people[:3]])[0]

@@ -116,10 +116,10 @@ def test_truncated_files(stock, tmp_path, name, share):
     path = tmp_path / name
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(ValueError, match=f"damaged.*Received: .*{name}"):
-        Embedder(path, takes="pixels")
+        Embedder(path, pixel_range="0-255")
 
 
-def test_a_tflite_file_that_lost_its_description(described):
+def test_a_tflite_file_that_lost_its_metadata(described):
     path = described("any.tflite")
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"cut off.*Received: .*any\.tflite"):
@@ -132,7 +132,7 @@ def test_files_that_are_no_models(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"Received: .*{name}"):
-        Embedder(path, takes="pixels")
+        Embedder(path, pixel_range="0-255")
 
 
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx", ".xml"])
@@ -142,7 +142,7 @@ def test_a_model_under_the_name_of_another_kind(stock, tmp_path, suffix):
         path = tmp_path / f"model{suffix}"
         path.write_bytes(other.read_bytes())
         with pytest.raises(ValueError, match=f"Received: .*model{suffix}"):
-            Embedder(path, takes="pixels")
+            Embedder(path, pixel_range="0-255")
 
 
 def test_openvino_without_its_weights(described):
@@ -178,8 +178,8 @@ def quantized(model, to_tflite, tmp_path_factory, people):
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
 def test_quantized_inputs_and_outputs(quantized, people, by_keras, dtype):
-    embedder = Embedder(quantized / f"{dtype}.tflite", takes="pixels")
-    assert embedder.description.input_dtype == ("uint8" if dtype == "uint8" else "float32")
+    embedder = Embedder(quantized / f"{dtype}.tflite", pixel_range="0-255")
+    assert embedder.metadata.dtype == ("uint8" if dtype == "uint8" else "float32")
     cosines = (embedder(people) * by_keras(people)).sum(axis=1)
     assert cosines.min() > 0.99
 

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 import keras_osnet
@@ -9,24 +10,24 @@ FULL = ModelMetadata(
     name="osnet_x0_25",
     dim=2,
     image_size=(256, None),
-    input_dtype="float32",
+    pixel_range="normalized",
+    dtype="float32",
     batch=1,
-    normalized_inside=False,
     mean=(0.1, 0.2, 0.3),
     std=(0.4, 0.5, 1),
     output_kind="attribute",
     l2_normalized=True,
     labels=("hat", "„Tasche“"),
     quantization="int8",
-    licence="MIT",
+    license="MIT",
     source="https://example.org/weights",
     library_version="7.8.9",
 )
 
 
-@pytest.mark.parametrize("description", [FULL, ModelMetadata(name="", dim=1, image_size=(1, 2))])
-def test_there_and_back(description):
-    assert ModelMetadata.from_json(description.to_json()) == description
+@pytest.mark.parametrize("metadata", [FULL, ModelMetadata(name="", dim=1, image_size=(1, 2))])
+def test_there_and_back(metadata):
+    assert ModelMetadata.from_json(metadata.to_json()) == metadata
 
 
 def test_the_version_of_the_library_is_filled_in():
@@ -43,9 +44,9 @@ def test_the_version_of_the_library_is_filled_in():
         ("image_size", (256,)),
         ("image_size", [256, 128]),
         ("image_size", (0, 128)),
-        ("input_dtype", "int8"),
+        ("dtype", "int8"),
         ("batch", -1),
-        ("normalized_inside", 1),
+        ("pixel_range", "pixels"),
         ("mean", (0.5, 0.5)),
         ("mean", (124.0, 117.0, 104.0)),
         ("std", (0.0, 0.5, 0.5)),
@@ -54,7 +55,7 @@ def test_the_version_of_the_library_is_filled_in():
         ("labels", ["a", "b"]),
         ("labels", ("a", "b", "c")),
         ("quantization", "int4"),
-        ("licence", 3),
+        ("license", 3),
         ("source", 3),
         ("library_version", None),
     ],
@@ -66,10 +67,8 @@ def test_fields_are_checked(field, value):
 
 
 def test_whole_pixels_cannot_be_normalized_by_the_caller():
-    with pytest.raises(ValueError, match="`input_dtype`"):
-        ModelMetadata(
-            name="a", dim=2, image_size=(2, 2), input_dtype="uint8", normalized_inside=False
-        )
+    with pytest.raises(ValueError, match="`dtype`"):
+        ModelMetadata(name="a", dim=2, image_size=(2, 2), dtype="uint8", pixel_range="normalized")
 
 
 def changed(change):
@@ -81,7 +80,7 @@ def changed(change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda facts: facts.pop("licence"), r"Missing: \['licence'\]"),
+        (lambda facts: facts.pop("license"), r"Missing: \['license'\]"),
         (lambda facts: facts.pop("format"), "`format`.*Received: None"),
         (lambda facts: facts.update(colour="red"), r"Unknown: \['colour'\]"),
         (lambda facts: facts["input"].pop("mean"), r"`input`.*Missing: \['mean'\]"),
@@ -98,12 +97,35 @@ def test_json_that_is_wrong_says_where(change, message):
 
 
 def test_a_newer_format_says_so_whatever_else_it_holds():
-    text = changed(lambda facts: (facts.update(format=2), facts.pop("output")))
-    with pytest.raises(ValueError, match=r"format 2.*reads up to 1.*of keras-osnet 7\.8\.9"):
+    text = changed(lambda facts: (facts.update(format=3), facts.pop("output")))
+    with pytest.raises(ValueError, match=r"format 3.*reads format 2.*newer.*keras-osnet 7\.8\.9"):
         ModelMetadata.from_json(text)
 
 
+def test_an_older_format_says_what_to_do():
+    text = changed(lambda facts: (facts.update(format=1), facts.pop("input")))
+    with pytest.raises(ValueError, match=r"format 1.*export the model again.*keras-osnet 7\.8\.9"):
+        ModelMetadata.from_json(text)
+
+
+@pytest.mark.parametrize("pixel_range", ["0-255", "0-1", "normalized"])
+def test_pixels_are_scaled_to_the_range(pixel_range):
+    pixels = np.arange(256, dtype="uint8").repeat(3).reshape(1, 16, 16, 3)
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.25, 1.0)
+    metadata = ModelMetadata(
+        name="a", dim=2, image_size=(16, 16), pixel_range=pixel_range, mean=mean, std=std
+    )
+    expected = {
+        "0-255": pixels,
+        "0-1": pixels / 255,
+        "normalized": (pixels / 255 - np.array(mean)) / np.array(std),
+    }[pixel_range]
+    scaled = metadata.scale(pixels)
+    assert scaled.dtype == ("uint8" if pixel_range == "0-255" else "float32")
+    np.testing.assert_allclose(scaled, expected, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
-def test_text_that_is_no_description(text):
+def test_text_that_is_no_metadata(text):
     with pytest.raises(ValueError, match="Received: "):
         ModelMetadata.from_json(text)

@@ -1,5 +1,6 @@
-"""The pass over the calibration pictures that settles every weight and every grid."""
+"""The pass over the calibration images that chooses every weight and every grid."""
 
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -8,11 +9,43 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from keras_osnet.deploy.int8 import graph
-from keras_osnet.deploy.int8.grid import Grid, weight_scales
-from keras_osnet.deploy.int8.linear import Moments, compute
-from keras_osnet.deploy.int8.pictures import PIXELS
-from keras_osnet.deploy.int8.rounding import rounded
+from keras_osnet.deploy.int8.graph import SAME_SCALE, WEIGHTED, steps
+from keras_osnet.deploy.int8.rounding import Grid, Moments, compute, rounded, weight_scales
+
+FEWEST = 8
+"""Below this, the ranges are those of the chance images, and the biases fitted to them."""
+
+ADVISED = 64
+"""Below this, the worst images are noticeably worse; `tests/benchmarks/int8.py` measures it."""
+
+MOST = 160
+"""All maps of a layer are in memory at once, and more images change little."""
+
+PIXELS = (0.0, 255.0)
+"""The range of uint8 pixels, whether the images have them all or not."""
+
+
+def check_count(name: str, count: int, stacklevel: int) -> None:
+    """Refuse too few images, and warn of few.
+
+    Args:
+        name: Of the argument that holds them.
+        count: How many there are.
+        stacklevel: Where to warn, as `warnings.warn` counts from its caller.
+
+    Raises:
+        ValueError: There are fewer than `FEWEST`.
+    """
+    if count < FEWEST:
+        raise ValueError(
+            f"`{name}` must hold at least {FEWEST} images, because fewer do not show the ranges of "
+            f"others; {ADVISED} or more are better. Received: {count}"
+        )
+    if count < ADVISED:
+        warnings.warn(
+            f"int8 is calibrated on {count} images; {ADVISED} or more are better.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 class Calibrator:
@@ -35,7 +68,7 @@ class Calibrator:
         """
         self.scales: dict[str, NDArray] = {}
         self._grids: dict[int, Grid] = {}
-        self._steps = graph.steps(model)
+        self._steps = steps(model)
         image = id(model.inputs[0])
         clean = images.astype("float32")
         self._grids[image] = (
@@ -54,14 +87,14 @@ class Calibrator:
                 self._left[tensor] -= 1
                 if not self._left[tensor]:
                     del self._clean[tensor], self._noisy[tensor]
-            if isinstance(step.layer, graph.WEIGHTED) and (step.integer or _is_head(step.layer)):
+            if isinstance(step.layer, WEIGHTED) and (step.integer or _is_head(step.layer)):
                 self._clean[step.output], result = self._rounded_layer(
                     step.layer, clean[0], noisy[0]
                 )
             else:
                 self._clean[step.output] = _called(step.layer, clean)
                 result = _called(step.layer, noisy)
-            if isinstance(step.layer, graph.SAME_SCALE) and step.inputs[0] in self._grids:
+            if isinstance(step.layer, SAME_SCALE) and step.inputs[0] in self._grids:
                 self._grids[step.output] = self._grids[step.inputs[0]]
                 result = self._grids[step.output].nearest(result)
             elif step.held:

@@ -1,20 +1,27 @@
-"""From a float flatbuffer to an int8 one, by litert-quantizer and to our own grids."""
+"""From a float flatbuffer to an int8 one: ranges of tensors, and grids by litert-quantizer."""
 
 import contextlib
 import io
 import re
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.deploy._require import require
-from keras_osnet.deploy.int8.grid import LARGEST
+from keras_osnet._utils.optional import require
+from keras_osnet.deploy.int8.calibration import MOST, PIXELS
+from keras_osnet.deploy.int8.rounding import LARGEST, told_range
 
 _PURPOSE = '`quantization="int8"`'
 
 _WITHOUT_KERNEL = ("ADD", "CONCATENATION", "MAX_POOL_2D", "PAD")
 """Operations on maps that are computed in integers besides convolutions, by TFLite's names."""
+
+_ROOM = 0.25
+"""How much wider than seen the ranges are made when there are hardly any images. Others go beyond
+the range of a few, and what is cut off harms them more than coarser steps do. With `MOST` images
+nothing is added."""
 
 
 class Flatbuffer:
@@ -25,7 +32,7 @@ class Flatbuffer:
     """
 
     def __init__(self, content: bytes) -> None:
-        self._tools = require("ai_edge_litert.tools.flatbuffer_utils", _PURPOSE)
+        self._tools = require("ai_edge_litert.tools.flatbuffer_utils", _PURPOSE, "deploy")
         self.model = self._tools.read_model_from_bytearray(bytearray(content))
         (self.graph,) = self.model.subgraphs
         for index, tensor in enumerate(self.graph.tensors):
@@ -69,6 +76,55 @@ class Flatbuffer:
         return len(shape) == 4 and shape[1:3] != (1, 1)
 
 
+def measured_ranges(
+    flatbuffer: Flatbuffer, scales: dict[bytes, NDArray], images: NDArray
+) -> dict[str, tuple[float, float]]:
+    """Run a float model and note the range of each tensor that int8 will hold.
+
+    Args:
+        flatbuffer: The model.
+        scales: As for `quantized`.
+        images: What it takes, (n, height, width, 3).
+
+    Returns:
+        (lowest, highest) by the tensor's name.
+    """
+    litert = require("ai_edge_litert.interpreter", _PURPOSE, "deploy")
+    integer = integer_operations(flatbuffer, scales)
+    held = {
+        int(index)
+        for number, (_, operation) in enumerate(flatbuffer.operations())
+        if number in integer
+        for index in (*operation.inputs, *operation.outputs)
+        if index >= 0
+    }
+    made = {int(index) for _, operation in flatbuffer.operations() for index in operation.outputs}
+    (image,) = flatbuffer.graph.inputs
+    held &= made | {int(image)}
+    with warnings.catch_warnings():  # that tensors which are kept take memory
+        warnings.simplefilter("ignore", UserWarning)
+        runner = litert.Interpreter(
+            model_content=flatbuffer.pack(), experimental_preserve_all_tensors=True, num_threads=2
+        )
+    runner.allocate_tensors()
+    found = dict.fromkeys(sorted(held), (np.inf, -np.inf))
+    if images.dtype == np.uint8 and image in found:
+        found[int(image)] = PIXELS
+    for pixels in images:
+        runner.set_tensor(image, pixels[None].astype(np.float32))
+        runner.invoke()
+        for index, (low, high) in found.items():
+            values = runner.get_tensor(index)
+            found[index] = min(low, float(values.min())), max(high, float(values.max()))
+    room = 1 + _ROOM * max(0.0, 1 - len(images) / MOST)
+    return {
+        flatbuffer.tensor_name(index): ends
+        if ends == PIXELS
+        else told_range(ends[0] * room, ends[1] * room)
+        for index, ends in found.items()
+    }
+
+
 def quantized(
     flatbuffer: Flatbuffer,
     scales: dict[bytes, NDArray],
@@ -82,7 +138,7 @@ def quantized(
             order.
         ranges: Lowest and highest value of each tensor that int8 operations take or make.
     """
-    quantizer = require("litert_quantizer.quantizer", _PURPOSE)
+    quantizer = require("litert_quantizer.quantizer", _PURPOSE, "deploy")
     work = quantizer.Quantizer(bytearray(flatbuffer.pack()))
     found = {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
@@ -144,7 +200,7 @@ def with_uint8_input(content: bytes) -> bytes:
     readers = [name for name, each in flatbuffer.operations() if image in each.inputs]
     if readers != ["QUANTIZE"]:
         raise RuntimeError(f"the input should be rounded before all else. Received: {readers}")
-    schema = require("ai_edge_litert.tools.flatbuffer_utils", _PURPOSE).schema_fb
+    schema = require("ai_edge_litert.tools.flatbuffer_utils", _PURPOSE, "deploy").schema_fb
     tensor = flatbuffer.graph.tensors[image]
     tensor.type = schema.TensorType.UINT8
     tensor.quantization = schema.QuantizationParametersT()

@@ -7,13 +7,17 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from keras_osnet.deploy.graph import tflite_bytes
-from keras_osnet.deploy.int8.calibration import Calibrator
-from keras_osnet.deploy.int8.equalization import equalize
-from keras_osnet.deploy.int8.flatbuffer import Flatbuffer, quantized, with_uint8_input
-from keras_osnet.deploy.int8.pictures import checked_pictures
-from keras_osnet.deploy.int8.preparation import prepared
-from keras_osnet.deploy.int8.ranges import measured_ranges
+from keras_osnet.data.spacing import evenly_spaced
+from keras_osnet.deploy.int8.calibration import MOST, Calibrator, check_count
+from keras_osnet.deploy.int8.channel_equalization import equalize
+from keras_osnet.deploy.int8.flatbuffer import (
+    Flatbuffer,
+    measured_ranges,
+    quantized,
+    with_uint8_input,
+)
+from keras_osnet.deploy.int8.graph import prepared
+from keras_osnet.deploy.tflite import tflite_bytes
 
 
 def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embedding") -> bytes:
@@ -28,7 +32,7 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
        head's weights are int8 all the same.
     4. litert-quantizer writes this down, on grids from the lowest to the highest value seen.
 
-    The same model and pictures give the same file on the same machine.
+    The same model and images give the same file on the same machine.
 
     Args:
         model: Functional, with one image and one output, as `fold_batch_norm` makes it; input
@@ -44,13 +48,13 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
         The file's content. Input and output have the types of the model's.
 
     Raises:
-        ValueError: The model is none of these, the pictures do not fit it, are too few, not finite
+        ValueError: The model is none of these, the images do not fit it, are too few, not finite
             or all of one colour, or the model computes numbers that are not finite from them.
         RuntimeError: Keras runs on another backend than TensorFlow.
         ImportError: TensorFlow, LiteRT or litert-quantizer is not installed.
 
     Warns:
-        UserWarning: There are fewer than 64 pictures.
+        UserWarning: There are fewer than 64 images.
 
     Example:
         >>> import keras
@@ -60,8 +64,8 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
         >>> maps = keras.layers.Rescaling(1 / 255)(image)
         >>> maps = keras.layers.Conv2D(8, 3, activation="relu")(maps)
         >>> model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
-        >>> pictures = synthetic_people(16, views=2, image_size=(32, 16)).images
-        >>> quantize_int8(model, pictures)[4:8]
+        >>> images = synthetic_people(16, views=2, image_size=(32, 16)).images
+        >>> quantize_int8(model, images)[4:8]
         b'TFL3'
     """
     if keras.backend.backend() != "tensorflow":
@@ -69,7 +73,7 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
             "int8 calibration runs where Keras runs on TensorFlow. "
             f"Received: the backend {keras.backend.backend()}"
         )
-    images = checked_pictures(model, images)
+    images = checked_images(model, images)
     twin = prepared(model)
     equalize(twin, images)
     calibrator = Calibrator(twin, images)
@@ -81,6 +85,43 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
     }
     content = quantized(flatbuffer, steps, measured_ranges(flatbuffer, steps, images))
     return with_uint8_input(content) if model.inputs[0].dtype == "uint8" else content
+
+
+def checked_images(model: keras.Model, images: NDArray) -> NDArray:
+    """Check a model and the images to calibrate it with; choose some of too many.
+
+    Raises:
+        ValueError: As for `quantize_int8`.
+    """
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    shape = tuple(inputs[0].shape) if inputs else ()
+    if len(inputs) != 1 or len(outputs) != 1 or len(shape) != 4 or None in shape[1:]:
+        raise ValueError(
+            "`model` must take one batch of images of a fixed size, (batch, height, width, 3), and "
+            f"have one output. Received: inputs {[tuple(each.shape) for each in inputs]}, "
+            f"{len(outputs)} outputs"
+        )
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        raise ValueError(
+            "`model` must be without batch norm, as keras_osnet.deploy.fold_batch_norm makes it. "
+            f"Received: {model.name}"
+        )
+    images = np.asarray(images)
+    types = ("uint8",) if inputs[0].dtype == "uint8" else ("uint8", "float32")
+    if images.shape[1:] != shape[1:] or images.dtype not in types:
+        raise ValueError(
+            f"`images` must be (n, {', '.join(map(str, shape[1:]))}) of {' or '.join(types)}, "
+            f"which {model.name} takes. Received: shape {images.shape}, {images.dtype}"
+        )
+    check_count("images", len(images), stacklevel=3)
+    if not np.isfinite(images).all():
+        raise ValueError("`images` must be finite. Received: NaN or infinity among them")
+    if (images == images[:, :1, :1]).all():
+        raise ValueError(
+            "`images` must be images with different pixels, which have ranges. Received: "
+            f"{len(images)} images of one color each"
+        )
+    return images if len(images) <= MOST else images[evenly_spaced(len(images), MOST)]
 
 
 def _in_tflite_order(layer: Any) -> NDArray[np.float32]:

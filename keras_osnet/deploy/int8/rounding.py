@@ -1,15 +1,85 @@
-"""Rounding a kernel to its grid so that the layer's results change least."""
+"""Round weights to int8 so that a layer's results change least."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from keras import layers
 from numpy.typing import NDArray
 
-from keras_osnet.deploy.int8.grid import LARGEST
+LEVELS = 255
+"""Steps from the lowest int8 to the highest."""
+
+LARGEST = 127
+"""Largest weight; -128 is left out, so that the grid is symmetric, as TFLite's kernels ask."""
+
+_NOTHING = 1e-6
+"""Maps of a range below this are taken for zero."""
 
 _NO_POWER = 1e-12
 """Mean variance below which inputs are taken for constant."""
 
 _DAMPING = 0.01
 """Share of the mean of the diagonal that is added to it, so that the inverse is stable."""
+
+_CHUNK = 8
+"""Pictures whose patches are in memory at once."""
+
+_ENOUGH = 65536
+"""Pixels that give second moments well; of larger sets of maps, some images are passed over."""
+
+_FEWEST = 32
+"""Pictures that are looked at in any case, if there are as many."""
+
+
+def told_range(low: float, high: float) -> tuple[float, float]:
+    """A range that a grid can be made of, also for maps that are (nearly) zero throughout."""
+    return (low, high) if max(-low, high) > _NOTHING else (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """256 evenly spaced numbers, zero among them.
+
+    Attributes:
+        scale: The distance between two.
+        zero_point: The int8 that stands for zero.
+    """
+
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def spanning(cls, low: float, high: float) -> "Grid":
+        """The grid from `low` or below to `high` or above, stretched to hold zero."""
+        low, high = told_range(min(float(low), 0.0), max(float(high), 0.0))
+        scale = (high - low) / LEVELS
+        return cls(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
+
+    def nearest(self, values: Any) -> Any:
+        """Move every number of a tensor to the nearest of the grid."""
+        import tensorflow as tf
+
+        codes = tf.round(values / self.scale) + self.zero_point
+        return (tf.clip_by_value(codes, -128.0, 127.0) - self.zero_point) * self.scale
+
+
+def weight_scales(kernel: NDArray) -> NDArray:
+    """The step of each output channel's grid.
+
+    Args:
+        kernel: Array (inputs, outputs).
+
+    Returns:
+        Array (outputs,), above 0. A channel whose weights are all (nearly) zero gets a step as
+        coarse as the others', since XNNPACK refuses steps near zero.
+    """
+    largest = np.abs(kernel).max(axis=0)
+    top = largest.max()
+    if top == 0:
+        return np.full(kernel.shape[1], 1 / LARGEST)
+    floor = np.median(largest[largest > top * 1e-6]) * 1e-3
+    return np.maximum(largest, floor) / LARGEST
 
 
 def rounded(kernel: NDArray, scales: NDArray, inputs: NDArray) -> NDArray:
@@ -44,8 +114,104 @@ def rounded(kernel: NDArray, scales: NDArray, inputs: NDArray) -> NDArray:
     return result
 
 
+def compute(layer: Any, inputs: Any, kernel: NDArray, bias: NDArray) -> Any:
+    """The layer's result with other weights and before its activation function."""
+    import tensorflow as tf
+
+    if isinstance(layer, layers.Dense):
+        return tf.matmul(inputs, kernel) + bias
+    strides, padding = layer.strides, layer.padding.upper()
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return tf.nn.depthwise_conv2d(inputs, kernel, (1, *strides, 1), padding) + bias
+    return tf.nn.conv2d(inputs, kernel, strides, padding) + bias
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sums over images and pixels that a layer's best weights follow from.
+
+    A layer is a matrix product with the k inputs that an output sees. A depthwise layer is one of
+    these for each channel, hence a leading axis of channels, and one output.
+
+    Attributes:
+        mean: Of the inputs, (..., k).
+        inputs: Their covariance, (..., k, k).
+        missing: Mean of what is missing, (channels,).
+    """
+
+    mean: NDArray[np.float64]
+    inputs: NDArray[np.float64]
+    missing: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, layer: Any, inputs: Any, missing: Any) -> "Moments":
+        """Sum over a layer's inputs and what is missing of its results.
+
+        Args:
+            layer: Conv2D, DepthwiseConv2D or Dense.
+            inputs: Its inputs, (n, …, channels).
+            missing: What to add to its results, (n, …, outputs).
+        """
+        import tensorflow as tf
+
+        depthwise = isinstance(layer, layers.DepthwiseConv2D)
+        total: Any = 0.0
+        products: Any = 0.0
+        count = 0
+        shift: Any = None
+        # Of large maps, enough images give the moments well.
+        pixels = int(np.prod(inputs.shape[:-1]))
+        chosen = inputs[:: max(1, min(pixels // _ENOUGH, inputs.shape[0] // _FEWEST))]
+        for start in range(0, chosen.shape[0], _CHUNK):
+            seen = _patches(layer, chosen[start : start + _CHUNK])
+            count += seen.shape[0]
+            if depthwise:
+                seen = tf.reshape(seen, (seen.shape[0], -1, missing.shape[-1]))
+                seen = tf.transpose(seen, (2, 0, 1))
+            # Near the mean, so that float32 does not lose a small variance beside a large mean.
+            shift = tf.reduce_mean(seen, axis=-2, keepdims=True) if shift is None else shift
+            seen = seen - shift
+            total += tf.reduce_sum(seen, axis=-2).numpy().astype("float64")
+            products += tf.matmul(seen, seen, transpose_a=True).numpy().astype("float64")
+        mean = total / count
+        offset = shift.numpy()[..., 0, :].astype("float64")
+        return cls(
+            mean + offset,
+            products / count - mean[..., :, None] * mean[..., None, :],
+            tf.reduce_mean(tf.reshape(missing, (-1, missing.shape[-1])), axis=0).numpy(),
+        )
+
+    def as_matrix(self, kernel: NDArray) -> NDArray:
+        """A layer's kernel as a matrix (..., k, outputs)."""
+        if self.mean.ndim == 1:
+            return kernel.reshape(-1, kernel.shape[-1])
+        return np.moveaxis(kernel[..., 0], -1, 0).reshape(kernel.shape[2], -1, 1)
+
+    def as_kernel(self, matrix: NDArray, shape: tuple[int, ...]) -> NDArray:
+        """A matrix as the layer's kernel again."""
+        if self.mean.ndim == 1:
+            return matrix.reshape(shape)
+        return np.moveaxis(matrix.reshape(shape[2], shape[0], shape[1]), 0, -1)[..., None]
+
+
 def _damped(moments: NDArray) -> NDArray:
     """Add to the diagonal, so that the inverse is stable; where all is zero, 1 for the identity."""
     size = moments.shape[-1]
     mean = np.trace(moments, axis1=-2, axis2=-1)[..., None, None] / size
     return moments + np.where(mean > _NO_POWER, _DAMPING * mean, 1.0) * np.eye(size)
+
+
+def _patches(layer: Any, inputs: Any) -> Any:
+    """The inputs that each output sees, (outputs, k), or (outputs, k·channels) if depthwise."""
+    import tensorflow as tf
+
+    if isinstance(layer, layers.Dense) or layer.kernel_size == (1, 1):
+        return tf.reshape(inputs, (-1, inputs.shape[-1]))
+    patches = tf.image.extract_patches(
+        inputs,
+        (1, *layer.kernel_size, 1),
+        (1, *layer.strides, 1),
+        (1, 1, 1, 1),
+        layer.padding.upper(),
+    )
+    return tf.reshape(patches, (-1, patches.shape[-1]))

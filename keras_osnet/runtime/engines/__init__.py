@@ -1,4 +1,4 @@
-"""The engines that run exported models, one a file, and which one runs what."""
+"""The engines that run exported models, and the choice of one for a file."""
 
 import importlib.util
 import os
@@ -15,11 +15,11 @@ _BY_FILE: dict[str, tuple[type[Engine], ...]] = {
     ".onnx": (OnnxRuntime, OpenVINO),
     ".xml": (OpenVINO,),
 }
-"""Which engines take which files; "auto" takes the first that is installed.
+"""Engines by the suffix of the file; "auto" selects the first that is installed.
 
-For .onnx that is onnxruntime, which is faster at one image at a time; at 32 OpenVINO is. Measured
-on two cores, in ms an image, both in float32: x1.0 12.9 against 14.0 and 12.9 against 12.5, x0.25
-2.3 against 3.6 and 2.6 against 2.0.
+For .onnx that is onnxruntime, which is faster for one image at a time; OpenVINO is for 32. Measured
+on two cores in float32, ms per image, onnxruntime and OpenVINO: x1.0 12.9 and 14.0 (batch 1), 12.9
+and 12.5 (batch 32); x0.25 2.3 and 3.6, 2.6 and 2.0.
 """
 
 ENGINES = tuple(each.name for each in (LiteRT, OnnxRuntime, OpenVINO))
@@ -37,7 +37,7 @@ def open_engine(file: Path, engine: str, *, precision: str, threads: int | None)
         file: One that `checked_file` let through.
         engine: "auto" or one of `ENGINES`.
         precision: "float32" or "bfloat16".
-        threads: How many the engine computes with; None for all that this process may use.
+        threads: Number of threads; None for all processors that this process may use.
 
     Raises:
         ValueError: An argument is not as above, the engine does not take such files or cannot
@@ -51,7 +51,7 @@ def open_engine(file: Path, engine: str, *, precision: str, threads: int | None)
     count = usable_cpus() if threads is None else positive_integer("threads", threads)
     takers = _BY_FILE[file.suffix]
     if engine == "auto":
-        # bfloat16 is asked for by name, so it decides where only one engine has it.
+        # Only one engine has bfloat16, so asking for it selects that engine.
         able = [each for each in takers if precision == "float32" or each is OpenVINO] or takers
         chosen = next((each for each in able if _is_installed(each)), able[0])
     else:
@@ -66,7 +66,7 @@ def open_engine(file: Path, engine: str, *, precision: str, threads: int | None)
 
 
 def usable_cpus() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -75,5 +75,5 @@ def usable_cpus() -> int:
 def _is_installed(engine: type[Engine]) -> bool:
     try:
         return importlib.util.find_spec(engine.module) is not None
-    except ImportError:  # from an import hook that keeps modules out
+    except ImportError:  # from an import hook that blocks modules
         return False

@@ -1,4 +1,4 @@
-"""What an engine is: one model file, ready to run."""
+"""The base class of the engines: one model file, ready to run."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ class Engine(ABC):
 
     Attributes:
         name: The engine's, as `Embedder` takes it.
-        package: What it is installed as.
+        package: Name of its package in the package index.
         input_shape: (batch, height, width, channels), None where any length will do.
         input_dtype: NumPy's name for the type of the image tensor.
         output_shape: Of the result, batch first.
@@ -28,10 +28,10 @@ class Engine(ABC):
     name: ClassVar[str]
     package: ClassVar[str]
     module: ClassVar[str]
-    """What `package` is imported as."""
+    """Name that `package` is imported by."""
     images_a_thread: ClassVar[int]
-    """Where the file takes any number of images, so many are run together for each thread: more
-    are slower, as their maps do not stay in the cache."""
+    """Images per thread that are run together where the file takes any number: with more, the
+    feature maps do not stay in the cache."""
 
     input_shape: Shape
     input_dtype: str
@@ -45,8 +45,8 @@ class Engine(ABC):
     def run(self, images: NDArray) -> NDArray[np.float32]:
         """Run the model on any number of images, in as many steps as the file needs.
 
-        May be called from several threads: the calls wait for each other, as each of them keeps
-        all of the engine's own threads busy.
+        May be called from several threads: the calls wait for each other, because each of them
+        uses all of the engine's own threads.
 
         Args:
             images: Array (n, height, width, channels), uint8 or float32; the values that the
@@ -75,7 +75,7 @@ class Engine(ABC):
         return np.concatenate(results)
 
     def _run_part(self, part: NDArray) -> NDArray[np.float32]:
-        """Run at most one step; where the file wants more images, black ones follow."""
+        """Run at most one step, padded with black images where the file takes a fixed number."""
         missing = (self.input_shape[0] or len(part)) - len(part)
         if missing:  # images do not influence each other
             part = np.pad(part, [(0, missing), *[(0, 0)] * (part.ndim - 1)])
@@ -83,15 +83,7 @@ class Engine(ABC):
 
     @abstractmethod
     def _run(self, images: NDArray) -> NDArray[np.float32]:
-        """Run a number of images that the file takes; the result is the caller's own."""
-
-
-def missing_engine(engine: type[Engine], error: ImportError) -> ImportError:
-    """Return the ImportError that says how to get an engine."""
-    return ImportError(
-        f"The engine {engine.name} needs {engine.package}, which is not installed. "
-        f'Install it with: pip install "keras-osnet[{engine.name}]" ({error})'
-    )
+        """Run as many images as the file takes; the result is not overwritten by the next run."""
 
 
 def unusable(file: Path, engine: type[Engine], error: Exception) -> ValueError:
@@ -99,7 +91,7 @@ def unusable(file: Path, engine: type[Engine], error: Exception) -> ValueError:
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     return ValueError(
         f"{engine.package} cannot load the model; the file is damaged or of another kind, or needs "
-        f"what this version does not have: {reason}. Received: {file}"
+        f"another version of {engine.package}: {reason}. Received: {file}"
     )
 
 

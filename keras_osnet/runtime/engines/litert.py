@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.optional import require
 from keras_osnet.runtime.engines.engine import (
     Engine,
     Shape,
-    missing_engine,
     only_float32,
     only_one,
     unusable,
@@ -27,13 +27,12 @@ class LiteRT(Engine):
     def __init__(self, file: Path, *, precision: str, threads: int) -> None:
         super().__init__(file, precision=precision, threads=threads)
         only_float32(type(self), precision)
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise missing_engine(type(self), error) from error
+        litert = require("ai_edge_litert.interpreter", "The engine litert", extra="litert")
         try:
             # From memory, so that the file may be replaced or removed while it is in use.
-            self._interpreter = Interpreter(model_content=file.read_bytes(), num_threads=threads)
+            self._interpreter = litert.Interpreter(
+                model_content=file.read_bytes(), num_threads=threads
+            )
             given = self._interpreter.get_input_details()
             if all(None not in _shape(each)[1:] for each in given):
                 # Otherwise the smallest image would be tried, for which most models have no room.
@@ -69,7 +68,7 @@ def _shape(tensor: dict[str, Any]) -> Shape:
 
 
 def _stored(values: NDArray, tensor: dict[str, Any]) -> NDArray:
-    """Values as a tensor stores them: `round(value / scale) + zero_point` if it is quantised."""
+    """Return values as a tensor stores them: `round(value / scale) + zero_point` if quantized."""
     scale, zero = tensor["quantization"]
     dtype = np.dtype(tensor["dtype"])
     if dtype.kind == "f" or scale == 0 or (scale == 1 and zero == 0 and values.dtype == dtype):

@@ -1,14 +1,15 @@
 """ONNX Runtime: `.onnx` files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.optional import require
 from keras_osnet.runtime.engines.engine import (
     Engine,
     Shape,
-    missing_engine,
     only_float32,
     only_one,
     unusable,
@@ -30,10 +31,7 @@ class OnnxRuntime(Engine):
     def __init__(self, file: Path, *, precision: str, threads: int) -> None:
         super().__init__(file, precision=precision, threads=threads)
         only_float32(type(self), precision)
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise missing_engine(type(self), error) from error
+        onnxruntime: Any = require("onnxruntime", "The engine onnxruntime", extra="onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

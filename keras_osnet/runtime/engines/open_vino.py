@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.optional import require
 from keras_osnet.runtime.engines.engine import (
     Engine,
     Shape,
-    missing_engine,
     only_one,
     unusable,
 )
@@ -21,7 +21,7 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVINO(Engine):
-    """A model in OpenVINO, on the CPU; the one engine that computes in bfloat16 if asked to."""
+    """A model in OpenVINO, on the CPU; the only engine that can compute in bfloat16."""
 
     name = "openvino"
     package = "openvino"
@@ -30,10 +30,7 @@ class OpenVINO(Engine):
 
     def __init__(self, file: Path, *, precision: str, threads: int) -> None:
         super().__init__(file, precision=precision, threads=threads)
-        try:
-            import openvino
-        except ImportError as error:
-            raise missing_engine(type(self), error) from error
+        openvino: Any = require("openvino", "The engine openvino", extra="openvino")
         if file.suffix == ".xml" and not file.with_suffix(".bin").is_file():
             raise FileNotFoundError(
                 "OpenVINO keeps a model's weights beside it, and they are not there. "

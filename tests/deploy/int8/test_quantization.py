@@ -9,7 +9,8 @@ from keras import layers
 import keras_osnet
 from keras_osnet.data import load_images, read_folder
 from keras_osnet.deploy.int8 import quantize_int8
-from keras_osnet.deploy.int8.pictures import MOST, checked_pictures
+from keras_osnet.deploy.int8.calibration import MOST
+from keras_osnet.deploy.int8.quantization import checked_images
 from keras_osnet.deploy.serving import serve
 from keras_osnet.metrics import evaluate_features
 from keras_osnet.models import open_checkpoint
@@ -102,11 +103,11 @@ def test_kernels_that_are_nearly_zero_run():
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (pictures(7), "at least.*Received: 7"),
+        (pictures(7), "at least 8.*Received: 7"),
         (pictures(8).astype("float64"), "Received: shape .*float64"),
         (pictures(8).astype("float32"), "of uint8.*float32"),
         (pictures(8)[:, :16], r"\(n, 32, 16, 3\).*Received: shape \(8, 16, 16, 3\)"),
-        (np.full((8, *SIZE, 3), 9, "uint8"), "8 pictures of one colour"),
+        (np.full((8, *SIZE, 3), 9, "uint8"), "8 images of one color"),
     ],
 )
 def test_pictures_that_do_not_do_are_refused(network, images, message):
@@ -152,27 +153,16 @@ def test_models_that_do_not_do_are_refused(size, build, message):
 
 
 def test_few_pictures_bring_a_warning_and_many_are_thinned_out(network):
-    with pytest.warns(UserWarning, match="on 8 pictures; 64 or more"):
-        checked_pictures(network, pictures(8))
+    with pytest.warns(UserWarning, match="on 8 images; 64 or more"):
+        checked_images(network, pictures(8))
     many = pictures(2 * MOST)
-    chosen = checked_pictures(network, many)
+    chosen = checked_images(network, many)
     assert len(chosen) == MOST
     np.testing.assert_array_equal(chosen[[0, -1]], many[[0, -1]])
 
 
 def served(model, normalize=False):
-    return serve(
-        model,
-        dtype="uint8",
-        normalize=normalize,
-        batch=1,
-        mean=None,
-        std=None,
-        quantization="int8",
-        labels=(),
-        licence=None,
-        source=None,
-    ).model
+    return serve(model, normalize=normalize, batch=1, quantization="int8").model
 
 
 MATRIX = [
@@ -196,7 +186,7 @@ def test_every_architecture_and_head_converts_and_runs(arguments):
         arguments["classes"] = 12
     model = served(keras_osnet.OSNet(**architecture, **arguments), normalize=True)
     images = pictures(16, tuple(architecture["input_shape"][:2]))
-    with pytest.warns(UserWarning, match="16 pictures"):
+    with pytest.warns(UserWarning, match="16 images"):
         content = quantize_int8(model, images)
     expected = model.predict(images, verbose=0, batch_size=1)
     assert cosines(run(content, images), expected).min() > 0.97

@@ -4,9 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_osnet.deploy.int8.grid import LARGEST, Grid, weight_scales
-from keras_osnet.deploy.int8.linear import Moments, compute
-from keras_osnet.deploy.int8.rounding import rounded
+from keras_osnet.deploy.int8.rounding import (
+    LARGEST,
+    Grid,
+    Moments,
+    compute,
+    rounded,
+    weight_scales,
+)
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"

@@ -8,9 +8,8 @@ from keras import layers
 
 import keras_osnet
 from keras_osnet.deploy import fold_batch_norm
-from keras_osnet.deploy.int8.channel_groups import FIXED, ChannelGroups, rescale
-from keras_osnet.deploy.int8.equalization import equalize
-from keras_osnet.deploy.int8.preparation import prepared
+from keras_osnet.deploy.int8.channel_equalization import FIXED, ChannelGroups, equalize, rescale
+from keras_osnet.deploy.int8.graph import prepared
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"

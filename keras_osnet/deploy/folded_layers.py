@@ -1,25 +1,25 @@
-"""The package's layers written out in Keras's own, with every batch norm folded away."""
+"""The package's layers written out in Keras's own, with every batch norm folded in."""
 
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
-from keras_osnet.deploy import _stock
 from keras_osnet.layers import AggregationGate, ConvNorm2D, LiteConv2D, OmniScaleBlock
 
 
 def conv_norm(layer: ConvNorm2D, maps: Any, name: str) -> Any:
     """Write out a `ConvNorm2D`."""
-    dtype = _stock.precision(layer)
-    kernel = _stock.array(layer.convolution.kernel)
+    dtype = precision(layer)
+    kernel = array(layer.convolution.kernel)
     bias = None
     if isinstance(layer.norm, keras.layers.BatchNormalization):
-        scale, bias = _stock.scale_and_shift(layer.norm)
+        scale, bias = scale_and_shift(layer.norm)
         kernel = kernel * scale
     before_norm = isinstance(layer.norm, keras.layers.GroupNormalization)
-    maps = _stock.convolution(
+    maps = convolution(
         maps,
         kernel,
         bias,
@@ -38,14 +38,14 @@ def conv_norm(layer: ConvNorm2D, maps: Any, name: str) -> Any:
 
 def lite_conv(layer: LiteConv2D, maps: Any, name: str) -> Any:
     """Write out a `LiteConv2D`: its batch norm goes into the depthwise convolution."""
-    dtype = _stock.precision(layer)
-    scale, shift = _stock.scale_and_shift(layer.norm)
-    maps = _stock.convolution(
-        maps, _stock.array(layer.pointwise.kernel), None, name=f"{name}_pointwise", dtype=dtype
+    dtype = precision(layer)
+    scale, shift = scale_and_shift(layer.norm)
+    maps = convolution(
+        maps, array(layer.pointwise.kernel), None, name=f"{name}_pointwise", dtype=dtype
     )
-    return _stock.depthwise(
+    return depthwise(
         maps,
-        _stock.array(layer.depthwise.kernel) * scale[:, None],
+        array(layer.depthwise.kernel) * scale[:, None],
         shift,
         name=f"{name}_depthwise",
         dtype=dtype,
@@ -55,10 +55,10 @@ def lite_conv(layer: LiteConv2D, maps: Any, name: str) -> Any:
 
 def instance_norm(norm: keras.layers.GroupNormalization, maps: Any, name: str) -> Any:
     """Copy an instance norm."""
-    config = {**norm.get_config(), "name": name, "dtype": _stock.precision(norm)}
+    config = {**norm.get_config(), "name": name, "dtype": precision(norm)}
     copy = keras.layers.GroupNormalization.from_config(config)
     copy.build((None, None, None, maps.shape[-1]))
-    copy.set_weights([_stock.array(weight) for weight in norm.weights])
+    copy.set_weights([array(weight) for weight in norm.weights])
     return copy(maps)
 
 
@@ -68,7 +68,7 @@ def aggregation_gate(
     """Write out an `AggregationGate`, with its vectors (batch, T, channels or 1) if asked for."""
     if gate.kind == "fixed":
         return _fixed_gate(gate, streams, name, return_gates)
-    dtype = _stock.precision(gate)
+    dtype = precision(gate)
     networks = _gate_networks(gate, name)
     gated, gates = [], []
     for index, stream in enumerate(streams):
@@ -98,7 +98,7 @@ def omni_scale_block(
     block: OmniScaleBlock, maps: Any, name: str, *, return_gates: bool = False
 ) -> Any:
     """Write out an `OmniScaleBlock`, with its gating vectors (batch, T, channels) if asked for."""
-    dtype = _stock.precision(block)
+    dtype = precision(block)
     reduced = conv_norm(block.reduce, maps, f"{name}_reduce")
     streams = []
     for stream in block.streams:
@@ -128,15 +128,15 @@ def omni_scale_block(
 
 def _gate_networks(gate: AggregationGate, name: str) -> list[list[keras.layers.Conv2D]]:
     """The two layers of each G: 1×1 convolutions keep the dimensions that the product needs."""
-    dtype = _stock.precision(gate)
+    dtype = precision(gate)
     networks = []
     for index, dense in enumerate(zip(gate.squeeze, gate.excite, strict=True), start=1):
         own = name if len(gate.squeeze) == 1 else f"{name}_stream{index}"
         networks.append(
             [
-                _stock.conv_layer(
-                    _stock.array(part.kernel)[None, None],
-                    _stock.array(part.bias),
+                conv_layer(
+                    array(part.kernel)[None, None],
+                    array(part.bias),
                     name=f"{own}_{role}",
                     dtype=dtype,
                     activation=activation,
@@ -151,10 +151,10 @@ def _gate_networks(gate: AggregationGate, name: str) -> list[list[keras.layers.C
 
 def _fixed_gate(gate: AggregationGate, streams: list[Any], name: str, return_gates: bool) -> Any:
     """Gates that do not look at the image are a depthwise convolution of one pixel."""
-    dtype = _stock.precision(gate)
-    factors = 1 / (1 + np.exp(-_stock.array(gate.gate_logits)))
+    dtype = precision(gate)
+    factors = 1 / (1 + np.exp(-array(gate.gate_logits)))
     gated = [
-        _stock.depthwise(
+        depthwise(
             stream, factor[None, None, :, None], name=f"{name}_stream{index}_gated", dtype=dtype
         )
         for index, (stream, factor) in enumerate(zip(streams, factors, strict=True), start=1)
@@ -189,3 +189,113 @@ def _concatenated(tensors: list[Any], name: str, dtype: str, axis: int = -1) -> 
     if len(tensors) == 1:
         return tensors[0]
     return keras.layers.Concatenate(axis=axis, dtype=dtype, name=name)(tensors)
+
+
+def array(variable: Any) -> NDArray[np.float64]:
+    """A variable of any float type as float64, in which folding is done."""
+    return np.asarray(ops.convert_to_numpy(variable)).astype(np.float64)
+
+
+def precision(layer: keras.layers.Layer) -> str:
+    """The type a layer's inference twin computes in: float32, unless the layer is float64's."""
+    return "float64" if layer.compute_dtype == "float64" else "float32"
+
+
+def scale_and_shift(
+    norm: keras.layers.BatchNormalization,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a batch norm does to each channel outside of training: times the first, plus the second.
+
+    Returns:
+        gamma / √(variance + epsilon) and beta - mean · that, arrays (channels,).
+    """
+    scale = 1 / np.sqrt(array(norm.moving_variance) + norm.epsilon)
+    if norm.scale:
+        scale *= array(norm.gamma)
+    shift = -array(norm.moving_mean) * scale
+    if norm.center:
+        shift += array(norm.beta)
+    return scale, shift
+
+
+def convolution(
+    maps: Any,
+    kernel: NDArray,
+    bias: NDArray | None,
+    *,
+    name: str,
+    dtype: str,
+    strides: int = 1,
+    activation: str | None = None,
+) -> Any:
+    """Convolve maps with zeros of half a kernel's size on every side.
+
+    Args:
+        maps: Tensor (batch, height, width, channels).
+        kernel: Array (size, size, channels, filters), of odd size.
+        bias: Array (filters,), or None for none.
+        name: Of the layer.
+        dtype: That the layer computes in.
+        strides: Step in both directions.
+        activation: None or `"relu"`.
+    """
+    margin = kernel.shape[0] // 2
+    # Keras's "same" is that padding at stride 1 only.
+    if margin and strides > 1:
+        maps = keras.layers.ZeroPadding2D(
+            margin, data_format="channels_last", dtype=dtype, name=f"{name}_pad"
+        )(maps)
+    layer = conv_layer(
+        kernel,
+        bias,
+        name=name,
+        dtype=dtype,
+        strides=strides,
+        padding="same" if margin and strides == 1 else "valid",
+        activation=activation,
+    )
+    return layer(maps)
+
+
+def conv_layer(
+    kernel: NDArray, bias: NDArray | None, *, name: str, dtype: str, **arguments: Any
+) -> keras.layers.Conv2D:
+    """A Conv2D that holds this kernel (size, size, channels, filters) and bias (filters,)."""
+    layer = keras.layers.Conv2D(
+        kernel.shape[-1],
+        kernel.shape[:2],
+        data_format="channels_last",
+        use_bias=bias is not None,
+        kernel_initializer="zeros",
+        dtype=dtype,
+        name=name,
+        **arguments,
+    )
+    layer.build((None, None, None, kernel.shape[2]))
+    layer.set_weights([kernel] if bias is None else [kernel, bias])
+    return layer
+
+
+def depthwise(
+    maps: Any,
+    kernel: NDArray,
+    bias: NDArray | None = None,
+    *,
+    name: str,
+    dtype: str,
+    activation: str | None = None,
+) -> Any:
+    """Convolve each channel by itself with a kernel (size, size, channels, 1), at stride 1."""
+    layer = keras.layers.DepthwiseConv2D(
+        kernel.shape[:2],
+        padding="same",
+        data_format="channels_last",
+        activation=activation,
+        use_bias=bias is not None,
+        depthwise_initializer="zeros",
+        dtype=dtype,
+        name=name,
+    )
+    layer.build((None, None, None, kernel.shape[2]))
+    layer.set_weights([kernel] if bias is None else [kernel, bias])
+    return layer(maps)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_osnet.runtime.boxes import cut_out
+from keras_osnet.runtime.images import cut_out
 
 FRAME = np.arange(6 * 8 * 3, dtype="uint8").reshape(6, 8, 3)
 
@@ -22,7 +22,7 @@ def test_boxes(box, rows, columns):
     np.testing.assert_array_equal(crop, FRAME[rows, columns])
 
 
-def test_neighbours_share_no_pixel():
+def test_neighbors_share_no_pixel():
     for edge in (2.2, 2.5, 3.5, 3.7):
         left, right = cut_out(FRAME, [(0, 0, edge, 6), (edge, 0, 8, 6)])
         assert left.shape[1] + right.shape[1] == 8

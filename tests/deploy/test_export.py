@@ -12,13 +12,12 @@ import pytest
 
 import keras_osnet
 from keras_osnet.data import ReidDataset, split_by_camera
-from keras_osnet.deploy import FidelityError, embedder, export_onnx, export_openvino, export_tflite
-from keras_osnet.runtime import Embedder, read_description
+from keras_osnet.deploy import FidelityError, export, litert_embedder
+from keras_osnet.runtime import Embedder, read_metadata
 from keras_osnet.runtime.engines import open_engine
 from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 
-PICTURES = synthetic_people(6, views=1, image_size=(64, 32)).images
-EXPORTERS = {".tflite": export_tflite, ".onnx": export_onnx, ".xml": export_openvino}
+IMAGES = synthetic_people(6, views=1, image_size=(64, 32)).images
 WRITTEN = {
     ".tflite": ["m.tflite", "m.tflite.json"],
     ".onnx": ["m.onnx", "m.onnx.json"],
@@ -45,31 +44,31 @@ def run(file, images):
     return open_engine(file, "auto", precision="float32", threads=1).run(images)
 
 
-@pytest.mark.parametrize("suffix", EXPORTERS)
+@pytest.mark.parametrize("suffix", WRITTEN)
 @pytest.mark.parametrize(("batch", "dtype"), [(1, "uint8"), (None, "float32")])
 def test_the_file_is_the_model(model, suffix, batch, dtype, tmp_path):
     file = tmp_path / f"m{suffix}"
-    report = EXPORTERS[suffix](
-        model, file, batch=batch, input=dtype, pictures=PICTURES, licence="MIT", source="here"
+    report = export(
+        model, file, batch=batch, dtype=dtype, images=IMAGES, license="MIT", source="here"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == WRITTEN[suffix]
-    expected = keras.ops.convert_to_numpy(model(keras_osnet.preprocess_input(PICTURES)))
+    expected = keras.ops.convert_to_numpy(model(keras_osnet.preprocess_input(IMAGES)))
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    vectors = run(file, PICTURES.astype(dtype))
+    vectors = run(file, IMAGES.astype(dtype))
     assert np.abs(vectors - expected).max() / expected.max() < 1e-4
     assert report.max_relative_difference < 1e-4
-    assert report.pictures == len(PICTURES)
-    assert not report.drawn
+    assert report.images == len(IMAGES)
+    assert not report.synthetic
     written = sum((tmp_path / name).stat().st_size for name in WRITTEN[suffix][:-1])
     assert report.size_bytes == written
     saved = json.loads((tmp_path / f"m{suffix}.json").read_text("utf-8"))
     assert saved["cosine_min"] == report.cosine_min
-    description = read_description(file)
-    assert (description.batch, description.input_dtype) == (batch, dtype)
-    assert (description.licence, description.source) == ("MIT", "here")
+    metadata = read_metadata(file)
+    assert (metadata.batch, metadata.dtype) == (batch, dtype)
+    assert (metadata.license, metadata.source) == ("MIT", "here")
     engine = open_engine(file, "auto", precision="float32", threads=1)
     assert (engine.input_shape[0], engine.input_dtype) == (batch, dtype)
-    np.testing.assert_allclose(Embedder(file).embed(PICTURES), expected, atol=1e-5)
+    np.testing.assert_allclose(Embedder(file).embed(IMAGES), expected, atol=1e-5)
 
 
 def test_signature_and_labels(tmp_path):
@@ -77,14 +76,14 @@ def test_signature_and_labels(tmp_path):
 
     file = tmp_path / "m.tflite"
     attributes = small(head="attribute", classes=3, streams=1, fusion="addition")
-    report = export_tflite(attributes, file, labels=["hat", "bag", "naïve"])
+    report = export(attributes, file, labels=["hat", "bag", "naïve"])
     assert Interpreter(str(file)).get_signature_list() == {
         "serving_default": {"inputs": ["image"], "outputs": ["attributes"]}
     }
     with zipfile.ZipFile(file) as archive:
         assert archive.read("labels.txt").decode("utf-8") == "hat\nbag\nnaïve\n"
         assert json.loads(archive.read("keras_osnet.json"))["output"]["labels"][0] == "hat"
-    assert report.drawn
+    assert report.synthetic
     assert report.agreement == 1
     assert report.max_score_difference < 1e-5
     assert report.rank_1 is None
@@ -93,7 +92,7 @@ def test_signature_and_labels(tmp_path):
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_names_in_other_formats(model, suffix, tmp_path):
     file = tmp_path / f"m{suffix}"
-    EXPORTERS[suffix](model, file, pictures=PICTURES)
+    export(model, file, images=IMAGES)
     if suffix == ".onnx":
         import onnxruntime
 
@@ -111,12 +110,10 @@ def test_names_in_other_formats(model, suffix, tmp_path):
     ("quantization", "least_cosine", "largest"), [("float16", 0.9999, 0.75), ("dynamic", 0.98, 0.8)]
 )
 def test_smaller_files(model, quantization, least_cosine, largest, tmp_path):
-    whole = export_tflite(model, tmp_path / "whole.tflite", pictures=PICTURES)
-    report = export_tflite(
-        model, tmp_path / "m.tflite", quantization=quantization, pictures=PICTURES
-    )
+    whole = export(model, tmp_path / "whole.tflite", images=IMAGES)
+    report = export(model, tmp_path / "m.tflite", quantization=quantization, images=IMAGES)
     assert report.quantization == quantization
-    assert read_description(tmp_path / "m.tflite").quantization == quantization
+    assert read_metadata(tmp_path / "m.tflite").quantization == quantization
     assert least_cosine < report.cosine_min < 1
     assert report.size_bytes < largest * whole.size_bytes
     assert report.off_xnnpack == whole.off_xnnpack == ("1 × CAST",)
@@ -125,7 +122,7 @@ def test_smaller_files(model, quantization, least_cosine, largest, tmp_path):
 
 def test_the_same_model_gives_the_same_bytes(model, tmp_path):
     for name in ("a.tflite", "b.tflite"):
-        export_tflite(model, tmp_path / name, pictures=PICTURES)
+        export(model, tmp_path / name, images=IMAGES)
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
 
 
@@ -135,17 +132,15 @@ def test_what_a_file_may_lose(model, tmp_path):
     dataset = ReidDataset("drawn", (), tuple(query), tuple(gallery))
     folder = tmp_path / "out"
     folder.mkdir()
-    report = export_tflite(model, folder / "m.tflite", pictures=dataset, max_drop=0.5)
+    report = export(model, folder / "m.tflite", images=dataset, max_drop=0.5)
     assert report.rank_1 == report.rank_1_model > 0
     assert abs(report.mean_average_precision - report.mean_average_precision_model) < 1e-6
-    assert report.pictures == len(people)
+    assert report.images == len(people)
     before = (folder / "m.tflite").read_bytes()
     with pytest.raises(
-        FidelityError, match=r"minimum cosine 0\.\d+ points of 100.*max_drop=0\.0"
+        FidelityError, match=r"minimum cosine 0\.\d+ percentage points.*max_drop=0\.0"
     ) as e:
-        export_tflite(
-            model, folder / "m.tflite", quantization="dynamic", pictures=PICTURES, max_drop=0.0
-        )
+        export(model, folder / "m.tflite", quantization="dynamic", images=IMAGES, max_drop=0.0)
     assert e.value.report.cosine_min < 1
     assert (folder / "m.tflite").read_bytes() == before
     assert len(list(folder.iterdir())) == 2
@@ -154,48 +149,53 @@ def test_what_a_file_may_lose(model, tmp_path):
 def test_calibration_is_asked_for(model, tmp_path):
     file = tmp_path / "m.tflite"
     with pytest.raises(ValueError, match="needs `calibration`"):
-        export_tflite(model, file, quantization="int8")
-    with pytest.raises(ValueError, match=r"8 pictures at least.*Received: 7"):
-        export_tflite(model, file, quantization="int8", calibration=PICTURES[:7])
+        export(model, file, quantization="int8")
+    with pytest.raises(ValueError, match=r"at least 8 images.*Received: 7"):
+        export(model, file, quantization="int8", calibration=IMAGES[:7])
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"path": "m.onnx"}, ValueError, r"`path` must end in \.tflite. Received: .*m\.onnx"),
+        ({"path": "m.pb"}, ValueError, r"`path` must end in \.tflite, .*\.xml. Received: .*m\.pb"),
+        ({"path": "m.onnx", "quantization": "int8"}, ValueError, r"is for \.tflite files.*\.onnx"),
+        ({"path": "m.xml", "quantization": "dynamic"}, ValueError, r"is for \.tflite files.*\.xml"),
+        ({"path": "m.onnx", "quantization": "float16"}, ValueError, r"\.tflite and \.xml files"),
+        ({"path": "m.onnx", "calibration": IMAGES}, ValueError, r"`calibration` is for .*\.onnx"),
         ({"path": "no/m.tflite"}, FileNotFoundError, "There is no folder"),
         ({"quantization": "int4"}, ValueError, "`quantization` must be one of .*'int4'"),
-        ({"max_drop": -1}, ValueError, "`max_drop` must be points.*-1"),
-        ({"max_drop": float("nan")}, ValueError, "`max_drop` must be points.*nan"),
-        ({"pictures": 3}, ValueError, "`pictures` must be a folder.*Received: 3"),
-        ({"pictures": PICTURES / 255}, ValueError, "`pictures` as an array .*float64"),
-        ({"input": "int8"}, ValueError, "`input` must be one of"),
+        ({"max_drop": -1}, ValueError, "`max_drop` must be percentage points.*-1"),
+        ({"max_drop": float("nan")}, ValueError, "`max_drop` must be percentage points.*nan"),
+        ({"images": 3}, ValueError, "`images` must be a folder.*Received: 3"),
+        ({"images": IMAGES / 255}, ValueError, "`images` as an array .*float64"),
+        ({"dtype": "int8"}, ValueError, "`dtype` must be one of"),
+        ({"pixel_range": "0-1"}, ValueError, '`dtype` must be "float32" for .*"0-1"'),
     ],
 )
 def test_mistakes(model, arguments, error, message, tmp_path):
     arguments = {"path": "m.tflite", **arguments}
     path = tmp_path / arguments.pop("path")
     with pytest.raises(error, match=message):
-        export_tflite(model, path, **arguments)
+        export(model, path, **arguments)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_model_that_embeds_at_once(model):
-    expected = keras.ops.convert_to_numpy(model(keras_osnet.preprocess_input(PICTURES)))
+    expected = keras.ops.convert_to_numpy(model(keras_osnet.preprocess_input(IMAGES)))
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(embedder(model, threads=1)(PICTURES), expected, atol=1e-5)
+    np.testing.assert_allclose(litert_embedder(model, threads=1)(IMAGES), expected, atol=1e-5)
     with pytest.raises(ValueError, match=r"must end in an embedding.*ends in predictions"):
-        embedder(small(head="classification", classes=3, streams=1, fusion="addition"))
+        litert_embedder(small(head="classification", classes=3, streams=1, fusion="addition"))
 
 
 OTHER_BACKEND = """
 import keras, keras_osnet, numpy as np, sys
-from keras_osnet.deploy import export_tflite, embedder
+from keras_osnet.deploy import export, litert_embedder
 model = keras_osnet.OSNet(
     0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1), streams=2
 )
-report = export_tflite(model, sys.argv[1])
+report = export(model, sys.argv[1])
 assert report.max_relative_difference < 1e-4, report
 assert report.off_gpu == ("1 × CAST",), report
 print(keras.backend.backend(), report.engine)
@@ -213,4 +213,4 @@ def test_models_of_other_backends(backend, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == f"{backend} litert"
-    assert read_description(tmp_path / "m.tflite").dim == 512
+    assert read_metadata(tmp_path / "m.tflite").dim == 512

@@ -3,8 +3,7 @@
 import keras
 import pytest
 
-from keras_osnet.deploy.graph import tflite_bytes
-from keras_osnet.deploy.operations import off_gpu, off_xnnpack
+from keras_osnet.deploy.tflite import off_gpu, off_xnnpack, tflite_bytes
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="converts in this process"

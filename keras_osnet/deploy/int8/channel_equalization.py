@@ -1,24 +1,73 @@
-"""Which channels of a network may be rescaled without changing what it computes."""
+"""Rescale the channels of a network to equal ranges, so that one int8 grid fits them all."""
 
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
-from keras_osnet.deploy.int8 import graph
-from keras_osnet.deploy.int8.graph import Step
+from keras_osnet.deploy.int8.graph import (
+    POOLING,
+    SAME_SCALE,
+    WEIGHTED,
+    Step,
+    activation_name,
+    is_map,
+    is_relu,
+    steps,
+)
 
 _KEEPS_SCALE = (
-    *graph.SAME_SCALE,
-    *graph.POOLING,
+    *SAME_SCALE,
+    *POOLING,
     layers.AveragePooling2D,
     layers.Dropout,
     layers.Identity,
 )
 
-
 FIXED = 0
 """No group: the identifier of no tensor."""
+
+_SHARED = 0.75
+"""Power of the range that is evened out where the next kernel has to take it on."""
+
+_DEAD = 1e-4
+"""Channels whose range is below this share of the largest are left alone."""
+
+
+def equalize(model: keras.Model, images: NDArray) -> None:
+    """Rescale the channels of a folded model in place; what it computes stays the same.
+
+    Between a pointwise and a depthwise convolution, both of which have a weight grid for each
+    channel, ranges are made fully equal at no cost. Elsewhere the kernel that takes the maps sums
+    over their channels on one grid, and what is won in the maps is lost in the weights: there,
+    ranges are evened out in part.
+
+    Args:
+        model: Folded; its weights are changed.
+        images: What it takes, (n, height, width, 3), uint8 or float32.
+    """
+    groups = ChannelGroups(model)
+    maps: dict[int, list[Any]] = {}
+    readers: dict[int, list[Any]] = {}
+    for step in groups.steps:
+        group = groups.group(step.output)
+        if step.held and group != FIXED:
+            maps.setdefault(group, []).append(step.tensor)
+        if len(step.inputs) == 1:
+            readers.setdefault(groups.group(step.inputs[0]), []).append(step.layer)
+    if not maps:
+        return
+    largest = _largest(model, maps, images)
+    factors = {}
+    for group in maps:
+        ranges = largest[group]
+        live = ranges > ranges.max() * _DEAD
+        free = all(isinstance(layer, layers.DepthwiseConv2D) for layer in readers.get(group, []))
+        share = np.where(live, ranges / (ranges.max() or 1.0), 1.0)
+        factors[group] = (share ** -(1.0 if free else _SHARED)).astype("float32")
+    rescale(groups, factors)
 
 
 class ChannelGroups:
@@ -34,7 +83,7 @@ class ChannelGroups:
     def __init__(self, model: keras.Model) -> None:
         self._parents: dict[int, int] = {}
         self._fixed: set[int] = set()
-        self.steps = graph.steps(model)
+        self.steps = steps(model)
         self._tensors = {step.output: step.tensor for step in self.steps}
         self._tensors |= {id(tensor): tensor for tensor in model.inputs}
         calls: dict[str, list[Step]] = {}
@@ -55,17 +104,17 @@ class ChannelGroups:
 
     def _add(self, step: Step) -> None:
         layer = step.layer
-        if isinstance(layer, graph.WEIGHTED):
-            if graph.activation_name(layer) not in ("linear", "relu"):
+        if isinstance(layer, WEIGHTED):
+            if activation_name(layer) not in ("linear", "relu"):
                 self._fix(step.output)
             if isinstance(layer, layers.DepthwiseConv2D) and layer.depth_multiplier != 1:
                 self._fix(step.inputs[0], step.output)
         elif isinstance(layer, layers.GroupNormalization):
             self._fix(step.inputs[0])
-        elif isinstance(layer, (layers.Add, *_KEEPS_SCALE)) or graph.is_relu(layer):
+        elif isinstance(layer, (layers.Add, *_KEEPS_SCALE)) or is_relu(layer):
             self._join(*step.inputs, step.output)
         elif isinstance(layer, layers.Multiply):
-            maps = [tensor for tensor in step.inputs if graph.is_map(self._tensors[tensor])]
+            maps = [tensor for tensor in step.inputs if is_map(self._tensors[tensor])]
             self._fix(*(tensor for tensor in step.inputs if tensor not in maps))
             if len(maps) == 1:
                 self._join(maps[0], step.output)
@@ -97,7 +146,7 @@ def rescale(groups: ChannelGroups, factors: dict[int, Any]) -> None:
     done = set()
     for step in groups.steps:
         layer = step.layer
-        weighted = isinstance(layer, graph.WEIGHTED)
+        weighted = isinstance(layer, WEIGHTED)
         if layer.name in done or not (weighted or isinstance(layer, layers.GroupNormalization)):
             continue
         done.add(layer.name)
@@ -115,3 +164,25 @@ def rescale(groups: ChannelGroups, factors: dict[int, Any]) -> None:
             values[0] = values[0] * (after[:, None] if depthwise else after)
             values[1:] = [value * after for value in values[1:]]
         layer.set_weights(values)
+
+
+def _largest(model: keras.Model, maps: dict[int, list[Any]], images: NDArray) -> dict[int, NDArray]:
+    """The largest absolute value of each channel over all maps of a group and all images."""
+    import tensorflow as tf
+
+    probe = keras.Model(model.inputs, maps)
+
+    @tf.function(autograph=False)
+    def ranges(batch: Any) -> Any:
+        found = probe(batch, training=False)
+        return {
+            group: tf.reduce_max([tf.reduce_max(tf.abs(each), (0, 1, 2)) for each in several], 0)
+            for group, several in found.items()
+        }
+
+    largest: dict[int, NDArray] = {}
+    for start in range(0, len(images), 16):
+        batch = tf.convert_to_tensor(images[start : start + 16].astype("float32"))
+        for group, values in ranges(batch).items():
+            largest[group] = np.maximum(largest.get(group, 0.0), values.numpy())
+    return largest

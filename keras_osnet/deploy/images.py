@@ -1,0 +1,106 @@
+"""The images that an exported file is calibrated with and compared on."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_osnet.data.datasets.records import ReidDataset
+from keras_osnet.data.images import ImageReadError, list_images, load_images, resize_image
+from keras_osnet.data.spacing import evenly_spaced
+from keras_osnet.deploy.int8.calibration import check_count
+from keras_osnet.synthetic.people import synthetic_people
+
+_MOST_READ = 1000
+"""Images of a folder, list or array that are read; of more, this many evenly chosen."""
+
+_MOST_COMPARED = 256
+"""Images without identities that are compared; more do not change the result."""
+
+_SYNTHETIC_PEOPLE = 8
+
+
+def read_images(
+    name: str, given: Any, image_size: tuple[int, int], most: int = _MOST_READ
+) -> NDArray[np.uint8]:
+    """Read images at one size, as they are read in training and evaluation.
+
+    Args:
+        name: The argument's name, for errors.
+        given: A folder, a list of files, or an array (n, height, width, 3), uint8, RGB.
+        image_size: (height, width) of the result.
+        most: Of more images than this, as many are chosen at even distances.
+
+    Returns:
+        Array (n, *image_size, 3), uint8.
+
+    Raises:
+        ValueError: `given` is none of these, or has no image that can be read.
+        FileNotFoundError: There is no such folder.
+        ImportError: Pillow is not installed.
+    """
+    if isinstance(given, np.ndarray):
+        if given.ndim != 4 or given.shape[-1] != 3 or given.dtype != np.uint8 or not len(given):
+            raise ValueError(
+                f"`{name}` as an array must be (n, height, width, 3) of uint8, RGB, with n of at "
+                f"least 1. Received: shape {given.shape}, {given.dtype}"
+            )
+        chosen = given[evenly_spaced(len(given), most)]
+        return np.stack([resize_image(each, image_size) for each in chosen])
+    if isinstance(given, str | os.PathLike):
+        given = list_images(given)
+    is_list = isinstance(given, Sequence) and len(given) > 0
+    if not is_list or not all(isinstance(each, str | os.PathLike) for each in given):
+        raise ValueError(
+            f"`{name}` must be a folder, a list of image files, or an array. "
+            f"Received: {given!r:.200}"
+        )
+    loaded = load_images([given[index] for index in evenly_spaced(len(given), most)], image_size)
+    if loaded.unreadable:
+        message = f"`{name}`: {ImageReadError(loaded.unreadable)}"
+        if not loaded.paths:
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=3)
+    return loaded.images
+
+
+def synthetic_images(image_size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Draw people, (n, *image_size, 3), to compare on where no real images were given."""
+    return synthetic_people(_SYNTHETIC_PEOPLE, views=1, image_size=image_size).images
+
+
+def calibration_images(given: Any, image_size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read the argument `calibration`, check it and warn if there are few images.
+
+    Raises:
+        ValueError: There are none, or too few.
+    """
+    if given is None:
+        raise ValueError(
+            '`quantization="int8"` needs `calibration`: images like those that the model will '
+            "see, a folder, a list of files or an array. Received: calibration=None"
+        )
+    images = read_images("calibration", given, image_size)
+    check_count("calibration", len(images), stacklevel=3)
+    return images
+
+
+def comparison_images(given: Any, image_size: tuple[int, int]) -> NDArray[np.uint8] | ReidDataset:
+    """Return a dataset as it is, other images as an array (n, *image_size, 3), people for None.
+
+    Raises:
+        ValueError: `given` are not images, or a dataset without query or gallery.
+    """
+    if given is None:
+        return synthetic_images(image_size)
+    if not isinstance(given, ReidDataset):
+        return read_images("images", given, image_size, _MOST_COMPARED)
+    if not given.query or not given.gallery:
+        raise ValueError(
+            "`images` with identities must have a query and a gallery. "
+            f"Received: {given.name} with {len(given.query)} queries, {len(given.gallery)} others"
+        )
+    return given
