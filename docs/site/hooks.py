@@ -91,16 +91,18 @@ def packages() -> list[str]:
 def public_names(module: Path) -> list[str]:
     """Return the public names of a package, parsed from its `__init__.py`.
 
-    These are the names it imports from keras_osnet and those it defines, except `lazy` and names
-    that start with an underscore.
+    These are the keys that it passes to `lazy.attach` or, without that call, the names it imports
+    from keras_osnet and defines, except those that start with an underscore.
     """
     names: set[str] = set()
     for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy.attach":
+            return sorted(ast.literal_eval(node.args[1]))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_osnet"):
             names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names.add(node.name)
-    return sorted(name for name in names - {"lazy"} if not name.startswith("_"))
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def package_page(package: str) -> str:
@@ -120,7 +122,8 @@ def index_page() -> str:
     for node in ast.walk(ast.parse(module.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_osnet."):
             homes |= {alias.name: node.module or "" for alias in node.names}
-    names = [f"- [`keras_osnet.{name}`][{homes[name]}.{name}]" for name in sorted(homes)]
+    public = [name for name in public_names(module) if name in homes]
+    names = [f"- [`keras_osnet.{name}`][{homes[name]}.{name}]" for name in public]
     summaries = []
     for package in packages():
         source = (PACKAGE / package / "__init__.py").read_text("utf-8")
