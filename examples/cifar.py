@@ -49,7 +49,7 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     model = build_model(recipe, width=0.25)
     run = train(recipe, model, few, arguments.folder / "run", in_memory=True, verbose=2)
-    print(f"\naccuracy: {1 - run.result['error']:.1%} of {len(few.test.images)}; chance is 10%")
+    print(f"\naccuracy: {1 - run.test['error']:.1%} of {len(few.test.images)}; chance is 10%")
 
     probabilities = run.classifiers[0].predict(few.test.images, verbose=0)
     print("class        accuracy")

@@ -88,9 +88,9 @@ def train_attributes(work: Path) -> None:
     keras.utils.set_random_seed(0)
     model = build_model(recipe, weights=work / "embedding.safetensors")
     run = train(recipe, model, dataset, work / "attributes", in_memory=True, verbose=2)
-    assert run.result is not None
-    print(run.result, flush=True)
-    percent = {name: round(100 * run.result[name], 1) for name in ("mA", "F1")}
+    assert run.test is not None
+    print(run.test, flush=True)
+    percent = {name: round(100 * run.test[name], 1) for name in ("mA", "F1")}
     write("synthetic_attributes", run.classifiers[0], {"synthetic": percent}, ATTRIBUTES)
 
 

@@ -1,13 +1,12 @@
 """`keras-osnet recipes`: what `train` can train by."""
 
-import tomllib
 from typing import Any
 
 import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli.console import print_json, print_table
-from keras_osnet.recipes import recipe_names, recipe_text
+from keras_osnet.recipes import recipe_entries, recipe_names, recipe_text
 
 
 @click.command("recipes")
@@ -27,11 +26,11 @@ def command(name: str | None, as_json: bool) -> None:
     if name is not None:
         text = recipe_text(name)
         if as_json:
-            print_json(tomllib.loads(text))
+            print_json(recipe_entries(name))
         else:
             click.echo(text, nl=False)
         return
-    recipes = {each: tomllib.loads(recipe_text(each)) for each in recipe_names()}
+    recipes = {each: recipe_entries(each) for each in recipe_names()}
     if as_json:
         print_json([{"name": each, **recipe} for each, recipe in recipes.items()])
         return

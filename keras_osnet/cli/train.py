@@ -1,4 +1,4 @@
-"""`keras-osnet train`: training a network by a recipe."""
+"""`keras-osnet train`: train a network by a recipe."""
 
 import json
 import tomllib
@@ -8,11 +8,10 @@ from typing import Any
 import click
 
 from keras_osnet.cli import options, people
+from keras_osnet.cli._training import print_report, read_datasets, run
+from keras_osnet.cli._training_request import OWN, TrainingRequest, TrainingSources
 from keras_osnet.cli.keras_import import import_keras
-from keras_osnet.cli.training_command import TrainingCommand, TrainingFolder
-from keras_osnet.cli.training_run import print_report, read_all, run
-from keras_osnet.cli.training_sources import OWN, TrainingSources
-from keras_osnet.recipes import recipe_text
+from keras_osnet.recipes import recipe_entries
 
 _POSITIVE = click.IntRange(min=1)
 
@@ -20,7 +19,7 @@ _POSITIVE = click.IntRange(min=1)
 def _parsed_settings(
     _: click.Context, __: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The values of KEY=VALUE, which are TOML's, by key."""
+    """Return the values of KEY=VALUE, which are TOML, by key."""
     settings: dict[str, Any] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
@@ -43,7 +42,7 @@ def _parsed_settings(
 def _parsed_targets(
     _: click.Context, __: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, str]:
-    """The folders of NAME=DIR, by name."""
+    """Return the folders of NAME=DIR, by name."""
     if not texts:
         return {}
     from keras_osnet.data import list_datasets
@@ -63,7 +62,7 @@ def _parsed_targets(
 
 
 def _located_weights(_: click.Context, __: click.Parameter, weights: str | None) -> str | None:
-    """The absolute path of a file, so that `resume` finds it from elsewhere; else as given."""
+    """Return a file's absolute path, which `resume` finds from anywhere; else the argument."""
     if weights is None or weights == options.RANDOM:
         return weights
     from keras_osnet.weights import list_weights
@@ -81,16 +80,16 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     multiple=True,
     required=True,
     metavar="PATH",
-    help="Pictures: a folder of files named as Market-1501's, a folder with a sub-folder for each "
+    help="Images: a folder of files named as Market-1501's, a folder with a sub-folder for each "
     "person, or a table (.csv, .parquet). With --dataset, the folder it is in. Several times, in "
-    "pairs with --dataset: all of them are mixed.",
+    "pairs with --dataset, to mix datasets.",
 )
 @click.option(
     "--dataset",
     multiple=True,
     metavar="NAME",
     help=f'Published dataset that --data holds: market1501, cifar10, …; "{OWN}" for your own '
-    "pictures among several.",
+    "images among several.",
 )
 @people.version
 @people.split
@@ -103,13 +102,12 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     "--test-share",
     type=click.FloatRange(0, 1, max_open=True),
     metavar="P",
-    help="Of your own people: share that is not trained on but tested on in the end; 0 trains on "
-    "all. Default: 0.5.",
+    help="Of your own people: share to test on instead of training; 0 trains on all. Default: 0.5.",
 )
 @click.option(
     "--combineall",
     is_flag=True,
-    help="Train on all people of a dataset, with nobody left to test on.",
+    help="Train on all people of a dataset; there is no test.",
 )
 @click.option(
     "-o",
@@ -117,13 +115,13 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Folder for everything: new, empty, or of this training, which then goes on.",
+    help="Output folder: new, empty, or of this training, which is then resumed.",
 )
 @click.option(
     "--weights",
     callback=_located_weights,
     metavar="TAG|FILE",
-    help="Where to start from: a tag (see `keras-osnet weights`), a file, or "
+    help="Initial weights: a tag (see `keras-osnet weights`), a file, or "
     f'hf://owner/repo[/file][@revision]; "{options.RANDOM}" for random values. Default: the '
     "recipe's.",
 )
@@ -134,15 +132,15 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
 )
 @click.option("--variant", type=click.Choice(["base", "ibn", "ain"]), help="Default: the recipe's.")
 @options.size(
-    "Height and width that the network takes. Default: the recipe's, else that of the weights, "
-    "else 256 128.",
+    "Height and width of the images. Default: the recipe's, else those of the weights, else "
+    "256 128.",
     default=None,
 )
 @click.option(
     "--epochs",
     type=_POSITIVE,
     metavar="N",
-    help="Stretch or shorten the recipe to so many, steps of the learning rate included.",
+    help="Stretch or shorten the recipe to N epochs, steps of the learning rate included.",
 )
 @click.option("--batch-size", type=_POSITIVE, metavar="N", help="Default: the recipe's.")
 @click.option(
@@ -151,7 +149,7 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     multiple=True,
     metavar="KEY=VALUE",
     callback=_parsed_settings,
-    help="Change a number of the recipe: --set optimizer.learning_rate=1e-4 "
+    help="Change an entry of the recipe: --set optimizer.learning_rate=1e-4 "
     "--set validation_fraction=0. "
     "VALUE is as in TOML. Several times for several.",
 )
@@ -162,21 +160,21 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     default=1,
     metavar="N",
     show_default=True,
-    help="Trainings, each with the next seed; the result is their mean and spread.",
+    help="Number of trainings, with consecutive seeds; the result is their mean and spread.",
 )
 @click.option(
     "--distribution",
     type=click.Choice(["mirrored", "multi-worker", "data-parallel"]),
     help="Train on several devices or machines; see keras_osnet.training.distributed.",
 )
-@click.option("--in-memory", is_flag=True, help="Keep all pictures in memory, once read.")
+@click.option("--in-memory", is_flag=True, help="Keep all images in memory, once read.")
 @click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="NAME=DIR",
     callback=_parsed_targets,
-    help="Test on another dataset besides, market1501=DIR, whose cameras were not trained on. "
+    help="Also test on another dataset, market1501=DIR, whose cameras were not trained on. "
     "Several times for several.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
@@ -191,7 +189,7 @@ def command(
     """Train a network by RECIPE.
 
     RECIPE is a name (see `keras-osnet recipes`) or a .toml file like theirs. Ctrl-C loses the
-    epoch under way; the same call, or `keras-osnet resume DIR`, goes on.
+    current epoch; the same call, or `keras-osnet resume DIR`, resumes the training.
 
     \b
     keras-osnet train few_people --data crops -o run
@@ -200,9 +198,9 @@ def command(
     keras-osnet train cross_domain_ain --data DIR --dataset msmt17 --combineall
         --target market1501=DIR -o run
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    text = recipe_text(recipe)
-    asked = TrainingCommand(
+    request = TrainingRequest(
         recipe=Path(recipe).stem if recipe.endswith(".toml") else recipe,
+        entries=recipe_entries(recipe),
         sources=TrainingSources(
             data=tuple(str(path.absolute()) for path in given.pop("data")),
             check=not given.pop("no_check"),
@@ -219,18 +217,19 @@ def command(
         **given,
     )  # fmt: skip
     import_keras()
-    from keras_osnet.training import distributed, load_recipe
+    from keras_osnet.training import distributed
+    from keras_osnet.training.run_folder import RunFolder
 
     # Entered before Keras makes anything: several machines find each other at the very start.
-    with distributed(asked.distribution) as devices:
-        changed = asked.with_overrides(load_recipe(recipe))
-        datasets, others = read_all(asked, changed)
-        folder = TrainingFolder(output)
+    with distributed(request.distribution) as devices:
+        changed = request.make_recipe()
+        datasets, others = read_datasets(request, changed)
+        folder = RunFolder(output)
         if devices.is_chief:
-            folder.begin(asked, text)
+            request.begin(folder)
         devices.barrier()
-        done = folder.read_result()
-        if done is not None:
-            print_report(done, output, as_json=as_json)
+        report = folder.read_record().get("report")
+        if report is not None:
+            print_report(report, output, as_json=as_json)
             return
-        run(asked, changed, datasets, others, folder, as_json=as_json)
+        run(request, changed, datasets, others, folder, as_json=as_json)

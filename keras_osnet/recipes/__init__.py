@@ -1,12 +1,14 @@
-"""The recipes that come with the package, one TOML file each, and finding one.
+"""The recipes that come with the package, one TOML file each.
 
-`keras_osnet.training.load_recipe` checks what is in them. Listing them must not wait for Keras,
-which that room imports, so they stand outside of it.
+They stand outside `keras_osnet.training`, whose `load_recipe` checks them, so that listing recipes
+does not import Keras.
 """
 
 import os
+import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 
 def recipe_names() -> list[str]:
@@ -39,3 +41,16 @@ def recipe_text(recipe: str | os.PathLike[str]) -> str:
             f"`recipe` must be one of {', '.join(names)}, or a .toml file. Received: {recipe!r}"
         )
     return (resources.files(__name__) / f"{recipe}.toml").read_text("utf-8")
+
+
+def recipe_entries(recipe: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what the TOML of a recipe says, unchecked.
+
+    Raises:
+        ValueError: There is no such recipe, or the file is not TOML.
+        OSError: There is no such file, or it cannot be read.
+    """
+    try:
+        return tomllib.loads(recipe_text(recipe))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"A recipe is a TOML file. Received: {recipe}: {error}") from error

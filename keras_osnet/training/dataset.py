@@ -1,10 +1,10 @@
-"""Training pictures for `model.fit`: without TensorFlow, and as a tf.data.Dataset.
+"""Training batches for `model.fit`: a PyDataset, and a tf.data.Dataset.
 
-Both give the same batches, to the bit. Both are endless, one epoch after the other, and `fit` is
-told how long an epoch is: `model.fit(dataset, steps_per_epoch=len(pictures), epochs=60)`. Thus a
-batch's number alone says which it is. Keras tells a dataset that an epoch ends after it may have
-begun to fetch the next, and shuffles the batches of finite ones by a generator with a state. (For
-an endless PyDataset it warns that it will not: `shuffle=False` says that none is expected.)
+Both give the same batches, to the bit. Both are endless, one epoch after the other, and `fit` gets
+the length of an epoch: `model.fit(dataset, steps_per_epoch=len(batches), epochs=60)`. Thus a batch
+depends on its number alone. With a finite dataset it would not: Keras may have begun to fetch the
+next epoch when it tells the dataset that one has ended, and it shuffles batches with a stateful
+generator. (For an endless PyDataset Keras warns that it will not shuffle; pass `shuffle=False`.)
 """
 
 import threading
@@ -19,39 +19,40 @@ from keras_osnet._utils.tf_data import without_autotuning
 from keras_osnet.data.batches import ImageBatches
 
 _AHEAD = 3
-"""Batches made while the model trains on another: enough to smooth over large files."""
+"""Number of batches that are prefetched: enough to even out large files."""
 
 
 class TrainingDataset(keras.utils.PyDataset):
-    """Training pictures on every backend, with no need of TensorFlow.
+    """Training batches on every backend, without TensorFlow.
 
-    The next batches are made in the background, in threads, while the model trains.
+    The next batches are made in a background thread while the model trains.
 
     Args:
-        pictures: Where the batches come from.
-        first_epoch: What the first epoch asked for is; `fit`'s `initial_epoch` after a restart.
-        outputs: Names of outputs of the model that all learn the same labels, which then come as a
-            dict; of the model's only output if not given.
+        batches: The batches.
+        first_epoch: Index of the first epoch; set it to `initial_epoch` when resuming.
+        outputs: Names of outputs of the model that all learn the same labels, which are then given
+            as a dict; None for a model with one output.
 
     Raises:
-        ValueError: If `outputs` is not a list of names.
+        ValueError: `outputs` is not a list of names.
 
     Example:
         ```python
-        dataset = TrainingDataset(pictures, outputs=["embedding", "logits"])
-        model.fit(dataset, steps_per_epoch=len(pictures), epochs=60, shuffle=False)
+        dataset = TrainingDataset(batches, outputs=["embedding", "logits"])
+        model.fit(dataset, steps_per_epoch=len(batches), epochs=60, shuffle=False)
         ```
     """
 
     def __init__(
         self,
-        pictures: ImageBatches,
+        batches: ImageBatches,
         first_epoch: int = 0,
         outputs: Sequence[str] | None = None,
     ) -> None:
-        # With more, Keras makes batches in threads, and loses those in flight when an epoch ends.
+        # With more workers Keras makes batches in its own threads and loses those in flight when
+        # an epoch ends.
         super().__init__(workers=1)
-        self.pictures = pictures
+        self.batches = batches
         self.first_epoch = first_epoch
         self.outputs = _checked_outputs(outputs)
         self._executor = ThreadPoolExecutor(max_workers=1)
@@ -60,20 +61,20 @@ class TrainingDataset(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> None:
-        """None, which to Keras means endless."""
+        """None: the dataset is endless."""
         return
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
-        """Return batch `index`, counted from the start of the first epoch on."""
+        """Return batch `index`, counted from the start of the first epoch."""
         with self._lock:
             wanted = range(index, index + 1 + _AHEAD)
-            # Those that nobody asks for any more would stand in the way.
+            # Batches that are no longer needed would delay the others.
             for number in set(self._coming) - set(wanted):
                 self._coming.pop(number).cancel()
             for number in wanted:
                 if number not in self._coming:
                     self._coming[number] = self._executor.submit(
-                        numbered_batch, self.pictures, self.first_epoch, number
+                        _numbered_batch, self.batches, self.first_epoch, number
                     )
             batch = self._coming[index]
         images, labels = batch.result()
@@ -81,38 +82,38 @@ class TrainingDataset(keras.utils.PyDataset):
 
 
 def to_tf_dataset(
-    pictures: ImageBatches, first_epoch: int = 0, outputs: Sequence[str] | None = None
+    batches: ImageBatches, first_epoch: int = 0, outputs: Sequence[str] | None = None
 ) -> Any:
-    """Training pictures as a tf.data.Dataset, to go on with or to distribute.
+    """Return training batches as a tf.data.Dataset, for further transformations or distribution.
 
     Args:
-        pictures: Where the batches come from.
-        first_epoch: What the first epoch is; `fit`'s `initial_epoch` after a restart.
+        batches: The batches.
+        first_epoch: Index of the first epoch; set it to `initial_epoch` when resuming.
         outputs: Names of outputs of the model that all learn the same labels, as for
             `TrainingDataset`.
 
     Returns:
-        A `tf.data.Dataset` of (images, labels) without end, prefetched.
+        An endless, prefetched `tf.data.Dataset` of (images, labels).
 
     Raises:
-        ImportError: If TensorFlow is not installed.
-        ValueError: If `outputs` is not a list of names.
+        ImportError: TensorFlow is not installed.
+        ValueError: `outputs` is not a list of names.
 
     Example:
         ```python
-        dataset = to_tf_dataset(pictures)
-        model.fit(dataset, steps_per_epoch=len(pictures), epochs=60)
+        dataset = to_tf_dataset(batches)
+        model.fit(dataset, steps_per_epoch=len(batches), epochs=60)
         ```
     """
     import tensorflow as tf
 
     names = _checked_outputs(outputs)
-    example = pictures.batch(first_epoch, 0)
+    example = batches.batch(first_epoch, 0)
     types = [tf.as_dtype(array.dtype) for array in example]
 
     def load(number: Any) -> Any:
         batch = tf.numpy_function(
-            lambda number: numbered_batch(pictures, first_epoch, int(number)), [number], types
+            lambda number: _numbered_batch(batches, first_epoch, int(number)), [number], types
         )
         for tensor, array in zip(batch, example, strict=True):
             tensor.set_shape(array.shape)
@@ -122,12 +123,12 @@ def to_tf_dataset(
     return without_autotuning(tf.data.Dataset.counter().map(load).prefetch(_AHEAD))
 
 
-def numbered_batch(
-    pictures: ImageBatches, first_epoch: int, number: int
+def _numbered_batch(
+    batches: ImageBatches, first_epoch: int, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The batch with a number, counted from the start of the first epoch on."""
-    epoch, index = divmod(number, len(pictures))
-    return pictures.batch(first_epoch + epoch, index)
+    """The batch with a number, counted from the start of the first epoch."""
+    epoch, index = divmod(number, len(batches))
+    return batches.batch(first_epoch + epoch, index)
 
 
 def _checked_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:

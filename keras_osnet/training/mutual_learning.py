@@ -1,4 +1,4 @@
-"""Networks that are trained together and learn from each other's predictions."""
+"""Deep mutual learning: networks that learn from each other's predictions."""
 
 import itertools
 import warnings
@@ -15,19 +15,19 @@ from keras_osnet.losses.mutual_learning_loss import MutualLearningLoss
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class MutualLearning(keras.layers.Layer):
-    """Logits as they are; in training they also learn from those of other networks.
+    """Pass on a network's logits; in training, add the loss that it learns from its peers by.
 
     Adds `weight` times the mean of `MutualLearningLoss` over the peers to the model's loss. Outside
     training (`evaluate`, `predict`, validation in `fit`) it adds nothing.
 
     Args:
-        weight: Factor of the loss, at least 0; 1 in the paper and the reference.
-        **kwargs: `name` and the like, for `keras.layers.Layer`. The layer is float32 under every
-            precision policy.
+        weight: Factor of the loss, at least 0; 1 in the paper and torchreid.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`. The layer is float32 under
+            every precision policy.
 
-    Input shape: a list of (batch, classes): one's own logits, then each peer's.
+    Input shape: a list of (batch, classes): the network's own logits, then each peer's.
 
-    Output shape: (batch, classes), one's own logits as float32.
+    Output shape: (batch, classes), the network's own logits as float32.
 
     Raises:
         ValueError: `weight` is negative, or the input is not a list of two or more of one shape.
@@ -50,7 +50,7 @@ class MutualLearning(keras.layers.Layer):
         self._loss = MutualLearningLoss()
 
     def build(self, input_shape: Any) -> None:
-        """Check that there are several logits, and of one number of classes."""
+        """Check that there are two logits or more, with equal numbers of classes."""
         listed = isinstance(input_shape[0], (list, tuple))
         shapes = {tuple(shape[1:]) for shape in input_shape} if listed else set()
         if len(input_shape) < 2 or [len(shape) for shape in shapes] != [1]:
@@ -64,14 +64,14 @@ class MutualLearning(keras.layers.Layer):
         """Map the list of logits to the first of them."""
         own, *peers = logits
         if training:
-            # `call`, and one's own mean: a loss that is called as a whole divides by the number of
-            # replicas under tf.distribute, and so does Keras with what is added here.
+            # `call` and a mean here: calling the loss itself divides by the number of replicas
+            # under tf.distribute, and Keras does so again with an added loss.
             losses = [self._loss.call(peer, own) for peer in peers]
             self.add_loss(self.weight * ops.mean(ops.stack(losses)))
         return own
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape of one's own logits."""
+        """Return the shape of the network's own logits."""
         return tuple(input_shape[0])
 
     def get_config(self) -> dict[str, Any]:
@@ -81,16 +81,16 @@ class MutualLearning(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class MutualLearningModel(keras.Model):
-    """What `mutual_learning_model` returns: a functional model, whole also in the eyes of torch."""
+    """A functional model whose parameters torch sees completely; see `mutual_learning_model`."""
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Any]]:
         """Iterate over torch's parameters (on the torch backend).
 
-        Keras keeps those of a model by the paths of its variables (`conv1/conv/kernel`), which are
-        the same in every OSNet: of the peers it would keep one. The others' gradients would then
-        not be set to zero after a step, and add up.
+        Keras keys a model's parameters by the paths of its variables (`conv1/conv/kernel`), which
+        are the same in every OSNet, and so would keep those of one peer. The others' gradients
+        would then not be zeroed after a step, and add up.
         """
         for layer in self.layers:
             name = f"{prefix}.{layer.name}" if prefix else layer.name
@@ -100,32 +100,32 @@ class MutualLearningModel(keras.Model):
 def mutual_learning_model(
     peers: Sequence[keras.Model], weight: float = 1.0, name: str = "mutual_learning"
 ) -> keras.Model:
-    """Join networks to one that trains them all (Zhang et al., CVPR 2018; Table 12d, f).
+    """Join networks in one model that trains them all (Zhang et al., CVPR 2018; Table 12d, f).
 
     Every network has the losses it is compiled with and, beside them, `weight` times the mean over
-    its peers of KL(softmax(peer) ‖ softmax(own)), which the model adds by itself (in training only:
-    `loss` in the history has it in it, `val_loss` is the sum of the compiled losses). No gradient
-    goes into the peer that one learns from. `sample_weight` weighs the compiled losses only.
+    its peers of KL(softmax(peer) ‖ softmax(own)), which the model adds (in training only: `loss` in
+    the history includes it, `val_loss` is the sum of the compiled losses). No gradient goes into
+    the peers' predictions. `sample_weight` applies to the compiled losses only.
 
-    The peers are trained in place: each stays a model of its own, to predict with and to save. What
-    is set `trainable = False` in a peer stays as it is, the statistics of its batch norms
-    included; compile again after a change, as always in Keras. A model that was loaded from a
-    `.keras` file has its peers as `model.get_layer("peer_1")` and so on.
+    The peers are trained in place: each remains a model that can predict and be saved. Layers of a
+    peer with `trainable = False` stay frozen, the statistics of batch norms included; compile again
+    after a change, as always in Keras. A model that was loaded from a `.keras` file has its peers
+    as `model.get_layer("peer_1")` and so on.
 
     All networks step at once, from the same predictions, as in torchreid (the paper's Algorithm 1
-    goes by turns). One optimiser for all is the same as one for each, but for `global_clipnorm` and
+    alternates). One optimizer for all is the same as one for each, except for `global_clipnorm` and
     the loss scale of float16.
 
-    Let the peers start from different values. Equal ones see the same pictures, have the same
-    gradients and nothing to learn from each other, and stay equal. (torchreid's DML does start them
-    equal, by a copy; what sets its networks apart is the rounding of the GPU.) Two OSNets of
-    `weights="imagenet"` and a new number of classes have different classifiers, which is enough.
+    The peers should start from different values. Equal ones see the same images, have the same
+    gradients and nothing to learn from each other, and stay equal. (torchreid's DML starts them
+    equal, by a copy; only the rounding of the GPU sets them apart.) Two OSNets of
+    `weights="imagenet"` with a new number of classes have different classifiers, which is enough.
 
     Args:
         peers: Two or more functional models, each with one input, of the same shape and type, and
             a dict of outputs, among them `"logits"` (batch, classes) of the same classes. Widths
             and variants, and names, may differ or not.
-        weight: Factor of what is learned from peers, at least 0; 1 in the paper and torchreid.
+        weight: Factor of the mutual loss, at least 0; 1 in the paper and torchreid.
         name: Name of the joint model.
 
     Returns:
@@ -177,21 +177,21 @@ def mutual_learning_model(
     inputs = keras.Input(batch_shape=image.shape, dtype=image.dtype, name=image.name)
     results = []
     for index, peer in enumerate(peers, 1):
-        # The same layers under another name: two networks that the same code built share theirs.
+        # The same layers under another name: peers that the same code built have one name.
         numbered = keras.Model(peer.inputs[0], peer.output, name=f"peer_{index}")
         results.append(numbered(inputs))
 
     outputs = {}
     for index, own in enumerate(results, 1):
         for key, result in own.items():
-            # Every output ends in a layer of its name, by which Keras finds its loss and labels.
+            # Keras finds the loss and labels of an output by the name of its last layer.
             key_of_joint = f"{key}_{index}"
             if key == "logits":
                 others = [other["logits"] for other in results if other is not own]
                 layer = MutualLearning(weight, name=key_of_joint)
                 outputs[key_of_joint] = layer([result, *others])
             else:
-                # Of the output's own type: under mixed_float16 others make an embedding float16.
+                # The output's own dtype: under mixed_float16 another would make it float16.
                 layer = keras.layers.Identity(name=key_of_joint, dtype=result.dtype)
                 outputs[key_of_joint] = layer(result)
     return MutualLearningModel(inputs, outputs, name=name)
@@ -226,8 +226,8 @@ def _check(peers: Any) -> None:
         shared = {id(variable) for variable in one.variables}
         if any(id(variable) in shared for variable in other.variables):
             raise ValueError(
-                "`peers` must be networks of their own, which share no variables. "
-                f"Received: peers {first} and {second} that share some"
+                "`peers` must not share variables. "
+                f"Received: peers {first} and {second}, which share some"
             )
         if _are_equal(one, other):
             warnings.warn(

@@ -1,9 +1,8 @@
-"""Recipes: the numbers of a training, read from a file."""
+"""Recipes: the hyperparameters of a training, read from a file and checked."""
 
 import copy
 import math
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -11,39 +10,58 @@ from typing import Any
 
 import keras
 
-from keras_osnet._utils.checks import check_whole
+from keras_osnet._utils.checks import check_whole, whole_number
+from keras_osnet.data import augmentation
 from keras_osnet.data.batches import Step
-from keras_osnet.recipes import recipe_names, recipe_text
-from keras_osnet.training.recipe_checks import LOSS, OPTIMIZERS, checked_entries, make_step
+from keras_osnet.optimizers import AMSGrad, CoupledSGD
+from keras_osnet.recipes import recipe_entries, recipe_names
+
+_OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "amsgrad": AMSGrad}
+
+_SCHEDULES = {"constant": set(), "multi_step": {"milestones", "factor"}, "cosine": set()}
+"""The arguments of each schedule."""
+
+_LOSSES: dict[str, dict[str, Any]] = {
+    "reid": {
+        "label_smoothing": 0.0,
+        "entropy_weight": 0.0,
+        "triplet_weight": 0.0,
+        "triplet_margin": 0.3,
+        "mutual": False,
+    },
+    "attributes": {},
+    "classification": {"label_smoothing": 0.0},
+}
+"""The terms of each task's loss, and their defaults."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; see `load_recipe`, and the files in `keras_osnet/recipes`.
+    """The hyperparameters of a training; see `load_recipe`, and the files in `keras_osnet/recipes`.
 
     Attributes:
-        name: The file's, without its ending.
+        name: The file's name, without its suffix.
         task: `"reid"`, `"attributes"` or `"classification"`.
-        epochs: How many, of all stages together.
-        batch_size: Pictures in a batch; or (people, pictures of each).
+        epochs: Number of epochs, of all stages together.
+        batch_size: Images in a batch; or (people, images of each).
         optimizer: `name` (`"sgd"`: `CoupledSGD`; `"amsgrad"`: `AMSGrad`) and its arguments, such as
             `learning_rate`, `l2`, `clipnorm` or `use_ema`.
         schedule: `name`: `"constant"`; `"multi_step"`, times `factor` after each of `milestones`
-            epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in the reference.
+            epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in torchreid.
         augmentation: The steps in their order: `name`, one of `keras_osnet.data.augmentation`, and
-            its arguments. Normalisation is not among them: models know what they take.
-        loss: For identities `label_smoothing`, `entropy_weight`, `triplet_weight`,
-            `triplet_margin`, `mutual`; for classes `label_smoothing`.
+            its arguments. Normalization is not among them; the model determines it.
+        loss: For re-identification `label_smoothing`, `entropy_weight`, `triplet_weight`,
+            `triplet_margin`, `mutual`; for classification `label_smoothing`.
         fixbase_epochs: Epochs at the start, counted within `epochs`, in which only the new
-            classifier learns and everything else stands still, batch norm's statistics included.
+            classifier is trained and everything else is frozen, batch norm's statistics included.
         validation_fraction: Share of the training people on whom the best epoch is chosen; 0 for
             none.
-        resize: (height, width) that pictures are resized to before augmentation; None for the
-            size that the network takes.
+        resize: (height, width) that images are resized to before augmentation; None for the
+            size of the model's input.
         model: Arguments of `OSNet` that belong to the recipe, such as `variant`, `pooling` or
             `stem`, and `image_size`; see `build_model`.
-        title: For people to read.
-        source: Where the numbers are from.
+        title: A title.
+        source: Where the numbers are published.
     """
 
     name: str
@@ -61,14 +79,29 @@ class Recipe:
     title: str = ""
     source: str = ""
 
+    @classmethod
+    def from_dict(
+        cls, name: str, entries: Mapping[str, Any], source: str | None = None
+    ) -> "Recipe":
+        """Check the entries of a recipe's file and make the recipe.
+
+        Args:
+            name: Name of the recipe.
+            entries: As in the file, of TOML's types.
+            source: The file, for errors; the name if not given.
+
+        Raises:
+            ValueError: An entry is missing or wrong; the message names it.
+        """
+        return cls(name=name, **_checked(name if source is None else source, entries))
+
     def make_optimizer(self) -> keras.optimizers.Optimizer:
-        """Return the optimiser, new."""
-        arguments = {key: value for key, value in self.optimizer.items() if key != "name"}
-        return OPTIMIZERS[self.optimizer["name"]](**arguments)
+        """Return a new optimizer."""
+        return _OPTIMIZERS[self.optimizer["name"]](**_without_name(self.optimizer))
 
     def make_steps(self) -> list[Step]:
         """Return the steps of the augmentation."""
-        return [make_step(entry) for entry in self.augmentation]
+        return [_make_step(entry) for entry in self.augmentation]
 
     def learning_rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch, counted from 0."""
@@ -81,16 +114,21 @@ class Recipe:
         return rate
 
     def loss_term(self, name: str) -> Any:
-        """Return a number of the loss, or what counts where the recipe does not say."""
-        return self.loss.get(name, LOSS[self.task][name])
+        """Return a term of the loss, or its default where the recipe has none."""
+        return self.loss.get(name, _LOSSES[self.task][name])
+
+    @property
+    def is_mutual(self) -> bool:
+        """Whether several networks are trained together and learn from each other."""
+        return self.task == "reid" and self.loss_term("mutual")
 
     def with_epochs(self, epochs: int) -> "Recipe":
-        """Return the recipe stretched or shortened to so many epochs.
+        """Return the recipe stretched or shortened to a number of epochs.
 
-        Milestones, and the epochs of the classifier alone, keep their share of the whole.
+        Milestones and `fixbase_epochs` keep their share of the whole.
 
         Raises:
-            ValueError: If `epochs` is not a positive integer.
+            ValueError: `epochs` is not a positive integer.
 
         Example:
             >>> recipe = load_recipe("fine_tune").with_epochs(30)
@@ -103,32 +141,32 @@ class Recipe:
         if "milestones" in schedule:
             steps = [round(share * each) for each in schedule["milestones"]]
             schedule["milestones"] = [max(1, each) for each in steps]
-        alone = round(share * self.fixbase_epochs)
-        return replace(self, epochs=epochs, schedule=schedule, fixbase_epochs=alone)
+        fixbase_epochs = round(share * self.fixbase_epochs)
+        return replace(self, epochs=epochs, schedule=schedule, fixbase_epochs=fixbase_epochs)
 
-    def with_overrides(self, changes: Mapping[str, Any]) -> "Recipe":
-        """Return the recipe with other numbers.
+    def with_overrides(self, overrides: Mapping[str, Any]) -> "Recipe":
+        """Return the recipe with other values.
 
         Args:
-            changes: Values by name; a name inside a table is `"optimizer.learning_rate"`.
+            overrides: Values by name; a name inside a table is `"optimizer.learning_rate"`.
 
         Raises:
-            ValueError: If a name or value is wrong.
+            ValueError: A name or value is wrong.
 
         Example:
-            >>> recipe = load_recipe("few_people").with_overrides({"optimizer.learning_rate": 1e-4})
-            >>> recipe.learning_rate(epoch=0)
+            >>> recipe = load_recipe("few_people")
+            >>> recipe.with_overrides({"optimizer.learning_rate": 1e-4}).learning_rate(epoch=0)
             0.0001
         """
         entries = self.to_dict()
-        for name, value in changes.items():
+        for name, value in overrides.items():
             table, _, key = name.rpartition(".")
             if table and not isinstance(entries.get(table), dict):
                 raise ValueError(
                     f"A recipe's tables are optimizer, schedule, loss and model. Received: {name!r}"
                 )
             (entries[table] if table else entries)[key] = value
-        return _recipe(self.name, self.name, entries)
+        return Recipe.from_dict(self.name, entries)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all entries but the name, of types that JSON and TOML have."""
@@ -148,7 +186,7 @@ def list_recipes() -> dict[str, str]:
         >>> list_recipes()["from_scratch"]
         'From scratch'
     """
-    return {name: tomllib.loads(recipe_text(name))["title"] for name in recipe_names()}
+    return {name: recipe_entries(name)["title"] for name in recipe_names()}
 
 
 def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
@@ -167,13 +205,143 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         (150, 0.00015)
     """
     source = str(recipe)
-    try:
-        entries = tomllib.loads(recipe_text(recipe))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"A recipe is a TOML file. Received: {source}: {error}") from error
-    return _recipe(Path(recipe).stem if source.endswith(".toml") else source, source, entries)
+    name = Path(recipe).stem if source.endswith(".toml") else source
+    return Recipe.from_dict(name, recipe_entries(recipe), source)
 
 
-def _recipe(name: str, source: str, entries: Mapping[str, Any]) -> Recipe:
+def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's entries, with tuples for pairs, if all of them are valid."""
     known = {each.name for each in fields(Recipe)} - {"name"}
-    return Recipe(name=name, **checked_entries(source, entries, known))
+    needed = {"task", "epochs", "batch_size", "optimizer", "schedule"}
+    for problem, keys in (
+        ("does not know", set(entries) - known),
+        ("lacks", needed - set(entries)),
+    ):
+        if keys:
+            raise ValueError(f"A recipe {problem} {', '.join(sorted(keys))}. Received: {source}")
+    entries = dict(entries)
+    for key in ("optimizer", "schedule", "loss", "model"):
+        if not isinstance(entries.get(key, {}), Mapping):
+            raise _wrong(source, key, "a table", entries[key])
+    if entries["task"] not in _LOSSES:
+        raise _wrong(source, "task", f"one of {', '.join(_LOSSES)}", entries["task"])
+    _check_whole(source, "epochs", entries["epochs"], least=1)
+    fixbase_epochs = entries.get("fixbase_epochs", 0)
+    _check_whole(source, "fixbase_epochs", fixbase_epochs, least=0)
+    if fixbase_epochs > entries["epochs"]:
+        wanted = f"at most {entries['epochs']} (`epochs`)"
+        raise _wrong(source, "fixbase_epochs", wanted, fixbase_epochs)
+    fraction = entries.get("validation_fraction", 0.0)
+    if not _is_number(fraction) or not 0 <= fraction < 1:
+        raise _wrong(source, "validation_fraction", "a number from 0 to below 1", fraction)
+    if isinstance(entries["batch_size"], list | tuple):
+        entries["batch_size"] = _pair(source, "batch_size", entries["batch_size"])
+    else:
+        _check_whole(source, "batch_size", entries["batch_size"], least=1)
+    if "resize" in entries:
+        entries["resize"] = _pair(source, "resize", entries["resize"])
+    _check_optimizer(source, entries["optimizer"])
+    _check_schedule(source, entries["schedule"])
+    _check_loss(source, entries["task"], entries.get("loss", {}))
+    entries["augmentation"] = _checked_steps(source, entries.get("augmentation", ()))
+    pairs = isinstance(entries["batch_size"], tuple)
+    if entries.get("loss", {}).get("triplet_weight") and not pairs:
+        wanted = "(people, images of each) for the triplet loss, which compares a person's images"
+        raise _wrong(source, "batch_size", wanted, entries["batch_size"])
+    return entries
+
+
+def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
+    if table.get("name") not in _OPTIMIZERS:
+        names = ", ".join(_OPTIMIZERS)
+        raise _wrong(source, "optimizer.name", f"one of {names}", table.get("name"))
+    rate = table.get("learning_rate")
+    if not _is_number(rate) or rate <= 0:
+        raise _wrong(source, "optimizer.learning_rate", "a number above 0", rate)
+    try:
+        _OPTIMIZERS[table["name"]](**_without_name(table))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`optimizer` of {source}: {error}") from error
+
+
+def _check_schedule(source: str, table: Mapping[str, Any]) -> None:
+    name = table.get("name")
+    if name not in _SCHEDULES:
+        raise _wrong(source, "schedule.name", f"one of {', '.join(_SCHEDULES)}", name)
+    if set(table) - {"name"} != _SCHEDULES[name]:
+        wanted = ", ".join(sorted(_SCHEDULES[name])) or "nothing else"
+        raise _wrong(source, f"schedule ({name})", f"made of {wanted}", dict(table))
+    if name == "multi_step":
+        milestones, factor = table["milestones"], table["factor"]
+        if not isinstance(milestones, list) or not all(_is_whole(each, 0) for each in milestones):
+            raise _wrong(source, "schedule.milestones", "a list of epochs", milestones)
+        if not _is_number(factor) or factor <= 0:
+            raise _wrong(source, "schedule.factor", "a number above 0", factor)
+
+
+def _check_loss(source: str, task: str, table: Mapping[str, Any]) -> None:
+    unknown = set(table) - set(_LOSSES[task])
+    if unknown:
+        terms = ", ".join(_LOSSES[task]) or "nothing"
+        raise _wrong(source, "loss", f"made of {terms} ({task})", sorted(unknown))
+    for key, value in table.items():
+        if isinstance(_LOSSES[task][key], bool):
+            if not isinstance(value, bool):
+                raise _wrong(source, f"loss.{key}", "true or false", value)
+        elif not _is_number(value) or value < 0:
+            raise _wrong(source, f"loss.{key}", "a number of at least 0", value)
+
+
+def _checked_steps(source: str, steps: Any) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(steps, list | tuple) or not all(isinstance(one, Mapping) for one in steps):
+        raise _wrong(source, "augmentation", "a list of tables", steps)
+    for entry in steps:
+        try:
+            _make_step(entry)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`augmentation` of {source} has a wrong step: {error}. Received: {entry!r}"
+            ) from error
+    return tuple(steps)
+
+
+def _make_step(entry: Mapping[str, Any]) -> Step:
+    name = entry.get("name")
+    if name not in augmentation.HOMES or name == "Normalize":
+        names = ", ".join(each for each in augmentation.HOMES if each != "Normalize")
+        raise ValueError(f"`name` must be one of {names}")
+    # TOML has lists where steps have tuples.
+    arguments = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in _without_name(entry).items()
+    }
+    return getattr(augmentation, name)(**arguments)
+
+
+def _without_name(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "name"}
+
+
+def _pair(source: str, key: str, value: Any) -> tuple[int, int]:
+    pair = isinstance(value, list | tuple) and len(value) == 2
+    if not pair or not all(_is_whole(each, 1) for each in value):
+        raise _wrong(source, key, "two positive integers", value)
+    return value[0], value[1]
+
+
+def _check_whole(source: str, key: str, value: Any, least: int) -> None:
+    if not _is_whole(value, least):
+        raise _wrong(source, key, f"an integer of at least {least}", value)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    number = whole_number(value)
+    return number is not None and number >= least
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _wrong(source: str, key: str, wanted: str, value: Any) -> ValueError:
+    return ValueError(f"`{key}` of {source} must be {wanted}. Received: {value!r}")

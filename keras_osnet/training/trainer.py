@@ -3,8 +3,8 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -15,12 +15,13 @@ from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data import ImageBatches
 from keras_osnet.data.augmentation import Normalize, RandomErasing
 from keras_osnet.data.datasets.records import Dataset
-from keras_osnet.training.determinism import deterministic
-from keras_osnet.training.distribution import Distribution, distributed
-from keras_osnet.training.network import add_classifier, check_backbone
+from keras_osnet.training.callbacks import TensorBoardLog
+from keras_osnet.training.distributed import distributed
+from keras_osnet.training.distribution import Distribution
+from keras_osnet.training.mutual_learning import mutual_learning_model
+from keras_osnet.training.networks import Network, add_classifier, check_backbone, freeze_except
 from keras_osnet.training.recipe import Recipe, load_recipe
-from keras_osnet.training.run import Run, TrainedRun
-from keras_osnet.training.run_folder import RunFolder
+from keras_osnet.training.run_folder import RunFolder, State, TrainingResult
 from keras_osnet.training.tasks import Task, make_task
 
 
@@ -28,43 +29,43 @@ def train(
     recipe: Recipe | str | os.PathLike[str],
     model: keras.Model | Sequence[keras.Model],
     dataset: Dataset,
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | RunFolder,
     *,
     seed: int = 0,
     in_memory: bool = False,
     distribution: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
-) -> TrainedRun:
-    """Train a network by a recipe, into a folder; or go on with a training that was interrupted.
+) -> TrainingResult:
+    """Train a network by a recipe into a folder, or resume a training that was interrupted.
 
-    The same call does both: if the folder has the beginning of this training, killed at whatever
-    moment, it goes on from the end of the last whole epoch, and arrives at the same result, to the
-    bit where the backend's operations are deterministic. They are switched to that (for the whole
-    process; see `keras_osnet.training.determinism`). If it is finished, its result is read.
+    The same call does both: if the folder has the beginning of this training, it resumes at the end
+    of the last whole epoch and arrives at the same result, to the bit where the backend's
+    operations are deterministic; `train` switches them to that (see `deterministic`). If the
+    training is finished, its result is read.
 
     Args:
         recipe: One of `list_recipes()`, a `.toml` file, or a `Recipe`.
         model: From an image (height, width, 3) to an embedding (batch, dim): `OSNet(
             head="embedding", weights=…)`, or another functional model, such as Keras's MobileNetV2
             with `include_top=False, pooling="avg"`. It is trained in place (under a
-            `distribution`, a copy may be); its classifier is added here. A model that normalises
-            pixels by itself, in a layer named `preprocessing`, gets pixels, another
-            `preprocess_input`'s images. For a recipe with mutual learning, two models or more.
-        dataset: A `ReidDataset`, `AttributeDataset` or `ClassificationDataset`, as the recipe's
-            task has it.
-        folder: Where everything goes; see `RunFolder`. New, empty, or of this training.
-        seed: Of everything random: the classifier's initial values, the order of the pictures,
-            their augmentation, who is held out.
-        in_memory: Keep all pictures in memory once they are read; see `ImageBatches`.
+            `distribution`, a copy may be); `train` adds its classifier. A model that normalizes
+            pixels, in a layer named `preprocessing`, gets pixels; another gets images as
+            `preprocess_input` returns them. For a recipe with mutual learning, two or more models.
+        dataset: A `ReidDataset`, `AttributeDataset` or `ClassificationDataset`, by the recipe's
+            task.
+        folder: Output folder; see `RunFolder`. New, empty, or of this training.
+        seed: Seed of the classifier's initial values, the order of the images, their augmentation
+            and the choice of validation people.
+        in_memory: Keep all images in memory once they are read; see `ImageBatches`.
         distribution: None, `"mirrored"`, `"multi-worker"` or `"data-parallel"`; see `distributed`.
             The workers of `"multi-worker"` need the same folder, and have to build their models
             inside `with distributed("multi-worker")`.
-        callbacks: Further callbacks for `fit`. They come after those that measure what is held out.
+        callbacks: Further callbacks for `fit`, called after the validation metrics are in the logs.
         verbose: As for `fit`.
 
     Returns:
-        The networks and figures.
+        The networks and metrics.
 
     Raises:
         ValueError: An argument is wrong, or does not fit another; or the folder has another
@@ -80,20 +81,21 @@ def train(
         >>> model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> recipe = load_recipe("few_people").with_epochs(1)
         >>> recipe = recipe.with_overrides({"batch_size": 8, "validation_fraction": 0.0})
-        >>> run = train(recipe, model, split_by_identity(people, 0.5), folder / "run", verbose=0)
-        >>> [row["epoch"] for row in run.metrics], 0 < run.result["mAP"] <= 1
+        >>> people = split_by_identity(people, 0.5)
+        >>> result = train(recipe, model, people, folder / "run", verbose=0)
+        >>> [row["epoch"] for row in result.metrics], 0 < result.test["mAP"] <= 1
         ([1], True)
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     models = _checked_models(recipe, model)
     task = make_task(recipe, dataset, seed)
-    run_folder = RunFolder(folder)
+    run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     with deterministic(), distributed(distribution) as devices, ExitStack() as stack:
-        pictures = _pictures(recipe, task, models[0], devices, seed, in_memory)
-        description = _description(recipe, models, task, seed, devices.kind)
+        batches = _make_batches(recipe, task, models[0], devices, seed, in_memory)
         if devices.is_chief:
-            stack.enter_context(run_folder.open(description))
+            training = _describe(recipe, models, task, seed, devices.kind)
+            stack.enter_context(run.open(training))
         devices.barrier()
         keras.utils.set_random_seed(seed)
         networks = [
@@ -102,16 +104,197 @@ def train(
             )
             for each in models
         ]
-        run = Run(recipe, task, networks, pictures, run_folder, devices)
-        run.fit(callbacks, verbose)
-        return run.finish()
+        trainer = _Trainer(recipe, task, networks, batches, run, devices)
+        trainer.fit(callbacks, verbose)
+        return trainer.finish()
+
+
+class _Trainer:
+    """Trains stage by stage and epoch by epoch, and keeps the folder up to date."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        task: Task,
+        networks: list[Network],
+        batches: ImageBatches,
+        folder: RunFolder,
+        devices: Distribution,
+    ) -> None:
+        self.recipe, self.task, self.networks = recipe, task, networks
+        self.batches, self.folder, self.devices = batches, folder, devices
+        self.trained = networks[0].trained
+        if len(networks) > 1:
+            self.trained = mutual_learning_model([network.trained for network in networks])
+        self.state = folder.read_state()
+
+    def fit(self, callbacks: Sequence[keras.callbacks.Callback], verbose: int | str) -> None:
+        """Train the epochs that are left: first the classifier alone, then everything."""
+        fixbase_epochs, epochs = self.recipe.fixbase_epochs, self.recipe.epochs
+        if self.state.epochs == epochs:
+            return
+        log = None
+        if self.devices.is_chief:
+            log = TensorBoardLog(self.folder.path / "tensorboard", self.state.epochs + 1)
+        for first, end, layers in ((0, fixbase_epochs, {"logits"}), (fixbase_epochs, epochs, None)):
+            start = max(first, self.state.epochs)
+            if start >= end:
+                continue
+            freeze_except(self.trained, layers)
+            self._compile(resumes=start > first)
+            self.trained.fit(
+                self.devices.make_dataset(self.batches, start, outputs=list(self.trained.output)),
+                steps_per_epoch=len(self.batches),
+                initial_epoch=start,
+                epochs=end,
+                shuffle=False,
+                verbose=verbose,
+                callbacks=self._callbacks(callbacks, log),
+            )
+        freeze_except(self.trained, None)
+        if log is not None:
+            log.close()
+
+    def finish(self) -> TrainingResult:
+        """Load the weights of the best epoch, test them, and return everything."""
+        classifiers = [network.classifier for network in self.networks]
+        self.devices.barrier()
+        which = "best" if self.state.best_epoch else "last"
+        for classifier, path in zip(
+            classifiers, self.folder.model_paths(which, len(classifiers)), strict=True
+        ):
+            classifier.set_weights(keras.saving.load_model(path, compile=False).get_weights())
+        if not self.state.tested:
+            with self.devices.unsharded():
+                self.state.test = self.task.test(self.networks)
+            self.state.tested = True
+            if self.devices.is_chief:
+                self.folder.write_state(self.state)
+        return TrainingResult(
+            folder=self.folder.path,
+            networks=len(classifiers),
+            metrics=self.state.metrics,
+            best_epoch=self.state.best_epoch,
+            test=self.state.test,
+            embedders=[network.embedder for network in self.networks],
+            classifiers=classifiers,
+        )
+
+    def _compile(self, resumes: bool) -> None:
+        """Compile for a stage, with a new optimizer, and load the weights to go on from."""
+        if self.state.epochs and not resumes:
+            # Also after a stage of this process: if there are averages of weights, Keras has put
+            # them in the place of the weights at its end.
+            self._load_weights()
+        count, losses = len(self.networks), self.task.losses
+        self.trained.compile(
+            self.recipe.make_optimizer(),
+            loss=_per_network(count, {name: loss for name, (loss, _) in losses.items()}),
+            loss_weights=_per_network(count, {name: each for name, (_, each) in losses.items()}),
+            metrics={name: self.task.metric() for name in _per_network(count, {"logits": None})},
+        )
+        if self.state.epochs and resumes:
+            self.trained.optimizer.build(self.trained.trainable_variables)
+            self._load_weights()
+
+    def _load_weights(self) -> None:
+        self.devices.barrier()  # until the chief has written the file
+        self.trained.load_weights(self.folder.weights_path(self.state.epochs))
+
+    def _callbacks(
+        self, callbacks: Sequence[keras.callbacks.Callback], log: TensorBoardLog | None
+    ) -> list[keras.callbacks.Callback]:
+        # The weights to resume from are written before any averages take their place, and the
+        # record that makes them valid only when all metrics of the epoch are there.
+        def at_end(function: Callable[[int, dict[str, Any]], None]) -> keras.callbacks.Callback:
+            return keras.callbacks.LambdaCallback(on_epoch_end=function)
+
+        averaging = []
+        if self.recipe.optimizer.get("use_ema"):
+            averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
+        return [
+            keras.callbacks.LearningRateScheduler(self.recipe.learning_rate),
+            at_end(lambda epoch, _: self._write_weights(epoch)),
+            *averaging,
+            *self.devices.callbacks(),
+            at_end(lambda _, logs: self._validate(logs)),
+            *callbacks,
+            at_end(lambda epoch, logs: self._end_epoch(epoch, logs, log)),
+        ]
+
+    def _write_weights(self, epoch: int) -> None:
+        self.devices.on_chief(lambda: self.folder.write_weights(self.trained, epoch + 1))
+
+    def _validate(self, logs: dict[str, Any]) -> None:
+        with self.devices.unsharded():
+            logs.update(self.task.validate(self.networks))
+
+    def _end_epoch(self, epoch: int, logs: Mapping[str, float], log: TensorBoardLog | None) -> None:
+        """Record an epoch, counted from 0, and write its networks if they are the best."""
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        metrics, best = [*self.state.metrics, row], self.state.best_epoch
+        monitor = self.task.monitor
+        if monitor and (best is None or row[monitor] > metrics[best - 1][monitor]):
+            best = epoch + 1
+            self._write_models("best")
+        if epoch + 1 == self.recipe.epochs:
+            # While averages of weights may be in their place, and before the epoch counts.
+            self._write_models("last")
+        self.state = State(epochs=epoch + 1, best_epoch=best, metrics=metrics)
+        if self.devices.is_chief:
+            self.folder.write_state(self.state)
+        if log is not None:
+            log.write(epoch + 1, row)
+
+    def _write_models(self, which: str) -> None:
+        classifiers = [network.classifier for network in self.networks]
+        self.devices.on_chief(lambda: self.folder.write_models(which, classifiers))
+
+
+def _per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    """From values by a network's outputs to values by the outputs of the joint model."""
+    if count == 1:
+        return dict(values)
+    return {
+        f"{name}_{number}": value
+        for number in range(1, count + 1)
+        for name, value in values.items()
+    }
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Make operations give the same result every time, to the bit, until the end of the `with`.
+
+    Otherwise sums over threads depend on which thread comes first, and a training that was
+    interrupted would arrive at another result. On TensorFlow this stays on for the process, as it
+    cannot be switched off. Operations without a deterministic implementation raise an error of the
+    backend's, and some are slower. JAX is deterministic except on GPUs, where
+    `XLA_FLAGS=--xla_gpu_deterministic_ops=true` has to be set before it starts.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        yield
+    elif backend == "torch":
+        import torch
+
+        before = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+    else:
+        yield
 
 
 def _checked_models(recipe: Recipe, model: Any) -> list[keras.Model]:
     models = list(model) if isinstance(model, Sequence) else [model]
-    mutual = recipe.task == "reid" and recipe.loss_term("mutual")
-    if (len(models) < 2) if mutual else (len(models) != 1):
-        wanted = "two models or more" if mutual else "one model"
+    if (len(models) < 2) if recipe.is_mutual else (len(models) != 1):
+        wanted = "two models or more" if recipe.is_mutual else "one model"
         raise ValueError(
             f"`model` must be {wanted} for the recipe {recipe.name!r}. Received: {len(models)}"
         )
@@ -119,13 +302,13 @@ def _checked_models(recipe: Recipe, model: Any) -> list[keras.Model]:
         check_backbone(each)
     if len({takes_pixels(each) for each in models}) > 1:
         raise ValueError(
-            "`model` must be models that all take pixels, or all take normalised images. "
+            "`model` must be models that all take pixels, or all take normalized images. "
             "Received: some of both"
         )
     return models
 
 
-def _pictures(
+def _make_batches(
     recipe: Recipe,
     task: Task,
     model: keras.Model,
@@ -136,7 +319,7 @@ def _pictures(
     batch_size = recipe.batch_size
     if isinstance(batch_size, int) and batch_size > len(task.images):
         warnings.warn(
-            f"There are fewer pictures than in a batch of {recipe.name}: each step is on all "
+            f"There are fewer images than in a batch of {recipe.name}: each step is on all "
             f"{len(task.images)} of them, in place of {batch_size}.",
             stacklevel=4,
         )
@@ -157,14 +340,14 @@ def _size(model: keras.Model) -> tuple[int, int]:
     height, width = model.input_shape[1:3]
     if height is None or width is None:
         raise ValueError(
-            "`model` must have a fixed size of images, or the recipe a `resize`. "
+            "`model` must have a fixed image size, or the recipe a `resize`. "
             f"Received: {model.name} with the input shape {model.input_shape}"
         )
     return height, width
 
 
 def _steps(recipe: Recipe, model: keras.Model) -> list[Any]:
-    """The recipe's steps, with the normalisation that the model wants, before any erasing."""
+    """The recipe's steps, with the normalization that the model needs, before any erasing."""
     steps = recipe.make_steps()
     if takes_pixels(model):
         return steps
@@ -174,10 +357,10 @@ def _steps(recipe: Recipe, model: keras.Model) -> list[Any]:
     return [*steps[:place], Normalize(), *steps[place:]]
 
 
-def _description(
+def _describe(
     recipe: Recipe, models: Sequence[keras.Model], task: Task, seed: int, distribution: str | None
 ) -> dict[str, Any]:
-    """What makes a training this one and no other, and what it ran on."""
+    """Return what identifies a training, and what it runs on."""
     return {
         "recipe": recipe.name,
         **recipe.to_dict(),
@@ -195,7 +378,7 @@ def _description(
 
 
 def _shape(model: keras.Model) -> str:
-    """What tells networks apart. Names of layers do not: Keras numbers them within a process."""
+    """Types and shapes. Names of layers are left out: Keras numbers them within a process."""
     layers = [type(layer).__name__ for layer in model.layers]
     variables = [tuple(variable.shape) for variable in model.variables]
     return f"{model.input_shape} {layers} {variables}"

@@ -48,7 +48,7 @@ def main():
     print(f"{count:,} pictures, {arguments.epochs} epochs, {model.name}, {keras.backend.backend()}")
     for row in run.metrics:
         print(f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy {row['accuracy']:.1%}")
-    print(f"test error {run.result['error']:.1%} of {run.result['images']:,} pictures")
+    print(f"test error {run.test['error']:.1%} of {run.test['images']:,} pictures")
     print(f"{arguments.epochs * count / seconds:,.0f} images/s, compilation and test included")
 
 

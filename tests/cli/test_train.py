@@ -1,5 +1,6 @@
 """`keras-osnet train`, `resume` and `recipes`. Trainings are faked, but for one."""
 
+import importlib
 import json
 import shutil
 from types import SimpleNamespace
@@ -9,8 +10,7 @@ import pytest
 
 from keras_osnet.models import open_checkpoint
 from keras_osnet.synthetic import write_synthetic_people
-from keras_osnet.training import RunRecord, build_model, list_recipes, run_folder, trainer
-from keras_osnet.training.run import TrainedRun
+from keras_osnet.training import TrainingResult, build_model, list_recipes, run_folder, trainer
 
 RECIPE = """
 title = "Tiny"
@@ -37,6 +37,9 @@ FIGURES = {
 }
 
 
+TRAIN_SEEDS = importlib.import_module("keras_osnet.training.train_seeds")
+"""The module: the package's attribute of this name is the function."""
+
 _built = {}
 
 
@@ -61,38 +64,37 @@ def trainings(monkeypatch):
 
     def train(recipe, model, dataset, folder, *, seed=0, **arguments):
         models = model if isinstance(model, list) else [model]
+        place, folder = folder, folder.path
         done.append(
             SimpleNamespace(
                 recipe=recipe, models=models, dataset=dataset, folder=folder, seed=seed, **arguments
             )
         )
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "run.json").touch()
-        (folder / "result.json").touch()
+        place._write_run(training={}, state={"tested": True})
         part = getattr(dataset, "query", None)
         part = getattr(dataset, "test", None) if part is None else part
         result = {
             name: value + seed / 100 if isinstance(value, float) else value
             for name, value in FIGURES[recipe.task].items()
         }
-        return TrainedRun(
+        return TrainingResult(
             folder=folder,
             networks=len(models),
             embedders=models,
             classifiers=models,
             metrics=[],
             best_epoch=2 if recipe.validation_fraction else None,
-            result=result if part else None,
+            test=result if part else None,
         )
 
     def load_embedders(run):
         return next(one.models for one in done if one.folder == run.folder)
 
     # No network is trained, so that one will do for many; and none is written.
-    monkeypatch.setattr(RunRecord, "load_embedders", load_embedders)
+    monkeypatch.setattr(TrainingResult, "load_embedders", load_embedders)
     monkeypatch.setattr("keras_osnet.training.build_model", _build_once)
-    for module in ("keras_osnet.training", "keras_osnet.training.repetition"):
-        monkeypatch.setattr(f"{module}.train", train)
+    monkeypatch.setattr(TRAIN_SEEDS, "train", train)
     return done
 
 
@@ -127,11 +129,11 @@ def test_interrupted_and_resumed(run, train, people, tmp_path, monkeypatch):
         patch.setattr(run_folder.RunFolder, "write_state", interrupt)
         # Of three people two are trained on: 8 pictures, 2 batches of 4.
         result = train("--test-share", "0.34", code=130)
-    assert result.stderr.endswith(f"Interrupted. keras-osnet resume {folder} goes on.\n")
+    assert result.stderr.endswith(f"Interrupted. keras-osnet resume {folder} resumes it.\n")
     facts = facts_of(result.stdout)
     assert facts["recipe"] == "tiny: Tiny"
     assert facts["source"] == people.name
-    assert (facts["people"], facts["pictures"]) == ("2", "8")
+    assert (facts["people"], facts["images"]) == ("2", "8")
     assert facts["test"] == "2 queries, 2 in the gallery"
     assert facts["model"].startswith("osnet_x0_25, 16")
     assert facts["model"].endswith(" parameters, from random")
@@ -183,8 +185,8 @@ def test_json_is_all_there_is_on_stdout(train, trainings, tmp_path):
     assert report["counts"]["train_images"] == 4
     assert (report["model"], report["size"]) == ("osnet_x0_25", [64, 32])
     assert [one.verbose for one in trainings] == [0, 0]
-    stored = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert stored["runs"][0]["last"] == ["last.keras"]
+    stored = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert stored["report"]["runs"][0]["last"] == ["last.keras"]
 
 
 def test_more_seeds_of_a_training_that_is_done(run, train, trainings, tmp_path):
@@ -211,7 +213,7 @@ def test_the_recipe_is_as_the_options_want_it(train, trainings):
 
 def test_resume_needs_the_recipes_file_no_more(run, train, trainings, tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("keras_osnet.training.repetition.train", interrupted)
+        patch.setattr(TRAIN_SEEDS, "train", interrupted)
         train("--set", "loss.label_smoothing=0.1", code=130)
     tiny.unlink()
     run("resume", tmp_path / "run")
@@ -323,7 +325,7 @@ class TestWhatIsTrainedOn:
         table.write_text("\n".join(["path,split,hat", *rows, rows[0].replace("train", "test")]))
         settings = ("--weights", "random", "--width", 0.25, "--size", 64, 32)
         text = train(*settings, recipe="attributes", data=("--data", table)).stdout
-        assert (facts_of(text)["attributes"], facts_of(text)["test"]) == ("1", "1 pictures")
+        assert (facts_of(text)["attributes"], facts_of(text)["test"]) == ("1", "1 images")
         assert any(line.split() == ["hats", "50.0", "25.0"] for line in text.splitlines())
         assert "keras-osnet attributes --weights" in text
         assert type(trainings[0].models[0].get_layer("pooled")).__name__ == "GlobalMaxPooling2D"
@@ -441,38 +443,49 @@ class TestErrors:
         def busy(*_, **__):
             raise BlockingIOError("Another process is training in this folder. Received: folder=x")
 
-        monkeypatch.setattr("keras_osnet.training.repetition.train", busy)
+        monkeypatch.setattr(TRAIN_SEEDS, "train", busy)
         assert train(code=1).stderr.startswith("Error: Another process is training")
 
     def test_nothing_to_resume(self, run, people, tmp_path):
         error = run("resume", people, code=1).stderr
         assert error == (
-            f"Error: There is no command.json of a training to go on with. Received: {people}\n"
+            f"Error: There is no training by `keras-osnet train` to resume. Received: {people}\n"
         )
 
     def test_resume_without_its_data(self, run, train, people, tmp_path, monkeypatch):
         folder = shutil.copytree(people, tmp_path / "people")
-        monkeypatch.setattr("keras_osnet.training.repetition.train", interrupted)
+        monkeypatch.setattr(TRAIN_SEEDS, "train", interrupted)
         train(data=("--data", folder), code=130)
         shutil.rmtree(folder)
         error = run("resume", tmp_path / "run", code=1).stderr
-        assert error.endswith(f"is not there any more. Received: {folder}\n")
+        assert error.endswith(f"does not exist any more. Received: {folder}\n")
 
-    @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"recipe": "tiny", "sources": []}'])
-    def test_a_damaged_command(self, run, tmp_path, text):
-        (tmp_path / "command.json").write_text(text)
+    @pytest.mark.parametrize(
+        "text",
+        ["{", "[]", '{"command": {}}', '{"command": {"recipe": "tiny", "sources": []}}'],
+    )
+    def test_a_damaged_record(self, run, tmp_path, text):
+        (tmp_path / "training.json").write_text(text)
         assert "is damaged" in run("resume", tmp_path, code=1).stderr
+
+    @pytest.mark.parametrize("name", ["command.json", "run.json"])
+    def test_a_folder_of_an_earlier_version(self, run, train, tmp_path, name):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / name).write_text("{}")
+        for result in (run("resume", tmp_path / "run", code=1), train(code=1)):
+            assert "by an earlier version of keras-osnet, which cannot be resumed" in result.stderr
+            assert result.stderr.endswith(f"with {name}\n")
 
     def test_a_command_of_another_version(self, run, train, tmp_path, trainings, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr("keras_osnet.training.repetition.train", interrupted)
+            patch.setattr(TRAIN_SEEDS, "train", interrupted)
             train(code=130)
-        path = tmp_path / "run" / "command.json"
+        path = tmp_path / "run" / "training.json"
         written = json.loads(path.read_text())
         path.write_text(json.dumps({**written, "keras_osnet": "99.0"}))
         run("resume", tmp_path / "run")
-        (tmp_path / "run" / "result.json").unlink()
-        path.write_text(json.dumps({**written, "keras_osnet": "99.0", "magic": 1}))
+        command = {**written["command"], "magic": 1}
+        path.write_text(json.dumps({"keras_osnet": "99.0", "command": command}))
         error = run("resume", tmp_path / "run", code=1).stderr
         assert "has magic, which keras-osnet" in error
         assert error.endswith("written by keras-osnet 99.0\n")

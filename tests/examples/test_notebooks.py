@@ -61,7 +61,7 @@ def run_small(path, folder, monkeypatch, first=""):
     assert {"stream", "display_data"} <= {output.output_type for output in outputs}
     if path.name == "fine_tune_with_fit.ipynb":
         assert (work / "fine_tune" / "embedder.keras").is_file()
-        assert (work / "fine_tune" / "run" / "result.json").is_file()
+        assert '"tested": true' in (work / "fine_tune" / "run" / "training.json").read_text()
         assert set(_figures(notebook)) == {"before", "after"}
 
 

@@ -5,7 +5,8 @@ import pytest
 
 import keras_osnet
 from keras_osnet.architecture import describe_model
-from keras_osnet.training import build_model, building, list_recipes, load_recipe
+from keras_osnet.training import build_model, list_recipes, load_recipe
+from keras_osnet.training.build_model import _checked_table
 from keras_osnet.weights import to_torchreid, write_torch_checkpoint
 
 SMALL = {"width": 0.25, "image_size": (64, 32)}
@@ -122,7 +123,7 @@ def test_recipes_that_come_with_the_package(name, size):
 
 def test_every_recipe_has_a_table_that_is_understood():
     for name in list_recipes():
-        assert building._checked_table(load_recipe(name)) == load_recipe(name).model
+        assert _checked_table(load_recipe(name)) == load_recipe(name).model
 
 
 def test_wrong_arguments():

@@ -33,8 +33,9 @@ from keras_osnet.optimizers import (
 )
 from keras_osnet.training import (
     TrainingDataset,
+    distributed,
 )
-from keras_osnet.training.distribution import Distribution, distributed
+from keras_osnet.training.distribution import Distribution
 
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()
@@ -441,9 +442,9 @@ def test_mirrored(tmp_path):
         "subclass": r"`model` must be a functional one.*Received: Subclass",
         "clip": r"`clipnorm` must not.*'mirrored'.*Received: clipnorm=1.0",
         "accumulation": r"`gradient_accumulation_steps` must not.*=2",
-        "pictures": r"divide by the 2 replicas.*Received: 7 pictures, batch_size=7",
+        "pictures": r"divide by the 2 replicas.*Received: 7 images, batch_size=7",
         "people": r"divide by the 2 replicas.*Received: 3 people, batch_size=\(3, 4\)",
-        "worker": r"`pictures` must be made with .*\(0, 1\)\. Received: worker=\(1, 2\)",
+        "worker": r"`batches` must be made with .*\(0, 1\)\. Received: worker=\(1, 2\)",
     }
     assert result["errors"].keys() == errors.keys()
     for name, pattern in errors.items():
@@ -489,7 +490,7 @@ def test_data_parallel(tmp_path):
     assert_same(result["people"], on_one_device(People, BatchHardTripletLoss, nothing))
     assert_same(result["normalized"], on_one_device(Normalized))
     assert [[0, 4], [4, 8]] in result["shardings"]
-    pattern = r"divide by the 2 replicas.*Received: 9 pictures, batch_size=\(3, 3\)"
+    pattern = r"divide by the 2 replicas.*Received: 9 images, batch_size=\(3, 3\)"
     assert re.search(pattern, result["error"])
     saved = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     assert values(saved) == result["people"]["weights"]

@@ -172,7 +172,7 @@ BASE = {
         ({"loss": {"margin": 0.3}}, r"`loss` .* label_smoothing"),
         ({"loss": {"label_smoothing": "much"}}, r"`loss.label_smoothing`"),
         ({"loss": {"mutual": 1}}, r"`loss.mutual` .* true or false"),
-        ({"loss": {"triplet_weight": 0.5}}, r"`batch_size` .*\(people, pictures of each"),
+        ({"loss": {"triplet_weight": 0.5}}, r"`batch_size` .*\(people, images of each"),
     ],
 )
 def test_what_is_wrong_is_named(changes, message):

@@ -31,6 +31,7 @@ from keras_osnet.synthetic import (
     write_synthetic_people,
 )
 from keras_osnet.training import load_recipe, train, train_seeds, trainer
+from keras_osnet.training.run_folder import RunFolder
 
 RECIPE = load_recipe("few_people").with_overrides(
     {"epochs": 4, "fixbase_epochs": 1, "batch_size": 8, "validation_fraction": 0.3}
@@ -62,12 +63,10 @@ def same_weights(one, other):
 @pytest.mark.backends
 def test_the_folder_has_everything(finished, dataset):
     assert {file.name for file in finished.folder.iterdir()} >= {
-        "run.json",
-        "state.json",
+        "training.json",
         "metrics.csv",
         "best.keras",
         "last.keras",
-        "result.json",
         "tensorboard",
     }
     with (finished.folder / "metrics.csv").open() as file:
@@ -78,7 +77,9 @@ def test_the_folder_has_everything(finished, dataset):
     assert sorted(rows[0]) == sorted(
         ["epoch", "learning_rate", "loss", "accuracy", "val_rank_1", "val_mAP", "val_mINP"]
     )
-    described = json.loads((finished.folder / "run.json").read_text())
+    record = json.loads((finished.folder / "training.json").read_text())
+    assert record["runs"]["."]["state"]["epochs"] == 4
+    described = record["runs"]["."]["training"]
     assert described["recipe"] == "few_people"
     assert described["optimizer"]["learning_rate"] == 3e-4
     assert len(described["class_names"]) == finished.classifiers[0].output_shape[1]
@@ -104,8 +105,8 @@ def test_the_best_epoch_counts(finished):
 
 def test_the_result_is_the_embedders(finished, dataset):
     ranking = evaluate_retrieval(finished.embedders[0], dataset.query, dataset.gallery).ranking
-    assert finished.result["mAP"] == pytest.approx(ranking.mean_average_precision, abs=1e-6)
-    assert finished.result["rank_1"] == pytest.approx(ranking.rank(1), abs=1e-6)
+    assert finished.test["mAP"] == pytest.approx(ranking.mean_average_precision, abs=1e-6)
+    assert finished.test["rank_1"] == pytest.approx(ranking.rank(1), abs=1e-6)
 
 
 def test_tensorboard_reads_the_events(finished):
@@ -122,7 +123,7 @@ def test_a_finished_run_is_read_and_not_repeated(finished, dataset):
     before = {file: file.stat().st_mtime_ns for file in finished.folder.glob("*.*")}
     again = run(finished.folder, dataset)
     assert again.metrics == finished.metrics
-    assert again.result == finished.result
+    assert again.test == finished.test
     assert same_weights(again.classifiers[0], finished.classifiers[0])
     after = {file: file.stat().st_mtime_ns for file in finished.folder.glob("*.*")}
     assert before == after
@@ -156,7 +157,7 @@ def test_an_interrupted_run_arrives_at_the_same(epoch, finished, dataset, tmp_pa
         run(tmp_path / "run", dataset, callbacks=[Stop(epoch)])
     again = run(tmp_path / "run", dataset)
     assert again.metrics == finished.metrics
-    assert again.result == finished.result
+    assert again.test == finished.test
     assert same_weights(again.classifiers[0], finished.classifiers[0])
 
 
@@ -169,12 +170,12 @@ def test_a_run_that_ends_before_its_test(best, finished, dataset, tmp_path, monk
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("keras_osnet.training.tasks.IdentityTask.test", broken)
+        patch.setattr("keras_osnet.training.tasks.ReidTask.test", broken)
         with pytest.raises(OSError, match="gone"):
             run(tmp_path / "run", dataset, recipe)
     again = run(tmp_path / "run", dataset, recipe)
     whole = finished if best else run(tmp_path / "whole", dataset, recipe)
-    assert again.result == whole.result
+    assert again.test == whole.test
     assert same_weights(again.classifiers[0], whole.classifiers[0])
     if not best:
         assert not same_weights(again.embedders[0], tiny_backbone())
@@ -256,7 +257,7 @@ def test_attributes(tmp_path):
     dataset = AttributeDataset("drawn", ("odd", "early"), *parts)
     recipe = load_recipe("attributes").with_overrides({"epochs": 2, "batch_size": 8})
     trained = run(tmp_path / "run", dataset, recipe)
-    assert set(trained.result["by_attribute"]) == {"odd", "early"}
+    assert set(trained.test["by_attribute"]) == {"odd", "early"}
     values = [row["val_mA"] for row in trained.metrics]
     assert trained.best_epoch == 1 + int(np.argmax(values))
     predictions = trained.classifiers[0].predict_on_batch(np.zeros((1, *SIZE, 3)))
@@ -274,8 +275,8 @@ def test_classes_of_an_array_in_memory(tmp_path):
     )
     trained = run(tmp_path / "run", dataset, recipe)
     assert trained.metrics[-1]["loss"] < trained.metrics[0]["loss"]
-    assert trained.result["images"] == 48
-    assert trained.result["error"] < 0.4  # 0.67 by chance
+    assert trained.test["images"] == 48
+    assert trained.test["error"] < 0.4  # 0.67 by chance
 
 
 def test_a_model_without_preprocessing_gets_normalised_pictures(dataset, tmp_path, monkeypatch):
@@ -308,12 +309,14 @@ def test_several_seeds(dataset, tmp_path):
         (classifier,), (embedder,) = one.load_classifiers(), one.load_embedders()
         assert classifier.output_shape == (None, len(dataset.train_identities))
         ranking = evaluate_retrieval(embedder, dataset.query, dataset.gallery).ranking
-        assert ranking.mean_average_precision == pytest.approx(one.result["mAP"], abs=1e-6)
-    values = [one.result["mAP"] for one in repeated.runs]
+        assert ranking.mean_average_precision == pytest.approx(one.test["mAP"], abs=1e-6)
+    values = [one.test["mAP"] for one in repeated.runs]
     assert values[0] != values[1]
     assert repeated.mean["mAP"] == pytest.approx(np.mean(values))
     assert repeated.std["mAP"] == pytest.approx(np.std(values, ddof=1))
     assert [one.folder.name for one in repeated.runs] == ["seed-0", "seed-1"]
+    record = json.loads((tmp_path / "runs" / "training.json").read_text())
+    assert list(record["runs"]) == ["seed-0", "seed-1"]
 
 
 def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
@@ -330,11 +333,28 @@ def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
             run(finished.folder, dataset)
 
 
-def test_a_damaged_state_is_named(finished, dataset, tmp_path):
-    shutil.copytree(finished.folder, tmp_path / "run")
-    (tmp_path / "run" / "state.json").write_text('{"epochs": ')
-    with pytest.raises(ValueError, match=r"state\.json is damaged"):
-        run(tmp_path / "run", dataset)
+def test_a_damaged_record_is_named(finished, dataset, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    rows = (folder / "metrics.csv").read_text().splitlines()
+    for text, message in (
+        ("\n".join(rows[:-1]), r"must have 4 rows"),
+        ("\n".join([*rows[:-1], "4,much"]), r"metrics\.csv is damaged: .*much"),
+    ):
+        (folder / "metrics.csv").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            run(folder, dataset)
+    record = json.loads((folder / "training.json").read_text())
+    record["runs"]["."]["state"]["epoch"] = 1
+    for text in (json.dumps(record), '{"runs": {".": 3}}', '{"runs": '):
+        (folder / "training.json").write_text(text)
+        with pytest.raises(ValueError, match=r"training\.json is damaged"):
+            run(folder, dataset)
+
+
+def test_a_training_of_an_earlier_version_is_refused(dataset, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"earlier version .* Received: .* with run\.json"):
+        run(tmp_path, dataset)
 
 
 def test_models_that_cannot_be_trained(dataset, tmp_path):
@@ -347,7 +367,7 @@ def test_models_that_cannot_be_trained(dataset, tmp_path):
     logits = keras.layers.Dense(3, name="logits")(backbone.output)
     checked(keras.Model(backbone.input, logits), r"ends in logits")
     unit = keras.layers.UnitNormalization()(backbone.output)
-    checked(keras.Model(backbone.input, unit), r"and not normalised")
+    checked(keras.Model(backbone.input, unit), r"not normalized")
     maps = backbone.get_layer("norm").output
     checked(keras.Model(backbone.input, maps), r"Received: .*\(None, 7, 3, 8\)")
     checked(keras.Sequential([keras.layers.Dense(3)]), r"Received: Sequential")
@@ -385,7 +405,7 @@ def test_kill_9_in_the_middle(tmp_path):
         [sys.executable, "-c", KILLED, os.fspath(tmp_path)], env=environment, stderr=subprocess.PIPE
     )
     run_folder, deadline = tmp_path / "run", time.monotonic() + 120
-    while not (run_folder / "state.json").exists() and process.poll() is None:
+    while not RunFolder(run_folder).read_state().epochs and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.5)
@@ -393,7 +413,7 @@ def test_kill_9_in_the_middle(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
-    done = json.loads((run_folder / "state.json").read_text())["epochs"]
+    done = RunFolder(run_folder).read_state().epochs
     recipe = RECIPE.with_overrides({"epochs": 400})
     people = write_synthetic_people(tmp_path / "people", 12, views=4, image_size=SIZE)
     dataset = split_by_identity(people, 0.4)
@@ -408,10 +428,10 @@ def test_kill_9_in_the_middle(tmp_path):
     for folder in folders:
         with pytest.raises(KeyboardInterrupt):
             run(folder, dataset, recipe, callbacks=[Enough()])
-    states = [json.loads((folder / "state.json").read_text()) for folder in folders]
+    states = [RunFolder(folder).read_state() for folder in folders]
     assert states[0] == states[1]
-    assert states[0]["epochs"] == done + 3
-    names = [folder / states[0]["weights"] for folder in folders]
+    assert states[0].epochs == len(states[0].metrics) == done + 3
+    names = [RunFolder(folder).weights_path(done + 3) for folder in folders]
     with h5py.File(names[0]) as one, h5py.File(names[1]) as other:
         found = []
 

@@ -15,6 +15,7 @@ import pytest
 from tiny_networks import SIZE
 
 from keras_osnet.synthetic import write_synthetic_people
+from keras_osnet.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.extra_large
 
@@ -46,7 +47,7 @@ with distributed(kind) as devices:
     again = run(folder / "run", dataset, model=tiny_backbone())
     whole = run(folder / "whole", dataset, model=tiny_backbone())
 assert again.metrics == whole.metrics, (again.metrics, whole.metrics)
-assert again.result == whole.result
+assert again.test == whole.test
 assert len(whole.metrics) == 4
 print("done", devices.replicas)
 """
@@ -76,8 +77,9 @@ def finish(process, replicas):
 
 
 def check_folder(folder):
-    assert len(json.loads((folder / "state.json").read_text())["metrics"]) == 4
-    assert 0 < json.loads((folder / "result.json").read_text())["test"]["mAP"] <= 1
+    state = RunFolder(folder).read_state()
+    assert len(state.metrics) == 4
+    assert 0 < state.test["mAP"] <= 1
     assert keras.saving.load_model(folder / "best.keras", compile=False).output_shape[1] > 1
 
 

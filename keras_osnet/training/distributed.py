@@ -1,13 +1,12 @@
-"""Training on several devices or machines: one switch for what the backends have for it."""
+"""One context manager for training on several devices or machines, on every backend."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from keras_osnet.training.distribution.data_parallel import DataParallel
-from keras_osnet.training.distribution.on_tensorflow import Mirrored, MultiWorker
-from keras_osnet.training.distribution.one_device import Distribution
+from keras_osnet.training.distribution import DataParallel, Distribution
+from keras_osnet.training.tensorflow_strategies import Mirrored, MultiWorker
 
 _KINDS: dict[str, Any] = {each.kind: each for each in (Mirrored, MultiWorker, DataParallel)}
 
@@ -16,9 +15,9 @@ _KINDS: dict[str, Any] = {each.kind: each for each in (Mirrored, MultiWorker, Da
 def distributed(kind: str | None = None) -> Iterator[Distribution]:
     """Train on several devices or machines until the end of the `with`.
 
-    Each step trains on one batch of `batch_size` pictures, of which each replica gets an equal
-    part, and takes the step that one device would take with the mean of the loss over the whole
-    batch: neither learning rate nor L2 is to be scaled. `loss` and metrics are the whole batch's.
+    Each step trains on one batch of `batch_size` images, of which each replica gets an equal part,
+    and is the step that one device would take with the mean of the loss over the whole batch: do
+    not scale the learning rate or the weight decay. `loss` and metrics are the whole batch's.
 
     - `None`: one device, on any backend; or, inside another `with distributed(…)`, its devices.
     - `"mirrored"`, on TensorFlow: all GPUs of this machine (`tf.distribute.MirroredStrategy`).
@@ -26,16 +25,16 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
       `TF_CONFIG` names (`tf.distribute.MultiWorkerMirroredStrategy`).
     - `"data-parallel"`, on JAX: all devices of this process (`keras.distribution.DataParallel`).
 
-    Under `"mirrored"` and `"multi-worker"`, a replica knows its part of the batch alone:
+    Under `"mirrored"` and `"multi-worker"`, a replica knows only its part of the batch:
 
     - Batch norm normalises by the part's statistics. The moving statistics, which Keras leaves
       different on every replica, are averaged at the end of each epoch and before `evaluate`, by
       `distribution.callbacks()`.
-    - Each replica mines its own triplets. The people of a (people, pictures of each) batch stay
-      whole, and each replica should get two or more.
+    - Each replica mines its own triplets. All images of a person in a (people, images of each)
+      batch go to one replica, and each replica should get two people or more.
     - Dropout draws the same on each replica.
     - Keras clips gradients per replica, before they are summed, and fails to accumulate them:
-      optimisers that do either are refused. `jit_compile` must be left at `"auto"` or be False.
+      optimizers that do either are refused. `jit_compile` must stay `"auto"` or be False.
 
     `"data-parallel"` has none of these differences: JAX computes what one device would, whole-batch
     statistics and triplets included. Batches of `evaluate` and `predict` must be multiples of the
@@ -46,8 +45,8 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
     inside, and entering waits for the other workers. Building and loading models, `fit`,
     `evaluate`, `predict` and `predict_on_batch` need all workers and wait for them forever: call
     them on all, and write files by `distribution.on_chief`. The chief is the first worker in
-    `TF_CONFIG`, if that names no other. A process joins a cluster once: entered again, it is the
-    same one.
+    `TF_CONFIG`, if that names no other. A process joins a cluster once; entering again gives the
+    same cluster.
 
     Args:
         kind: One of the above.
@@ -56,19 +55,19 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
         The `Distribution`.
 
     Raises:
-        ValueError: If there is no such kind, it is not of this backend, it is in a `with` of
-            another, or `TF_CONFIG` is missing or wrong.
-        RuntimeError: If TensorFlow has computed something before `"multi-worker"` is entered.
+        ValueError: There is no such kind, it is not of this backend, it is inside a `with` of
+            another kind, or `TF_CONFIG` is missing or wrong.
+        RuntimeError: TensorFlow has computed something before `"multi-worker"` is entered.
 
     Example:
         ```python
         with distributed("mirrored") as distribution:
             model = distribution.replicate(model)
             model.compile(CoupledSGD(0.065, momentum=0.9), LabelSmoothingSparseCrossentropy())
-            pictures = ImageBatches(…, batch_size=64, worker=distribution.worker)
+            batches = ImageBatches(…, batch_size=64, worker=distribution.worker)
             model.fit(
-                distribution.make_dataset(pictures),
-                steps_per_epoch=len(pictures),
+                distribution.make_dataset(batches),
+                steps_per_epoch=len(batches),
                 shuffle=False,
                 callbacks=distribution.callbacks(),
                 epochs=60,

@@ -1,28 +1,36 @@
-"""What `train` trains on, from the options of the command."""
+"""What `train` was asked for: its options and datasets, as the folder's record keeps them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from keras_osnet import __version__
 from keras_osnet.cli.people import PeopleSource, is_divided
 
 if TYPE_CHECKING:
     from keras_osnet.data import ReidDataset
     from keras_osnet.data.datasets.records import Dataset
+    from keras_osnet.training import Recipe
+    from keras_osnet.training.run_folder import RunFolder
 
 OWN = "own"
-"""What stands for a user's own pictures where a published dataset could be named."""
+"""The name of a user's own images where a published dataset could be named."""
 
 _SHARE = 0.5
-"""Of a user's own people, the share that is tested on if the user does not say."""
+"""Default share of a user's own people to test on."""
+
+
+_MAY_CHANGE = {"seeds", "targets", "in_memory"}
+"""Options that do not change the trainings that are done: more of them, other tests, speed."""
 
 
 @dataclass(frozen=True)
 class TrainingSources:
-    """What is trained on, as the options have it.
+    """The training data, by the options of `train`.
 
     Attributes:
         data: Folders or tables; several are mixed.
@@ -30,7 +38,7 @@ class TrainingSources:
         version: Of the dataset; None if the option was not given, as are the others.
         split: Of the dataset.
         all_splits: Whether to train on each split.
-        camera_pattern: Where the camera's number is in the paths of a user's own pictures.
+        camera_pattern: Where the camera's number is in the paths of a user's own images.
         check: Whether datasets have to be as they were published.
         test_share: Share of a user's own people to test on.
         combineall: Whether to train on all people of a dataset.
@@ -55,7 +63,7 @@ class TrainingSources:
         if self.dataset and len(self.dataset) != len(self.data):
             raise click.UsageError(
                 "--data and --dataset go in pairs: --data DIR --dataset NAME --data DIR --dataset "
-                f'NAME; "{OWN}" is the NAME of your own pictures.'
+                f'NAME; "{OWN}" is the NAME of your own images.'
             )
         if task != "reid":
             reason = f"is for recipes whose task is reid, not {task}"
@@ -73,7 +81,7 @@ class TrainingSources:
             reason = "is of one dataset, and --data names several to be mixed"
             self._refuse(reason, "version", "split", "all_splits", "test_share")
         elif self._published:
-            reason = "is for your own pictures; --dataset has its own"
+            reason = "is for your own images; --dataset has its own"
             self._refuse(reason, "camera_pattern", "test_share")
         else:
             reason = "is of a published dataset; give --dataset NAME"
@@ -85,7 +93,7 @@ class TrainingSources:
             self._refuse(reason, "all_splits", *(("test_share",) if self.test_share else ()))
 
     def read(self, task: str) -> "list[Dataset]":
-        """Read what is there.
+        """Read the datasets.
 
         Args:
             task: `"reid"`, `"attributes"` or `"classification"`.
@@ -163,7 +171,7 @@ class TrainingSources:
         )
 
     def _to_train_on(self, content: "ReidDataset") -> "ReidDataset":
-        """A dataset without what is to be tested on, or with it among what is trained on."""
+        """Return a dataset without its test part, or with that part among the training data."""
         from keras_osnet.data import combineall
 
         on_all = self.combineall or self.test_share == 0
@@ -171,7 +179,7 @@ class TrainingSources:
         return replace(whole, query=(), gallery=())
 
     def _with_test(self, people: "ReidDataset") -> "ReidDataset":
-        """A user's own people, some of them to test on."""
+        """Return a user's own people, a share of them to test on."""
         from keras_osnet.data import split_by_identity
 
         if is_divided(people):
@@ -188,7 +196,132 @@ class TrainingSources:
         )
 
 
+@dataclass(frozen=True)
+class TrainingRequest:
+    """The options of `train`, except for its output folder.
+
+    Attributes:
+        recipe: Name of the recipe.
+        entries: Entries of the recipe's file.
+        sources: The training data.
+        settings: Values that replace the recipe's, by name.
+        epochs: To stretch the recipe to; None if the option was not given, as are the others.
+        batch_size: Images in a batch.
+        weights: A tag, the absolute path of a file, `hf://…` or `"random"`.
+        width: Width multiplier.
+        variant: `"base"`, `"ibn"` or `"ain"`.
+        size: (height, width) of the images.
+        seed: Seed of the first training.
+        seeds: Number of trainings, with consecutive seeds.
+        distribution: As for `keras_osnet.training.train`.
+        in_memory: As for `keras_osnet.training.train`.
+        targets: Folders of further datasets to test on, by name.
+    """
+
+    recipe: str
+    entries: Mapping[str, Any]
+    sources: TrainingSources
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    batch_size: int | None = None
+    weights: str | None = None
+    width: float | None = None
+    variant: str | None = None
+    size: tuple[int, int] | None = None
+    seed: int = 0
+    seeds: int = 1
+    distribution: str | None = None
+    in_memory: bool = False
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+    def make_recipe(self) -> "Recipe":
+        """Return the recipe with the options applied.
+
+        Raises:
+            click.UsageError: `--batch-size` is for batches of another kind.
+            ValueError: An entry or option is wrong.
+        """
+        from keras_osnet.training import Recipe
+
+        recipe = Recipe.from_dict(self.recipe, self.entries)
+        if self.epochs is not None:
+            recipe = recipe.with_epochs(self.epochs)
+        settings = dict(self.settings)
+        if self.batch_size is not None:
+            if isinstance(recipe.batch_size, tuple):
+                people, each = recipe.batch_size
+                raise click.UsageError(
+                    f"A batch of the recipe {recipe.name} is {people} people with {each} images "
+                    f'of each: change that by --set "batch_size=[{people}, {each}]".'
+                )
+            settings = {"batch_size": self.batch_size, **settings}
+        return recipe.with_overrides(settings)
+
+    @classmethod
+    def from_record(cls, folder: "RunFolder") -> "TrainingRequest":
+        """Read the request from the record of a folder.
+
+        Raises:
+            FileNotFoundError: There is no training by `train` in it.
+            ValueError: The record is damaged, or of another version.
+        """
+        command = folder.read_record().get("command")
+        if command is None:
+            raise FileNotFoundError(
+                f"There is no training by `keras-osnet train` to resume. Received: {folder.root}"
+            )
+        unknown = sorted(set(command) - {each.name for each in fields(cls)})
+        if unknown:
+            raise ValueError(
+                f"The record has {', '.join(unknown)}, which keras-osnet {__version__} does not "
+                f"know. Received: {folder.root}, written by keras-osnet "
+                f"{folder.read_record().get('keras_osnet')}"
+            )
+        try:
+            sources: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in command.pop("sources").items()
+            }
+            size = command.pop("size", None)
+            return cls(
+                **command,
+                sources=TrainingSources(**sources),
+                size=None if size is None else (size[0], size[1]),
+            )
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"The record is damaged: {error}. Received: {folder.root}") from error
+
+    def begin(self, folder: "RunFolder") -> None:
+        """Write the request to the record, or make sure that it is the one there.
+
+        Raises:
+            click.UsageError: Something else is in the folder.
+            BlockingIOError: Another process is training in it.
+        """
+        if "command" not in folder.read_record() and (strangers := folder.strangers()):
+            raise click.UsageError(
+                "-o must be a new or empty folder, or that of a training. Received: "
+                f"{folder.root}, with {', '.join(strangers[:3])}"
+            )
+        # Of types that JSON has, to be compared with the record.
+        wanted = json.loads(json.dumps(asdict(self)))
+        with folder.locked():
+            record = folder.read_record()
+            there = record.get("command", {})
+            differing = {key for key in {*there, *wanted} if there.get(key) != wanted.get(key)}
+            if not differing:
+                return
+            if record.get("runs") and differing - _MAY_CHANGE:
+                names = sorted({"recipe" if key == "entries" else key for key in differing})
+                raise click.UsageError(
+                    f"{folder.root} has another training in it, which differs in "
+                    f"{', '.join(names)}. `keras-osnet resume {folder.root}` resumes that one; for "
+                    "a new one use another folder."
+                )
+            folder.write_record(command=wanted, report=None)
+
+
 def _without_strangers(content: "ReidDataset") -> "ReidDataset":
-    """Train without distractors, who would be taken for one person."""
+    """Return a dataset that trains without distractors, who would count as one person."""
     known = tuple(image for image in content.train if not image.distractor)
     return replace(content, train=known)

@@ -1,4 +1,4 @@
-"""From a recipe to the network that it trains."""
+"""Build the network that a recipe trains."""
 
 import os
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_osnet._utils.checks import check_image_size
 from keras_osnet.models import OSNet, open_checkpoint
 from keras_osnet.models.load_model import Checkpoint
 from keras_osnet.training.recipe import Recipe, load_recipe
@@ -32,26 +33,26 @@ def build_model(
 ) -> keras.Model | list[keras.Model]:
     """Build the network that a recipe trains, for `train`.
 
-    What the arguments leave open is the recipe's, from its table `model`: `variant`, `width`,
+    Arguments that are not given are those of the recipe's table `model`: `variant`, `width`,
     `pooling`, `mean` and `std`, `stem`, `depths`, `image_size` and `weights`, all optional.
 
     Args:
         recipe: One of `list_recipes()`, a `.toml` file, or a `Recipe`.
-        width: Width multiplier. None takes the recipe's, else what a file of weights holds; 1.0
-            for a tag and for random weights.
-        variant: `"base"`, `"ibn"` or `"ain"`. None takes the recipe's, else what a file of weights
-            holds; `"base"` for a tag and for random weights.
-        weights: Where to start from: `"recipe"` for the recipe's own; a tag, a local file or
-            `"hf://owner/repo[/file][@revision]"`, as for `OSNet`; or None for random initial
-            values, those of Keras's random seed.
-        image_size: (height, width) of the images. None takes the recipe's, else what the weights
-            were trained at, else 256×128.
+        width: Width multiplier. None takes the recipe's, else that of a file of weights; 1.0 for a
+            tag and for random weights.
+        variant: `"base"`, `"ibn"` or `"ain"`. None takes the recipe's, else that of a file of
+            weights; `"base"` for a tag and for random weights.
+        weights: Initial weights: `"recipe"` for the recipe's own; a tag, a local file or
+            `"hf://owner/repo[/file][@revision]"`, as for `OSNet`; or None for random values, from
+            Keras's random seed.
+        image_size: (height, width) of the images. None takes the recipe's, else the size that the
+            weights were trained at, else 256×128.
 
     Returns:
         An `OSNet(head="embedding", include_preprocessing=True)`, from RGB 0–255 (batch, height,
-        width, 3) to embeddings (batch, dim); what is trained from it takes pixels, too. For a
-        recipe with mutual learning a list of two. With random weights they differ; from the same
-        weights they are equal until `train` adds classifiers, which differ.
+        width, 3) to embeddings (batch, dim). For a recipe with mutual learning a list of two. With
+        random weights they differ; with the same weights they are equal until `train` adds
+        classifiers, which differ.
 
     Raises:
         ValueError: An argument or the recipe's table is wrong, or the weights are of another
@@ -71,9 +72,8 @@ def build_model(
     width = table.get("width") if width is None else width
     variant = table.get("variant") if variant is None else variant
     weights = table.get("weights") if weights == _RECIPES_OWN else weights
-    image_size = table.get("image_size") if image_size is None else image_size
-    size = None if image_size is None else _pair(image_size)
-    count = 2 if recipe.task == "reid" and recipe.loss_term("mutual") else 1
+    size = _size(table.get("image_size") if image_size is None else image_size)
+    count = 2 if recipe.is_mutual else 1
     if weights is None:
         models = [
             OSNet(
@@ -127,10 +127,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _pair(size: Any) -> tuple[int, int]:
-    listed = isinstance(size, list | tuple) and len(size) == 2
-    if not listed or not all(type(each) is int and each > 0 for each in size):
-        raise ValueError(
-            f"`image_size` must be (height, width), two positive integers. Received: {size!r}"
-        )
+def _size(size: Any) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    check_image_size(size)
     return size[0], size[1]

@@ -1,0 +1,141 @@
+"""Retrieval metrics after every epoch of `model.fit`, and logs for TensorBoard."""
+
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.architecture.feature_extractor import embedder
+from keras_osnet.data import PersonImage
+from keras_osnet.evaluation import evaluate_retrieval
+from keras_osnet.metrics import RankingResult
+
+VALIDATION = "val_"
+"""Keras's prefix for metrics on images that are not trained on."""
+
+
+class RetrievalMetrics(keras.callbacks.Callback):
+    """Search for queries in a gallery after every epoch and add the metrics to the epoch's logs.
+
+    They appear as `val_rank_1`, `val_mAP` and `val_mINP` (0–1) in the progress bar, in `fit`'s
+    history and to later callbacks in the list: `ModelCheckpoint(…, monitor="val_mAP", mode="max")`
+    keeps the best epoch. Use people who are not trained on: accuracy on the training identities
+    says little about others.
+
+    Args:
+        query: Images to search for; see `keras_osnet.data.split_by_identity`.
+        gallery: Images to search in.
+        embedder: A model (batch, dim) that shares its variables with the trained one; or several,
+            whose embeddings are concatenated. None takes the trained model up to its layer
+            `embedding`, which an OSNet with any head has.
+        every: Number of epochs from one search to the next; the last epoch always has one.
+        metric: `"cosine"` or `"euclidean"`.
+        batch_size: Images per forward pass.
+        prefix: Prefix of the names in the logs.
+
+    Raises:
+        ValueError: `every` is not a positive integer; at the start of `fit`, the model has no
+            layer `embedding`.
+
+    Example:
+        ```python
+        people = split_by_identity(identity_folders("my_people"), 0.2)
+        model.fit(dataset, callbacks=[RetrievalMetrics(people.query, people.gallery)])
+        ```
+    """
+
+    def __init__(
+        self,
+        query: Sequence[PersonImage],
+        gallery: Sequence[PersonImage],
+        *,
+        embedder: keras.Model | Sequence[keras.Model] | None = None,
+        every: int = 1,
+        metric: Literal["cosine", "euclidean"] = "cosine",
+        batch_size: int = 32,
+        prefix: str = VALIDATION,
+    ) -> None:
+        super().__init__()
+        self.query = query
+        self.gallery = gallery
+        self.embedder = embedder
+        self.every = positive_integer("every", every)
+        self.metric = metric
+        self.batch_size = batch_size
+        self.prefix = prefix
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        """Find the embedding of the model."""
+        if self.embedder is None:
+            self.embedder = embedder(self.model)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Search, and add the metrics to the logs."""
+        last = epoch + 1 == self.params.get("epochs")
+        if logs is None or ((epoch + 1) % self.every and not last):
+            return
+        ranking = evaluate_retrieval(
+            self.embedder,
+            self.query,
+            self.gallery,
+            metric=self.metric,
+            batch_size=self.batch_size,
+        ).ranking
+        logs.update(validation_metrics(ranking, self.prefix))
+
+
+def validation_metrics(ranking: RankingResult, prefix: str = VALIDATION) -> dict[str, float]:
+    """Return rank-1, mAP and mINP by the names that they have in the logs of an epoch."""
+    return {f"{prefix}{name}": value for name, value in ranking.to_dict((1,)).items()}
+
+
+class TensorBoardLog:
+    """Write scalars for TensorBoard; warn, and write nothing, where it is not installed.
+
+    `keras.callbacks.TensorBoard` needs TensorFlow on every backend; TensorBoard's own writer does
+    not.
+
+    Args:
+        folder: Folder for the event files.
+        first_epoch: Events of an interrupted training from this epoch on are discarded.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], first_epoch: int) -> None:
+        try:
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+            from tensorboard.compat.proto.summary_pb2 import Summary
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError:
+            self._writer = None
+            warnings.warn(
+                "TensorBoard is not installed; metrics are in metrics.csv only. Install with: "
+                'pip install "keras-osnet[training]"',
+                stacklevel=2,
+            )
+            return
+        self._event, self._summary = Event, Summary
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._writer = EventFileWriter(os.fspath(folder))
+        start = SessionLog(status=SessionLog.START)
+        self._writer.add_event(Event(wall_time=time.time(), step=first_epoch, session_log=start))
+
+    def write(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics of an epoch and flush them."""
+        if self._writer is None:
+            return
+        values = [
+            self._summary.Value(tag=name, simple_value=value) for name, value in metrics.items()
+        ]
+        summary = self._summary(value=values)
+        self._writer.add_event(self._event(wall_time=time.time(), step=epoch, summary=summary))
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,225 @@
+"""What a recipe trains: re-identification, attributes or classes."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+from keras_osnet.data import (
+    AttributeDataset,
+    AttributeImages,
+    ClassificationDataset,
+    ReidDataset,
+    split_by_identity,
+)
+from keras_osnet.data.datasets.records import Dataset
+from keras_osnet.evaluation import (
+    evaluate_attribute_model,
+    evaluate_classification,
+    evaluate_retrieval,
+)
+from keras_osnet.losses import (
+    BatchHardTripletLoss,
+    EntropyMaximization,
+    LabelSmoothingSparseCrossentropy,
+    WeightedBinaryCrossentropy,
+    positive_ratios,
+)
+from keras_osnet.metrics import AttributeResult
+from keras_osnet.training.callbacks import VALIDATION, validation_metrics
+from keras_osnet.training.networks import Network
+from keras_osnet.training.recipe import Recipe
+
+
+class Task:
+    """Images, their labels, and how what was learned from them is measured.
+
+    Attributes:
+        images: Paths, or an array (images, height, width, 3) of uint8, to train on.
+        labels: Array (images, ...).
+        class_names: A name for each of the classifier's outputs.
+        activation: Activation that turns logits into predictions.
+        losses: A loss and its weight, by the network's output that it applies to.
+        monitor: Name of the metric, among those that `validate` returns, whose largest value
+            determines the best epoch; None if the last epoch counts.
+    """
+
+    images: Sequence[Path] | NDArray
+    labels: NDArray
+    class_names: Sequence[str]
+    activation: str = "softmax"
+    losses: dict[str, tuple[keras.losses.Loss, float]]
+    monitor: str | None = None
+
+    def metric(self) -> keras.metrics.Metric:
+        """Return a new metric of the logits."""
+        return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+
+    def validate(self, networks: Sequence[Network]) -> dict[str, float]:  # noqa: ARG002
+        """Return the metrics on the validation images, after an epoch."""
+        return {}
+
+    def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
+        """Return the test metrics, of types that JSON has; None without test images."""
+        raise NotImplementedError
+
+
+class ReidTask(Task):
+    """Re-identification; a share of the people is for validation if the recipe says so."""
+
+    def __init__(self, recipe: Recipe, dataset: ReidDataset, seed: int) -> None:
+        self._dataset = dataset
+        self._validation: ReidDataset | None = None
+        learned = dataset
+        if recipe.validation_fraction:
+            learned = split_by_identity(
+                dataset.train, recipe.validation_fraction, seed=seed, name=dataset.name
+            )
+            self._validation = learned
+            self.monitor = f"{VALIDATION}mAP"
+        self.images = [image.path for image in learned.train]
+        self.labels = learned.train_labels
+        names = learned.identity_names
+        self.class_names = [names[identity] for identity in learned.train_identities]
+        if len(self.class_names) < 2:
+            raise ValueError(
+                "`dataset` must have at least two people to train on. "
+                f"Received: {len(self.class_names)} in {dataset.name}"
+            )
+        self.losses = _reid_losses(recipe)
+
+    def validate(self, networks: Sequence[Network]) -> dict[str, float]:
+        """Search for the people of the validation part."""
+        if self._validation is None:
+            return {}
+        part = self._validation
+        embedders = [network.embedder for network in networks]
+        return validation_metrics(evaluate_retrieval(embedders, part.query, part.gallery).ranking)
+
+    def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
+        """Search for the dataset's queries in its gallery."""
+        if not self._dataset.query:
+            return None
+        result = evaluate_retrieval(
+            [network.embedder for network in networks],
+            self._dataset.query,
+            self._dataset.gallery,
+            protocol="single-gallery-shot" if self._dataset.single_gallery_shot else "market1501",
+        )
+        return {
+            **result.ranking.to_dict(),
+            "cmc": result.ranking.cmc.tolist(),
+            "valid_queries": result.ranking.valid_queries,
+            "queries": result.queries,
+            "gallery": result.gallery,
+            "unreadable": [str(path) for path in result.unreadable],
+            "cameras_known": result.cameras_known,
+        }
+
+
+class AttributeTask(Task):
+    """Attribute recognition; the best epoch is chosen on the dataset's validation part."""
+
+    activation = "sigmoid"
+
+    def __init__(self, recipe: Recipe, dataset: AttributeDataset, seed: int) -> None:  # noqa: ARG002
+        self._dataset = dataset
+        self.images = dataset.train.paths
+        self.labels = dataset.train.attributes
+        self.class_names = dataset.attribute_names
+        self.monitor = "val_mA" if dataset.validation.paths else None
+        loss = WeightedBinaryCrossentropy(positive_ratios(self.labels), from_logits=True)
+        self.losses = {"logits": (loss, 1.0)}
+
+    def metric(self) -> keras.metrics.Metric:
+        """Return the share of correct attributes: one is predicted where its logit is above 0."""
+        return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+
+    def validate(self, networks: Sequence[Network]) -> dict[str, float]:
+        """Recognize the attributes of the validation part."""
+        if self.monitor is None:
+            return {}
+        result = self._evaluate(networks, self._dataset.validation)
+        return {"val_mA": result.mean_accuracy, "val_F1": result.f1}
+
+    def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
+        """Recognize the attributes of the test part."""
+        if not self._dataset.test.paths:
+            return None
+        result = self._evaluate(networks, self._dataset.test)
+        names = self._dataset.attribute_names
+        return {
+            "mA": result.mean_accuracy,
+            "accuracy": result.accuracy,
+            "precision": result.precision,
+            "recall": result.recall,
+            "F1": result.f1,
+            "by_attribute": dict(zip(names, result.attribute_accuracy.tolist(), strict=True)),
+        }
+
+    def _evaluate(self, networks: Sequence[Network], part: AttributeImages) -> AttributeResult:
+        return evaluate_attribute_model(networks[0].classifier, part)
+
+
+class ClassificationTask(Task):
+    """Image classification (CIFAR, ImageNet); there is no validation part."""
+
+    def __init__(self, recipe: Recipe, dataset: ClassificationDataset, seed: int) -> None:  # noqa: ARG002
+        self._test = dataset.test
+        self._resize = recipe.resize
+        self.images = dataset.train.images
+        self.labels = dataset.train.labels
+        self.class_names = dataset.classes
+        smoothing = recipe.loss_term("label_smoothing")
+        loss = LabelSmoothingSparseCrossentropy(smoothing, from_logits=True)
+        self.losses = {"logits": (loss, 1.0)}
+
+    def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
+        """Classify the test images; predictions of several networks are averaged."""
+        result = evaluate_classification(
+            [network.classifier for network in networks], self._test, resize=self._resize
+        )
+        return {
+            "error": result.error,
+            **({} if math.isnan(result.top_5_error) else {"top_5_error": result.top_5_error}),
+            "images": result.images,
+        }
+
+
+_TASKS: dict[str, tuple[type, Any]] = {
+    "reid": (ReidDataset, ReidTask),
+    "attributes": (AttributeDataset, AttributeTask),
+    "classification": (ClassificationDataset, ClassificationTask),
+}
+
+
+def make_task(recipe: Recipe, dataset: Dataset, seed: int) -> Task:
+    """Return the task of a recipe on a dataset.
+
+    Raises:
+        ValueError: The dataset is of another kind than the recipe's task.
+    """
+    kind, task = _TASKS[recipe.task]
+    if not isinstance(dataset, kind):
+        raise ValueError(
+            f"`dataset` must be a {kind.__name__} for the recipe {recipe.name!r}, whose task is "
+            f"{recipe.task}. Received: {type(dataset).__name__}"
+        )
+    return task(recipe, dataset, seed)
+
+
+def _reid_losses(recipe: Recipe) -> dict[str, tuple[keras.losses.Loss, float]]:
+    smoothing, entropy = recipe.loss_term("label_smoothing"), recipe.loss_term("entropy_weight")
+    identity = (
+        EntropyMaximization(entropy, label_smoothing=smoothing, from_logits=True)
+        if entropy
+        else LabelSmoothingSparseCrossentropy(smoothing, from_logits=True)
+    )
+    losses: dict[str, tuple[keras.losses.Loss, float]] = {"logits": (identity, 1.0)}
+    if recipe.loss_term("triplet_weight"):
+        triplet = BatchHardTripletLoss(recipe.loss_term("triplet_margin"))
+        losses["embedding"] = (triplet, recipe.loss_term("triplet_weight"))
+    return losses
