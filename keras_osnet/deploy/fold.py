@@ -1,4 +1,4 @@
-"""Batch-norm folding: from a trained model to one that only infers."""
+"""Batch-norm folding: from a trained model to an inference model."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,27 +27,28 @@ _ABSORBING = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseCon
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """Make the inference model of a trained one: the same function, without its batch norms.
+    """Return the inference model of a trained one: the same function, without its batch norms.
 
-    Outside of training a batch norm multiplies each channel and adds to it, which the convolution
-    or dense layer before it can do with other weights. The result is made of Keras's own layers
+    Outside of training, a batch norm scales and shifts each channel, and the convolution or dense
+    layer before it can do the same with other weights. The result consists of Keras's own layers
     only (Conv2D, DepthwiseConv2D, Dense, GlobalAveragePooling2D, Multiply, Add, …), so that any
     exporter takes it and a saved one loads where keras_osnet is not installed. It cannot be
-    trained on: learned gates that do not depend on the image (`fusion="fixed"`) are folded, too.
+    trained further: learned gates that do not depend on the image (`fusion="fixed"`) are folded,
+    too.
 
-    Instance norms stay, as their statistics are the image's own. So does a batch norm that no
-    linear Conv2D, DepthwiseConv2D or Dense goes before.
+    Instance norms are kept, because their statistics are those of the image. So is a batch norm
+    that does not follow a linear Conv2D, DepthwiseConv2D or Dense.
 
     Args:
-        model: A functional model, such as any OSNet: of every variant, ablation and head, with
-            preprocessing or not, or with a dict of outputs. Layers besides those of the package
+        model: A functional model, such as an OSNet of any variant, ablation and head, with or
+            without preprocessing, or with a dict of outputs. Layers that are not of this package
             must be Keras's own.
 
     Returns:
-        A functional model of the same inputs, outputs and name, with its own variables. Its layers
-        are named after those that they come from: `conv2_block1_stream2_1_depthwise` comes from
-        the second stream of `conv2_block1`. It computes in float32, whatever mixed or half
-        precision the model was trained in; in float64 where the model does.
+        A functional model with the same inputs, outputs and name, and its own variables. Its
+        layers are named after their origin: `conv2_block1_stream2_1_depthwise` comes from the
+        second stream of `conv2_block1`. It computes in float32 even if the model was trained in
+        mixed or half precision; in float64 where the model does.
 
     Raises:
         ValueError: The model is not functional, or has a layer that is neither Keras's own nor the
@@ -67,12 +68,13 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 
 
 def fold_onto(model: keras.Model, image: Any = None, features: Any = None) -> keras.Model:
-    """Do what `fold_batch_norm` does, and lay the result on another input.
+    """Fold the batch norms of a model and build the result on another input.
 
     Args:
         model: As for `fold_batch_norm`; with one input if `image` is given.
-        image: Keras input (batch, height, width, 3) of the new model; None for one like the old.
-        features: What the old model's first layers get, computed from `image`; None for `image`.
+        image: Keras input (batch, height, width, 3) of the new model; None for one like the
+            model's own.
+        features: Input of the model's first layers, computed from `image`; None for `image`.
     """
     if isinstance(model, keras.Sequential) and model.built:
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
@@ -96,7 +98,7 @@ def fold_onto(model: keras.Model, image: Any = None, features: Any = None) -> ke
 
 
 class _Rewriter:
-    """Calls, for each layer of a model, what stands for it in the inference model."""
+    """Call the replacement of each layer of a model in the inference model."""
 
     def __init__(self, model: keras.Model, image: Any, features: Any) -> None:
         self.image, self.features = image, features
@@ -138,7 +140,7 @@ class _Rewriter:
 
 
 def _copy_of(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A layer of the same class and settings, in the precision of inference, without weights."""
+    """Return a layer of the same configuration in the precision of inference, without weights."""
     return type(layer).from_config({**layer.get_config(), "dtype": precision(layer)})
 
 
@@ -147,12 +149,12 @@ def _with_norm(
     norm: keras.layers.BatchNormalization,
     input_shape: tuple[int | None, ...],
 ) -> keras.layers.Layer:
-    """A copy of a Dense, Conv2D or DepthwiseConv2D that does the batch norm after it as well."""
+    """Return a copy of a Dense, Conv2D or DepthwiseConv2D with a batch norm folded in."""
     scale, shift = scale_and_shift(norm)
     kernel = array(layer.kernel)
     if layer.use_bias:
         shift = shift + array(layer.bias) * scale
-    # A depthwise kernel's last two axes, (channels, multiplier), together are the output's one.
+    # The last two axes of a depthwise kernel, (channels, multiplier), form the output's channels.
     by_output = kernel.shape[-2:] if isinstance(layer, keras.layers.DepthwiseConv2D) else (-1,)
     config = {**layer.get_config(), "dtype": precision(layer), "use_bias": True}
     copy = type(layer).from_config(config)
@@ -162,7 +164,7 @@ def _with_norm(
 
 
 def _absorbed_norms(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
-    """The batch norms that the layer before them can take in, by that layer's name."""
+    """Return the batch norms to fold, by the name of the layer before them."""
     config = keras.Model(model.inputs, model.output).get_config()
     calls = {entry["name"]: entry["inbound_nodes"] for entry in config["layers"]}
     uses = Counter(_producers([calls, config["output_layers"]]))
@@ -171,12 +173,12 @@ def _absorbed_norms(model: keras.Model) -> dict[str, keras.layers.BatchNormaliza
         if not isinstance(norm, keras.layers.BatchNormalization) or len(calls[norm.name]) != 1:
             continue
         before = model.get_layer(next(_producers(calls[norm.name])))
-        if _takes_in(before, norm) and uses[before.name] == 1 and len(calls[before.name]) == 1:
+        if _can_absorb(before, norm) and uses[before.name] == 1 and len(calls[before.name]) == 1:
             norms[before.name] = norm
     return norms
 
 
-def _takes_in(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> bool:
+def _can_absorb(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> bool:
     return (
         type(layer) in _ABSORBING
         and layer.activation is keras.activations.linear
@@ -186,7 +188,7 @@ def _takes_in(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) 
 
 
 def _producers(config: Any) -> Iterator[str]:
-    """The names of the layers whose results are named in a part of a model's configuration."""
+    """Yield the names of the layers whose results a part of a model's configuration refers to."""
     if isinstance(config, dict) and "keras_history" in config:
         yield config["keras_history"][0]
     elif isinstance(config, dict):
@@ -205,6 +207,6 @@ def _check_layer(layer: keras.layers.Layer) -> None:
     if isinstance(layer, own) or type(layer).__module__.partition(".")[0] == "keras":
         return
     raise ValueError(
-        "`model` must consist of layers of Keras and of keras_osnet, so that its copy can be read "
-        f"without anything else. Received: {layer.name} of class {type(layer).__name__}"
+        "`model` must consist of layers of Keras and of keras_osnet, so that its copy needs only "
+        f"Keras to be loaded. Received: {layer.name} of class {type(layer).__name__}"
     )

@@ -65,7 +65,7 @@ def instance_norm(norm: keras.layers.GroupNormalization, maps: Any, name: str) -
 def aggregation_gate(
     gate: AggregationGate, streams: list[Any], name: str, *, return_gates: bool = False
 ) -> Any:
-    """Write out an `AggregationGate`, with its vectors (batch, T, channels or 1) if asked for."""
+    """Write out an `AggregationGate`, optionally with its vectors (batch, T, channels or 1)."""
     if gate.kind == "fixed":
         return _fixed_gate(gate, streams, name, return_gates)
     dtype = precision(gate)
@@ -97,7 +97,7 @@ def aggregation_gate(
 def omni_scale_block(
     block: OmniScaleBlock, maps: Any, name: str, *, return_gates: bool = False
 ) -> Any:
-    """Write out an `OmniScaleBlock`, with its gating vectors (batch, T, channels) if asked for."""
+    """Write out an `OmniScaleBlock`, optionally with its gating vectors (batch, T, channels)."""
     dtype = precision(block)
     reduced = conv_norm(block.reduce, maps, f"{name}_reduce")
     streams = []
@@ -127,7 +127,7 @@ def omni_scale_block(
 
 
 def _gate_networks(gate: AggregationGate, name: str) -> list[list[keras.layers.Conv2D]]:
-    """The two layers of each G: 1×1 convolutions keep the dimensions that the product needs."""
+    """Return the two layers of each gate: 1×1 convolutions, which keep height and width."""
     dtype = precision(gate)
     networks = []
     for index, dense in enumerate(zip(gate.squeeze, gate.excite, strict=True), start=1):
@@ -150,7 +150,7 @@ def _gate_networks(gate: AggregationGate, name: str) -> list[list[keras.layers.C
 
 
 def _fixed_gate(gate: AggregationGate, streams: list[Any], name: str, return_gates: bool) -> Any:
-    """Gates that do not look at the image are a depthwise convolution of one pixel."""
+    """Write gates that do not depend on the image as 1×1 depthwise convolutions."""
     dtype = precision(gate)
     factors = 1 / (1 + np.exp(-array(gate.gate_logits)))
     gated = [
@@ -164,9 +164,9 @@ def _fixed_gate(gate: AggregationGate, streams: list[Any], name: str, return_gat
 
 
 def _constant_vectors(factors: NDArray, maps: Any, name: str, dtype: str) -> Any:
-    """Gates (T, channels) repeated for each image: zero times its pixels plus the gates.
+    """Repeat gates (T, channels) for each image, as zero times its pixels plus the gates.
 
-    No layer of Keras gives a constant for each image without looking at it.
+    No layer of Keras gives a constant for each image that does not depend on the image.
     """
     pooled = keras.layers.GlobalAveragePooling2D(
         data_format="channels_last", dtype=dtype, name=f"{name}_batch"
@@ -192,19 +192,19 @@ def _concatenated(tensors: list[Any], name: str, dtype: str, axis: int = -1) -> 
 
 
 def array(variable: Any) -> NDArray[np.float64]:
-    """A variable of any float type as float64, in which folding is done."""
+    """Return a variable of any float type as float64, in which folding is done."""
     return np.asarray(ops.convert_to_numpy(variable)).astype(np.float64)
 
 
 def precision(layer: keras.layers.Layer) -> str:
-    """The type a layer's inference twin computes in: float32, unless the layer is float64's."""
+    """Return the type that a layer's copy computes in: float64 if the layer does, else float32."""
     return "float64" if layer.compute_dtype == "float64" else "float32"
 
 
 def scale_and_shift(
     norm: keras.layers.BatchNormalization,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a batch norm does to each channel outside of training: times the first, plus the second.
+    """Return the factor and the summand of a batch norm for each channel, outside of training.
 
     Returns:
         gamma / √(variance + epsilon) and beta - mean · that, arrays (channels,).
@@ -228,19 +228,19 @@ def convolution(
     strides: int = 1,
     activation: str | None = None,
 ) -> Any:
-    """Convolve maps with zeros of half a kernel's size on every side.
+    """Convolve a feature map with zero padding of half the kernel size on every side.
 
     Args:
         maps: Tensor (batch, height, width, channels).
         kernel: Array (size, size, channels, filters), of odd size.
-        bias: Array (filters,), or None for none.
-        name: Of the layer.
-        dtype: That the layer computes in.
-        strides: Step in both directions.
+        bias: Array (filters,), or None.
+        name: Name of the layer.
+        dtype: Type that the layer computes in.
+        strides: Strides in both directions.
         activation: None or `"relu"`.
     """
     margin = kernel.shape[0] // 2
-    # Keras's "same" is that padding at stride 1 only.
+    # Keras's "same" is this padding at stride 1 only.
     if margin and strides > 1:
         maps = keras.layers.ZeroPadding2D(
             margin, data_format="channels_last", dtype=dtype, name=f"{name}_pad"
@@ -260,7 +260,7 @@ def convolution(
 def conv_layer(
     kernel: NDArray, bias: NDArray | None, *, name: str, dtype: str, **arguments: Any
 ) -> keras.layers.Conv2D:
-    """A Conv2D that holds this kernel (size, size, channels, filters) and bias (filters,)."""
+    """Return a Conv2D with this kernel (size, size, channels, filters) and bias (filters,)."""
     layer = keras.layers.Conv2D(
         kernel.shape[-1],
         kernel.shape[:2],
@@ -285,7 +285,7 @@ def depthwise(
     dtype: str,
     activation: str | None = None,
 ) -> Any:
-    """Convolve each channel by itself with a kernel (size, size, channels, 1), at stride 1."""
+    """Convolve each channel separately with a kernel (size, size, channels, 1), at stride 1."""
     layer = keras.layers.DepthwiseConv2D(
         kernel.shape[:2],
         padding="same",

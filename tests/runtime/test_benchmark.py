@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from keras_osnet.runtime import benchmark
@@ -43,6 +45,7 @@ def test_what_cannot_be_measured(described, stock, tmp_path):
 
 
 def test_a_process_that_dies(described, monkeypatch):
-    monkeypatch.setattr("keras_osnet.runtime.benchmark._WORKER", "keras_osnet.no_such_module")
+    module = sys.modules["keras_osnet.runtime.benchmark"]  # the package gives the function
+    monkeypatch.setattr(module, "_WORKER", "keras_osnet.no_such_module")
     with pytest.raises(ValueError, match=r"litert cannot be measured.*No module named.*any\.tfl"):
         benchmark([described("any.tflite")])

@@ -13,25 +13,25 @@ from keras_osnet.deploy.int8.graph import SAME_SCALE, WEIGHTED, steps
 from keras_osnet.deploy.int8.rounding import Grid, Moments, compute, rounded, weight_scales
 
 FEWEST = 8
-"""Below this, the ranges are those of the chance images, and the biases fitted to them."""
+"""With fewer, ranges and biases would fit only these images."""
 
 ADVISED = 64
-"""Below this, the worst images are noticeably worse; `tests/benchmarks/int8.py` measures it."""
+"""With fewer, the worst images are noticeably worse (see `tests/benchmarks/int8.py`)."""
 
 MOST = 160
-"""All maps of a layer are in memory at once, and more images change little."""
+"""More images change little, and all feature maps of a layer are in memory at once."""
 
 PIXELS = (0.0, 255.0)
-"""The range of uint8 pixels, whether the images have them all or not."""
+"""Range of uint8 pixels, even if the images do not cover it."""
 
 
 def check_count(name: str, count: int, stacklevel: int) -> None:
-    """Refuse too few images, and warn of few.
+    """Raise ValueError for too few images, and warn about few.
 
     Args:
-        name: Of the argument that holds them.
-        count: How many there are.
-        stacklevel: Where to warn, as `warnings.warn` counts from its caller.
+        name: Name of the argument, for the message.
+        count: Number of images.
+        stacklevel: Of the warning, counted from the caller as `warnings.warn` does.
 
     Raises:
         ValueError: There are fewer than `FEWEST`.
@@ -49,22 +49,21 @@ def check_count(name: str, count: int, stacklevel: int) -> None:
 
 
 class Calibrator:
-    """Goes through a network twice at once, in float and as int8 will compute it.
+    """Round the weights of a network while computing it in float and as int8 side by side.
 
-    Layer after layer, it sees what the rounding of everything before has done to a layer's inputs,
-    and chooses the layer's int8 weights and its bias so that its results are nearest to the float
-    network's.
+    For each layer in turn, the int8 weights and the bias are chosen so that the results are nearest
+    to those of the float network, given what rounding has done to the layer's inputs so far.
 
     Attributes:
-        scales: For each rounded layer, the steps of its output channels, (channels,).
+        scales: For each rounded layer, the steps of the grids of its output channels, (channels,).
     """
 
     def __init__(self, model: keras.Model, images: NDArray) -> None:
         """Prepare the pass.
 
         Args:
-            model: Folded, and with a bias in every convolution; its weights are changed.
-            images: What the model takes, (n, height, width, 3).
+            model: Folded, with a bias in every convolution; its weights are changed.
+            images: Input of the model, (n, height, width, 3).
         """
         self.scales: dict[str, NDArray] = {}
         self._grids: dict[int, Grid] = {}
@@ -109,7 +108,7 @@ class Calibrator:
         missing = results - compute(layer, noisy, kernel, bias)
         moments = Moments.of(layer, noisy, missing)
         matrix = moments.as_matrix(kernel).astype("float64")
-        # Of all channels together, also where each is a product of its own.
+        # One scale per channel, also where each channel is a product of its own.
         scales = weight_scales(matrix if matrix.ndim == 2 else matrix[..., 0].T)
         steps = scales.reshape(1, -1) if matrix.ndim == 2 else scales.reshape(-1, 1, 1)
         chosen = rounded(matrix, steps, moments.inputs) * steps
@@ -122,11 +121,11 @@ class Calibrator:
 
 
 def lost_mean(moments: Moments, change: NDArray) -> NDArray[np.float32]:
-    """What a channel's mean lacks by noisy inputs and changed weights; its bias makes up for it.
+    """Return the shift of each channel's mean by noisy inputs and changed weights, for the bias.
 
     Args:
-        moments: Of the noisy inputs.
-        change: Of the weights, (..., k, outputs).
+        moments: Moments of the noisy inputs.
+        change: Change of the weights, (..., k, outputs).
     """
     drift = np.einsum("...i,...io->...o", moments.mean, change)
     return (moments.missing - drift.reshape(-1)).astype("float32")
@@ -142,7 +141,7 @@ def _grid_of(name: str, values: Any) -> Grid:
 
 
 def _check_finite(name: str, values: Any) -> tuple[float, float]:
-    """The lowest and highest value, or an error if they are no numbers."""
+    """Return the lowest and highest value, or raise ValueError if they are not finite."""
     low, high = float(np.min(values)), float(np.max(values))
     if not np.isfinite([low, high]).all():
         raise ValueError(

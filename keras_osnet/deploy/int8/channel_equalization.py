@@ -27,26 +27,26 @@ _KEEPS_SCALE = (
 )
 
 FIXED = 0
-"""No group: the identifier of no tensor."""
+"""Identifier of no group: of no tensor."""
 
 _SHARED = 0.75
-"""Power of the range that is evened out where the next kernel has to take it on."""
+"""Power of the range that is evened out where the next kernel has one grid for its inputs."""
 
 _DEAD = 1e-4
-"""Channels whose range is below this share of the largest are left alone."""
+"""Channels whose range is below this share of the largest are not changed."""
 
 
 def equalize(model: keras.Model, images: NDArray) -> None:
     """Rescale the channels of a folded model in place; what it computes stays the same.
 
-    Between a pointwise and a depthwise convolution, both of which have a weight grid for each
-    channel, ranges are made fully equal at no cost. Elsewhere the kernel that takes the maps sums
-    over their channels on one grid, and what is won in the maps is lost in the weights: there,
-    ranges are evened out in part.
+    Between a pointwise and a depthwise convolution, both of which have a weight grid per channel,
+    ranges are made fully equal at no cost. Elsewhere the next kernel sums over the channels on one
+    grid, so that precision gained in the feature map is lost in the weights: there, ranges are
+    evened out in part.
 
     Args:
         model: Folded; its weights are changed.
-        images: What it takes, (n, height, width, 3), uint8 or float32.
+        images: Its input, (n, height, width, 3), uint8 or float32.
     """
     groups = ChannelGroups(model)
     maps: dict[int, list[Any]] = {}
@@ -74,10 +74,10 @@ class ChannelGroups:
     """Tensors whose channels can only be rescaled together.
 
     Every convolution can multiply each of its output channels by a positive number, and the next
-    one divide by it. What lies between (ReLU, pooling, padding, the product with a gate) passes a
-    positive factor on; an addition passes it on if all its inputs have the same. Tensors that are
-    bound to each other like this form a group. Where a layer that does neither is met (sigmoid,
-    normalization, the model's own inputs and outputs), the group is fixed.
+    one divide by it. Layers in between (ReLU, pooling, padding, the product with a gate) preserve a
+    positive factor; an addition does if all its inputs have the same. Tensors that are bound to
+    each other in this way form a group. A group is fixed if it meets a layer that does neither
+    (sigmoid, normalization) or an input or output of the model.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -90,7 +90,7 @@ class ChannelGroups:
         for step in self.steps:
             self._add(step)
             calls.setdefault(step.layer.name, []).append(step)
-        # A layer that is called several times has but one kernel to rescale.
+        # A layer that is called several times has only one kernel to rescale.
         for several in calls.values():
             self._join(*(step.inputs[0] for step in several))
             self._join(*(step.output for step in several))
@@ -98,7 +98,7 @@ class ChannelGroups:
             self._fix(id(tensor))
 
     def group(self, tensor: int) -> int:
-        """The group of a tensor, `FIXED` if its channels may not be rescaled."""
+        """Return the group of a tensor, `FIXED` if its channels may not be rescaled."""
         root = self._root(tensor)
         return FIXED if root in {self._root(fixed) for fixed in self._fixed} else root
 
@@ -167,7 +167,7 @@ def rescale(groups: ChannelGroups, factors: dict[int, Any]) -> None:
 
 
 def _largest(model: keras.Model, maps: dict[int, list[Any]], images: NDArray) -> dict[int, NDArray]:
-    """The largest absolute value of each channel over all maps of a group and all images."""
+    """Return the largest absolute value per channel over all tensors of a group and all images."""
     import tensorflow as tf
 
     probe = keras.Model(model.inputs, maps)

@@ -16,19 +16,19 @@ from keras_osnet.deploy.int8.rounding import LARGEST, told_range
 _PURPOSE = '`quantization="int8"`'
 
 _WITHOUT_KERNEL = ("ADD", "CONCATENATION", "MAX_POOL_2D", "PAD")
-"""Operations on maps that are computed in integers besides convolutions, by TFLite's names."""
+"""Operations on feature maps that are computed in integers besides convolutions."""
 
 _ROOM = 0.25
-"""How much wider than seen the ranges are made when there are hardly any images. Others go beyond
-the range of a few, and what is cut off harms them more than coarser steps do. With `MOST` images
-nothing is added."""
+"""Share by which measured ranges are widened when there are hardly any images: other images exceed
+the range of a few, and clipping harms them more than coarser steps do. With `MOST` images, ranges
+are not widened."""
 
 
 class Flatbuffer:
-    """A float TFLite model in the form of objects, its tensors under short names.
+    """A float TFLite model as objects, with short tensor names.
 
-    The names that the converter gives take a sixth of the file at width 0.25. Inputs and outputs
-    keep theirs in the signature.
+    The converter's own names take a sixth of the file at width 0.25. The names of inputs and
+    outputs remain in the signature.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -39,27 +39,27 @@ class Flatbuffer:
             tensor.name = f"t{index}".encode()
 
     def pack(self) -> bytes:
-        """The file's content."""
+        """Return the content of the file."""
         return bytes(self._tools.convert_object_to_bytearray(self.model))
 
     def operations(self) -> list[tuple[str, Any]]:
-        """Name and description of each operation."""
+        """Return the name and the object of each operation."""
         return [
             (self._tools.opcode_to_name(self.model, operation.opcodeIndex), operation)
             for operation in self.graph.operators
         ]
 
     def tensor_name(self, index: int) -> str:
-        """The short name of a tensor."""
+        """Return the short name of a tensor."""
         return self.graph.tensors[index].name.decode()
 
     def shape(self, index: int) -> tuple[int, ...]:
-        """The shape of a tensor, with 1 for an open batch."""
+        """Return the shape of a tensor, with 1 for an open batch."""
         shape = self.graph.tensors[index].shape
         return () if shape is None else tuple(int(size) for size in shape)
 
     def constant(self, index: int) -> NDArray[np.float32] | None:
-        """The values of a float constant, None for anything else."""
+        """Return the values of a float constant, None for anything else."""
         tensor = self.graph.tensors[index]
         data = self.model.buffers[tensor.buffer].data
         if (
@@ -71,7 +71,7 @@ class Flatbuffer:
         return np.frombuffer(bytes(data), np.float32).reshape(self.shape(index))
 
     def is_map(self, index: int) -> bool:
-        """Whether a tensor holds maps of more than a pixel."""
+        """Return whether a tensor holds feature maps of more than one pixel."""
         shape = self.shape(index)
         return len(shape) == 4 and shape[1:3] != (1, 1)
 
@@ -79,12 +79,12 @@ class Flatbuffer:
 def measured_ranges(
     flatbuffer: Flatbuffer, scales: dict[bytes, NDArray], images: NDArray
 ) -> dict[str, tuple[float, float]]:
-    """Run a float model and note the range of each tensor that int8 will hold.
+    """Run a float model and measure the range of each tensor that int8 holds.
 
     Args:
         flatbuffer: The model.
         scales: As for `quantized`.
-        images: What it takes, (n, height, width, 3).
+        images: Input of the model, (n, height, width, 3).
 
     Returns:
         (lowest, highest) by the tensor's name.
@@ -101,7 +101,7 @@ def measured_ranges(
     made = {int(index) for _, operation in flatbuffer.operations() for index in operation.outputs}
     (image,) = flatbuffer.graph.inputs
     held &= made | {int(image)}
-    with warnings.catch_warnings():  # that tensors which are kept take memory
+    with warnings.catch_warnings():  # about the memory that preserved tensors take
         warnings.simplefilter("ignore", UserWarning)
         runner = litert.Interpreter(
             model_content=flatbuffer.pack(), experimental_preserve_all_tensors=True, num_threads=2
@@ -130,13 +130,13 @@ def quantized(
     scales: dict[bytes, NDArray],
     ranges: dict[str, tuple[float, float]],
 ) -> bytes:
-    """Quantise a flatbuffer whose weights lie on their grids already.
+    """Quantize a flatbuffer whose weights already lie on their grids.
 
     Args:
         flatbuffer: The float model.
         scales: Steps of the output channels of each kernel, by the kernel's bytes in TFLite's
             order.
-        ranges: Lowest and highest value of each tensor that int8 operations take or make.
+        ranges: Lowest and highest value of each input and output of int8 operations.
     """
     quantizer = require("litert_quantizer.quantizer", _PURPOSE, "deploy")
     work = quantizer.Quantizer(bytearray(flatbuffer.pack()))
@@ -162,14 +162,14 @@ def quantized(
             work.add_static_config(pattern, name, activation_num_bits=8, weight_num_bits=8)
     if unseen:
         raise RuntimeError(f"the converter has changed {len(unseen)} rounded kernels")
-    # litert-quantizer 0.11 draws one of its bars whatever it is told.
+    # litert-quantizer 0.11 always draws one of its progress bars.
     with contextlib.redirect_stderr(io.StringIO()):
         result = work.quantize(found, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
 
 def integer_operations(flatbuffer: Flatbuffer, scales: dict[bytes, NDArray]) -> set[int]:
-    """Numbers of the operations to be computed in integers; see `keras_osnet.deploy.int8.graph`."""
+    """Return the numbers of the operations to compute in integers, those of `graph.steps`."""
     chosen: set[int] = set()
     made: set[int] = set()
     for number, (name, operation) in enumerate(flatbuffer.operations()):
@@ -187,14 +187,14 @@ def integer_operations(flatbuffer: Flatbuffer, scales: dict[bytes, NDArray]) -> 
 
 
 def kernel_of(flatbuffer: Flatbuffer, name: str, operation: Any) -> NDArray[np.float32] | None:
-    """The kernel of a convolution or fully connected operation, None for others."""
+    """Return the kernel of a convolution or fully connected operation, None for others."""
     if name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
         return None
     return flatbuffer.constant(operation.inputs[1])
 
 
 def with_uint8_input(content: bytes) -> bytes:
-    """Let a model take pixels of 0–255 as bytes, in place of floats that it rounds to pixels."""
+    """Make a model take uint8 pixels of 0–255 instead of floats that it rounds to pixels."""
     flatbuffer = Flatbuffer(content)
     (image,) = flatbuffer.graph.inputs
     readers = [name for name, each in flatbuffer.operations() if image in each.inputs]
@@ -210,6 +210,6 @@ def with_uint8_input(content: bytes) -> bytes:
 
 
 def _along(name: str, kernel: NDArray) -> tuple[int, ...]:
-    """The shape of one number for each output channel beside a kernel in TFLite's order."""
+    """Return the shape of one number per output channel for a kernel in TFLite's order."""
     axis = 3 if name == "DEPTHWISE_CONV_2D" else 0
     return tuple(size if index == axis else 1 for index, size in enumerate(kernel.shape))

@@ -10,13 +10,13 @@ import numpy as np
 from keras import layers
 
 WEIGHTED = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
-"""Layers of one kernel and at most one bias."""
+"""Layers with one kernel and at most one bias."""
 
 SAME_SCALE = (layers.MaxPooling2D, layers.ZeroPadding2D)
 """Layers whose int8 kernel keeps the scale of its input."""
 
 POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
-"""Layers from maps to vectors."""
+"""Layers from feature maps to vectors."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Step:
 
     Attributes:
         layer: The layer (or operation of `keras.ops`).
-        inputs: Identifiers of the tensors that it takes.
-        output: Identifier of the tensor that it makes.
-        tensor: That tensor.
-        integer: Whether the layer will be computed in integers.
-        held: Whether its output will be rounded to int8.
+        inputs: Identifiers of its input tensors.
+        output: Identifier of its output tensor.
+        tensor: The output tensor.
+        integer: Whether the layer is computed in integers.
+        held: Whether its output is rounded to int8.
     """
 
     layer: Any
@@ -41,14 +41,14 @@ class Step:
 
 
 def steps(model: keras.Model) -> list[Step]:
-    """The calls of a flat functional model in the order that they are computed in.
+    """Return the calls of a flat functional model in the order of their computation.
 
-    Convolutions and sums of maps are what time is spent on: they are computed in integers, and so
-    are the zeros and maxima between them. The rest stays float. A gate, from the mean of a stream
-    to the weighted sum of the streams, is rounded once, behind the sum, and not eight times;
-    measured, that takes away more noise than anything else. Instance norm needs statistics that 8
-    bits do not hold. Average pooling is one of the operations that XNNPACK has for floats alone;
-    TFLite's own for integers runs on one thread. Vectors take no time.
+    Convolutions and sums of feature maps take most of the time: they are computed in integers, and
+    so are the padding and max pooling between them. The rest stays float. A gate, from the mean of
+    a stream to the weighted sum of the streams, is rounded once, after the sum, and not eight
+    times; this was measured to remove more noise than any other choice. Instance norm needs
+    statistics that 8 bits cannot represent. XNNPACK has average pooling for floats only; TFLite's
+    own for integers runs on one thread. Vectors take no time.
     """
     found = list(_nodes(model))
     readers: dict[int, list[Any]] = {}
@@ -62,7 +62,7 @@ def steps(model: keras.Model) -> list[Step]:
     for node in found:
         output = id(node.outputs[0])
         after = readers.get(output, [])
-        # The converter computes a ReLU inside of the addition before it.
+        # The converter fuses a ReLU into the addition before it.
         fused = (
             isinstance(node.operation, layers.Add)
             and len(after) == 1
@@ -83,20 +83,20 @@ def steps(model: keras.Model) -> list[Step]:
 
 
 def prepared(model: keras.Model) -> keras.Model:
-    """Copy a folded model so that rounding can change all that it wants to.
+    """Copy a folded model in the form that its weights are rounded in.
 
-    Every convolution and dense layer gets a bias, for what rounding does to the mean of a channel;
-    int8 kernels add one in any case. Preprocessing becomes a depthwise convolution of one pixel,
-    which int8 computes in one step where a product and a sum take two. The input is of floats.
+    Every convolution and dense layer gets a bias, which corrects the mean of a channel after
+    rounding; int8 kernels add a bias in any case. Preprocessing becomes a 1×1 depthwise
+    convolution, one step in int8 where a product and a sum take two. The input is float.
 
     Args:
         model: Of Keras's own layers, without batch norm.
 
     Returns:
-        A model that computes the same, with variables of its own.
+        A model that computes the same, with its own variables.
 
     Raises:
-        ValueError: A convolution is called more than once, so that no one rounding fits it.
+        ValueError: A convolution is called more than once, so that no single rounding fits it.
     """
     calls = Counter(step.layer.name for step in steps(model) if step.integer)
     shared = [name for name, count in calls.items() if count > 1 and _has_kernel(model, name)]
@@ -125,19 +125,19 @@ def prepared(model: keras.Model) -> keras.Model:
 
 
 def is_map(tensor: Any) -> bool:
-    """Whether a tensor (batch, height, width, channels) has more than one pixel."""
+    """Return whether a tensor (batch, height, width, channels) has more than one pixel."""
     return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1)
 
 
 def is_relu(layer: Any) -> bool:
-    """Whether a layer is the plain ReLU and no more."""
+    """Return whether a layer is a plain ReLU."""
     if isinstance(layer, layers.ReLU):
         return layer.max_value is None and not layer.negative_slope and not layer.threshold
     return isinstance(layer, layers.Activation) and activation_name(layer) == "relu"
 
 
 def activation_name(layer: Any) -> str:
-    """Name of a layer's activation function."""
+    """Return the name of a layer's activation function."""
     return getattr(layer.activation, "__name__", "")
 
 

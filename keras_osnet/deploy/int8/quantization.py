@@ -1,4 +1,4 @@
-"""Int8 that keeps its accuracy: from a folded Keras model to a TFLite flatbuffer."""
+"""Int8 quantization of a folded Keras model to a TFLite flatbuffer."""
 
 from typing import Any
 
@@ -23,33 +23,33 @@ from keras_osnet.deploy.tflite import tflite_bytes
 def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embedding") -> bytes:
     """Convert a folded model to a TFLite flatbuffer that computes in int8.
 
-    What is done, each step of which is measured by `tests/benchmarks/int8.py`:
+    The steps, each of which is measured by `tests/benchmarks/int8.py`:
 
-    1. Channels are rescaled to equal ranges, which changes nothing in float; see `equalize`.
-    2. Weights are rounded layer by layer, each layer to what fits its inputs as the layers before
-       it have left them, and biases take up what is lost in the mean; see `Calibrator`.
-    3. Gates, instance norms and heads stay float; see `keras_osnet.deploy.int8.graph.steps`. The
-       head's weights are int8 all the same.
-    4. litert-quantizer writes this down, on grids from the lowest to the highest value seen.
+    1. Channels are rescaled to equal ranges, which changes nothing in float (`equalize`).
+    2. Weights are rounded layer by layer, each layer for its inputs as the layers before it
+       compute them after rounding, and biases correct the shift of the mean (`Calibrator`).
+    3. Gates, instance norms and heads stay float (`keras_osnet.deploy.int8.graph.steps`), but the
+       weights of the head are int8.
+    4. litert-quantizer writes the file, with grids from the lowest to the highest value seen.
 
     The same model and images give the same file on the same machine.
 
     Args:
-        model: Functional, with one image and one output, as `fold_batch_norm` makes it; input
+        model: Functional, with one image and one output, such as `fold_batch_norm` returns; input
             (batch, height, width, 3) of a fixed size, uint8 or float32. Keras must run on
             TensorFlow.
-        images: What the model takes, (n, height, width, 3): uint8 pixels if it has the
-            preprocessing inside, else float32. Pictures like those that the model will see, of
-            several people and cameras; 8 at least, 64 or more are better, 160 are used at most
-            (evenly chosen).
+        images: Input of the model, (n, height, width, 3): uint8 pixels if it has the
+            preprocessing inside, else float32. They should be like those that the model will see,
+            of several people and cameras. At least 8, better 64 or more; at most 160 are used,
+            chosen evenly.
         output: Name of the result in the signature `serving_default`, whose input is `image`.
 
     Returns:
         The file's content. Input and output have the types of the model's.
 
     Raises:
-        ValueError: The model is none of these, the images do not fit it, are too few, not finite
-            or all of one colour, or the model computes numbers that are not finite from them.
+        ValueError: The model is not as above; the images do not fit it, are too few, not finite
+            or all of one color; or the model computes numbers from them that are not finite.
         RuntimeError: Keras runs on another backend than TensorFlow.
         ImportError: TensorFlow, LiteRT or litert-quantizer is not installed.
 
@@ -88,7 +88,7 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
 
 
 def checked_images(model: keras.Model, images: NDArray) -> NDArray:
-    """Check a model and the images to calibrate it with; choose some of too many.
+    """Check a model and the images to calibrate it with, and choose at most `MOST` of them.
 
     Raises:
         ValueError: As for `quantize_int8`.
@@ -103,7 +103,7 @@ def checked_images(model: keras.Model, images: NDArray) -> NDArray:
         )
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
         raise ValueError(
-            "`model` must be without batch norm, as keras_osnet.deploy.fold_batch_norm makes it. "
+            "`model` must be without batch norm, as keras_osnet.deploy.fold_batch_norm returns it. "
             f"Received: {model.name}"
         )
     images = np.asarray(images)
@@ -125,7 +125,7 @@ def checked_images(model: keras.Model, images: NDArray) -> NDArray:
 
 
 def _in_tflite_order(layer: Any) -> NDArray[np.float32]:
-    """A layer's kernel as TFLite stores it, outputs first, by whose values it is found again."""
+    """Return a kernel as TFLite stores it, outputs first; its values identify it in the file."""
     kernel = np.asarray(layer.kernel)
     if isinstance(layer, layers.Dense):
         return np.ascontiguousarray(kernel.T)

@@ -8,32 +8,32 @@ from keras import layers
 from numpy.typing import NDArray
 
 LEVELS = 255
-"""Steps from the lowest int8 to the highest."""
+"""Steps from the lowest to the highest int8."""
 
 LARGEST = 127
-"""Largest weight; -128 is left out, so that the grid is symmetric, as TFLite's kernels ask."""
+"""Largest weight; -128 is not used, because TFLite's kernels require a symmetric grid."""
 
 _NOTHING = 1e-6
-"""Maps of a range below this are taken for zero."""
+"""Tensors with a range below this are treated as zero."""
 
 _NO_POWER = 1e-12
-"""Mean variance below which inputs are taken for constant."""
+"""Mean variance below which inputs are treated as constant."""
 
 _DAMPING = 0.01
-"""Share of the mean of the diagonal that is added to it, so that the inverse is stable."""
+"""Share of the mean of the diagonal that is added to it for a stable inverse."""
 
 _CHUNK = 8
-"""Pictures whose patches are in memory at once."""
+"""Images whose patches are in memory at once."""
 
 _ENOUGH = 65536
-"""Pixels that give second moments well; of larger sets of maps, some images are passed over."""
+"""Pixels that are enough for second moments; of more, some images are skipped."""
 
 _FEWEST = 32
-"""Pictures that are looked at in any case, if there are as many."""
+"""Images that are used in any case, if there are as many."""
 
 
 def told_range(low: float, high: float) -> tuple[float, float]:
-    """A range that a grid can be made of, also for maps that are (nearly) zero throughout."""
+    """Return a range that has a grid, also for tensors that are (nearly) zero everywhere."""
     return (low, high) if max(-low, high) > _NOTHING else (0.0, 1.0)
 
 
@@ -51,13 +51,13 @@ class Grid:
 
     @classmethod
     def spanning(cls, low: float, high: float) -> "Grid":
-        """The grid from `low` or below to `high` or above, stretched to hold zero."""
+        """Return the grid from `low` or below to `high` or above, extended to contain zero."""
         low, high = told_range(min(float(low), 0.0), max(float(high), 0.0))
         scale = (high - low) / LEVELS
         return cls(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
 
     def nearest(self, values: Any) -> Any:
-        """Move every number of a tensor to the nearest of the grid."""
+        """Round every number of a tensor to the nearest of the grid."""
         import tensorflow as tf
 
         codes = tf.round(values / self.scale) + self.zero_point
@@ -65,14 +65,14 @@ class Grid:
 
 
 def weight_scales(kernel: NDArray) -> NDArray:
-    """The step of each output channel's grid.
+    """Return the step of each output channel's grid.
 
     Args:
         kernel: Array (inputs, outputs).
 
     Returns:
-        Array (outputs,), above 0. A channel whose weights are all (nearly) zero gets a step as
-        coarse as the others', since XNNPACK refuses steps near zero.
+        Array (outputs,), above 0. A channel whose weights are all (nearly) zero gets a step
+        of the others' magnitude, because XNNPACK refuses steps near zero.
     """
     largest = np.abs(kernel).max(axis=0)
     top = largest.max()
@@ -83,9 +83,9 @@ def weight_scales(kernel: NDArray) -> NDArray:
 
 
 def rounded(kernel: NDArray, scales: NDArray, inputs: NDArray) -> NDArray:
-    """Round a kernel one input at a time; the later inputs make up for what the earlier ones lost.
+    """Round a kernel one input at a time; later inputs compensate the errors of earlier ones.
 
-    That is the method of GPTQ (Frantar et al., ICLR 2023), with the inputs of most power first.
+    This is the method of GPTQ (Frantar et al., ICLR 2023), with the inputs of most power first.
 
     Args:
         kernel: Array (..., inputs, outputs).
@@ -93,7 +93,7 @@ def rounded(kernel: NDArray, scales: NDArray, inputs: NDArray) -> NDArray:
         inputs: Second moments of the inputs, (..., inputs, inputs).
 
     Returns:
-        Whole numbers of -127 to 127, of the kernel's shape.
+        Whole numbers from -127 to 127, of the kernel's shape.
     """
     power = np.diagonal(inputs, axis1=-2, axis2=-1)
     # One order for all, so that stacked kernels (one a channel) stay stacked.
@@ -115,7 +115,7 @@ def rounded(kernel: NDArray, scales: NDArray, inputs: NDArray) -> NDArray:
 
 
 def compute(layer: Any, inputs: Any, kernel: NDArray, bias: NDArray) -> Any:
-    """The layer's result with other weights and before its activation function."""
+    """Return the layer's result with other weights, before its activation function."""
     import tensorflow as tf
 
     if isinstance(layer, layers.Dense):
@@ -128,15 +128,15 @@ def compute(layer: Any, inputs: Any, kernel: NDArray, bias: NDArray) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Sums over images and pixels that a layer's best weights follow from.
+    """Moments over images and pixels that determine a layer's best weights.
 
-    A layer is a matrix product with the k inputs that an output sees. A depthwise layer is one of
-    these for each channel, hence a leading axis of channels, and one output.
+    A layer is a matrix product with the k inputs of an output. A depthwise layer is one such
+    product per channel, hence a leading axis of channels, and one output.
 
     Attributes:
-        mean: Of the inputs, (..., k).
-        inputs: Their covariance, (..., k, k).
-        missing: Mean of what is missing, (channels,).
+        mean: Mean of the inputs, (..., k).
+        inputs: Covariance of the inputs, (..., k, k).
+        missing: Mean of the error of the results, (channels,).
     """
 
     mean: NDArray[np.float64]
@@ -145,12 +145,12 @@ class Moments:
 
     @classmethod
     def of(cls, layer: Any, inputs: Any, missing: Any) -> "Moments":
-        """Sum over a layer's inputs and what is missing of its results.
+        """Compute the moments of a layer's inputs and of the error of its results.
 
         Args:
             layer: Conv2D, DepthwiseConv2D or Dense.
             inputs: Its inputs, (n, …, channels).
-            missing: What to add to its results, (n, …, outputs).
+            missing: The error: what to add to its results, (n, …, outputs).
         """
         import tensorflow as tf
 
@@ -159,7 +159,7 @@ class Moments:
         products: Any = 0.0
         count = 0
         shift: Any = None
-        # Of large maps, enough images give the moments well.
+        # Of large feature maps, some of the images are enough for the moments.
         pixels = int(np.prod(inputs.shape[:-1]))
         chosen = inputs[:: max(1, min(pixels // _ENOUGH, inputs.shape[0] // _FEWEST))]
         for start in range(0, chosen.shape[0], _CHUNK):
@@ -168,7 +168,7 @@ class Moments:
             if depthwise:
                 seen = tf.reshape(seen, (seen.shape[0], -1, missing.shape[-1]))
                 seen = tf.transpose(seen, (2, 0, 1))
-            # Near the mean, so that float32 does not lose a small variance beside a large mean.
+            # Shifted by the mean: float32 would lose a small variance beside a large mean.
             shift = tf.reduce_mean(seen, axis=-2, keepdims=True) if shift is None else shift
             seen = seen - shift
             total += tf.reduce_sum(seen, axis=-2).numpy().astype("float64")
@@ -182,27 +182,27 @@ class Moments:
         )
 
     def as_matrix(self, kernel: NDArray) -> NDArray:
-        """A layer's kernel as a matrix (..., k, outputs)."""
+        """Return a layer's kernel as a matrix (..., k, outputs)."""
         if self.mean.ndim == 1:
             return kernel.reshape(-1, kernel.shape[-1])
         return np.moveaxis(kernel[..., 0], -1, 0).reshape(kernel.shape[2], -1, 1)
 
     def as_kernel(self, matrix: NDArray, shape: tuple[int, ...]) -> NDArray:
-        """A matrix as the layer's kernel again."""
+        """Return a matrix as the layer's kernel."""
         if self.mean.ndim == 1:
             return matrix.reshape(shape)
         return np.moveaxis(matrix.reshape(shape[2], shape[0], shape[1]), 0, -1)[..., None]
 
 
 def _damped(moments: NDArray) -> NDArray:
-    """Add to the diagonal, so that the inverse is stable; where all is zero, 1 for the identity."""
+    """Add to the diagonal for a stable inverse; 1 where everything is zero."""
     size = moments.shape[-1]
     mean = np.trace(moments, axis1=-2, axis2=-1)[..., None, None] / size
     return moments + np.where(mean > _NO_POWER, _DAMPING * mean, 1.0) * np.eye(size)
 
 
 def _patches(layer: Any, inputs: Any) -> Any:
-    """The inputs that each output sees, (outputs, k), or (outputs, k·channels) if depthwise."""
+    """Return the inputs of each output, (outputs, k), or (outputs, k·channels) if depthwise."""
     import tensorflow as tf
 
     if isinstance(layer, layers.Dense) or layer.kernel_size == (1, 1):
