@@ -1,9 +1,7 @@
 """Embed image files with one Keras model or several."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +9,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.batches import loaded_ahead, padded
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.architecture.preprocessing import preprocess_input, takes_pixels
 from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import ImageReadError, load_images
 from keras_osnet.metrics.features import concatenate_features, flip_average
-
-_BATCHES_AHEAD = 2
-"""Number of batches that are read from disk while the model runs on one."""
 
 
 def embed_images(
@@ -76,28 +72,22 @@ def embed_images(
     readable: list[Path] = []
     unreadable: dict[Path, str] = {}
     done = 0
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = deque(
-            reader.submit(load_images, chunk, image_size) for chunk in chunks[:_BATCHES_AHEAD]
-        )
-        for index, chunk in enumerate(chunks):
-            loaded = ahead.popleft().result()
-            if loaded.unreadable and not skip_unreadable:
-                raise ImageReadError(loaded.unreadable)
-            for following in chunks[index + _BATCHES_AHEAD : index + _BATCHES_AHEAD + 1]:
-                ahead.append(reader.submit(load_images, following, image_size))
-            if loaded.paths:
-                batch = _predict(model, prepare(loaded.images), batch_size)
-                if flip:
-                    mirror_images = np.ascontiguousarray(loaded.images[:, :, ::-1])
-                    mirrored = _predict(model, prepare(mirror_images), batch_size)
-                    batch = flip_average(batch, mirrored)
-                vectors.append(batch)
-            readable += loaded.paths
-            unreadable |= loaded.unreadable
-            done += len(chunk)
-            if progress is not None:
-                progress(done)
+    all_loaded = loaded_ahead(lambda chunk: load_images(chunk, image_size), chunks)
+    for chunk, loaded in zip(chunks, all_loaded, strict=True):
+        if loaded.unreadable and not skip_unreadable:
+            raise ImageReadError(loaded.unreadable)
+        if loaded.paths:
+            batch = _predict(model, prepare(loaded.images), batch_size)
+            if flip:
+                mirror_images = np.ascontiguousarray(loaded.images[:, :, ::-1])
+                mirrored = _predict(model, prepare(mirror_images), batch_size)
+                batch = flip_average(batch, mirrored)
+            vectors.append(batch)
+        readable += loaded.paths
+        unreadable |= loaded.unreadable
+        done += len(chunk)
+        if progress is not None:
+            progress(done)
     return EmbeddedImages(np.concatenate(vectors), readable, unreadable)
 
 
@@ -182,9 +172,8 @@ def check_embedder(
 
 
 def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
-    """Embed at most one batch, padded to `batch_size`: images do not affect each other."""
-    missing = batch_size - len(images)
-    batch = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else images
+    """Embed at most one batch, padded to `batch_size`."""
+    batch = padded(images, batch_size)
     return np.asarray(model.predict_on_batch(batch)[: len(images)], np.float32)
 
 

@@ -1,15 +1,15 @@
 """Compute embeddings of images with an exported model."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet._utils.batches import loaded_ahead
 from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.runtime.engines import open_engine
@@ -24,9 +24,6 @@ from keras_osnet.runtime.read_metadata import (
 
 _CHUNK = 32
 """Images that are decoded and held at once."""
-
-_CHUNKS_AHEAD = 2
-"""Chunks that are read from disk while the engine works on one."""
 
 _NORM_EPSILON = 1e-12
 
@@ -196,36 +193,16 @@ class Embedder:
         if len(starts) == 1 and progress is None:  # a tracker's frame: every 0.1 ms counts
             pixels, unreadable = self._pixels(images, 0)
             return self._run(pixels), unreadable
-        with ThreadPoolExecutor(max_workers=1) as reader:
-            return self._embed_chunks(self._ahead(reader, images, starts), len(images), progress)
-
-    def _embed_chunks(
-        self, chunks: Iterable[_Pixels], total: int, progress: Callable[[int], None] | None
-    ) -> tuple[NDArray[np.float32], dict[int, ImageReadError]]:
-        vectors = np.empty((total, self.dim), np.float32)
+        vectors = np.empty((len(images), self.dim), np.float32)
         unreadable: dict[int, ImageReadError] = {}
         done = 0
-        for pixels, errors in chunks:
+        for pixels, errors in loaded_ahead(partial(self._pixels, images), starts):
             vectors[done : done + len(pixels)] = self._run(pixels)
             unreadable |= errors
             done += len(pixels)
             if progress is not None:
                 progress(done)
         return vectors, unreadable
-
-    def _ahead(
-        self, reader: Executor, images: Sequence[Any], starts: Sequence[int]
-    ) -> Iterator[_Pixels]:
-        """Yield chunks that a thread prepares while the engine computes."""
-        waiting = deque(
-            reader.submit(self._pixels, images, start) for start in starts[:_CHUNKS_AHEAD]
-        )
-        for start in starts:
-            chunk = waiting.popleft().result()
-            following = start + _CHUNKS_AHEAD * _CHUNK
-            if following < len(images):
-                waiting.append(reader.submit(self._pixels, images, following))
-            yield chunk
 
     def _pixels(self, images: Sequence[Any], start: int) -> _Pixels:
         return as_pixels(images[start : start + _CHUNK], self.image_size, start)

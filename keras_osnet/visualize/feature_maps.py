@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet._utils.batches import padded
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.evaluation.embed import preparation, resolve_image_size
 from keras_osnet.layers import OmniScaleBlock
@@ -66,9 +67,8 @@ def feature_maps(
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for start in range(0, len(images), batch_size):
         pixels = np.stack(read_images(images[start : start + batch_size], image_size))
-        # Pad the last batch: a new shape would be compiled again.
-        missing = [(0, batch_size - len(pixels)), (0, 0), (0, 0), (0, 0)]
-        computed = network.predict_on_batch(prepare(np.pad(pixels, missing)))
+        # The last batch, too: a new shape would be compiled again.
+        computed = network.predict_on_batch(prepare(padded(pixels, batch_size)))
         for name in names:
             parts[name].append(np.asarray(computed[name][: len(pixels)], np.float32))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.batches import padded
+
 PRECISIONS = ("float32", "bfloat16")
 
 Shape = tuple[int | None, ...]
@@ -76,10 +78,7 @@ class Engine(ABC):
 
     def _run_part(self, part: NDArray) -> NDArray[np.float32]:
         """Run at most one step, padded with black images where the file takes a fixed number."""
-        missing = (self.input_shape[0] or len(part)) - len(part)
-        if missing:  # images do not influence each other
-            part = np.pad(part, [(0, missing), *[(0, 0)] * (part.ndim - 1)])
-        return self._run(part)[: len(part) - missing]
+        return self._run(padded(part, self.input_shape[0] or len(part)))[: len(part)]
 
     @abstractmethod
     def _run(self, images: NDArray) -> NDArray[np.float32]:
