@@ -8,8 +8,8 @@ for each. Copy the script and the exported file to the device:
 
 On a computer with keras-osnet, draw synthetic people and export a model for them:
 
-    keras-osnet synthetic crops --identities 4 --views 1
-    keras-osnet export --weights synthetic --width 0.25 -o people.tflite --images crops
+    keras-osnet synthetic --output crops --identities 4 --views 1
+    keras-osnet export --weights synthetic --width 0.25 --output people.tflite --images crops
 """
 
 import argparse
