@@ -79,7 +79,7 @@ def cuhk03_names(pair, person):
 
 
 def cuhk03(root, kinds=("detected", "labeled")):
-    """Pictures as extracted, and the new protocol's file: pair 1 to train on, pair 2 to test."""
+    """Images as extracted, and the new protocol's file: pair 1 to train on, pair 2 to test."""
     from scipy.io import savemat
 
     names = [name for one in CUHK03_PEOPLE for name in cuhk03_names(*one)]
@@ -129,7 +129,7 @@ def cuhk03_saved_by_torchreid(root):
 def cuhk03_archive(path, size=(6, 4)):
     """The one file that CUHK03 comes as: cells of references, axes reversed, empty cells.
 
-    The red channel of a picture tells its place: 100 * pair + 10 * person + number.
+    The red channel of a image tells its place: 100 * pair + 10 * person + number.
     """
     import h5py
 
@@ -200,7 +200,7 @@ def prid(root):
 
 
 def ilids(root):
-    """119 people with four pictures each."""
+    """119 people with four images each."""
     touch(root / "Persons", *(f"{i:04d}{j:03d}.jpg" for i in range(1, 120) for j in range(1, 5)))
 
 
@@ -226,7 +226,7 @@ WNIDS = ("n01440764", "n01443537", "n15075141")
 
 
 def imagenet(root):
-    """Three classes, of which the last stands first on the disk; a file that is no picture."""
+    """Three classes, of which the last stands first on the disk; a file that is no image."""
     for number, wnid in enumerate(reversed(WNIDS)):
         touch(root / "train" / wnid, *(f"{wnid}_{i}.JPEG" for i in range(number + 1)))
         touch(root / "val" / wnid, f"ILSVRC2012_val_{number:08d}.JPEG")
@@ -234,7 +234,7 @@ def imagenet(root):
 
 
 def cifar_records(labels, count, seed):
-    """Records of the binary version, the last label byte below 10, and their pictures."""
+    """Records of the binary version, the last label byte below 10, and their images."""
     rng = np.random.default_rng(seed)
     content = rng.integers(0, 256, (count, labels + 3072), dtype=np.uint8)
     content[:, :labels] %= 10

@@ -24,7 +24,7 @@ from keras_osnet.cli.unreadable import warn_unreadable
 if TYPE_CHECKING:
     import keras
 
-    from keras_osnet.data.datasets.records import Dataset
+    from keras_osnet.data.records import Dataset
     from keras_osnet.training import Recipe, TrainingResult
     from keras_osnet.training.distribution import Distribution
     from keras_osnet.training.run_folder import RunFolder

@@ -13,7 +13,7 @@ from keras_osnet.cli.options import RANDOM
 from keras_osnet.cli.recipes import batch_text
 
 if TYPE_CHECKING:
-    from keras_osnet.data.datasets.records import Dataset
+    from keras_osnet.data.records import Dataset
     from keras_osnet.training import Recipe, TrainingResult
 
 _FILES = ("best", "last")

@@ -13,7 +13,7 @@ from keras_osnet.cli.people import PeopleSource, is_divided
 
 if TYPE_CHECKING:
     from keras_osnet.data import ReidDataset
-    from keras_osnet.data.datasets.records import Dataset
+    from keras_osnet.data.records import Dataset
     from keras_osnet.training import Recipe
     from keras_osnet.training.run_folder import RunFolder
 

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from keras_osnet.data import ReidDataset
-    from keras_osnet.data.datasets.records import Dataset
+    from keras_osnet.data.records import Dataset
 
 DATA = click.Path(exists=True, path_type=Path)
 

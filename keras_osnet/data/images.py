@@ -1,22 +1,31 @@
-"""Pictures from disk: finding them, reading one, reading a chunk of them."""
+"""Images from disk or memory: finding files, and reading and resizing them."""
 
 import os
+import reprlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import check_image_size
-from keras_osnet.data._pillow import require_pillow
+from keras_osnet._utils.optional import require
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 
 _NAMED = 10
-"""Files that an error names; of more it gives the number."""
+"""Maximum number of files that an error names."""
+
+_CHUNK = 256
+"""Images that are held at once where all that matters is whether they can be read."""
+
+Images = Sequence[str | os.PathLike[str]] | NDArray[np.uint8]
+"""Files; or pixels, array (n, height, width, 3), uint8, RGB."""
 
 
 class ImageReadError(ValueError):
@@ -43,9 +52,8 @@ class ImageReadError(ValueError):
 
     def __str__(self) -> str:
         if len(self.paths) == 1:
-            return (
-                f"Cannot read the image: {self.reasons[self.paths[0]]}. Received: {self.paths[0]}"
-            )
+            path = self.paths[0]
+            return f"Cannot read the image: {self.reasons[path]}. Received: {path}"
         listed = [f"{path}: {reason}" for path, reason in self.reasons.items()]
         more = [f"and {len(listed) - _NAMED:,} more"] if len(listed) > _NAMED else []
         return f"Cannot read {len(listed):,} images. Received: {'; '.join(listed[:_NAMED] + more)}"
@@ -53,7 +61,7 @@ class ImageReadError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class LoadedImages:
-    """The readable ones of a chunk of pictures, and those that are not.
+    """The readable ones of a chunk of image files.
 
     Attributes:
         images: Array (n, height, width, 3), uint8, RGB.
@@ -67,22 +75,22 @@ class LoadedImages:
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """All pictures in a folder and its subfolders, in the same order on every machine.
+    """List all images in a folder and its subfolders, in the same order on every machine.
 
-    A picture is a file named .jpg, .jpeg, .png, .bmp, .webp or .ppm, in capitals or not. Hidden
-    files and folders (".thumbnails", the "._photo.jpg" that macOS leaves on other disks) are
-    left out. Links to files are followed, links to subfolders are not.
+    An image is a file named .jpg, .jpeg, .png, .bmp, .webp or .ppm, in any case. Hidden files and
+    folders (".thumbnails", the "._photo.jpg" that macOS leaves on other disks) are skipped. Links
+    to files are followed, links to subfolders are not.
 
     Args:
-        folder: The folder to look in.
+        folder: The folder to search.
 
     Returns:
         Paths that begin with `folder`, sorted by the part after it.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        NotADirectoryError: If `folder` is a file.
-        ValueError: If there are no pictures in it.
+        FileNotFoundError: There is no such folder.
+        NotADirectoryError: `folder` is a file.
+        ValueError: There are no images in it.
     """
     root = Path(folder)
     if not root.exists():
@@ -91,92 +99,92 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
         raise NotADirectoryError(f"`folder` must be a folder. Received: {root}")
 
     def fail(error: OSError) -> None:
-        raise error  # os.walk would pass over a subfolder that may not be read
+        raise error  # os.walk would skip a subfolder that may not be read
 
     found = []
     for parent, subfolders, names in os.walk(root, onerror=fail):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        # Once a folder, as ImageNet has a million files.
+        # Once per folder, as ImageNet has a million files.
         below = Path(parent).relative_to(root).as_posix()
         found += [
             (name if below == "." else f"{below}/{name}", Path(parent, name))
             for name in names
-            if is_picture(name)
+            if is_image_name(name)
         ]
     if not found:
-        raise ValueError(f"`folder` holds no pictures ({', '.join(_SUFFIXES)}). Received: {root}")
+        raise ValueError(f"`folder` holds no images ({', '.join(_SUFFIXES)}). Received: {root}")
     # As text, because paths themselves compare differently on Windows.
     return [path for _, path in sorted(found, key=lambda one: one[0])]
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file of this name is one that `list_images` lists."""
+def is_image_name(name: str) -> bool:
+    """Return whether `list_images` lists a file of this name."""
     return not name.startswith(".") and name.lower().endswith(_SUFFIXES)
 
 
 def read_image(
     path: str | os.PathLike[str], image_size: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
-    """Read a picture as RGB, resized the way the published weights were trained.
+    """Read an image as RGB, resized the way the published weights were trained.
 
     Does what torchreid does, `Image.open(path).convert("RGB")` and torchvision's
-    `Resize((height, width))`: bilinear with antialiasing, as Pillow's `resize` has it. Hence:
+    `Resize((height, width))`: bilinear with antialiasing, as Pillow's `resize`. Hence:
 
-    - Grey becomes three equal channels; palettes are looked up; CMYK is converted by Pillow's
-      formula, without colour profiles.
+    - Gray becomes three equal channels; palettes are looked up; CMYK is converted by Pillow's
+      formula, without color profiles.
     - Transparency is dropped, not blended with a background.
     - A camera's EXIF orientation is ignored: pixels come as they are stored.
-    - Of an animation, the first frame.
+    - An animation gives its first frame.
 
-    One departure: 16-bit grey is scaled to 8 bits by its high byte, where `convert` alone would
+    One departure: 16-bit gray is scaled to 8 bits by its high byte, where `convert` alone would
     turn nearly all of it white.
 
     Args:
         path: The file.
-        image_size: (height, width) of the result; None keeps the picture's own.
+        image_size: (height, width) of the result; None keeps the image's own.
 
     Returns:
-        Array (height, width, 3), uint8, 0..255.
+        Array (height, width, 3), uint8, 0–255.
 
     Raises:
-        ImageReadError: If the file is missing, not a picture, truncated, of 32 bits a
-            pixel and channel, or so large that Pillow takes it for a decompression bomb (more
-            than `PIL.Image.MAX_IMAGE_PIXELS` pixels; nothing is decoded then).
-        ValueError: If `image_size` is not two positive integers.
-        ImportError: If Pillow is not installed.
+        ImageReadError: The file is missing, not an image, truncated, of 32 bits per pixel and
+            channel, or so large that Pillow takes it for a decompression bomb (more than
+            `PIL.Image.MAX_IMAGE_PIXELS` pixels; nothing is decoded then).
+        ValueError: `image_size` is not two positive integers.
+        ImportError: Pillow is not installed.
     """
     pillow = require_pillow()
     if image_size is not None:
         check_image_size(image_size)
     path = Path(path)
     try:
-        with pillow.open(path) as picture:
+        with pillow.open(path) as image:
             # Pillow itself refuses at twice the limit and only warns from here on.
             limit = pillow.MAX_IMAGE_PIXELS
-            if limit is not None and picture.width * picture.height > limit:
-                raise ValueError(f"{picture.width}x{picture.height} is over {limit} pixels")
-            return convert_image(picture, image_size)
+            if limit is not None and image.width * image.height > limit:
+                raise ValueError(f"{image.width}x{image.height} is over {limit} pixels")
+            return convert_image(image, image_size)
     # Decoders meet broken files with errors of every kind (struct.error, SyntaxError, zlib's).
     except Exception as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ImageReadError({path: reason or type(error).__name__}) from error
 
 
-def convert_image(picture: Any, image_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Return the pixels of a picture of Pillow's as `read_image` returns those of a file.
+def convert_image(image: Any, image_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Return the pixels of a Pillow image as `read_image` returns those of a file.
 
     Args:
-        picture: A `PIL.Image.Image`.
-        image_size: (height, width) of the result; None keeps the picture's own.
+        image: A `PIL.Image.Image`.
+        image_size: (height, width) of the result; None keeps the image's own.
 
     Returns:
-        Array (height, width, 3), uint8, 0..255.
+        Array (height, width, 3), uint8, 0–255.
 
     Raises:
-        ValueError: If it is of 32 bits a pixel and channel.
+        ValueError: The image has 32 bits per pixel and channel.
     """
     pillow = require_pillow()
-    rgb = _as_rgb(picture, pillow)
+    rgb = _as_rgb(image, pillow)
     return np.array(rgb if image_size is None else _resize(rgb, image_size, pillow))
 
 
@@ -191,7 +199,7 @@ def resize_image(image: NDArray[np.uint8], image_size: tuple[int, int]) -> NDArr
         Array (*image_size, 3), uint8; `image` itself if it is of that size.
 
     Raises:
-        ImportError: If Pillow is not installed.
+        ImportError: Pillow is not installed.
     """
     if image.shape[:2] == tuple(image_size):
         return image
@@ -202,7 +210,7 @@ def resize_image(image: NDArray[np.uint8], image_size: tuple[int, int]) -> NDArr
 def load_images(
     paths: Sequence[str | os.PathLike[str]], image_size: tuple[int, int]
 ) -> LoadedImages:
-    """Read a chunk of pictures at one size, in threads; a broken file does not stop the rest.
+    """Read a chunk of images at one size, in threads, leaving out those that cannot be read.
 
     The images are held in memory at once: pass as many paths as make a batch.
 
@@ -214,8 +222,8 @@ def load_images(
         A `LoadedImages`, its images in the order of `paths`.
 
     Raises:
-        ValueError: If `image_size` is not two positive integers.
-        ImportError: If Pillow is not installed.
+        ValueError: `image_size` is not two positive integers.
+        ImportError: Pillow is not installed.
     """
     require_pillow()
     check_image_size(image_size)
@@ -229,7 +237,7 @@ def load_images(
             return error
         return None
 
-    # Pillow lets go of the interpreter lock while it decodes and resizes.
+    # Pillow releases the interpreter lock while it decodes and resizes.
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         errors = list(pool.map(read, range(len(files))))
     readable = np.array([error is None for error in errors], bool)
@@ -240,22 +248,131 @@ def load_images(
     )
 
 
-def _resize(picture: Any, image_size: tuple[int, int], pillow: Any) -> Any:
-    """A Pillow image at another size."""
-    return picture.resize((image_size[1], image_size[0]), pillow.Resampling.BILINEAR)
+def find_unreadable(paths: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
+    """Return those of any number of files that cannot be read, with what is wrong with each."""
+    unreadable: dict[Path, str] = {}
+    for start in range(0, len(paths), _CHUNK):
+        unreadable |= load_images(paths[start : start + _CHUNK], (1, 1)).unreadable
+    return unreadable
 
 
-def _as_rgb(picture: Any, pillow: Any) -> Any:
-    """A Pillow image in mode "RGB"."""
-    if picture.mode == "F":
-        raise ValueError("pictures of floating-point numbers have no defined range")
-    if picture.mode.startswith("I"):  # "I;16" and its like; older Pillow gives "I" for 16 bits
-        values = np.asarray(picture)
+class ImageSource:
+    """Images of one size that are read one by one, from files or from an array.
+
+    An array is not copied. Arrays that are views of it, or kept, are read-only: whoever wrote to
+    one would change what others read.
+
+    Args:
+        images: The files, or the array.
+        image_size: (height, width) that images are resized to; None, for arrays only, is their own.
+        keep: Whether to keep what was read or resized.
+
+    Attributes:
+        images: Paths, or the array.
+        image_size: (height, width).
+
+    Raises:
+        ValueError: `images` is neither, or `image_size` is not two positive integers.
+    """
+
+    def __init__(
+        self, images: Images, image_size: tuple[int, int] | None = None, keep: bool = False
+    ) -> None:
+        self.images = _checked_images(images)
+        if image_size is None:
+            if isinstance(self.images, tuple):
+                raise ValueError(
+                    "`image_size` must be (height, width) where `images` are files. Received: None"
+                )
+            image_size = self.images.shape[1:3]
+        check_image_size(image_size)
+        self.image_size = (int(image_size[0]), int(image_size[1]))
+        self._kept: dict[int, NDArray[np.uint8]] | None = {} if keep else None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Return an image, array (*image_size, 3), uint8.
+
+        Raises:
+            ImageReadError: Its file cannot be read.
+            ImportError: A file is to be read, or an array to be resized, without Pillow.
+        """
+        if not isinstance(self.images, tuple) and self.image_size == self.images.shape[1:3]:
+            return self.images[index]
+        if self._kept is None:
+            return self._load(index)
+        if index not in self._kept:
+            image = self._load(index)
+            image.flags.writeable = False
+            self._kept[index] = image
+        return self._kept[index]
+
+    def _load(self, index: int) -> NDArray[np.uint8]:
+        if isinstance(self.images, tuple):
+            return read_image(self.images[index], self.image_size)
+        return resize_image(self.images[index], self.image_size)
+
+
+def require_pillow() -> ModuleType:
+    """Return the module `PIL.Image`; models and embedders take arrays and do not need it."""
+    return require("PIL.Image", "Reading and writing images", "cli")
+
+
+def is_pillow_image(value: Any) -> bool:
+    """Return whether this is a Pillow image, without importing Pillow."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)
+
+
+def check_pixels(image: NDArray) -> None:
+    """Raise ValueError unless `image` is pixels: (height, width, 3), uint8."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(
+            "`image` must be pixels, uint8 of shape (height, width, 3); normalize after this step. "
+            f"Received: {image.dtype} of shape {image.shape}"
+        )
+
+
+def _resize(image: Any, image_size: tuple[int, int], pillow: Any) -> Any:
+    """Return a Pillow image at another size."""
+    return image.resize((image_size[1], image_size[0]), pillow.Resampling.BILINEAR)
+
+
+def _as_rgb(image: Any, pillow: Any) -> Any:
+    """Return a Pillow image in mode "RGB"."""
+    if image.mode == "F":
+        raise ValueError("images of floating-point numbers have no defined range")
+    if image.mode.startswith("I"):  # "I;16" and its like; older Pillow gives "I" for 16 bits
+        values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
-            raise ValueError("grey of more than 16 bits has no defined range")
-        picture = pillow.fromarray((values >> 8).astype(np.uint8))
-    elif picture.mode == "P":
-        # Pillow warns that transparency would be lost, which is what is wanted.
-        picture = picture.copy()
-        picture.info.pop("transparency", None)
-    return picture.convert("RGB")
+            raise ValueError("gray of more than 16 bits has no defined range")
+        image = pillow.fromarray((values >> 8).astype(np.uint8))
+    elif image.mode == "P":
+        # Pillow warns that transparency would be lost, which is intended.
+        image = image.copy()
+        image.info.pop("transparency", None)
+    return image.convert("RGB")
+
+
+def _checked_images(images: Images) -> tuple[Path, ...] | NDArray[np.uint8]:
+    """Return paths, or a read-only view of an array."""
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "OU":
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+            raise ValueError(
+                "`images` must be paths, or pixels: uint8 of shape (n, height, width, 3). "
+                f"Received: {images.dtype} of shape {images.shape}"
+            )
+        pixels = images.view()
+        pixels.flags.writeable = False
+        return pixels
+    try:
+        if isinstance(images, str):  # a path itself would be taken for one path a letter
+            raise TypeError
+        return tuple(path if isinstance(path, Path) else Path(path) for path in images)
+    except TypeError:
+        raise ValueError(
+            "`images` must be paths, or pixels: a numpy array of uint8. "
+            f"Received: {reprlib.repr(images)}"
+        ) from None

@@ -1,6 +1,6 @@
-"""Which pictures make up the batches of an epoch: functions of (seed, epoch), without state.
+"""The images of each batch of an epoch, as functions of (seed, epoch) without state.
 
-Whoever asks for an epoch again, in another process or after a restart, gets the same batches.
+The same epoch has the same batches in every process and after a restart.
 """
 
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from numpy.typing import ArrayLike, NDArray
 from keras_osnet._utils.checks import check_whole
 
 _ORDER = 1
-"""Keeps the order of an epoch apart from the augmentation of its pictures, which has the same
-seed: to numpy, the seeds (5, 2) and (5, 2, 0) are one."""
+"""Separates the stream of an epoch's order from that of its augmentation, which has the same seed:
+numpy treats the seeds (5, 2) and (5, 2, 0) alike."""
 
 
 def shuffled_indices(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Put the numbers 0 to n - 1 in the order of an epoch.
+    """Return the indices 0 to n - 1 in the order of an epoch.
 
     Args:
-        n: How many.
-        seed: Of the training, from 0.
-        epoch: Which epoch, from 0.
+        n: Number of indices.
+        seed: Seed of the training, from 0.
+        epoch: The epoch, from 0.
 
     Returns:
-        Array (n,), each number once.
+        Array (n,), each index once.
 
     Raises:
-        ValueError: If an argument is negative or not an integer.
+        ValueError: An argument is negative or not an integer.
 
     Example:
         >>> sorted(shuffled_indices(5, seed=0, epoch=3).tolist())
@@ -46,28 +46,27 @@ def identity_batches(
     seed: int,
     epoch: int,
 ) -> NDArray[np.int64]:
-    """Draw the batches of an epoch, each of P people with K pictures.
+    """Draw the batches of an epoch, each with K images of P people.
 
-    As in the reference, the pictures of each person are shuffled and cut into groups of K, and a
-    batch is groups of P people drawn at random. What is left of a person's pictures sits the epoch
-    out; who has fewer than K makes one group, drawn with replacement. The reference ends an epoch
-    when its draws happen to leave fewer than P people, after a number of batches that differs
-    between epochs. Here whoever must be in every batch still to come, for all to have enough
-    people, is drawn first: the batches are always as many as there can be, and equally many in
-    every epoch.
+    As in torchreid, the images of each person are shuffled and cut into groups of K, and a batch
+    consists of the groups of P people drawn at random. The remainder of a person's images is left
+    out of the epoch; people with fewer than K images make one group, drawn with replacement.
+    torchreid ends an epoch when its draws leave fewer than P people, so the number of batches
+    varies. Here people who must be in every remaining batch are drawn first: every epoch has the
+    same, largest possible number of batches.
 
     Args:
-        labels: Whom each picture shows; integers (pictures,).
+        labels: The person on each image; integers (images,).
         identities_per_batch: P.
         images_per_identity: K.
-        seed: Of the training, from 0.
-        epoch: Which epoch, from 0.
+        seed: Seed of the training, from 0.
+        epoch: The epoch, from 0.
 
     Returns:
-        Array (batches, P * K) of places in `labels`; the pictures of a person stand together.
+        Array (batches, P * K) of indices into `labels`; the images of a person are adjacent.
 
     Raises:
-        ValueError: If `labels` is not one row of integers of P people or more, P or K is not
+        ValueError: `labels` is not a vector of integers of at least P people, P or K is not
             positive, or `seed` or `epoch` is negative.
 
     Example:
@@ -81,7 +80,7 @@ def identity_batches(
     people = np.asarray(labels)
     if people.ndim != 1 or people.dtype.kind not in "iu":
         raise ValueError(
-            f"`labels` must be integers, one for each picture. Received: {people.dtype} of "
+            f"`labels` must be integers, one for each image. Received: {people.dtype} of "
             f"shape {people.shape}"
         )
     _, identity = np.unique(people, return_inverse=True)
@@ -101,21 +100,21 @@ def identity_batches(
 
 
 def shard(batches: NDArray[Any], index: int, count: int) -> NDArray[Any]:
-    """Give one of several workers its part of every batch.
+    """Return one worker's part of every batch.
 
-    All parts together are the batch that one worker would have. If `count` divides P, the people of
-    `identity_batches` stay whole.
+    All parts together are the batch that a single worker would have. If `count` divides P, the
+    people of `identity_batches` stay together.
 
     Args:
         batches: Array (batches, size).
-        index: Which worker, from 0.
-        count: How many workers there are.
+        index: The worker, from 0.
+        count: Number of workers.
 
     Returns:
         Array (batches, size / count).
 
     Raises:
-        ValueError: If `count` does not divide the size, or `index` is not below `count`.
+        ValueError: `count` does not divide the size, or `index` is not below `count`.
 
     Example:
         >>> shard(np.array([[4, 1, 3, 2], [0, 5, 7, 6]]), index=1, count=2)
@@ -130,10 +129,15 @@ def shard(batches: NDArray[Any], index: int, count: int) -> NDArray[Any]:
     if size % count:
         raise ValueError(
             f"The batch must be divisible by the number of workers. "
-            f"Received: {size} pictures for {count} workers"
+            f"Received: {size} images for {count} workers"
         )
     part = size // count
     return batches[:, index * part : (index + 1) * part]
+
+
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """Return at most `most` of the indices 0 to count - 1, from the first to the last."""
+    return [int(index) for index in np.linspace(0, count - 1, min(count, most)).round()]
 
 
 def _generator(seed: int, epoch: int) -> np.random.Generator:
@@ -142,7 +146,7 @@ def _generator(seed: int, epoch: int) -> np.random.Generator:
 
 
 def _groups(own: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The pictures of one person in groups; array (groups, size)."""
+    """Return the images of one person in groups; array (groups, size)."""
     if len(own) < size:
         return rng.choice(own, (1, size))
     return rng.permutation(own)[: len(own) // size * size].reshape(-1, size)
@@ -151,13 +155,13 @@ def _groups(own: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDAr
 def _turns(
     groups: NDArray[np.int64], people: int, rng: np.random.Generator
 ) -> Sequence[NDArray[np.int64]]:
-    """Who is in which batch, if each person can be in as many batches as they have groups."""
+    """Return the people of each batch; each person is in at most as many as they have groups."""
     batches = int(groups.sum()) // people
-    # A person is in a batch once, and so not in more batches than there are.
+    # A person is in a batch at most once, and so in no more batches than there are.
     while np.minimum(groups, batches).sum() < people * batches:
         batches -= 1
     left = np.minimum(groups, batches)
-    # Some groups are too many for full batches: any of them.
+    # Drop random groups that do not fill a batch.
     surplus = rng.permutation(np.repeat(np.arange(len(left)), left))[people * batches :]
     np.subtract.at(left, surplus, 1)
     turns = []

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of pixels: what pictures are normalised with."""
+"""Mean and standard deviation of pixels, for normalization."""
 
 import math
 import os
@@ -11,23 +11,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data._source import Images, PictureSource
-from keras_osnet.data.images import ImageReadError
+from keras_osnet.data.images import ImageReadError, Images, ImageSource
 
 _LEVELS = 256
 
 _CHUNK = 64
-"""Pictures handed to the threads at once: a million futures would take more memory than they."""
+"""Images handed to the threads at once: a million futures would take more memory than they."""
 
 
 @dataclass(frozen=True)
 class PixelStatistics:
-    """Mean and standard deviation of the pixels of pictures, in 0–1.
+    """Mean and standard deviation of the pixels of images, in 0–1.
 
     Attributes:
         mean: Of red, green and blue.
         std: Of red, green and blue.
-        images: How many images these are of.
+        images: Number of images.
         unreadable: The files that could not be read, with what is wrong with each.
     """
 
@@ -45,30 +44,30 @@ def pixel_statistics(
 ) -> PixelStatistics:
     """Compute the mean and the standard deviation of all pixels, for each channel.
 
-    `Normalize(statistics.mean, statistics.std)` gives these pictures mean 0 and standard deviation
-    1. Pictures are read in threads, a few at a time, and their pixels counted by level: nothing is
-    rounded before the end, and the order of the pictures does not matter.
+    `Normalize(statistics.mean, statistics.std)` gives these images mean 0 and standard deviation 1.
+    Images are read in threads, a few at a time, and a histogram of their pixels is kept: nothing is
+    rounded before the end, and the order of the images does not matter.
 
-    The reference's tool (tools/compute_mean_std.py) has the same mean. Its standard deviation is
-    another: that of the pixels within each picture (with n - 1), averaged over the pictures. The
-    differences between pictures, dark ones and bright ones, do not count in it, and it is smaller:
-    0.20 for CIFAR-10's red, where all pixels have 0.25. The tool also leaves out the last pictures,
-    where they do not fill a batch of 100.
+    torchreid's tool (tools/compute_mean_std.py) has the same mean, but averages the standard
+    deviations (with n - 1) of the single images. It ignores differences between dark and bright
+    images, and is smaller: 0.20 instead of 0.25 for CIFAR-10's red. The tool also leaves out the
+    last images if they do not fill a batch of 100.
 
     Args:
         images: The files; or pixels, array (n, height, width, 3), uint8, RGB. A file that cannot
             be read is reported in the result and does not stop the others.
-        image_size: (height, width) that pictures are resized to, as `read_image` does, so that each
-            counts the same. None, for arrays only, is their own.
-        progress: Called after every few pictures with the number done so far.
+        image_size: (height, width) that images are resized to, as `read_image` does, so that all
+            have the same weight. None, for arrays only, is their own.
+        progress: Called after every few images with the number processed so far.
 
     Returns:
         A `PixelStatistics`.
 
     Raises:
-        ValueError: If there are no pictures or none can be read, `images` is neither of the two,
-            or `image_size` is not two positive integers.
-        ImportError: If Pillow is not installed, and files are read or an array is resized.
+        ValueError: There are no images, `images` is neither of the two, or `image_size` is not two
+            positive integers.
+        ImageReadError: No image can be read.
+        ImportError: Pillow is not installed, and files are read or an array is resized.
 
     Example:
         >>> black_and_white = np.zeros((2, 4, 4, 3), "uint8")
@@ -76,9 +75,9 @@ def pixel_statistics(
         >>> pixel_statistics(black_and_white).std
         (0.5, 0.5, 0.5)
     """
-    source = PictureSource(images, image_size)
+    source = ImageSource(images, image_size)
     if len(source) == 0:
-        raise ValueError("`images` must be at least one picture. Received: none")
+        raise ValueError("`images` must be at least one image. Received: none")
     unreadable: dict[Path, str] = {}
     counts = np.zeros((3, _LEVELS), np.int64)
     failed = 0
@@ -105,8 +104,8 @@ def pixel_statistics(
     )
 
 
-def _counts(source: PictureSource, number: int) -> NDArray[np.int64] | ImageReadError:
-    """How many pixels of a picture have each level; array (3, levels)."""
+def _counts(source: ImageSource, number: int) -> NDArray[np.int64] | ImageReadError:
+    """Return the histogram of an image's channels; array (3, levels)."""
     try:
         image = source.read(number)
     except ImageReadError as error:
@@ -117,9 +116,9 @@ def _counts(source: PictureSource, number: int) -> NDArray[np.int64] | ImageRead
 
 
 def _moments(counts: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and standard deviation of a channel in 0–1."""
+    """Return mean and standard deviation of a channel in 0–1."""
     levels = np.arange(_LEVELS)
-    # Python's integers: exact, so that flat pictures have a standard deviation of 0.
+    # Python's integers: exact, so that constant images have a standard deviation of 0.
     pixels, total, squares = (int(counts @ levels**power) for power in range(3))
     variance = (pixels * squares - total * total) / pixels**2
     return total / pixels / 255, math.sqrt(variance) / 255

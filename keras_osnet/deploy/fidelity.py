@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.architecture.preprocessing import takes_pixels
-from keras_osnet.data.datasets.records import ReidDataset, ranking_labels
 from keras_osnet.data.images import load_images
+from keras_osnet.data.records import ReidDataset, ranking_labels
 from keras_osnet.deploy.images import comparison_images
 from keras_osnet.deploy.tflite import off_gpu, off_xnnpack
 from keras_osnet.metrics import evaluate_features

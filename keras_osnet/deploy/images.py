@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.datasets.records import ReidDataset
 from keras_osnet.data.images import ImageReadError, list_images, load_images, resize_image
-from keras_osnet.data.spacing import evenly_spaced
+from keras_osnet.data.records import ReidDataset
+from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.deploy.int8.calibration import check_count
 from keras_osnet.synthetic.people import synthetic_people
 

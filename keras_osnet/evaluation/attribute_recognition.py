@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.architecture.describe import describe_model
-from keras_osnet.data.datasets.records import AttributeImages
 from keras_osnet.data.images import ImageReadError
+from keras_osnet.data.records import AttributeImages
 from keras_osnet.evaluation.embed import embed_images
 from keras_osnet.metrics.attributes import (
     AttributeResult,

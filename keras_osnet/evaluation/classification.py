@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.data import LabeledImages
-from keras_osnet.data._source import PictureSource
-from keras_osnet.data.augmentation import CenterCrop
+from keras_osnet.data.images import ImageSource
+from keras_osnet.data.transforms import CenterCrop
 from keras_osnet.evaluation.embed import preparation
 
 _TOP = 5
@@ -69,7 +69,7 @@ def evaluate_classification(
             "`model` must predict all classes of the images. Received: predictions of "
             f"{sorted(classes)} classes, labels up to {images.labels.max()}"
         )
-    source, crop = PictureSource(images.images, resize or size), CenterCrop(size)
+    source, crop = ImageSource(images.images, resize or size), CenterCrop(size)
     prepare = preparation(models[0])
     wrong = wrong_of_five = 0
     for start in range(0, count, positive_integer("batch_size", batch_size)):

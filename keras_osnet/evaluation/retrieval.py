@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.architecture.feature_extractor import ends_in_classifier
-from keras_osnet.data.datasets import ranking_labels
-from keras_osnet.data.embedded_images import EmbeddedImages
+from keras_osnet.data import ranking_labels
 from keras_osnet.data.images import ImageReadError
-from keras_osnet.data.records import PersonImage
+from keras_osnet.data.records import EmbeddedImages, PersonImage
 from keras_osnet.evaluation.embed import embed_by_all
 from keras_osnet.metrics import RankingResult, evaluate_features
 from keras_osnet.metrics.distances import Metric

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_osnet.data import PersonImage, ReidDataset
-from keras_osnet.data.datasets import ranking_labels
+from keras_osnet.data import PersonImage, ReidDataset, ranking_labels
 from keras_osnet.metrics import ranked_lists
 from keras_osnet.quickstart.search import Found
 from keras_osnet.visualize import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_osnet import __version__
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
-from keras_osnet.data.datasets.records import camera_labels
+from keras_osnet.data.records import camera_labels
 from keras_osnet.quickstart.figures import figures
 
 if TYPE_CHECKING:

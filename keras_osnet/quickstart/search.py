@@ -6,8 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data import ReidDataset
-from keras_osnet.data.datasets import ranking_labels
+from keras_osnet.data import ReidDataset, ranking_labels
 from keras_osnet.evaluation import embed_images
 from keras_osnet.metrics import RankingResult, evaluate_ranking, pairwise_distances
 

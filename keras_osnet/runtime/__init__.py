@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.data.embedded_images import EmbeddedImages
+    from keras_osnet.data.records import EmbeddedImages
     from keras_osnet.runtime.benchmark import BenchmarkResult, Quartiles, benchmark
     from keras_osnet.runtime.embedder import Embedder
     from keras_osnet.runtime.metadata import ModelMetadata
@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
         "BenchmarkResult": "keras_osnet.runtime.benchmark",
-        "EmbeddedImages": "keras_osnet.data.embedded_images",
+        "EmbeddedImages": "keras_osnet.data.records",
         "Embedder": "keras_osnet.runtime.embedder",
         "ModelMetadata": "keras_osnet.runtime.metadata",
         "Quartiles": "keras_osnet.runtime.benchmark",

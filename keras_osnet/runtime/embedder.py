@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.batches import loaded_ahead
-from keras_osnet.data.embedded_images import EmbeddedImages
 from keras_osnet.data.images import ImageReadError
+from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.runtime.engines import open_engine
 from keras_osnet.runtime.images import as_pixels, cut_out, listed
 from keras_osnet.runtime.metadata import ModelMetadata

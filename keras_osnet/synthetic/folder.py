@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_osnet import __version__
-from keras_osnet.data._pillow import require_pillow
+from keras_osnet.data.images import require_pillow
 from keras_osnet.data.records import PersonImage
 from keras_osnet.synthetic.drawing.attributes import ATTRIBUTE_NAMES
 from keras_osnet.synthetic.drawing.look_alikes import details

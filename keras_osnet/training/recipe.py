@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from keras_osnet._utils.checks import check_whole, whole_number
-from keras_osnet.data import augmentation
+from keras_osnet.data import transforms
 from keras_osnet.data.batches import Step
 from keras_osnet.optimizers import AMSGrad, CoupledSGD
 from keras_osnet.recipes import recipe_entries, recipe_names
@@ -48,7 +48,7 @@ class Recipe:
             `learning_rate`, `l2`, `clipnorm` or `use_ema`.
         schedule: `name`: `"constant"`; `"multi_step"`, times `factor` after each of `milestones`
             epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in torchreid.
-        augmentation: The steps in their order: `name`, one of `keras_osnet.data.augmentation`, and
+        augmentation: The steps in their order: `name`, one of `keras_osnet.data.transforms`, and
             its arguments. Normalization is not among them; the model determines it.
         loss: For re-identification `label_smoothing`, `entropy_weight`, `triplet_weight`,
             `triplet_margin`, `mutual`; for classification `label_smoothing`.
@@ -307,15 +307,15 @@ def _checked_steps(source: str, steps: Any) -> tuple[Mapping[str, Any], ...]:
 
 def _make_step(entry: Mapping[str, Any]) -> Step:
     name = entry.get("name")
-    if name not in augmentation.HOMES or name == "Normalize":
-        names = ", ".join(each for each in augmentation.HOMES if each != "Normalize")
+    if name not in transforms.__all__ or name == "Normalize":
+        names = ", ".join(each for each in transforms.__all__ if each != "Normalize")
         raise ValueError(f"`name` must be one of {names}")
     # TOML has lists where steps have tuples.
     arguments = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in _without_name(entry).items()
     }
-    return getattr(augmentation, name)(**arguments)
+    return getattr(transforms, name)(**arguments)
 
 
 def _without_name(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from keras_osnet.data import (
     ReidDataset,
     split_by_identity,
 )
-from keras_osnet.data.datasets.records import Dataset
+from keras_osnet.data.records import Dataset
 from keras_osnet.evaluation import (
     evaluate_attribute_model,
     evaluate_classification,

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.data.datasets.records import Dataset
+from keras_osnet.data.records import Dataset
 from keras_osnet.training.distributed import distributed
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.run_folder import RunFolder, TrainingResult

@@ -13,8 +13,8 @@ import numpy as np
 from keras_osnet import __version__
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data import ImageBatches
-from keras_osnet.data.augmentation import Normalize, RandomErasing
-from keras_osnet.data.datasets.records import Dataset
+from keras_osnet.data.records import Dataset
+from keras_osnet.data.transforms import Normalize, RandomErasing
 from keras_osnet.training.callbacks import TensorBoardLog
 from keras_osnet.training.distributed import distributed
 from keras_osnet.training.distribution import Distribution

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data._pillow import is_pillow_image
 from keras_osnet.data.images import (
     ImageReadError,
     convert_image,
+    is_pillow_image,
     list_images,
     read_image,
     resize_image,

@@ -20,7 +20,8 @@ import numpy as np
 
 from keras_osnet import OSNet
 from keras_osnet.data import ReidDataset, read_folder
-from keras_osnet.data.augmentation import (
+from keras_osnet.data.batches import ImageBatches
+from keras_osnet.data.transforms import (
     ColorJitter,
     Normalize,
     RandomCrop,
@@ -28,7 +29,6 @@ from keras_osnet.data.augmentation import (
     RandomFlip,
     RandomPatch,
 )
-from keras_osnet.data.batches import ImageBatches
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training.dataset import TrainingDataset, to_tf_dataset
 

@@ -22,8 +22,8 @@ import numpy as np
 
 from keras_osnet import OSNet
 from keras_osnet.data import split_by_camera
-from keras_osnet.data.datasets.records import ReidDataset
 from keras_osnet.data.images import resize_image
+from keras_osnet.data.records import ReidDataset
 from keras_osnet.metrics import evaluate_ranking, pairwise_distances
 from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 from keras_osnet.training import load_recipe, train

@@ -12,7 +12,10 @@ from keras_osnet.data import (
     read_folder,
     read_image,
 )
-from keras_osnet.data.augmentation import (
+from keras_osnet.data.batches import ImageBatches
+from keras_osnet.data.images import load_images
+from keras_osnet.data.sampling import identity_batches, shuffled_indices
+from keras_osnet.data.transforms import (
     CenterCrop,
     ColorJitter,
     Normalize,
@@ -23,9 +26,6 @@ from keras_osnet.data.augmentation import (
     RandomPatch,
     RandomWindow,
 )
-from keras_osnet.data.batches import ImageBatches
-from keras_osnet.data.images import load_images
-from keras_osnet.data.sampling import identity_batches, shuffled_indices
 from keras_osnet.synthetic import (
     write_synthetic_people,
 )
@@ -58,9 +58,9 @@ def make(people):
     return make
 
 
-def test_batches_are_the_pictures_in_the_order_of_the_epoch(make, people):
+def test_batches_are_the_images_in_the_order_of_the_epoch(make, people):
     pictures = make(steps=())
-    assert len(pictures) == 3  # 30 pictures
+    assert len(pictures) == 3  # 30 images
     order = shuffled_indices(30, seed=2, epoch=1)
     for index in range(3):
         images, labels = pictures.batch(epoch=1, index=index)
@@ -130,7 +130,7 @@ def test_in_memory_reads_every_file_once(make, monkeypatch):
         read[path] += 1
         return read_image(path, size)
 
-    monkeypatch.setattr("keras_osnet.data._source.read_image", count)
+    monkeypatch.setattr("keras_osnet.data.images.read_image", count)
     pictures = make(batch_size=30, steps=(RandomFlip(),), in_memory=True)
     first = pictures.batch(0, 0)[0].copy()
     pictures.batch(1, 0)
@@ -149,13 +149,13 @@ def test_labels_may_be_rows_of_attributes(people):
 
 @pytest.fixture(scope="module")
 def pixels(people):
-    """The pictures as an array, larger than `SIZE`."""
+    """The images as an array, larger than `SIZE`."""
     return load_images([image.path for image in people.train], (48, 20)).images
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
 @pytest.mark.parametrize("size", [SIZE, (60, 40), (48, 20), None])
-def test_pictures_from_an_array(pixels, people, tmp_path, size, in_memory):
+def test_images_from_an_array(pixels, people, tmp_path, size, in_memory):
     paths = [tmp_path / f"{number}.png" for number in range(len(pixels))]
     for path, image in zip(paths, pixels, strict=True):
         Image.fromarray(image).save(path)
@@ -188,7 +188,7 @@ def test_an_array_is_neither_copied_nor_written_to(pixels, people):
 
 
 def test_an_array_at_its_own_size_needs_no_pillow(pixels, people, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
     steps = (PadAndCrop(), Normalize())
     pictures = ImageBatches(pixels, people.train_labels, batch_size=4, steps=steps)
     assert pictures.batch(0, 0)[0].shape == (4, 48, 20, 3)
@@ -212,9 +212,9 @@ def test_steps_that_return_what_makes_no_batch(make):
 
     with pytest.raises(ValueError, match=r"`steps` must return .* one shape. Received: \[\("):
         make(steps=[ragged]).batch(0, 0)
-    with pytest.raises(ValueError, match=r"`size` must not .* 33 x 16 for a picture of 32 x 16"):
+    with pytest.raises(ValueError, match=r"`size` must not .* 33 x 16 for an image of 32 x 16"):
         make(steps=[RandomWindow((33, 16))]).batch(0, 0)
-    with pytest.raises(ValueError, match=r"`draw_picture` .* after this step. Received: \(32, 16"):
+    with pytest.raises(ValueError, match=r"`draw_image` .* after this step. Received: \(32, 16"):
         make(steps=[RandomWindow((16, 8)), RandomPatch(1)]).batch(0, 0)
 
 
@@ -250,7 +250,7 @@ def test_images_that_are_neither_paths_nor_pixels(images, received):
 
 def test_a_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"not a picture")
+    broken.write_bytes(b"not a image")
     pictures = ImageBatches([broken], [0], image_size=SIZE, batch_size=1)
     with pytest.raises(ImageReadError, match=r"broken\.jpg"):
         pictures.batch(0, 0)
@@ -263,13 +263,13 @@ def test_errors(make):
         make(image_size=None)
     with pytest.raises(ValueError, match=r"`image_size` must be .* positive.* Received: \(0, 4\)"):
         ImageBatches(np.zeros((2, 0, 4, 3), np.uint8), [0, 1], batch_size=1)
-    with pytest.raises(ValueError, match=r"`batch_size` must not be above .* 31 with 30 pictures"):
+    with pytest.raises(ValueError, match=r"`batch_size` must not be above .* 31 with 30 images"):
         make(batch_size=31)
     with pytest.raises(ValueError, match=r"`batch_size` must be a whole .* 1. Received: 0"):
         make(batch_size=0)
     with pytest.raises(ValueError, match=r"at least 6 people"):
         make(batch_size=(6, 1))
-    with pytest.raises(ValueError, match=r"8 pictures for 3 workers"):
+    with pytest.raises(ValueError, match=r"8 images for 3 workers"):
         make(worker=(0, 3))
     with pytest.raises(ValueError, match=r"`seed` must be .* Received: -1"):
         make(seed=-1)

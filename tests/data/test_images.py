@@ -1,6 +1,6 @@
-import builtins
 import os
 import pickle
+import sys
 import tarfile
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_osnet.data import read_folder
 from keras_osnet.data.images import (
     ImageReadError,
     list_images,
@@ -15,7 +16,6 @@ from keras_osnet.data.images import (
     read_image,
     resize_image,
 )
-from keras_osnet.data.records import read_folder
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_list_in_a_hidden_folder_that_is_asked_for(tmp_path):
 def test_list_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"`folder` does not exist. Received: .*nowhere"):
         list_images(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"`folder` holds no pictures \(.jpg.* Received: "):
+    with pytest.raises(ValueError, match=r"`folder` holds no images \(.jpg.* Received: "):
         list_images(tmp_path)
     (tmp_path / "a.png").touch()
     with pytest.raises(NotADirectoryError, match=r"must be a folder. Received: .*a\.png"):
@@ -83,7 +83,7 @@ def test_list_does_not_pass_over_a_folder_it_may_not_read(tmp_path, monkeypatch)
 @pytest.mark.parametrize("size", [None, (20, 12), (256, 128), (7, 5), (40, 6)])
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "ppm"])
 def test_read_equals_reference(tmp_path, pixels, size, suffix):
-    path = tmp_path / f"picture.{suffix}"
+    path = tmp_path / f"image.{suffix}"
     Image.fromarray(pixels).save(path)
     result = read_image(str(path), size)
     assert result.dtype == np.uint8
@@ -94,7 +94,7 @@ def test_read_equals_reference(tmp_path, pixels, size, suffix):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr"])
 def test_every_mode_is_converted_as_the_reference_does(tmp_path, pixels, mode):
-    path = tmp_path / ("picture.jpg" if mode in ("CMYK", "YCbCr") else "picture.png")
+    path = tmp_path / ("image.jpg" if mode in ("CMYK", "YCbCr") else "image.png")
     picture = Image.fromarray(pixels).convert(mode)
     if mode in ("LA", "RGBA"):
         picture.putalpha(Image.fromarray(pixels[..., 0]))
@@ -103,14 +103,14 @@ def test_every_mode_is_converted_as_the_reference_does(tmp_path, pixels, mode):
 
 
 def test_transparency_is_dropped_not_blended(tmp_path):
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     Image.new("RGBA", (2, 2), (10, 20, 30, 0)).save(path)
     assert read_image(path).reshape(-1, 3).tolist() == [[10, 20, 30]] * 4
 
 
 @pytest.mark.filterwarnings("error")
 def test_palette_with_transparency_gives_no_warning(tmp_path, pixels):
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     Image.fromarray(pixels).convert("P").save(path, transparency=bytes(range(256)))
     np.testing.assert_array_equal(
         read_image(path)[0, 0], Image.open(path).convert("RGBA").load()[0, 0][:3]
@@ -120,7 +120,7 @@ def test_palette_with_transparency_gives_no_warning(tmp_path, pixels):
 @pytest.mark.parametrize("suffix", ["png", "ppm"])
 def test_sixteen_bit_grey_keeps_its_high_byte(tmp_path, suffix):
     values = np.array([[0, 255, 256], [0x1234, 0x8000, 0xFFFF]], np.uint16)
-    path = tmp_path / f"picture.{suffix}"
+    path = tmp_path / f"image.{suffix}"
     if suffix == "png":
         Image.fromarray(values).save(path)
     else:  # older Pillow reads these but does not write them
@@ -130,7 +130,7 @@ def test_sixteen_bit_grey_keeps_its_high_byte(tmp_path, suffix):
 
 
 def test_exif_orientation_is_ignored(tmp_path, pixels):
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(pixels).save(path, exif=exif)
@@ -140,18 +140,18 @@ def test_exif_orientation_is_ignored(tmp_path, pixels):
 def test_truncated_files(tmp_path, pixels):
     big = np.tile(pixels, (10, 10, 1))
     for suffix in ("png", "jpg", "bmp", "webp", "ppm"):
-        path = tmp_path / f"picture.{suffix}"
+        path = tmp_path / f"image.{suffix}"
         Image.fromarray(big).save(path)
         content = path.read_bytes()
         for share in (0.0, 0.002, 0.5, 0.9):
             path.write_bytes(content[: int(len(content) * share)])
-            with pytest.raises(ImageReadError, match=rf"Received: .*picture\.{suffix}$"):
+            with pytest.raises(ImageReadError, match=rf"Received: .*image\.{suffix}$"):
                 read_image(path)
 
 
 def test_unreadable_names_file_and_reason(tmp_path):
     path = tmp_path / "text.png"
-    path.write_text("not a picture")
+    path.write_text("not a image")
     with pytest.raises(ImageReadError, match="cannot identify") as caught:
         read_image(path)
     assert isinstance(caught.value, ValueError)
@@ -178,7 +178,7 @@ def test_one_error_for_many_files():
 
 
 def test_grey_without_a_range_is_refused(tmp_path):
-    path = tmp_path / "picture.tiff"
+    path = tmp_path / "image.tiff"
     Image.new("F", (2, 2)).save(path)
     with pytest.raises(ImageReadError, match="floating-point"):
         read_image(path)
@@ -190,7 +190,7 @@ def test_grey_without_a_range_is_refused(tmp_path):
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("limit", [239, 100])  # Pillow only warns at the first
 def test_decompression_bombs_are_refused(tmp_path, pixels, monkeypatch, limit):
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     Image.fromarray(pixels).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(ImageReadError, match="pixels"):
@@ -212,15 +212,8 @@ def test_size_must_be_two_positive_integers(tmp_path, size):
 
 
 def test_without_pillow_the_error_names_the_extra(monkeypatch):
-    real_import = builtins.__import__
-
-    def without_pillow(name, *args, **kwargs):
-        if name == "PIL":
-            raise ImportError("No module named 'PIL'")
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_pillow)
-    with pytest.raises(ImportError, match=r'pip install "keras-osnet\[cli\]"'):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ImportError, match=r'needs Pillow.*pip install "keras-osnet\[cli\]"'):
         read_image("a.png")
     with pytest.raises(ImportError, match=r'pip install "keras-osnet\[cli\]"'):
         load_images(["a.png"], (2, 2))
@@ -231,7 +224,7 @@ def test_without_pillow_the_error_names_the_extra(monkeypatch):
 
 @pytest.mark.parametrize("size", [(20, 12), (40, 24), (7, 5), (20, 6), (31, 12)])
 def test_pixels_are_resized_as_files_are(tmp_path, pixels, size):
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     Image.fromarray(pixels).save(path)
     resized = resize_image(pixels, size)
     np.testing.assert_array_equal(resized, read_image(path, size))
@@ -272,10 +265,10 @@ def test_load_nothing(tmp_path):
     assert len(broken.unreadable) == 1
 
 
-# --- real pictures -----------------------------------------------------------------------------
+# --- real images -----------------------------------------------------------------------------
 
 
-def test_real_pictures(reference, tmp_path):
+def test_real_images(reference, tmp_path):
     with tarfile.open(reference / "data" / "pku_reid_40.tar") as archive:
         archive.extractall(tmp_path, filter="data")
     people = read_folder(tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from keras_osnet.data.sampling import identity_batches, shard, shuffled_indices
 
 UNEVEN = np.repeat([7, 3, 11, 5, 2, 20], [13, 1, 8, 5, 4, 9])
-"""Six people with 13, 1, 8, 5, 4 and 9 pictures."""
+"""Six people with 13, 1, 8, 5, 4 and 9 images."""
 
 
 def most_batches(groups, people):
@@ -28,7 +28,7 @@ def test_shuffled_is_a_permutation_of_its_own_for_each_seed_and_epoch():
     assert shuffled_indices(0, seed=0, epoch=0).shape == (0,)
 
 
-def test_order_does_not_share_its_stream_with_the_first_pictures_augmentation():
+def test_order_does_not_share_its_stream_with_the_first_images_augmentation():
     # numpy pads short seeds with zeros.
     assert np.random.default_rng([5, 2]).random() == np.random.default_rng([5, 2, 0]).random()
     permutation = np.random.default_rng([5, 2, 0]).permutation(100)
@@ -46,15 +46,15 @@ def test_identity_batches(labels, people, each):
         assert batches.shape == (number, people * each)
         turns = Counter()
         for batch in labels[batches].reshape(-1, people, each):
-            assert (batch == batch[:, :1]).all(), "the pictures of a person stand together"
+            assert (batch == batch[:, :1]).all(), "the images of a person stand together"
             assert len(set(batch[:, 0])) == people, "nobody is in a batch twice"
             turns.update(batch[:, 0].tolist())
         used = Counter(batches.ravel().tolist())
         for person, count in sizes.items():
             own = [used[place] for place in np.flatnonzero(labels == person)]
             if count >= each:
-                assert max(own) <= 1, "no picture comes twice in an epoch"
-            # As often as the pictures allow; fewer times only where that fills the batches.
+                assert max(own) <= 1, "no image comes twice in an epoch"
+            # As often as the images allow; fewer times only where that fills the batches.
             assert turns[person] <= min(groups[person], number)
         left_out = sum(min(groups[person], number) - turns[person] for person in groups)
         assert left_out == sum(min(count, number) for count in groups.values()) - people * number
@@ -67,7 +67,7 @@ def test_equal_people_all_come_equally_often():
     np.testing.assert_array_equal(np.sort(batches.ravel()), np.arange(80))
 
 
-def test_people_with_few_pictures_are_drawn_with_replacement():
+def test_people_with_few_images_are_drawn_with_replacement():
     labels = np.array([0, 0, 1, 1, 1, 1])
     draws = [identity_batches(labels, 2, 4, seed=0, epoch=epoch) for epoch in range(20)]
     for batches in draws:
@@ -129,5 +129,5 @@ def test_errors():
         identity_batches([0, 1], 1, 0, seed=0, epoch=0)
     with pytest.raises(ValueError, match=r"`index` must be below `count`, 2. Received: 2"):
         shard(np.zeros((1, 4), int), 2, 2)
-    with pytest.raises(ValueError, match=r"Received: 4 pictures for 3 workers"):
+    with pytest.raises(ValueError, match=r"Received: 4 images for 3 workers"):
         shard(np.zeros((1, 4), int), 0, 3)

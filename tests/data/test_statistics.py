@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from keras_osnet.data import ImageReadError, pixel_statistics, read_image
-from keras_osnet.data.augmentation import Normalize
+from keras_osnet.data.transforms import Normalize
 
 
 @pytest.fixture(scope="module")
 def pixels():
-    """Pictures of three channels that differ, and dark and bright ones among them."""
+    """Images of three channels that differ, and dark and bright ones among them."""
     rng = np.random.default_rng(0)
     light = rng.uniform(0.2, 1, (150, 1, 1, 1))
     noise = rng.integers(0, 256, (150, 12, 8, 3)) * light * [1, 0.5, 0.25]
@@ -22,7 +22,7 @@ def pixels():
 
 @pytest.fixture(scope="module")
 def paths(pixels, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     files = [folder / f"{number:03d}.png" for number in range(len(pixels))]
     for path, image in zip(files, pixels, strict=True):
         Image.fromarray(image).save(path)
@@ -48,13 +48,13 @@ def test_of_files(paths, pixels):
 
 
 @pytest.mark.parametrize("size", [(6, 4), (30, 20)])
-def test_of_pictures_that_are_resized(paths, pixels, size):
+def test_of_images_that_are_resized(paths, pixels, size):
     resized = np.stack([read_image(path, size) for path in paths])
     assert_statistics_of(pixel_statistics(paths, size), resized)
     assert pixel_statistics(pixels, size) == pixel_statistics(paths, size)
 
 
-def test_every_picture_counts_the_same_whatever_its_size(tmp_path):
+def test_every_image_counts_the_same_whatever_its_size(tmp_path):
     Image.new("RGB", (100, 100), (0, 0, 0)).save(tmp_path / "large.png")
     Image.new("RGB", (2, 3), (255, 51, 0)).save(tmp_path / "small.png")
     statistics = pixel_statistics([tmp_path / "large.png", tmp_path / "small.png"], (8, 4))
@@ -69,7 +69,7 @@ def test_the_order_does_not_matter(pixels):
         assert pixel_statistics(shuffled) == statistics
 
 
-def test_flat_pictures_have_no_deviation():
+def test_flat_images_have_no_deviation():
     # Where sums of floats are subtracted, something is left, or the root is of a negative number.
     for level in (0, 1, 77, 254, 255):
         statistics = pixel_statistics(np.full((5, 7, 9, 3), level, np.uint8))
@@ -77,7 +77,7 @@ def test_flat_pictures_have_no_deviation():
         assert statistics.mean == pytest.approx([level / 255] * 3)
 
 
-def test_it_is_what_normalises_these_pictures(pixels):
+def test_it_is_what_normalizes_these_images(pixels):
     statistics = pixel_statistics(pixels)
     step = Normalize(statistics.mean, statistics.std)
     values = np.stack([step(image) for image in pixels]).reshape(-1, 3).astype(np.float64)
@@ -108,7 +108,7 @@ def test_progress(paths):
         assert seen == expected
 
 
-def test_pictures_are_not_held_in_memory(paths):
+def test_images_are_not_held_in_memory(paths):
     few, many = paths[:64], paths * 10
     peaks = []
     for files in (few, many):
@@ -122,7 +122,7 @@ def test_pictures_are_not_held_in_memory(paths):
 
 def test_unreadable_files_are_left_out_and_named(paths, pixels, tmp_path):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     files = [*paths[:70], broken, *paths[70:], tmp_path / "gone.png"]
     statistics = pixel_statistics(files, (12, 8))
     assert statistics.images == 150

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_osnet.data import read_folder
 from keras_osnet.data.datasets.image_folder import read_people
 from keras_osnet.data.datasets.table import attributes_from_table
 from keras_osnet.data.images import list_images, read_image
-from keras_osnet.data.records import read_folder
 from keras_osnet.synthetic import folder
 from keras_osnet.synthetic.folder import write_synthetic_people
 from keras_osnet.synthetic.people import synthetic_people, synthetic_person
@@ -16,7 +16,7 @@ from keras_osnet.synthetic.people import synthetic_people, synthetic_person
 SMALL = (64, 32)
 
 
-def test_written_pictures_are_read_back(tmp_path):
+def test_written_images_are_read_back(tmp_path):
     folder = tmp_path / "new" / "people"
     written = write_synthetic_people(folder, 3, cameras=2, views=2, image_size=SMALL, seed=4)
     assert read_folder(folder) == written
@@ -36,7 +36,7 @@ def test_an_interrupted_run_is_completed(tmp_path, monkeypatch):
 
     def save(self, path, **options):
         if "0002_c1s1_000001" in path.name:
-            path.write_bytes(b"half a picture")
+            path.write_bytes(b"half a image")
             raise OSError("disk full")
         real_save(self, path, **options)
 
@@ -86,7 +86,7 @@ def test_the_attributes_table_is_read_back(tmp_path):
     np.testing.assert_array_equal(dataset.train.attributes, people.attributes[:16])
     np.testing.assert_array_equal(dataset.test.attributes, people.attributes[16:])
     assert dataset.test.paths[0].name == "0009_c1s1_000001_00.png"
-    # The tables do not get in the way of who reads the pictures.
+    # The tables do not get in the way of who reads the images.
     assert read_people(folder).counts["identities"] == 10
     assert not (folder / "details.csv").exists()
 

@@ -17,7 +17,7 @@ def grown(mask, by=2):
     return mask
 
 
-def test_pictures_differ_within_the_mask_only():
+def test_images_differ_within_the_mask_only():
     people = synthetic_people(20, cameras=2, views=2, image_size=SIZE, look_alikes=2)
     seen = []
     for index, mask in enumerate(people.detail_masks):

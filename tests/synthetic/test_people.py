@@ -20,7 +20,7 @@ def test_shapes_and_labels():
     assert synthetic_people(1, 1, 1).images.shape == (1, 256, 128, 3)
 
 
-def test_a_picture_does_not_depend_on_what_else_is_drawn():
+def test_a_image_does_not_depend_on_what_else_is_drawn():
     few = synthetic_people(3, cameras=2, views=2, image_size=SMALL, seed=5)
     many = synthetic_people(4, cameras=3, views=4, image_size=SMALL, seed=5)
     for index, image in enumerate(few.images):
@@ -30,7 +30,7 @@ def test_a_picture_does_not_depend_on_what_else_is_drawn():
         np.testing.assert_array_equal(alone, image)
 
 
-def test_every_picture_is_different():
+def test_every_image_is_different():
     images = synthetic_people(6, cameras=2, views=3, image_size=SMALL).images
     assert len({image.tobytes() for image in images}) == len(images)
     other = synthetic_people(1, cameras=1, views=1, image_size=SMALL, seed=1).images[0]
@@ -39,7 +39,7 @@ def test_every_picture_is_different():
 
 def test_the_same_bits_everywhere():
     # Changes with the generator's drawing, which is to be done knowingly, and announced: people
-    # compare results on these pictures.
+    # compare results on these images.
     people = synthetic_people(24, cameras=4, views=4, image_size=(128, 64), seed=1)
     digest = hashlib.sha256(people.images.tobytes()).hexdigest()
     assert digest == "f3d7aa09da6f470197f006507334a7e9d8435cf6ad4f2b11c4a7e709e8978166"
@@ -52,7 +52,7 @@ def test_any_size(size):
 
 
 def test_a_person_keeps_the_same_place_at_every_size():
-    # Averaged over 4x4 pixels, the large picture is the small one but for noise and fine lines.
+    # Averaged over 4x4 pixels, the large image is the small one but for noise and fine lines.
     for identity in range(8):
         large = synthetic_person(identity, 0, 0, image_size=(256, 128)).astype(float)
         small = synthetic_person(identity, 0, 0, image_size=(64, 32)).astype(float)

@@ -4,7 +4,8 @@ import pytest
 
 from keras_osnet import OSNet
 from keras_osnet.data import ImageReadError, ReidDataset, read_folder
-from keras_osnet.data.augmentation import (
+from keras_osnet.data.batches import ImageBatches
+from keras_osnet.data.transforms import (
     Normalize,
     PadAndCrop,
     RandomErasing,
@@ -12,7 +13,6 @@ from keras_osnet.data.augmentation import (
     RandomPatch,
     RandomWindow,
 )
-from keras_osnet.data.batches import ImageBatches
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training.dataset import TrainingDataset, to_tf_dataset
 

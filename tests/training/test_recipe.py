@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from keras_osnet.data.augmentation import RandomErasing, RandomFlip
+from keras_osnet.data.transforms import RandomErasing, RandomFlip
 from keras_osnet.optimizers import AMSGrad, CoupledSGD
 from keras_osnet.recipes import recipe_names, recipe_text
 from keras_osnet.training import list_recipes, load_recipe

@@ -40,7 +40,7 @@ def command(
     if not images.paths:
         raise ValueError(f"--part must be one with pictures. Received: --part {part}, with none")
     model = load_attribute_model(weights, width=width, variant=variant, size=size)
-    from keras_osnet.data.spacing import evenly_spaced
+    from keras_osnet.data.sampling import evenly_spaced
     from keras_osnet.visualize import feature_maps, plot_attributes
 
     chosen = evenly_spaced(len(images.paths), show)

@@ -51,7 +51,7 @@ def command(
     keras-osnet visualize cmc --data DIR --weights A --weights B -o cmc.pdf
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     sides = retrieval_task(source, False, query_camera, query, gallery).splits[0]
-    from keras_osnet.data.datasets import ranking_labels
+    from keras_osnet.data import ranking_labels
     from keras_osnet.metrics import evaluate_features
 
     results = {}

@@ -45,7 +45,7 @@ def command(
     keras-osnet visualize embeddings --data DIR --weights msmt17 -o map.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     people = source.read().all_images
-    from keras_osnet.data.spacing import evenly_spaced
+    from keras_osnet.data.sampling import evenly_spaced
 
     known = sorted({person.identity for person in people})
     wanted = {known[index] for index in evenly_spaced(len(known), identities)}

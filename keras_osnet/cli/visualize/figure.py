@@ -59,7 +59,7 @@ def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
         most: Of more than this, so many are chosen, evenly spaced.
     """
     from keras_osnet.data import list_images, load_images
-    from keras_osnet.data.spacing import evenly_spaced
+    from keras_osnet.data.sampling import evenly_spaced
 
     files = [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
     if most is not None:

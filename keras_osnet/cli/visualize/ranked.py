@@ -63,8 +63,8 @@ def command(
     queries, found = embed_sides(
         sides, weights, width=width, variant=variant, size=size, batch_size=batch_size
     )
-    from keras_osnet.data.datasets import ranking_labels
-    from keras_osnet.data.spacing import evenly_spaced
+    from keras_osnet.data import ranking_labels
+    from keras_osnet.data.sampling import evenly_spaced
     from keras_osnet.metrics import pairwise_distances
     from keras_osnet.visualize import plot_ranked_lists
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100, from their binary version or from a file of JPEG pictures."""
+"""CIFAR-10 and CIFAR-100, from their binary version or from a file of JPEG images."""
 
 import io
 import itertools
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data._pillow import require_pillow
-from keras_osnet.data.datasets.layout import find_root
+from keras_osnet.data.datasets._files import find_root
 from keras_osnet.data.datasets.published import dataset_info
-from keras_osnet.data.datasets.records import ClassificationDataset, LabeledImages
+from keras_osnet.data.images import require_pillow
+from keras_osnet.data.records import ClassificationDataset, LabeledImages
 
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
@@ -22,7 +22,7 @@ _NO_PICKLES = (
 
 
 def read_cifar10(folder: Path, version: str) -> ClassificationDataset:
-    """Read CIFAR-10 from `cifar-10-batches-bin`, or from an `.npz` file of JPEG pictures."""
+    """Read CIFAR-10 from `cifar-10-batches-bin`, or from an `.npz` file of JPEG images."""
     if folder.is_file():
         return _read_jpeg_file("cifar10", folder, version)
     train = [f"data_batch_{number}.bin" for number in range(1, 6)]
@@ -62,9 +62,9 @@ def _read_binary(
             )
         records[file] = content.reshape(-1, labels + _PIXELS)
 
-    def images(content: NDArray[np.uint8]) -> LabeledImages:
+    def labeled(content: NDArray[np.uint8]) -> LabeledImages:
         planes = content[:, labels:].reshape(-1, 3, _SIDE, _SIDE)
-        return _labelled(
+        return _labeled(
             np.ascontiguousarray(planes.transpose(0, 2, 3, 1)),
             content[:, labels - 1],
             classes,
@@ -74,8 +74,8 @@ def _read_binary(
     return ClassificationDataset(
         name=name,
         classes=classes,
-        train=images(np.concatenate([records[file] for file in train])),
-        test=images(records[test]),
+        train=labeled(np.concatenate([records[file] for file in train])),
+        test=labeled(records[test]),
         version=version,
     )
 
@@ -83,10 +83,10 @@ def _read_binary(
 def _read_jpeg_file(name: str, path: Path, version: str) -> ClassificationDataset:
     """Read an `.npz` file of `classes`, and of `jpeg`, `offset` and `label` for both parts.
 
-    Decoding takes about a tenth of a millisecond a picture, so some seconds in all.
+    Decoding takes about 0.1 ms per image, some seconds in all.
 
-    `train_jpeg` holds the files one after the other as bytes, `train_offset` where each begins
-    and, in the end, where the last one ends.
+    `train_jpeg` holds the concatenated files as bytes, `train_offset` the start of each and, last,
+    the end of the last one.
     """
     require_pillow()
     try:
@@ -103,37 +103,37 @@ def _read_jpeg_file(name: str, path: Path, version: str) -> ClassificationDatase
     # Broken files give errors of every kind: numpy's, zipfile's, zlib's, Pillow's.
     except Exception as error:
         raise ValueError(
-            f"Not a file of JPEG pictures of {dataset_info(name).title}: {error}. {_NO_PICKLES} "
+            f"Not a file of JPEG images of {dataset_info(name).title}: {error}. {_NO_PICKLES} "
             f"Received: {path}"
         ) from error
     return ClassificationDataset(
         name=name,
         classes=classes,
-        train=_labelled(*decoded["train"], classes, path),
-        test=_labelled(*decoded["test"], classes, path),
+        train=_labeled(*decoded["train"], classes, path),
+        test=_labeled(*decoded["test"], classes, path),
         version=version,
     )
 
 
 def _decode(content: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Decode JPEG pictures that lie one after the other."""
+    """Decode concatenated JPEG files."""
     pillow = require_pillow()
     images = np.empty((len(offsets) - 1, _SIDE, _SIDE, 3), np.uint8)
     for index, (start, stop) in enumerate(itertools.pairwise(offsets)):
-        with pillow.open(io.BytesIO(content[start:stop].tobytes()), formats=("JPEG",)) as picture:
-            if picture.size != (_SIDE, _SIDE):
-                raise ValueError(f"picture {index} is {picture.width}x{picture.height}")
-            images[index] = np.asarray(picture.convert("RGB"))
+        with pillow.open(io.BytesIO(content[start:stop].tobytes()), formats=("JPEG",)) as image:
+            if image.size != (_SIDE, _SIDE):
+                raise ValueError(f"image {index} is {image.width}x{image.height}")
+            images[index] = np.asarray(image.convert("RGB"))
     return images
 
 
-def _labelled(
+def _labeled(
     images: NDArray[np.uint8], labels: NDArray, classes: tuple[str, ...], source: Path
 ) -> LabeledImages:
-    """Pictures with their labels, once these are known to fit."""
+    """Return images with their labels, or raise ValueError if they do not fit together."""
     if len(labels) != len(images) or (len(labels) and labels.max() >= len(classes)):
         raise ValueError(
-            f"There must be a label below {len(classes)} for each of {len(images):,} pictures. "
+            f"There must be a label below {len(classes)} for each of {len(images):,} images. "
             f"Received: {len(labels):,} labels up to {labels.max(initial=0)} in {source}"
         )
     return LabeledImages(images, labels.astype(np.int64))

@@ -1,23 +1,22 @@
-"""More to train on: all parts of a dataset, several datasets."""
+"""More training data: all parts of a dataset, several datasets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keras_osnet.data.datasets.records import ReidDataset
-from keras_osnet.data.records import PersonImage
+from keras_osnet.data.records import PersonImage, ReidDataset
 
 
 def combineall(dataset: ReidDataset) -> ReidDataset:
     """Train on all parts: training, validation, query and gallery, without distractors.
 
-    For weights that other datasets, or other cameras, are to profit from. Query and gallery stay
-    where they were, but what is measured on them afterwards says nothing.
+    For weights that are used on other datasets or other cameras. Query and gallery stay as they
+    were, but results on them are meaningless afterwards.
 
     Args:
         dataset: The dataset.
 
     Returns:
-        The same dataset with all people in `train`, each picture once, and no `validation`.
+        The same dataset with all people in `train`, each image once, and no `validation`.
     """
     everybody = (image for image in dataset.all_images if not image.distractor)
     return replace(dataset, train=tuple(everybody), validation=())
@@ -26,20 +25,19 @@ def combineall(dataset: ReidDataset) -> ReidDataset:
 def merge_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
     """Train on several datasets at once, as the paper does before VIPeR and GRID.
 
-    People get new identities, 0 to n-1, and cameras new numbers from 1, those of each dataset
-    following those of the one before. Nobody in one dataset is taken for somebody in another, so
-    two datasets of the same people (CUHK01 and CUHK02) do not go together.
+    People get new identities, 0 to n - 1, and cameras new numbers from 1, dataset by dataset. The
+    people of different datasets are taken for different people, so do not merge two datasets of the
+    same people (CUHK01 and CUHK02).
 
     Args:
-        datasets: The datasets, each used for its `train` and `validation`. For all of a dataset,
-            `combineall` it first.
+        datasets: The datasets, of which `train` and `validation` are used. To use all of a
+            dataset, call `combineall` first.
 
     Returns:
-        A dataset without query and gallery: what is measured is measured on one of its sources,
-        or on another.
+        A dataset without query and gallery: evaluate on one of its sources, or on another one.
 
     Raises:
-        ValueError: If there are no datasets.
+        ValueError: There are no datasets.
     """
     if not datasets:
         raise ValueError("`datasets` must be at least one. Received: none")

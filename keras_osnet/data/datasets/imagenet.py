@@ -1,16 +1,16 @@
-"""ImageNet, or any pictures in a folder for each class."""
+"""ImageNet, or any images in a folder for each class."""
 
 from pathlib import Path
 
 import numpy as np
 
-from keras_osnet.data.datasets.layout import find_root, shorten
+from keras_osnet.data.datasets._files import find_root, shorten
 from keras_osnet.data.datasets.published import dataset_info
-from keras_osnet.data.datasets.records import ClassificationDataset, LabeledImages
-from keras_osnet.data.images import is_picture, list_images
+from keras_osnet.data.images import is_image_name, list_images
+from keras_osnet.data.records import ClassificationDataset, LabeledImages
 
 _UNSORTED = (
-    "The validation pictures of ImageNet come without folders: sort each into a folder named after "
+    "The validation images of ImageNet come without folders: sort each into a folder named after "
     "its class, as those of train are (the usual script is valprep.sh)."
 )
 
@@ -28,7 +28,7 @@ def read_imagenet(folder: Path, version: str) -> ClassificationDataset:
         )
     label = {name: number for number, name in enumerate(classes)}
 
-    def labelled(part: str) -> LabeledImages:
+    def labeled(part: str) -> LabeledImages:
         images = {name: list_images(place) for name, place in folders[part].items()}
         labels = [label[name] for name in images]
         return LabeledImages(
@@ -39,14 +39,14 @@ def read_imagenet(folder: Path, version: str) -> ClassificationDataset:
     return ClassificationDataset(
         name="imagenet",
         classes=classes,
-        train=labelled("train"),
-        test=labelled("val"),
+        train=labeled("train"),
+        test=labeled("val"),
         version=version,
     )
 
 
 def _class_folders(place: Path) -> dict[str, Path]:
-    """The folders in a folder, by name and in its order; ValueError if pictures lie beside them."""
+    """Return the folders in a folder by name, in order; ValueError if images are beside them."""
     folders: dict[str, Path] = {}
     files = []
     for path in sorted(place.iterdir(), key=lambda path: path.name):
@@ -56,13 +56,13 @@ def _class_folders(place: Path) -> dict[str, Path]:
             folders[path.name] = path
         else:
             files.append(path.name)
-    pictures = [name for name in files if is_picture(name)]
-    if pictures or not folders:
+    images = [name for name in files if is_image_name(name)]
+    if images or not folders:
         raise ValueError(
-            f"{place.name} of {dataset_info('imagenet').title} must hold a folder of pictures for "
-            f"each class, and no pictures beside them."
+            f"{place.name} of {dataset_info('imagenet').title} must hold a folder of images for "
+            f"each class, and no images beside them."
             f"{f' {_UNSORTED}' if place.name == 'val' else ''} "
-            f"Received: {place} with {len(folders):,} folders and {len(pictures):,} pictures"
+            f"Received: {place} with {len(folders):,} folders and {len(images):,} images"
             f"{f': {shorten(files)}' if files else ''}"
         )
     return folders

@@ -1,12 +1,11 @@
-"""MSMT17, whose lists of files say which picture is for what."""
+"""MSMT17, divided by lists of files."""
 
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from keras_osnet.data.datasets.layout import find_root, match_name, require_files
-from keras_osnet.data.datasets.records import ReidDataset
-from keras_osnet.data.records import PersonImage
+from keras_osnet.data.datasets._files import find_root, match_name, require_files
+from keras_osnet.data.records import PersonImage, ReidDataset
 
 _FOLDERS = {"v1": ("train", "test"), "v2": ("mask_train_v2", "mask_test_v2")}
 _LISTS = ("list_train.txt", "list_val.txt", "list_query.txt", "list_gallery.txt")
@@ -14,10 +13,10 @@ _NAME = re.compile(r"[^_]+_[^_]+_(\d+)_")
 
 
 def read_msmt17(folder: Path, version: str) -> ReidDataset:
-    """Read MSMT17, its validation pictures apart from those to train on.
+    """Read MSMT17, with its validation images apart from the training images.
 
-    The lists count the people to train on and those to test on from 0 each; the latter are
-    counted on here, so that an identity is one person.
+    The lists number training people and test people from 0 each. Here the numbers of the latter
+    follow those of the former, so that an identity is one person.
     """
     train_folder, test_folder = _FOLDERS[version]
     root = find_root(
@@ -47,7 +46,7 @@ def read_msmt17(folder: Path, version: str) -> ReidDataset:
 
 
 def _read_list(path: Path, folder: Path) -> tuple[PersonImage, ...]:
-    """The pictures of a list whose lines are `<path> <identity>`."""
+    """Return the images of a list whose lines are `<path> <identity>`."""
     images = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
@@ -58,9 +57,9 @@ def _read_list(path: Path, folder: Path) -> tuple[PersonImage, ...]:
                 f"A line of a list of MSMT17 is a path and an identity. Received: {line!r}, "
                 f"line {number} of {path}"
             )
-        picture = folder / name
-        camera = match_name(picture, _NAME, "0000_000_01_0303morning_0008_0.jpg")[1]
-        images.append(PersonImage(picture, int(identity), int(camera)))
+        image = folder / name
+        camera = match_name(image, _NAME, "0000_000_01_0303morning_0008_0.jpg")[1]
+        images.append(PersonImage(image, int(identity), int(camera)))
     if not images:
         raise ValueError(f"The list is empty. Received: {path}")
     require_files([image.path for image in images], named_in=path)

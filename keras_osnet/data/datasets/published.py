@@ -1,4 +1,4 @@
-"""What was published about the datasets, and whether what was read agrees with it."""
+"""Published facts of the datasets, and a check of what was read against them."""
 
 import os
 import tomllib
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from keras_osnet.data.datasets.records import Dataset
+from keras_osnet.data.records import Dataset
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class DatasetVersion:
     """A version or protocol of a dataset.
 
     Attributes:
-        counts: What was published of `Dataset.counts`, by name.
-        splits: How many divisions into training and test people there are to average over.
+        counts: Published values of `Dataset.counts`, by name.
+        splits: Number of splits into training and test people, over which results are averaged.
     """
 
     counts: Mapping[str, int]
@@ -25,16 +25,16 @@ class DatasetVersion:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What was published about a dataset.
+    """Published facts of a dataset.
 
     Attributes:
         name: As in `read_dataset`.
-        title: As its authors write it.
+        title: Its name as its authors write it.
         paper: Where it was published.
-        home: Where to ask for it.
-        layout: The folders and files that are read, as a drawing.
-        note: What a user should know besides; empty for most.
-        versions: By name; the first is the usual one.
+        home: Where to request or download it.
+        layout: The folders and files that are read, as a tree.
+        note: Further advice to users; empty for most.
+        versions: Versions by name; the first is the default.
     """
 
     name: str
@@ -47,7 +47,7 @@ class DatasetInfo:
 
 
 class DatasetCountError(ValueError):
-    """What was read is not what was published: files are missing, or it is something else."""
+    """The counts of what was read differ from the published ones."""
 
 
 @cache
@@ -71,7 +71,7 @@ def _table() -> dict[str, DatasetInfo]:
 
 
 def list_datasets() -> list[str]:
-    """Names of the datasets that `read_dataset` reads, as the literature has them.
+    """Return the names of the datasets that `read_dataset` reads.
 
     Example:
         >>> list_datasets()[:3]
@@ -81,13 +81,13 @@ def list_datasets() -> list[str]:
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """What was published about a dataset: counts, versions, splits, folder layout, home page.
+    """Return the published facts of a dataset: counts, versions, splits, layout, home page.
 
     Args:
         name: One of `list_datasets()`.
 
     Raises:
-        ValueError: If there is no such dataset.
+        ValueError: There is no such dataset.
 
     Example:
         >>> dataset_info("msmt17").versions["v1"].counts["train_images"]
@@ -102,15 +102,15 @@ def dataset_info(name: str) -> DatasetInfo:
 
 
 def check_counts(dataset: Dataset, folder: str | os.PathLike[str]) -> None:
-    """Compare a dataset with what was published about it.
+    """Compare the counts of a dataset with the published ones.
 
     Args:
         dataset: As `read_dataset` returns it.
         folder: Where it was read from, for the error.
 
     Raises:
-        DatasetCountError: If a count differs; the error names each with both numbers.
-        ValueError: If the dataset is none of `list_datasets()`.
+        DatasetCountError: A count differs; the error names each with both numbers.
+        ValueError: The dataset is not one of `list_datasets()`.
     """
     info = dataset_info(dataset.name)
     found = dataset.counts
@@ -123,5 +123,5 @@ def check_counts(dataset: Dataset, folder: str | os.PathLike[str]) -> None:
         raise DatasetCountError(
             f"This is not {info.title} (version {dataset.version!r}) as published, or files are "
             f"missing or were added: {'; '.join(wrong)}. With `check=False`, `read_dataset` reads "
-            f"it all the same. Received: {os.fspath(folder)}"
+            f"it anyway. Received: {os.fspath(folder)}"
         )

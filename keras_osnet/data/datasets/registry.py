@@ -7,22 +7,18 @@ from pathlib import Path
 from keras_osnet.data.datasets import (
     cifar,
     cuhk,
-    cuhk03,
-    grid,
-    ilids,
     imagenet,
-    market,
+    market1501,
     msmt17,
     pa100k,
-    prid,
-    viper,
+    small_datasets,
 )
 from keras_osnet.data.datasets.published import check_counts, dataset_info
-from keras_osnet.data.datasets.records import Dataset
+from keras_osnet.data.records import Dataset
 
 _READERS: dict[str, Callable[[Path, str], Dataset]] = {
-    "market1501": market.read_market1501,
-    "dukemtmcreid": market.read_dukemtmcreid,
+    "market1501": market1501.read_market1501,
+    "dukemtmcreid": market1501.read_dukemtmcreid,
     "msmt17": msmt17.read_msmt17,
     "cuhk02": cuhk.read_cuhk02,
     "pa100k": pa100k.read_pa100k,
@@ -30,17 +26,17 @@ _READERS: dict[str, Callable[[Path, str], Dataset]] = {
     "cifar100": cifar.read_cifar100,
     "imagenet": imagenet.read_imagenet,
 }
-"""Each takes the user's folder and a version that exists."""
+"""Each takes the user's folder and an existing version."""
 
 _SPLIT_READERS: dict[str, Callable[[Path, str, int], Dataset]] = {
-    "cuhk03": cuhk03.read_cuhk03,
+    "cuhk03": cuhk.read_cuhk03,
     "cuhk01": cuhk.read_cuhk01,
-    "viper": viper.read_viper,
-    "grid": grid.read_grid,
-    "prid": prid.read_prid,
-    "ilids": ilids.read_ilids,
+    "viper": small_datasets.read_viper,
+    "grid": small_datasets.read_grid,
+    "prid": small_datasets.read_prid,
+    "ilids": small_datasets.read_ilids,
 }
-"""Each takes the user's folder, a version that exists and a split that exists."""
+"""Each takes the user's folder, an existing version and an existing split."""
 
 
 def read_dataset(
@@ -53,10 +49,10 @@ def read_dataset(
 ) -> Dataset:
     """Read a dataset from a folder that you have; nothing is downloaded.
 
-    The folder may be the dataset's own, or one that it was unpacked into. What is in it is
-    compared with what was published.
+    The folder may be the dataset's own, or one that it was unpacked into. The counts of images and
+    people are compared with the published ones.
 
-    | name | versions, the usual one first | splits |
+    | name | versions, the default first | splits |
     | --- | --- | --- |
     | market1501 | standard, 500k | |
     | dukemtmcreid | standard | |
@@ -72,24 +68,23 @@ def read_dataset(
 
     Args:
         name: One of `list_datasets()`.
-        folder: Where the dataset is; `dataset_info(name).layout` shows what is expected. For
-            CIFAR, an `.npz` file of JPEG pictures will do as well.
-        version: Version or protocol; None is the usual one.
-        split: Which division into people to train on and people to test on, from 0.
-        check: Whether what is found has to be what was published. False reads a part of a
-            dataset, or a changed one; as "imagenet", any pictures in train/CLASS/ and val/CLASS/.
+        folder: The dataset's folder; `dataset_info(name).layout` shows what is expected. For CIFAR,
+            also an `.npz` file of JPEG images.
+        version: Version or protocol; None is the default.
+        split: Index of the split into training and test people.
+        check: Whether the counts must be the published ones. False reads a part of a dataset, or a
+            modified one; as "imagenet", any images in train/CLASS/ and val/CLASS/.
 
     Returns:
         A `ReidDataset`; of PA-100K an `AttributeDataset`, of CIFAR and ImageNet a
-        `ClassificationDataset`, whose pictures are an array (CIFAR) or files (ImageNet).
+        `ClassificationDataset`, whose images are an array (CIFAR) or files (ImageNet).
 
     Raises:
-        FileNotFoundError: If `folder` or what belongs in it is not there.
-        NotADirectoryError: If `folder` is a file.
-        DatasetCountError: If images or people are missing, or there are too many.
-        ValueError: If there is no such name, version or split, or files are not what they are
-            named after.
-        ImportError: If a package is missing that reads the dataset's files.
+        FileNotFoundError: `folder` or what belongs in it is not there.
+        NotADirectoryError: `folder` is a file.
+        DatasetCountError: Images or people are missing, or there are too many.
+        ValueError: There is no such name, version or split, or files are damaged.
+        ImportError: A package that reads the dataset's files is missing.
     """
     version, splits = _version(name, version)
     if not 0 <= split < splits:
@@ -118,7 +113,7 @@ def read_splits(
         check: As for `read_dataset`.
 
     Returns:
-        The dataset once for each split; one of a dataset that has no splits.
+        The dataset once per split; a single one if it has no splits.
 
     Raises:
         OSError, ValueError, ImportError: As `read_dataset`.
@@ -131,7 +126,7 @@ def read_splits(
 
 
 def _version(name: str, version: str | None) -> tuple[str, int]:
-    """The version to read, and how many splits it has."""
+    """Return the version to read and its number of splits."""
     versions = dataset_info(name).versions
     if version is None:
         version = next(iter(versions))

@@ -1,4 +1,4 @@
-"""Users' own pictures, listed in a table: a CSV or a Parquet file."""
+"""Users' own images, listed in a table: a CSV or a Parquet file."""
 
 import csv
 import os
@@ -7,19 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_osnet.data.datasets.layout import require_files
-from keras_osnet.data.datasets.optional import require_module
-from keras_osnet.data.datasets.records import AttributeDataset, AttributeImages, ReidDataset
-from keras_osnet.data.records import PersonImage
+from keras_osnet._utils.optional import require
+from keras_osnet.data.datasets._files import require_files
+from keras_osnet.data.records import AttributeDataset, AttributeImages, PersonImage, ReidDataset
 
 _LABELS = ("path", "identity", "camera", "split")
-"""Columns with a meaning of their own; all others are attributes."""
+"""Columns that are not attributes."""
 
 _PARTS = {"train": "train", "val": "validation", "validation": "validation"}
 
 
 def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
-    """Read a table of pictures of people.
+    """Read a table of images of people.
 
     ```
     path,identity,camera,split
@@ -32,17 +31,17 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
 
     Args:
         path: A CSV file with a header, in UTF-8, or a `.parquet` file. Column `path` has the
-            pictures, relative to the table's folder or absolute; `identity` whom they show;
+            images, relative to the table's folder or absolute; `identity` the person;
             `camera`, which may be missing or empty, the camera; `split`, which may be missing,
-            one of train, validation (or val), query and gallery: without it all are to train on.
+            one of train, validation (or val), query and gallery: without it all are `train`.
 
     Returns:
         The dataset, named after the file.
 
     Raises:
-        FileNotFoundError: If the table or pictures are not there.
-        ValueError: If a column is missing, or a value is.
-        ImportError: If the table is Parquet and pyarrow is not installed.
+        FileNotFoundError: The table or images are not there.
+        ValueError: A column is missing, or a value is.
+        ImportError: The table is Parquet and pyarrow is not installed.
     """
     table = Path(path)
     columns = _read_columns(table, needed=("path", "identity"))
@@ -51,7 +50,7 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
     cameras = _numbers(columns.get("camera", []))
     parts = _split(table, columns, len(paths), {**_PARTS, "query": "query", "gallery": "gallery"})
     images: dict[str, list[PersonImage]] = {}
-    for row, (part, picture) in enumerate(zip(parts, paths, strict=True)):
+    for row, (part, image_path) in enumerate(zip(parts, paths, strict=True)):
         identity = columns["identity"][row]
         if not identity:
             raise ValueError(
@@ -59,7 +58,7 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
                 f"Received: none for {columns['path'][row]} in {table}"
             )
         camera = cameras.get(columns["camera"][row]) if cameras else None
-        person = PersonImage(picture, identities[identity], camera, name=identity)
+        person = PersonImage(image_path, identities[identity], camera, name=identity)
         images.setdefault(part, []).append(person)
     return ReidDataset(
         name=table.stem,
@@ -71,7 +70,7 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
 
 
 def attributes_from_table(path: str | os.PathLike[str]) -> AttributeDataset:
-    """Read a table of pictures with attributes.
+    """Read a table of images with attributes.
 
     ```
     path,split,hat,backpack
@@ -80,17 +79,17 @@ def attributes_from_table(path: str | os.PathLike[str]) -> AttributeDataset:
 
     Args:
         path: A CSV file with a header, in UTF-8, or a `.parquet` file. Column `path` has the
-            pictures, relative to the table's folder or absolute; `split`, which may be missing,
-            is one of train, validation (or val) and test: without it all are to train on. All
+            images, relative to the table's folder or absolute; `split`, which may be missing,
+            is one of train, validation (or val) and test: without it all are training images. All
             other columns but `identity` and `camera` are attributes, of values 0 and 1.
 
     Returns:
         The dataset, named after the file; attributes in the order of the columns.
 
     Raises:
-        FileNotFoundError: If the table or pictures are not there.
-        ValueError: If a column is missing, or a value is not as said.
-        ImportError: If the table is Parquet and pyarrow is not installed.
+        FileNotFoundError: The table or images are not there.
+        ValueError: A column is missing, or a value is not as said.
+        ImportError: The table is Parquet and pyarrow is not installed.
     """
     table = Path(path)
     columns = _read_columns(table, needed=("path",))
@@ -120,11 +119,12 @@ def attributes_from_table(path: str | os.PathLike[str]) -> AttributeDataset:
 
 
 def _read_columns(table: Path, needed: Sequence[str]) -> dict[str, list[str]]:
-    """The columns of a table by name, all values as text; what is missing is empty."""
+    """Return the columns of a table by name, all values as text; missing ones are empty."""
     if not table.is_file():
         raise FileNotFoundError(f"`path` must be a file. Received: {table}")
     if table.suffix.lower() == ".parquet":
-        content = require_module("pyarrow.parquet", "Parquet files").read_table(table).to_pydict()
+        parquet = require("pyarrow.parquet", "Reading Parquet files", "parquet")
+        content = parquet.read_table(table).to_pydict()
         columns = {
             name: ["" if value is None else str(value) for value in values]
             for name, values in content.items()
@@ -153,14 +153,14 @@ def _read_columns(table: Path, needed: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _paths(table: Path, names: Sequence[str]) -> list[Path]:
-    """The pictures, which have to be there."""
+    """Return the images, or raise FileNotFoundError if some are missing."""
     paths = [table.parent / name for name in names]
     require_files(paths, named_in=table)
     return paths
 
 
 def _numbers(values: Sequence[str]) -> dict[str, int]:
-    """A number for each value: its own if all are whole numbers, else from 1 in their order."""
+    """Return a number for each value: its own if all are integers, else from 1 in their order."""
     given = sorted({value for value in values if value})
     if all(value.isdecimal() for value in given):
         return {value: int(value) for value in given}
@@ -170,7 +170,7 @@ def _numbers(values: Sequence[str]) -> dict[str, int]:
 def _split(
     table: Path, columns: dict[str, list[str]], rows: int, names: dict[str, str]
 ) -> list[str]:
-    """The part that each row belongs to."""
+    """Return the part that each row belongs to."""
     values = columns.get("split", ["train"] * rows)
     unknown = sorted(set(values) - set(names))
     if unknown:

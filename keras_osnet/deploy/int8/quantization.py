@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from keras_osnet.data.spacing import evenly_spaced
+from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.deploy.int8.calibration import MOST, Calibrator, check_count
 from keras_osnet.deploy.int8.channel_equalization import equalize
 from keras_osnet.deploy.int8.flatbuffer import (

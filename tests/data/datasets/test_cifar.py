@@ -1,4 +1,4 @@
-"""CIFAR from its binary version and from JPEG pictures."""
+"""CIFAR from its binary version and from JPEG images."""
 
 import io
 import pickle
@@ -7,7 +7,7 @@ import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data.datasets import DatasetCountError, read_dataset
+from keras_osnet.data import DatasetCountError, read_dataset
 
 
 def jpeg_arrays(count, seed, size=(32, 32)):
@@ -105,7 +105,7 @@ def test_jpeg_file(tmp_path):
         ({"test_jpeg": None}, "test_jpeg"),
         ({"train_label": np.zeros(3, np.uint8)}, "Received: 3 labels"),
         ({"test_label": np.array([0, 3], np.uint8)}, "Received: 2 labels up to 3"),
-        ({f"test_{k}": v for k, v in jpeg_arrays(2, 0, (32, 16)).items()}, "picture 0 is 32x16"),
+        ({f"test_{k}": v for k, v in jpeg_arrays(2, 0, (32, 16)).items()}, "image 0 is 32x16"),
         ({"test_offset": np.array([0, 5, 9])}, "cannot identify"),
     ],
 )
@@ -132,7 +132,7 @@ def cifar10_jpeg(reference):
     return path
 
 
-def test_pictures_of_the_reference(cifar10_jpeg, tmp_path):
+def test_images_of_the_reference(cifar10_jpeg, tmp_path):
     with np.load(cifar10_jpeg) as content:
         arrays = {key: content[key] for key in content.files}
     for part in ("train", "test"):
@@ -145,12 +145,12 @@ def test_pictures_of_the_reference(cifar10_jpeg, tmp_path):
     np.savez(tmp_path / "some.npz", **arrays)
     dataset = read_dataset("cifar10", tmp_path / "some.npz", check=False)
     assert dataset.classes[:2] == ("airplane", "automobile")
-    # The means that everybody normalises CIFAR-10 with; a sample of it is near them.
+    # The means that everybody normalizes CIFAR-10 with; a sample of it is near them.
     means = dataset.train.images.mean(axis=(0, 1, 2)) / 255
     assert np.allclose(means, [0.4914, 0.4822, 0.4465], atol=0.03)
 
 
-@pytest.mark.extra_large  # 60,000 pictures are decoded
+@pytest.mark.extra_large  # 60,000 images are decoded
 def test_all_of_the_reference(cifar10_jpeg):
     dataset = read_dataset("cifar10", cifar10_jpeg)
     assert np.bincount(dataset.train.labels).tolist() == [5000] * 10

@@ -6,7 +6,7 @@ import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data.datasets import extract_cuhk03, read_dataset, read_splits
+from keras_osnet.data import extract_cuhk03, read_dataset, read_splits
 from keras_osnet.data.images import read_image
 
 
@@ -60,11 +60,11 @@ def test_splits_that_torchreid_saved(tmp_path):
             read_dataset("cuhk03", tmp_path)
 
 
-def test_pictures_and_classic_splits_of_the_archive(tmp_path):
+def test_images_and_classic_splits_of_the_archive(tmp_path):
     pytest.importorskip("h5py")
     archive = tmp_path / "cuhk03/cuhk03_release/cuhk-03.mat"
     miniature.cuhk03_archive(archive, size=(6, 4))
-    with pytest.raises(FileNotFoundError, match=r"lacks images_labeled\.\nPictures are taken out"):
+    with pytest.raises(FileNotFoundError, match=r"lacks images_labeled\.\n.*extracts the images"):
         read_dataset("cuhk03", tmp_path, version="classic-labeled")
     root = extract_cuhk03(tmp_path)
     assert root == tmp_path / "cuhk03"

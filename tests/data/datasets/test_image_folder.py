@@ -8,7 +8,7 @@ import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data.datasets import (
+from keras_osnet.data import (
     ReidDataset,
     attributes_from_table,
     camera_labels,
@@ -24,7 +24,7 @@ from keras_osnet.data.records import PersonImage
 
 
 def people(identities, cameras, views):
-    """Pictures of everybody under every camera; without cameras if these are None."""
+    """Images of everybody under every camera; without cameras if these are None."""
     return [
         PersonImage(Path(f"{identity}_{camera}_{view}.jpg"), identity, camera)
         for identity in range(1, identities + 1)
@@ -49,7 +49,7 @@ def test_identity_folders(tmp_path):
     with pytest.raises(ValueError, match=r"`camera_pattern` 'c_\(.*Received: cam1"):
         identity_folders(tmp_path, camera_pattern=r"c_(\d)")
     (tmp_path / "group.jpg").touch()
-    with pytest.raises(ValueError, match=r"sub-folder for each person.*1 pictures .* group\.jpg"):
+    with pytest.raises(ValueError, match=r"sub-folder for each person.*1 images .* group\.jpg"):
         identity_folders(tmp_path)
     with pytest.raises(NotADirectoryError, match="Received"):
         identity_folders(tmp_path / "group.jpg")
@@ -96,9 +96,9 @@ def test_split_by_identity_without_cameras():
     dataset = split_by_identity([*people(6, (None,), 3), PersonImage(Path("x.jpg"), 99, None)], 0.5)
     held_out = {i.identity for i in dataset.gallery}
     assert Counter(i.identity for i in dataset.query) == dict.fromkeys(held_out - {99}, 1)
-    with pytest.raises(ValueError, match=r"two pictures\. Received: 4 pictures of 4 people"):
+    with pytest.raises(ValueError, match=r"two images\. Received: 4 images of 4 people"):
         split_by_identity(people(4, (None,), 1))
-    with pytest.raises(ValueError, match=r"under different cameras\. Received: 8 pictures"):
+    with pytest.raises(ValueError, match=r"under different cameras\. Received: 8 images"):
         split_by_identity(people(4, (1,), 2))
     for fraction in (0.0, 1.0, 0.01):
         with pytest.raises(ValueError, match=rf"both sides\. Received: {fraction} of 4 people"):
@@ -121,7 +121,7 @@ def test_combineall(tmp_path):
     assert combined.validation == ()
 
 
-def test_combineall_takes_pictures_that_are_query_and_gallery_once():
+def test_combineall_takes_images_that_are_query_and_gallery_once():
     test = tuple(people(2, (1, 2), 1))
     train = (PersonImage(Path("train.jpg"), 7, 1),)
     assert len(combineall(ReidDataset("classic", train, test, test)).train) == 5
@@ -223,7 +223,7 @@ def test_parquet(tmp_path, monkeypatch):
     table = write_table(tmp_path, "", name="people.parquet")
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "pyarrow.parquet", None)
-        with pytest.raises(ImportError, match=r"Parquet files needs pyarrow.*pip install pyarrow"):
+        with pytest.raises(ImportError, match=r"Parquet files needs pyarrow.*osnet\[parquet\]"):
             people_from_table(table)
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

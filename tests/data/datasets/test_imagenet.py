@@ -1,12 +1,12 @@
-"""ImageNet, and other pictures in a folder for each class."""
+"""ImageNet, and other images in a folder for each class."""
 
 import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data.datasets import DatasetCountError, dataset_info, read_dataset
+from keras_osnet.data import DatasetCountError, dataset_info, read_dataset
 from keras_osnet.data.datasets.published import check_counts
-from keras_osnet.data.datasets.records import ClassificationDataset, LabeledImages
+from keras_osnet.data.records import ClassificationDataset, LabeledImages
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def rows(labelled):
     ]
 
 
-def test_pictures_labels_and_classes(folder):
+def test_images_labels_and_classes(folder):
     dataset = read_dataset("imagenet", folder, check=False)
     assert dataset.classes == miniature.WNIDS
     assert rows(dataset.train) == [
@@ -79,8 +79,8 @@ def test_val_without_class_folders(folder):
             path.rename(folder / "val" / path.name)
         (folder / "val" / wnid).rmdir()
     message = (
-        r"val of ImageNet .*a folder of pictures for each class.* without folders: sort each .*"
-        r"Received: .*val with 0 folders and 3 pictures: ILSVRC2012_val_00000000\.JPEG, "
+        r"val of ImageNet .*a folder of images for each class.* without folders: sort each .*"
+        r"Received: .*val with 0 folders and 3 images: ILSVRC2012_val_00000000\.JPEG, "
     )
     for check in (True, False):
         with pytest.raises(ValueError, match=message):
@@ -90,13 +90,13 @@ def test_val_without_class_folders(folder):
 def test_train_without_class_folders(tmp_path):
     # The archive of train holds an archive for each class.
     miniature.touch(tmp_path, "train/n01440764.tar", "val/n01440764/a.JPEG")
-    with pytest.raises(ValueError, match=r"train of .* 0 folders and 0 pictures: n01440764\.tar$"):
+    with pytest.raises(ValueError, match=r"train of .* 0 folders and 0 images: n01440764\.tar$"):
         read_dataset("imagenet", tmp_path)
 
 
-def test_pictures_beside_the_folders(folder):
+def test_images_beside_the_folders(folder):
     miniature.touch(folder, "train/stray.JPEG")
-    with pytest.raises(ValueError, match=r"no pictures beside them\. Received: .*and 1 pictures"):
+    with pytest.raises(ValueError, match=r"no images beside them\. Received: .*and 1 images"):
         read_dataset("imagenet", folder, check=False)
 
 
@@ -106,11 +106,11 @@ def test_classes_that_are_empty_or_only_in_val(folder):
         read_dataset("imagenet", folder, check=False)
     (folder / "train/n99999999").mkdir()
     miniature.touch(folder, "train/n88888888/a.JPEG")
-    with pytest.raises(ValueError, match=r"no pictures .*Received: .*train.n99999999"):
+    with pytest.raises(ValueError, match=r"no images .*Received: .*train.n99999999"):
         read_dataset("imagenet", folder, check=False)
 
 
-def test_kaggles_layout_has_annotations_like_pictures(tmp_path):
+def test_kaggles_layout_has_annotations_like_images(tmp_path):
     miniature.imagenet(tmp_path / "Data/CLS-LOC")
     miniature.touch(tmp_path / "Annotations/CLS-LOC", "train/n01440764/a.xml", "val/a.xml")
     with pytest.raises(ValueError, match=r"more than one folder .*Annotations.*, .*Data"):

@@ -4,8 +4,8 @@ import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data import datasets
-from keras_osnet.data.datasets import read_dataset, read_splits
+from keras_osnet import data
+from keras_osnet.data import read_dataset, read_splits
 from keras_osnet.data.records import PersonImage
 
 LAYOUTS = {
@@ -52,7 +52,7 @@ def rows(images):
 
 
 def test_all_are_listed():
-    assert datasets.list_datasets() == list(LAYOUTS)
+    assert data.list_datasets() == list(LAYOUTS)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -67,7 +67,7 @@ def test_folder_and_folders_above_it(made, name, tmp_path):
     assert direct.counts == read_dataset(name, twice_above, check=False).counts
     assert direct.counts["train_images"] > 0
     assert direct.name == name
-    assert direct.version == next(iter(datasets.dataset_info(name).versions))
+    assert direct.version == next(iter(data.dataset_info(name).versions))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -77,20 +77,20 @@ def test_wrong_counts_say_what_was_expected_and_found(made, name):
     if name in COMPLETE:
         removed = read_dataset(name, folder).query[0].path
         removed.unlink()
-    with pytest.raises(datasets.DatasetCountError) as caught:
+    with pytest.raises(data.DatasetCountError) as caught:
         read_dataset(name, folder)
     if removed is not None:
         removed.touch()
     message = str(caught.value)
-    assert datasets.dataset_info(name).title in message
+    assert data.dataset_info(name).title in message
     if name == "ilids":
-        # Its queries are drawn again among the pictures left: what is missing shows in the sum.
+        # Its queries are drawn again among the images left: what is missing shows in the sum.
         assert "added: images: expected 476, found 475. With" in message
         return
     count = "test images" if "test_images" in read_dataset(name, folder, check=False).counts else (
         "query images"
     )  # fmt: skip
-    version = next(iter(datasets.dataset_info(name).versions.values()))
+    version = next(iter(data.dataset_info(name).versions.values()))
     assert f"{count}: expected {version.counts[count.replace(' ', '_')]:,}, found " in message
     assert message.endswith(f"Received: {folder}")
 
@@ -104,7 +104,7 @@ def test_wrong_folders(made, name, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         read_dataset(name, tmp_path)
     message = str(caught.value)
-    info = datasets.dataset_info(name)
+    info = data.dataset_info(name)
     assert message.startswith(f"No {info.title} in `folder`")
     assert "Looked for: " in message
     assert "Found: holiday." in message
@@ -150,7 +150,7 @@ def test_market1501(made, tmp_path):
     assert [image.identity for image in more.gallery] == [0, 1, 1, 3, 0, 0]
 
 
-def test_market1501_with_a_missing_folder_and_a_stray_picture(tmp_path):
+def test_market1501_with_a_missing_folder_and_a_stray_image(tmp_path):
     miniature.market1501(tmp_path / "Market-1501-v15.09.15")
     stray = tmp_path / "Market-1501-v15.09.15/query/holiday.jpg"
     stray.touch()
@@ -158,7 +158,7 @@ def test_market1501_with_a_missing_folder_and_a_stray_picture(tmp_path):
         read_dataset("market1501", tmp_path)
     for path in stray.parent.iterdir():
         path.unlink()
-    with pytest.raises(ValueError, match=r"no pictures.*Received: .*query"):
+    with pytest.raises(ValueError, match=r"no images.*Received: .*query"):
         read_dataset("market1501", tmp_path)
     stray.parent.rmdir()
     with pytest.raises(FileNotFoundError) as caught:
@@ -172,7 +172,7 @@ def test_two_datasets_of_one_layout_below_the_folder(tmp_path):
     miniature.dukemtmcreid(tmp_path / "duke")
     with pytest.raises(ValueError, match=r"more than one folder .*duke, .*market\. Name one"):
         read_dataset("market1501", tmp_path)
-    with pytest.raises(datasets.DatasetCountError, match=r"This is not Market-1501"):
+    with pytest.raises(data.DatasetCountError, match=r"This is not Market-1501"):
         read_dataset("market1501", tmp_path / "duke")
 
 
@@ -285,7 +285,7 @@ def test_prid_keeps_people_of_the_same_number_apart(made):
 
 def test_ilids_has_no_cameras(made):
     dataset = read_dataset("ilids", made("ilids"))
-    assert datasets.camera_labels(dataset.query) is None
+    assert data.camera_labels(dataset.query) is None
     for query, gallery in zip(dataset.query, dataset.gallery, strict=True):
         assert query.identity == gallery.identity
         assert query.path != gallery.path
@@ -326,7 +326,7 @@ def test_pa100k_annotations_that_are_wrong(tmp_path):
 def test_packages_that_only_some_files_need(made, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "scipy.io", None)
     for name in ("grid", "pa100k"):
-        with pytest.raises(ImportError, match=r"MATLAB files needs scipy.*pip install scipy"):
+        with pytest.raises(ImportError, match=r"MATLAB files needs scipy.*osnet\[matlab\]"):
             read_dataset(name, made(name))
 
 
@@ -342,7 +342,7 @@ def test_names_versions_and_splits_that_do_not_exist(tmp_path):
 
 
 def test_published_counts_agree_with_each_other():
-    facts = {name: datasets.dataset_info(name).versions for name in datasets.list_datasets()}
+    facts = {name: data.dataset_info(name).versions for name in data.list_datasets()}
     for version in facts["msmt17"].values():
         parts = ("train", "validation", "query", "gallery")
         assert sum(version.counts[f"{part}_images"] for part in parts) == version.counts["images"]
@@ -352,11 +352,11 @@ def test_published_counts_agree_with_each_other():
         assert sum(new.counts[f"{part}_images"] for part in parts) == classic.counts["images"]
     market = facts["market1501"]["standard"].counts
     assert market["train_identities"] + market["query_identities"] == market["identities"]
-    for name in datasets.list_datasets():
+    for name in data.list_datasets():
         for version in facts[name].values():
             assert version.counts, name
 
 
 def test_check_counts_of_a_dataset_that_is_not_published():
     with pytest.raises(ValueError, match=r"Received: 'own'"):
-        datasets.check_counts(datasets.ReidDataset("own", (PersonImage(None, 1, 1),)), "folder")
+        data.check_counts(data.ReidDataset("own", (PersonImage(None, 1, 1),)), "folder")

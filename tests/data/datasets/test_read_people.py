@@ -1,4 +1,4 @@
-"""Users' own pictures, recognised by what is there."""
+"""Users' own images, recognised by what is there."""
 
 import re
 
@@ -62,17 +62,17 @@ def test_tables(tmp_path):
     [
         (
             ["ann/1.jpg", "bob/1.jpg", "bob/2.jpg", "group.jpg"],
-            r"with 4 pictures, of which 0 are named so, 3 are in sub-folders \(not group\.jpg\)",
+            r"with 4 images, of which 0 are named so, 3 are in sub-folders \(not group\.jpg\)",
         ),
         (
             ["0001_c1s1.jpg", "0001_c2s1.jpg", "holiday.jpg"],
-            r"with 3 pictures, of which 2 are named so \(not holiday\.jpg\), 0 are in sub-folders",
+            r"with 3 images, of which 2 are named so \(not holiday\.jpg\), 0 are in sub-folders",
         ),
         (
             ["ann/0001_c1.jpg", "bob/1.jpg"],
-            r"with 2 pictures, of which 1 are named so \(not 1\.jpg\), 2 are in sub-folders",
+            r"with 2 images, of which 1 are named so \(not 1\.jpg\), 2 are in sub-folders",
         ),
-        (["1.jpg", "2.jpg"], r"with 2 pictures, of which 0 are named so, 0 are in sub-folders"),
+        (["1.jpg", "2.jpg"], r"with 2 images, of which 0 are named so, 0 are in sub-folders"),
     ],
 )
 def test_what_fits_none(tmp_path, names, found):
@@ -103,7 +103,7 @@ def test_what_is_no_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"does not exist\. Received: .*gone"):
         read_people(tmp_path / "gone")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no pictures .*Received: .*empty"):
+    with pytest.raises(ValueError, match=r"no images .*Received: .*empty"):
         read_people(tmp_path / "empty")
     (tmp_path / "people.xlsx").touch()
     with pytest.raises(
@@ -148,7 +148,7 @@ def test_splitting_queries_off(tmp_path):
     query, gallery = split_queries([*bare, PersonImage(tmp_path / "alone.jpg", 99, None)])
     assert [image.identity for image in query] == list(range(1, 21))
     assert len(gallery) == 101
-    with pytest.raises(ValueError, match=r"^Nobody has two pictures\. Received: 1 pictures of 1"):
+    with pytest.raises(ValueError, match=r"^Nobody has two images\. Received: 1 images of 1"):
         split_queries(bare[:1])
-    with pytest.raises(ValueError, match=r"two pictures under different cameras\. Received: 3 "):
+    with pytest.raises(ValueError, match=r"two images under different cameras\. Received: 3 "):
         split_queries(images[:3])

@@ -17,7 +17,7 @@ SIDES = {"front": 0.0, "right": np.pi / 2, "back": np.pi, "left": -np.pi / 2}
 
 @pytest.fixture(scope="module")
 def plain():
-    """Somebody with nothing but grey clothes."""
+    """Somebody with nothing but gray clothes."""
     grey = (128.0, 128.0, 128.0)
     return replace(
         Appearance.draw(np.random.default_rng(0)), age="adult", height=1.0, girth=1.0,
@@ -38,7 +38,7 @@ def drawn(person, side="front", **changes):
 
 
 def rows_and_share(one, other):
-    """First and last row in which pictures differ, as shares of the height; share of pixels."""
+    """First and last row in which images differ, as shares of the height; share of pixels."""
     differ = (np.abs(one - other) > 8).any(axis=0)
     rows = np.flatnonzero(differ.any(axis=1)) / SIZE[0]
     return (rows[0], rows[-1], differ.mean()) if len(rows) else (1.0, 0.0, 0.0)

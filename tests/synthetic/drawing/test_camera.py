@@ -59,7 +59,7 @@ def test_what_each_setting_does(picture, changes, measure, least, most):
 def test_people_stand_in_different_places_of_one_scene():
     scenes = [NEUTRAL.backdrop(64, 32, aside, 0.5) for aside in (0.0, 0.25, 1.0)]
     assert all(scene.shape == (3, 64, 32) and scene.dtype == np.float32 for scene in scenes)
-    # A quarter of the two widths beside the first one: half of the picture is in both.
+    # A quarter of the two widths beside the first one: half of the image is in both.
     np.testing.assert_array_equal(scenes[0][:, :, 16:], scenes[1][:, :, :16])
     scenes[2][:] = 0  # a copy, to be drawn on
     assert NEUTRAL.backdrop(64, 32, 1.0, 0.5).any()

@@ -27,7 +27,7 @@ def test_identity_0_of_ones_own_is_a_person():
     "people",
     [[], [person(1, 1)], [person(1, 2)], [person(0, 1, distractor=True), person(1, 2)]],
 )
-def test_a_side_without_pictures(people):
+def test_a_side_without_images(people):
     with pytest.raises(ValueError, match=r"`query_camera` must be.*Received: query_camera=1, \d"):
         split_by_camera(people)
 

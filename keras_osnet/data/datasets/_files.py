@@ -1,14 +1,16 @@
-"""Finding a dataset's files in the folder that a user names."""
+"""Files of datasets: finding them in the folder that a user names, and reading MATLAB's."""
 
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+from keras_osnet._utils.optional import require
 from keras_osnet.data.datasets.published import dataset_info
 
 _DEPTH = 2
-"""How far below the user's folder to look: archives unpack into a folder, that into another."""
+"""Levels below the user's folder that are searched: archives unpack into nested folders."""
 
 _SHOWN = 8
 
@@ -19,10 +21,10 @@ def find_root(
     entries: Sequence[str | tuple[str, ...]],
     hint: str = "",
 ) -> Path:
-    """Find the folder that holds a dataset, which is the user's or a little below it.
+    """Find the folder that holds a dataset: the user's, or one up to two levels below it.
 
     Args:
-        folder: What the user named.
+        folder: The folder that the user named.
         name: The dataset's.
         entries: Files and folders that have to be there, relative to it; of a tuple, one.
         hint: A sentence for the error if they are not.
@@ -31,9 +33,9 @@ def find_root(
         The folder that holds all of `entries`.
 
     Raises:
-        FileNotFoundError: If there is none. Says what was looked for and what was found.
-        NotADirectoryError: If `folder` is a file.
-        ValueError: If there are several.
+        FileNotFoundError: There is none. Says what was looked for and what was found.
+        NotADirectoryError: `folder` is a file.
+        ValueError: There are several.
     """
     top = Path(folder)
     if not top.exists():
@@ -79,6 +81,32 @@ def match_name(path: Path, pattern: re.Pattern[str], example: str) -> re.Match[s
     return match
 
 
+def load_mat(path: Path) -> dict[str, Any]:
+    """Read a MATLAB file of versions 4 to 7.2; ValueError if it is not one."""
+    scipy_io = require("scipy.io", "Reading MATLAB files", "matlab")
+    try:
+        return scipy_io.loadmat(path)
+    # Broken files give errors of every kind, some of them scipy's own.
+    except Exception as error:
+        raise ValueError(f"Cannot read the MATLAB file: {error}. Received: {path}") from error
+
+
+def open_mat73(path: Path) -> Any:
+    """Open a MATLAB file of version 7.3, which is HDF5; ValueError if it is not one."""
+    h5py = require("h5py", "Reading MATLAB 7.3 files", "matlab")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"Cannot read the MATLAB 7.3 file: {error}. Received: {path}") from error
+
+
+def shorten(names: Iterable[str]) -> str:
+    """Return the first few of the names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
 def _not_found(
     top: Path,
     name: str,
@@ -86,7 +114,7 @@ def _not_found(
     hint: str,
     looked_at: Sequence[Path],
 ) -> str:
-    """Say what was looked for, where, and what was found."""
+    """Return a message of what was looked for, where, and what was found."""
     info = dataset_info(name)
     nearest = min(looked_at, key=lambda place: len(_missing(place, entries)))
     missing = _missing(nearest, entries)
@@ -105,7 +133,7 @@ def _not_found(
 
 
 def _missing(place: Path, entries: Sequence[str | tuple[str, ...]]) -> list[str]:
-    """Those of the entries that are not in a folder."""
+    """Return those of the entries that are not in a folder."""
     return [
         _text(entry)
         for entry in entries
@@ -118,7 +146,7 @@ def _text(entry: str | tuple[str, ...]) -> str:
 
 
 def _subfolders(place: Path) -> list[Path]:
-    """The folders in a folder, without hidden ones and those that may not be read."""
+    """Return the folders in a folder, without hidden ones and those that may not be read."""
     # Entries of scandir know what they are; asking each file of a large folder would be slow.
     with os.scandir(place) as entries:
         return sorted(
@@ -126,10 +154,3 @@ def _subfolders(place: Path) -> list[Path]:
             for entry in entries
             if entry.is_dir() and not entry.name.startswith(".") and os.access(entry.path, os.R_OK)
         )
-
-
-def shorten(names: Iterable[str]) -> str:
-    """The first few of the names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

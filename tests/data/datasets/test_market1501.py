@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_osnet.data.records import PersonImage, parse_market1501_name, read_folder
+from keras_osnet.data import PersonImage, parse_market1501_name, read_folder
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_read_folder_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match="Received"):
         read_folder(tmp_path / "nowhere")
     (tmp_path / "-1_c1s1_000001_00.jpg").touch()
-    with pytest.raises(ValueError, match=r"junk only.*Received: .* with 1 pictures"):
+    with pytest.raises(ValueError, match=r"junk only.*Received: .* with 1 images"):
         read_folder(tmp_path)
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(ValueError, match=r"Received: .*holiday\.jpg"):

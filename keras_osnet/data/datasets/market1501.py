@@ -1,0 +1,102 @@
+"""Market-1501 (Zheng et al., ICCV 2015), DukeMTMC-reID, and folders in their layout.
+
+A file is named after its content, `0002_c1s1_000451_03.jpg`: identity 2, camera 1, sequence 1,
+frame 451, box 3. Identity 0000 marks distractors, people who are nobody's match; identity -1
+marks junk, boxes too poor to count as either right or wrong.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from keras_osnet.data.datasets._files import find_root
+from keras_osnet.data.images import list_images
+from keras_osnet.data.records import PersonImage, ReidDataset
+
+_NAME = re.compile(r"(-1|\d+)_c(\d+)(?=[s_.]|$)")
+
+_PARTS = ("bounding_box_train", "query", "bounding_box_test")
+_MORE_DISTRACTORS = "images"
+
+
+def read_market1501(folder: Path, version: str) -> ReidDataset:
+    """Read Market-1501 without junk (identity -1), with distractors (identity 0) in the gallery.
+
+    Version "500k" has the 500,000 additional distractors in the gallery as well.
+    """
+    extended = version == "500k"
+    root = find_root(folder, "market1501", (*_PARTS, _MORE_DISTRACTORS) if extended else _PARTS)
+    train, query, gallery = (read_folder(root / part) for part in _PARTS)
+    if extended:
+        gallery += read_folder(root / _MORE_DISTRACTORS)
+    return ReidDataset("market1501", tuple(train), tuple(query), tuple(gallery), version=version)
+
+
+def read_dukemtmcreid(folder: Path, version: str) -> ReidDataset:
+    """Read DukeMTMC-reID, whose distractors are people with identities of their own."""
+    root = find_root(folder, "dukemtmcreid", _PARTS)
+    train, query, gallery = (tuple(read_folder(root / part)) for part in _PARTS)
+    return ReidDataset("dukemtmcreid", train, query, gallery, version=version)
+
+
+def parse_market1501_name(name: str | os.PathLike[str]) -> tuple[int, int]:
+    """Parse identity and camera from a file name in Market-1501's style.
+
+    Only the beginning counts, `<identity>_c<camera>`, as in torchreid; the rest differs between the
+    datasets that adopted the style.
+
+    Args:
+        name: File name, or a path of which the last part is parsed.
+
+    Returns:
+        (identity, camera), as in the name.
+
+    Raises:
+        ValueError: The name does not begin that way.
+
+    Example:
+        >>> parse_market1501_name("0002_c1s1_000451_03.jpg")
+        (2, 1)
+        >>> parse_market1501_name("-1_c3s2_000001_00.jpg")
+        (-1, 3)
+    """
+    match = _NAME.match(Path(name).name)
+    if match is None:
+        raise ValueError(
+            "File name does not begin like Market-1501's, <identity>_c<camera>, as in "
+            f"0002_c1s1_000451_03.jpg. Received: {os.fspath(name)}"
+        )
+    return int(match[1]), int(match[2])
+
+
+def read_folder(folder: str | os.PathLike[str], *, keep_junk: bool = False) -> list[PersonImage]:
+    """List the images of a folder such as `bounding_box_test`, with their labels.
+
+    Market-1501's protocol removes junk (identity -1) from the gallery: it is neither a match nor a
+    mistake. So does this function. Distractors (identity 0) stay, and are marked: they are part of
+    the ranking.
+
+    Args:
+        folder: The folder; see `list_images` for what is found in it.
+        keep_junk: Whether to list junk as well.
+
+    Returns:
+        The images, sorted by name.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        NotADirectoryError: `folder` is a file.
+        ValueError: A name is not in Market-1501's style, or no images (or only junk) are found.
+    """
+    people = []
+    paths = list_images(folder)
+    for path in paths:
+        identity, camera = parse_market1501_name(path)
+        if keep_junk or identity != -1:
+            people.append(PersonImage(path, identity, camera, distractor=identity == 0))
+    if not people:
+        raise ValueError(
+            "`folder` holds junk only (identity -1). "
+            f"Received: {os.fspath(folder)} with {len(paths)} images"
+        )
+    return people

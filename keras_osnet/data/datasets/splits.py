@@ -1,0 +1,181 @@
+"""Division of people into training and test sets, and of images into queries and gallery."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+from keras_osnet.data.records import PersonImage, ReidDataset
+
+T = TypeVar("T")
+
+
+def split_by_identity(
+    images: Sequence[PersonImage], fraction: float = 0.5, *, seed: int = 0, name: str = "own"
+) -> ReidDataset:
+    """Hold out a fraction of the people, for a test on people not seen in training.
+
+    One image per camera of each held-out person becomes a query. The others are the gallery, in
+    which every query has a match from another camera. If the camera of any image is not known,
+    there is one query per person. People without a second camera or image are in the gallery only.
+
+    Args:
+        images: The images, without distractors, who would be taken for one person.
+        fraction: Share of the people to hold out, between 0 and 1.
+        seed: Seed of the choice of people and queries.
+        name: Name of the dataset.
+
+    Returns:
+        The dataset: the held-out people in `query` and `gallery`, the others in `train`.
+
+    Raises:
+        ValueError: `fraction` leaves nobody on one side, or no held-out person has images that
+            could be found.
+    """
+    people = sorted({image.identity for image in images})
+    count = round(fraction * len(people))
+    if not 0 < count < len(people):
+        raise ValueError(
+            "`fraction` must leave people on both sides. "
+            f"Received: {fraction} of {len(people)} people"
+        )
+    held_out = frozenset(hash_shuffle(people, f"people {seed}")[:count])
+    with_cameras = all(image.camera is not None for image in images)
+    test = [image for image in images if image.identity in held_out]
+    query, gallery = _divided(test, seed, with_cameras)
+    if not query:
+        raise _nobody_twice("Nobody held out", images, with_cameras)
+    return ReidDataset(
+        name=name,
+        train=tuple(image for image in images if image.identity not in held_out),
+        query=tuple(query),
+        gallery=tuple(gallery),
+    )
+
+
+def split_queries(
+    images: Sequence[PersonImage], *, seed: int = 0
+) -> tuple[list[PersonImage], list[PersonImage]]:
+    """Choose queries among images of people; the others are the gallery.
+
+    One image per camera of each person becomes a query, or one image per person if the camera of
+    any image is not known. People without a second camera or image are in the gallery only.
+
+    Args:
+        images: The images, without distractors, who would be taken for one person.
+        seed: Seed of the choice.
+
+    Returns:
+        (queries, gallery)
+
+    Raises:
+        ValueError: Nobody has images that could be found.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from keras_osnet.data import PersonImage
+        >>> names = ["ann1.jpg", "ann2.jpg", "ann3.jpg", "bob1.jpg"]
+        >>> ann_and_bob = [PersonImage(Path(name), int(name < "b"), None) for name in names]
+        >>> query, gallery = split_queries(ann_and_bob)
+        >>> [image.path.name for image in query], len(gallery)
+        (['ann2.jpg'], 3)
+    """
+    with_cameras = all(image.camera is not None for image in images)
+    query, gallery = _divided(images, seed, with_cameras)
+    if not query:
+        raise _nobody_twice("Nobody", images, with_cameras)
+    return query, gallery
+
+
+def split_by_camera(
+    people: Sequence[PersonImage], query_camera: int = 1
+) -> tuple[list[PersonImage], list[PersonImage]]:
+    """Divide images into queries from one camera and a gallery from the others.
+
+    Distractors, which `read_folder` marks, are nobody's match and so no queries; those of the other
+    cameras are in the gallery.
+
+    Args:
+        people: The images; see `read_folder`.
+        query_camera: Camera of the queries.
+
+    Returns:
+        (queries, gallery)
+
+    Raises:
+        ValueError: There is no image for one side, or an image's camera is not known.
+    """
+    unknown = [person.path for person in people if person.camera is None]
+    if unknown:
+        raise ValueError(
+            "`people` must have known cameras to be divided by them. "
+            f"Received: {len(unknown)} without one, the first {unknown[0]}"
+        )
+    queries = [
+        person for person in people if person.camera == query_camera and not person.distractor
+    ]
+    gallery = [person for person in people if person.camera != query_camera]
+    if not queries or not gallery:
+        cameras = sorted({person.camera for person in people if person.camera is not None})
+        raise ValueError(
+            "`query_camera` must be one of at least two cameras, and have seen people. Received: "
+            f"query_camera={query_camera}, {len(people)} images of cameras {cameras}"
+        )
+    return queries, gallery
+
+
+def hash_shuffle(items: Sequence[T], key: str) -> list[T]:
+    """Return items in a pseudorandom order that depends on `key` alone.
+
+    A random generator's stream may change between versions of numpy and Python, and with it every
+    result on a random split; a hash does not.
+
+    Example:
+        >>> hash_shuffle("abcdef", "split 0")
+        ['e', 'd', 'f', 'a', 'b', 'c']
+    """
+    order = sorted(
+        range(len(items)), key=lambda place: hashlib.sha256(f"{key} {place}".encode()).digest()
+    )
+    return [items[place] for place in order]
+
+
+def halves(identities: Sequence[int], key: str) -> tuple[frozenset[int], frozenset[int]]:
+    """Divide people at random into two halves; of an odd number, the second gets one more."""
+    order = hash_shuffle(sorted(identities), key)
+    middle = len(order) // 2
+    return frozenset(order[:middle]), frozenset(order[middle:])
+
+
+def _divided(
+    images: Sequence[PersonImage], seed: int, with_cameras: bool
+) -> tuple[list[PersonImage], list[PersonImage]]:
+    """Return queries, chosen person by person, and the other images."""
+    by_person: dict[int, list[PersonImage]] = {}
+    for image in images:
+        by_person.setdefault(image.identity, []).append(image)
+    query: list[PersonImage] = []
+    for identity, own in sorted(by_person.items()):
+        query += _queries(hash_shuffle(own, f"queries {seed} {identity}"), with_cameras)
+    chosen = set(query)
+    return query, [image for image in images if image not in chosen]
+
+
+def _queries(images: list[PersonImage], with_cameras: bool) -> list[PersonImage]:
+    """Choose queries among one person's images, in random order, each with a match left."""
+    if not with_cameras:
+        return images[:1] if len(images) > 1 else []
+    by_camera: dict[int | None, list[PersonImage]] = {}
+    for image in images:
+        by_camera.setdefault(image.camera, []).append(image)
+    if len(by_camera) < 2:
+        return []
+    # A camera with one image keeps it as a match for the queries of the others.
+    queries = [own[0] for own in by_camera.values() if len(own) > 1]
+    return queries or images[:1]
+
+
+def _nobody_twice(who: str, images: Sequence[PersonImage], with_cameras: bool) -> ValueError:
+    return ValueError(
+        f"{who} has two images{' under different cameras' if with_cameras else ''}. "
+        f"Received: {len(images)} images of {len({image.identity for image in images})} people"
+    )
