@@ -1,4 +1,4 @@
-"""Small networks in the form that folding gives, and pictures for them."""
+"""Small networks in the form that folding gives, and images for them."""
 
 import keras
 import numpy as np
@@ -7,8 +7,8 @@ from keras import layers
 SIZE = (32, 16)
 
 
-def pictures(count=64, size=SIZE, seed=0):
-    """Smooth coloured pictures: noise of a few pixels, made larger."""
+def smooth_images(count=64, size=SIZE, seed=0):
+    """Smooth colored images: noise of a few pixels, made larger."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, size[0] // 4, size[1] // 4, 3), "uint8")
     return coarse.repeat(4, axis=1).repeat(4, axis=2)
@@ -60,7 +60,7 @@ def lite_network(hidden=2, dtype="uint8", seed=0):
 
 
 def run(content, images):
-    """A flatbuffer's results, by LiteRT, one picture at a time."""
+    """A flatbuffer's results, by LiteRT, one image at a time."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_content=content)

@@ -1,7 +1,6 @@
 """Compare an exported file with the model that it was made from."""
 
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.files import atomic_path
+from keras_osnet._utils.files import write_json
 from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data.images import load_images
@@ -37,9 +36,9 @@ class FidelityReport:
     Attributes:
         file: Name of the file.
         quantization: None (float32), `"float16"`, `"dynamic"` or `"int8"`.
-        size_bytes: Of the file, with OpenVINO's weights.
-        engine: What ran the file: `"litert"`, `"onnxruntime"` or `"openvino"`.
-        threads: How many threads the engine computed with.
+        size_bytes: Size of the file, with OpenVINO's weights.
+        engine: Engine that ran the file: `"litert"`, `"onnxruntime"` or `"openvino"`.
+        threads: Number of threads that the engine used.
         latency_ms: Median time of one image, in milliseconds, on this machine.
         images: Number of images that were compared.
         synthetic: Whether these were synthetic people, because no real images were given.
@@ -53,9 +52,9 @@ class FidelityReport:
         max_score_difference: Largest difference of any class's or attribute's score. None for
             embeddings and feature maps.
         rank_1: Rank-1 of the file's embeddings, 0–1; None if the images have no identities.
-        rank_1_model: Rank-1 of the Keras model's.
+        rank_1_model: Rank-1 of the Keras model's embeddings.
         mean_average_precision: mAP of the file's embeddings, 0–1.
-        mean_average_precision_model: mAP of the Keras model's.
+        mean_average_precision_model: mAP of the Keras model's embeddings.
         off_gpu: Operations that TFLite's GPU delegate does not support, such as `"1 × CAST"`;
             None for other formats.
         off_xnnpack: Operations that XNNPACK, which computes on CPUs, left to the slower built-in
@@ -142,9 +141,7 @@ class FidelityReport:
         Raises:
             FileNotFoundError: The folder does not exist.
         """
-        with atomic_path(path) as temporary:
-            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_json(Path(path), self.to_dict())
 
 
 class FidelityError(ValueError):

@@ -64,7 +64,7 @@ def test_mirror_images(run, people, checkpoint, output):
     assert "--flip needs --engine keras" in needed
 
 
-def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output):
+def test_images_that_cannot_be_read(run, damaged, checkpoint, output):
     common = ("embed", damaged, "-o", output, "--weights", checkpoint, *SMALL)
     error = run(*common, "--strict", code=1).stderr
     assert "2 of 14 pictures could not be read" in error
@@ -79,7 +79,7 @@ def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output):
         assert not any("/0009" in name for name in file["names"])
 
 
-def test_no_picture_can_be_read(run, tmp_path, checkpoint, output):
+def test_no_image_can_be_read(run, tmp_path, checkpoint, output):
     listing = tmp_path / "list.txt"
     listing.write_text("gone.png\n")
     error = run(

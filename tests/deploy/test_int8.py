@@ -54,7 +54,7 @@ def test_a_file_is_small_and_close(tmp_path, arguments):
     assert plain.cosine_min > report.cosine_min
 
 
-def test_the_same_pictures_give_the_same_file():
+def test_the_same_images_give_the_same_file():
     model = fold_batch_norm(small(streams=1))
     assert quantize_int8(model, IMAGES) == quantize_int8(model, IMAGES)
 
@@ -69,7 +69,7 @@ def test_the_same_pictures_give_the_same_file():
         (np.full((9, 64, 32, 3), 7, "uint8"), r"one color"),
     ],
 )
-def test_pictures_that_tell_nothing(images, message):
+def test_images_that_tell_nothing(images, message):
     with pytest.raises(ValueError, match=message):
         quantize_int8(fold_batch_norm(small(streams=1)), images)
 
@@ -80,7 +80,7 @@ def test_a_batch_norm_must_be_folded_first():
 
 
 @pytest.mark.extra_large
-def test_real_weights_on_real_pictures(reference, tmp_path):
+def test_real_weights_on_real_images(reference, tmp_path):
     """One query of 320 lost at most; calibrated on the first ten people."""
     with tarfile.open(reference / "data" / "pku_reid_40.tar") as archive:
         archive.extractall(tmp_path, filter="data")

@@ -101,13 +101,13 @@ def described(stock, tmp_path):
 
 @pytest.fixture(scope="session")
 def people():
-    """12 pictures (12, 32, 16, 3), uint8."""
+    """12 images (12, 32, 16, 3), uint8."""
     return synthetic_people(3, cameras=2, views=2, image_size=SIZE).images
 
 
 @pytest.fixture(scope="session")
 def by_keras(model):
-    """The embeddings of pictures of the model's size according to Keras, of length 1."""
+    """The embeddings of images of the model's size according to Keras, of length 1."""
 
     def by_keras(images, model=model):
         vectors = np.asarray(model(images.astype("float32"), training=False))

@@ -44,17 +44,17 @@ def to_onnx(model, path):
     model.export(str(path), format="onnx", verbose=False)
 
 
-def test_pictures_of_pillow(described, folder):
+def test_pillow_images(described, folder):
     embedder = Embedder(described("any.tflite"))
-    pictures = [Image.open(path) for path in folder]
-    pictures[0] = pictures[0].convert("P")
-    pictures[0].info["transparency"] = 0
-    vectors = embedder.embed(pictures)
+    images = [Image.open(path) for path in folder]
+    images[0] = images[0].convert("P")
+    images[0].info["transparency"] = 0
+    vectors = embedder.embed(images)
     np.testing.assert_array_equal(vectors[1:], embedder.embed(folder)[1:])
-    np.testing.assert_array_equal(embedder.embed(pictures[3]), vectors[3:4])
-    assert pictures[0].info["transparency"] == 0
+    np.testing.assert_array_equal(embedder.embed(images[3]), vectors[3:4])
+    assert images[0].info["transparency"] == 0
     with pytest.raises(ValueError, match="floating-point"):
-        embedder.embed(pictures[3].convert("F"))
+        embedder.embed(images[3].convert("F"))
 
 
 @pytest.mark.parametrize(("file", "engine"), FILES)
@@ -68,24 +68,24 @@ def test_equal_to_keras_from_files_arrays_and_crops(described, model, folder, fi
     np.testing.assert_allclose(from_files, expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(from_files, axis=1), 1, atol=1e-6)
 
-    pictures = [read_image(path) for path in folder]
-    np.testing.assert_array_equal(embedder.embed(pictures), from_files)
+    images = [read_image(path) for path in folder]
+    np.testing.assert_array_equal(embedder.embed(images), from_files)
     np.testing.assert_array_equal(
-        embedder(np.stack([resize_image(each, SIZE) for each in pictures])), from_files
+        embedder(np.stack([resize_image(each, SIZE) for each in images])), from_files
     )
-    frame, boxes = pasted(pictures)
+    frame, boxes = pasted(images)
     np.testing.assert_array_equal(embedder.embed_crops(frame, boxes), from_files)
-    mixed = [str(path) if index % 2 else pictures[index] for index, path in enumerate(folder)]
+    mixed = [str(path) if index % 2 else images[index] for index, path in enumerate(folder)]
     np.testing.assert_array_equal(embedder.embed(mixed), from_files)
 
 
-def pasted(pictures):
+def pasted(images):
     """Pictures in one frame and where they are."""
     frame = np.full((100, 400, 3), 127, "uint8")
     boxes, left = [], 0
-    for picture in pictures:
-        height, width = picture.shape[:2]
-        frame[:height, left : left + width] = picture
+    for image in images:
+        height, width = image.shape[:2]
+        frame[:height, left : left + width] = image
         boxes.append((left, 0, left + width, height))
         left += width
     return frame, boxes
@@ -93,7 +93,7 @@ def pasted(pictures):
 
 @pytest.mark.parametrize("number", [1, 3, 8, 9, 33, 70])
 @pytest.mark.parametrize(("file", "engine"), FILES)
-def test_any_number_of_pictures(described, people, by_keras, file, engine, number):
+def test_any_number_of_images(described, people, by_keras, file, engine, number):
     images = np.resize(people, (number, *people.shape[1:]))
     images[:, 0, 0, 0] = np.arange(number)  # no two alike
     embedder = Embedder(described(file), engine)
@@ -105,7 +105,7 @@ def test_any_number_of_pictures(described, people, by_keras, file, engine, numbe
 
 
 @pytest.mark.parametrize(("file", "engine"), FILES)
-def test_no_pictures(described, file, engine):
+def test_no_images(described, file, engine):
     embedder = Embedder(described(file), engine)
     for nothing in ([], np.zeros((0, *SIZE, 3), "uint8")):
         vectors = embedder.embed(nothing)
@@ -225,7 +225,7 @@ def test_models_with_two_outputs_or_other_inputs(tmp_path):
         (b"file.png", TypeError, "Received: bytes"),
     ],
 )
-def test_what_is_no_picture(described, images, kind, message):
+def test_what_is_no_image(described, images, kind, message):
     with pytest.raises(kind, match=message):
         Embedder(described("any.tflite")).embed(images)
 
@@ -236,7 +236,7 @@ def test_one_path_is_no_list_of_files(described, folder):
             Embedder(described("any.tflite")).embed_files(one)
 
 
-def test_the_place_of_a_wrong_picture_in_a_long_list(described):
+def test_the_place_of_a_wrong_image_in_a_long_list(described):
     images = [np.zeros((4, 4, 3), "uint8")] * 80
     images[71] = np.zeros((4, 4), "uint8")
     with pytest.raises(ValueError, match=r"`images\[71\]`"):

@@ -71,7 +71,7 @@ def test_stock_files(osnet, to_tflite, files, by_keras, tmp_path):
 
 
 @pytest.mark.extra_large
-def test_published_weights_on_pictures_of_their_own_size(reference, tmp_path):
+def test_published_weights_on_images_of_their_own_size(reference, tmp_path):
     """float32 files of the real network agree with Keras to the last digits."""
     from keras_osnet.models import open_checkpoint
 

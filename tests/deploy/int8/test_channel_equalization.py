@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from int8_networks import lite_network, pictures
+from int8_networks import lite_network, smooth_images
 from keras import layers
 
 import keras_osnet
@@ -82,7 +82,7 @@ def test_any_factors_leave_the_function_as_it_is(arguments):
 
 def test_equalizing_evens_the_ranges_before_a_depthwise_convolution():
     model = prepared(lite_network(dtype="float32"))
-    images = pictures()
+    images = smooth_images()
     before = model(images).numpy()
     equalize(model, images)
     np.testing.assert_allclose(model(images), before, atol=1e-6 * np.abs(before).max())
@@ -97,7 +97,7 @@ def test_a_dead_channel_is_left_alone():
     kernel, bias = layer.get_weights()
     kernel[..., 3] = 0
     layer.set_weights([kernel, bias])
-    before = model(pictures()).numpy()
-    equalize(model, pictures())
-    np.testing.assert_allclose(model(pictures()), before, atol=1e-6 * np.abs(before).max())
+    before = model(smooth_images()).numpy()
+    equalize(model, smooth_images())
+    np.testing.assert_allclose(model(smooth_images()), before, atol=1e-6 * np.abs(before).max())
     assert np.isfinite(layer.get_weights()[0]).all()

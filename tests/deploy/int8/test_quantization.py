@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from int8_networks import SIZE, cosines, lite_network, operations, pictures, run
+from int8_networks import SIZE, cosines, lite_network, operations, run, smooth_images
 from keras import layers
 
 import keras_osnet
@@ -27,11 +27,11 @@ def network():
 
 @pytest.fixture(scope="module")
 def content(network):
-    return quantize_int8(network, pictures())
+    return quantize_int8(network, smooth_images())
 
 
 def test_results_are_those_of_the_float_network(network, content):
-    others = pictures(seed=1)
+    others = smooth_images(seed=1)
     found = cosines(run(content, others), network.predict(others, verbose=0, batch_size=1))
     # Measured: 0.9997 at least.
     assert found.min() > 0.998
@@ -49,29 +49,29 @@ def test_maps_are_integers_and_gates_and_head_are_float(content):
     assert found[0][:2] == ("QUANTIZE", np.uint8)
 
 
-def test_the_same_pictures_give_the_same_file(network, content):
-    assert quantize_int8(network, pictures()) == content
+def test_the_same_images_give_the_same_file(network, content):
+    assert quantize_int8(network, smooth_images()) == content
 
 
 def test_the_signature_has_the_names_that_were_asked_for(network):
     from ai_edge_litert.interpreter import Interpreter
 
-    content = quantize_int8(network, pictures(), output="vector")
+    content = quantize_int8(network, smooth_images(), output="vector")
     signature = Interpreter(model_content=content).get_signature_list()["serving_default"]
     assert signature == {"inputs": ["image"], "outputs": ["vector"]}
 
 
 def test_a_float_input_takes_the_same_pixels(content):
     network = lite_network(dtype="float32")
-    floats = quantize_int8(network, pictures())
-    np.testing.assert_array_equal(run(floats, pictures(4)), run(content, pictures(4)))
+    floats = quantize_int8(network, smooth_images())
+    np.testing.assert_array_equal(run(floats, smooth_images(4)), run(content, smooth_images(4)))
 
 
 def test_images_that_are_normalized_already(network):
     image = keras.Input(batch_shape=(1, *SIZE, 3))
     maps = layers.Conv2D(8, 3, activation="relu", kernel_initializer="he_normal")(image)
     model = keras.Model(image, layers.GlobalAveragePooling2D()(maps))
-    images = (pictures() / 127.5 - 1).astype("float32")
+    images = (smooth_images() / 127.5 - 1).astype("float32")
     content = quantize_int8(model, images)
     assert (
         cosines(run(content, images), model.predict(images, verbose=0, batch_size=1)).min() > 0.999
@@ -88,8 +88,10 @@ def test_dead_channels_and_narrow_gates(hidden):
         if len(values) > 1:
             values[1][0] = 0
         layer.set_weights(values)
-    content = quantize_int8(model, pictures())
-    found = cosines(run(content, pictures(8)), model.predict(pictures(8), verbose=0, batch_size=1))
+    content = quantize_int8(model, smooth_images())
+    found = cosines(
+        run(content, smooth_images(8)), model.predict(smooth_images(8), verbose=0, batch_size=1)
+    )
     assert found.min() > 0.995
 
 
@@ -97,27 +99,27 @@ def test_kernels_that_are_nearly_zero_run():
     model = lite_network()
     layer = model.get_layer("pointwise1")
     layer.set_weights([layer.get_weights()[0] * 1e-12])
-    assert np.isfinite(run(quantize_int8(model, pictures()), pictures(2))).all()
+    assert np.isfinite(run(quantize_int8(model, smooth_images()), smooth_images(2))).all()
 
 
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (pictures(7), "at least 8.*Received: 7"),
-        (pictures(8).astype("float64"), "Received: shape .*float64"),
-        (pictures(8).astype("float32"), "of uint8.*float32"),
-        (pictures(8)[:, :16], r"\(n, 32, 16, 3\).*Received: shape \(8, 16, 16, 3\)"),
+        (smooth_images(7), "at least 8.*Received: 7"),
+        (smooth_images(8).astype("float64"), "Received: shape .*float64"),
+        (smooth_images(8).astype("float32"), "of uint8.*float32"),
+        (smooth_images(8)[:, :16], r"\(n, 32, 16, 3\).*Received: shape \(8, 16, 16, 3\)"),
         (np.full((8, *SIZE, 3), 9, "uint8"), "8 images of one color"),
     ],
 )
-def test_pictures_that_do_not_do_are_refused(network, images, message):
+def test_images_that_do_not_do_are_refused(network, images, message):
     with pytest.raises(ValueError, match=f"(?s)`images`.*{message}"):
         quantize_int8(network, images)
 
 
-def test_nan_is_refused_in_pictures_and_in_maps():
+def test_nan_is_refused_in_images_and_in_feature_maps():
     network = lite_network(dtype="float32")
-    images = pictures(8).astype("float32")
+    images = smooth_images(8).astype("float32")
     images[3, 4, 5, 0] = np.nan
     with pytest.raises(ValueError, match="`images` must be finite"):
         quantize_int8(network, images)
@@ -125,7 +127,7 @@ def test_nan_is_refused_in_pictures_and_in_maps():
     kernel, bias = layer.get_weights()
     layer.set_weights([kernel * np.nan, bias])
     with pytest.raises(ValueError, match="`model` must compute finite numbers"):
-        quantize_int8(network, pictures())
+        quantize_int8(network, smooth_images())
 
 
 def normalized(image):
@@ -149,13 +151,13 @@ def test_models_that_do_not_do_are_refused(size, build, message):
     image = keras.Input(batch_shape=(1, *size, 3))
     model = keras.Model(image, build(image))
     with pytest.raises(ValueError, match=message):
-        quantize_int8(model, pictures())
+        quantize_int8(model, smooth_images())
 
 
-def test_few_pictures_bring_a_warning_and_many_are_thinned_out(network):
+def test_few_images_bring_a_warning_and_many_are_thinned_out(network):
     with pytest.warns(UserWarning, match="on 8 images; 64 or more"):
-        checked_images(network, pictures(8))
-    many = pictures(2 * MOST)
+        checked_images(network, smooth_images(8))
+    many = smooth_images(2 * MOST)
     chosen = checked_images(network, many)
     assert len(chosen) == MOST
     np.testing.assert_array_equal(chosen[[0, -1]], many[[0, -1]])
@@ -185,7 +187,7 @@ def test_every_architecture_and_head_converts_and_runs(arguments):
     if arguments.get("head") in ("classification", "attribute"):
         arguments["classes"] = 12
     model = served(keras_osnet.OSNet(**architecture, **arguments), normalize=True)
-    images = pictures(16, tuple(architecture["input_shape"][:2]))
+    images = smooth_images(16, tuple(architecture["input_shape"][:2]))
     with pytest.warns(UserWarning, match="16 images"):
         content = quantize_int8(model, images)
     expected = model.predict(images, verbose=0, batch_size=1)
@@ -217,7 +219,7 @@ def figures(vectors, expected, people, chosen):
 
 @pytest.fixture(scope="session")
 def people(reference, tmp_path_factory):
-    """The 640 real pictures, and the people on them."""
+    """The 640 real images, and the people on them."""
     import tarfile
 
     folder = tmp_path_factory.mktemp("pku")
