@@ -7,10 +7,8 @@ from keras_osnet._utils import lazy
 if TYPE_CHECKING:
     from keras_osnet.weights.catalogue import WeightsInfo, find_checkpoint, list_weights
     from keras_osnet.weights.convert import ConversionReport, load_torchreid, to_torchreid
-    from keras_osnet.weights.hub.client import WeightsUnavailableError
-    from keras_osnet.weights.hub.verification import WeightsCorruptedError
-    from keras_osnet.weights.publish.folder import save_for_hub
-    from keras_osnet.weights.publish.push import PublishError, push
+    from keras_osnet.weights.hub import DownloadError
+    from keras_osnet.weights.publish.folder import PublishError, push_to_hub, save_for_hub
     from keras_osnet.weights.safetensors import save_safetensors
     from keras_osnet.weights.sources import open_weights, read_state_dict, resolve_weights
     from keras_osnet.weights.torch_file.reader import CheckpointError, read_torch_checkpoint
@@ -21,15 +19,14 @@ __getattr__, __dir__, __all__ = lazy.attach(
     {
         "CheckpointError": "keras_osnet.weights.torch_file.reader",
         "ConversionReport": "keras_osnet.weights.convert",
-        "PublishError": "keras_osnet.weights.publish.push",
-        "WeightsCorruptedError": "keras_osnet.weights.hub.verification",
+        "DownloadError": "keras_osnet.weights.hub",
+        "PublishError": "keras_osnet.weights.publish.folder",
         "WeightsInfo": "keras_osnet.weights.catalogue",
-        "WeightsUnavailableError": "keras_osnet.weights.hub.client",
         "find_checkpoint": "keras_osnet.weights.catalogue",
         "list_weights": "keras_osnet.weights.catalogue",
         "load_torchreid": "keras_osnet.weights.convert",
         "open_weights": "keras_osnet.weights.sources",
-        "push": "keras_osnet.weights.publish.push",
+        "push_to_hub": "keras_osnet.weights.publish.folder",
         "read_state_dict": "keras_osnet.weights.sources",
         "read_torch_checkpoint": "keras_osnet.weights.torch_file.reader",
         "resolve_weights": "keras_osnet.weights.sources",

@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-import keras_osnet
+from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.architecture.describe import describe_model
+from keras_osnet.version import __version__
 from keras_osnet.weights.convert import plain_names, to_torchreid
 
 _DESCRIPTION = "model"
@@ -34,7 +35,7 @@ def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"`path` must end in .safetensors. Received: {os.fspath(path)}")
     metadata = {
         "format": "pt",  # tells readers that the layout is torch's
-        "library": f"keras-osnet {keras_osnet.__version__}",
+        "library": f"keras-osnet {__version__}",
         _DESCRIPTION: json.dumps(describe_model(model)),
     }
     library = _safetensors()
@@ -77,11 +78,7 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def _safetensors() -> Any:
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError(
-            "Files in the .safetensors format need the package safetensors: "
-            'pip install "keras-osnet[safetensors]"'
-        ) from error
+    optional.check_installed("safetensors", "The .safetensors format", "safetensors")
+    import safetensors.numpy
+
     return safetensors

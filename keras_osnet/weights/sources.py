@@ -20,7 +20,7 @@ from keras_osnet.weights.file_formats import (
     WEIGHTS_ENDINGS,
     file_format,
 )
-from keras_osnet.weights.hub.download import download, resolve_hub_reference
+from keras_osnet.weights.hub import download, resolve_hub_reference
 from keras_osnet.weights.keras_h5 import KerasH5Source
 from keras_osnet.weights.safetensors import read_description, read_safetensors
 from keras_osnet.weights.torch_file.reader import read_torch_checkpoint

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_osnet.weights.hub.reference import HubReference, parse_hub_reference
+from keras_osnet.weights.hub_reference import HubReference, parse_hub_reference
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -47,10 +47,10 @@ def test_forms(reference, repository, file, revision):
         ("hf://owner/répo", "are made of"),
         ("hf://models/owner/repo", "owner comes first"),
         ("hf://datasets/owner/repo/a.pth", "owner comes first"),
-        ("hf://owner/repo/", "without empty parts"),
-        ("hf://owner/repo/a//b.pth", "without empty parts"),
-        ("hf://owner/repo/../b.pth", "without empty parts"),
-        ("hf://owner/repo/a\\b.pth", "without empty parts"),
+        ("hf://owner/repo/", "path without empty parts"),
+        ("hf://owner/repo/a//b.pth", "path without empty parts"),
+        ("hf://owner/repo/../b.pth", "path without empty parts"),
+        ("hf://owner/repo/a\\b.pth", "path without empty parts"),
         ("hf://owner/repo@", "a commit follows"),
         ("hf://owner/repo/a.pth@", "a commit follows"),
         ("hf://owner/repo/a.pth@ main", "a commit follows"),

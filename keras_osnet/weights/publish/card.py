@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from keras_osnet.weights.catalogue import WeightsInfo
-from keras_osnet.weights.hub.reference import PREFIX, parse_hub_reference
+from keras_osnet.weights.hub_reference import PREFIX, parse_hub_reference
 
 REPOSITORY = "owner/repository"
 """Stands in a card for the repository, which is known only when the card is pushed."""
@@ -103,11 +103,7 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
         name: What the model is called.
         origin: What is known about the weights.
         configuration: The `config.json` beside the card; see `keras_osnet.weights.save_for_hub`.
-
-    Raises:
-        ImportError: Jinja2 is not installed.
     """
-    check_jinja()
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     results = [
@@ -159,16 +155,6 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
         checkpoint=asdict(origin.base) if isinstance(origin.base, WeightsInfo) else None,
     )
     return str(card).rstrip() + "\n"
-
-
-def check_jinja() -> None:
-    """Raise ImportError, with what to install, if there is no Jinja2 to fill a card in with."""
-    try:
-        import jinja2  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            'Model cards need the package jinja2: pip install "keras-osnet[publish]"'
-        ) from error
 
 
 def _check_metrics(metrics: Mapping[str, Mapping[str, float | str]]) -> None:

@@ -1,23 +1,28 @@
-"""A folder ready for the Hugging Face Hub; `push` sends it."""
+"""A folder ready for the Hugging Face Hub, and sending it there."""
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
-import keras_osnet
+from keras_osnet._utils import optional
 from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet._utils.files import read_json
 from keras_osnet.architecture.describe import describe_model
+from keras_osnet.version import __version__
 from keras_osnet.weights.catalogue import WeightsInfo
 from keras_osnet.weights.convert import to_torchreid
-from keras_osnet.weights.publish.card import Origin, build_model_card, check_jinja
+from keras_osnet.weights.hub import in_one_line
+from keras_osnet.weights.hub_reference import PREFIX, parse_hub_reference
+from keras_osnet.weights.publish.card import REPOSITORY, Origin, build_model_card
 from keras_osnet.weights.safetensors import save_safetensors
 
 WEIGHTS, CARD, CONFIGURATION, LICENSE = ("model.safetensors", "README.md", "config.json", "LICENSE")
@@ -35,6 +40,10 @@ _PREPROCESSING = {
 }
 
 
+class PublishError(OSError):
+    """The Hub did not accept a folder, or could not be reached."""
+
+
 def save_for_hub(
     model: keras.Model,
     folder: str | os.PathLike[str],
@@ -50,12 +59,13 @@ def save_for_hub(
     - `model.safetensors`: the weights under torchreid's names, which torch reads too.
     - `config.json`: the arguments of `keras_osnet.OSNet` that rebuild the model (see
       `describe_model`), what its input is, and the digest of the weights.
-    - `README.md`: the model card, under the model's name. Read it, and edit it if need be: `push`
-      sends it as it then is, with its repository in place of "owner/repository".
+    - `README.md`: the model card, under the model's name. Read it, and edit it if need be:
+      `push_to_hub` sends it as it then is, with its repository in place of "owner/repository".
 
-    A `LICENSE` beside them, which derived weights may have to carry, is yours to add; `push` sends
-    it too. The folder appears whole or not at all. If it holds an earlier output of this function,
-    the three files are replaced, the configuration last; whatever else is in it stays.
+    A `LICENSE` beside them, which derived weights may have to carry, is yours to add;
+    `push_to_hub` sends it too. The folder appears whole or not at all. If it holds an earlier
+    output of this function, the three files are replaced, the configuration last; whatever else is
+    in it stays.
 
     Args:
         model: An OSNet, of the name that the card is to have.
@@ -93,7 +103,7 @@ def save_for_hub(
         ...     base=keras_osnet.weights.find_checkpoint("market1501", variant="base", width=0.25),
         ... )  # doctest: +SKIP
     """
-    check_jinja()
+    optional.check_installed("jinja2", "Writing a model card", "publish")
     arguments = describe_model(model)
     origin = Origin(license, trained_on, base, metrics or {}, description)
     target = Path(folder).resolve()
@@ -106,7 +116,7 @@ def save_for_hub(
         save_safetensors(model, weights)
         configuration = {
             "library": LIBRARY,
-            "version": keras_osnet.__version__,
+            "version": __version__,
             "model": arguments,
             "preprocessing": {
                 **_PREPROCESSING,
@@ -128,7 +138,7 @@ def save_for_hub(
         (temporary / CONFIGURATION).write_text(_json(configuration), "utf-8", newline="\n")
         if target.exists():
             # The configuration last: until then its digest is not that of the new weights, and
-            # `push` refuses what an interruption leaves.
+            # `push_to_hub` refuses what an interruption leaves.
             for name in (WEIGHTS, CARD, CONFIGURATION):
                 (temporary / name).replace(target / name)
         else:
@@ -138,13 +148,86 @@ def save_for_hub(
     return Path(folder)
 
 
-def read_folder(folder: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Return what is to be sent of a folder of `save_for_hub`, after a check that it is whole.
+def push_to_hub(
+    folder: str | os.PathLike[str],
+    repository: str,
+    *,
+    revision: str | None = None,
+    private: bool = False,
+    token: str | None = None,
+    message: str | None = None,
+) -> str:
+    """Push a folder of `save_for_hub` to the Hub, as one commit.
+
+    Before anything is sent, the folder is checked: nothing is missing, and the weights are those
+    that the configuration was written for. What was checked is what is sent, and nothing else that
+    may lie in the folder. The repository is created if it does not exist.
+
+    Args:
+        folder: The folder.
+        repository: The repository, as "owner/name".
+        revision: An existing branch to commit to. None is the main branch.
+        private: Make the repository private. One that exists and is public is refused.
+        token: A token with the right to write. None takes that of HF_TOKEN or `hf auth login`.
+        message: The message of the commit.
+
+    Returns:
+        The address of the commit.
 
     Raises:
-        FileNotFoundError: A file is missing.
-        ValueError: The folder is not one of `save_for_hub`, or its weights were changed.
+        FileNotFoundError: A file is missing from the folder.
+        ValueError: The folder is not one of `save_for_hub` or its weights were changed, or
+            `repository` is not of its form.
+        PublishError: The Hub refused, or could not be reached; the message says what to do.
     """
+    reference = parse_hub_reference(f"{PREFIX}{repository}")
+    if reference.repository != repository:
+        raise ValueError(f'`repository` must be "owner/name". Received: {repository!r}')
+    files = _read_folder(folder)
+    files[CARD] = files[CARD].replace(REPOSITORY.encode(), repository.encode())
+
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(token=token, library_name=LIBRARY, library_version=__version__)
+    with _explained(repository, revision):
+        api.create_repo(repository, private=private, exist_ok=True)
+        is_public = private and not api.model_info(repository).private
+    if is_public:
+        raise PublishError(
+            f"Could not push to the repository {repository}: it exists and is public, but "
+            f"`private=True` was asked for. Received: repository={repository!r}"
+        )
+    with _explained(repository, revision):
+        commit = api.create_commit(
+            repository,
+            [CommitOperationAdd(name, content) for name, content in files.items()],
+            revision=revision,
+            commit_message=message or f"Upload weights with {LIBRARY} {__version__}",
+        )
+    return commit.commit_url
+
+
+@contextlib.contextmanager
+def _explained(repository: str, revision: str | None) -> Iterator[None]:
+    """Raise `PublishError` for the client's failures, which is then its `__cause__`."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # The HTTP library's base class, whichever library the client is built on. All files are read
+    # by now, so an OSError is the network's; malformed answers are ValueErrors.
+    try:
+        yield
+    except (HfHubHTTPError.__bases__[0], OSError, RuntimeError, ValueError) as error:
+        raise PublishError(
+            f"Could not push to the repository {repository} on {constants.ENDPOINT}: "
+            f"{in_one_line(error)} To write, log in with `hf auth login`, set HF_TOKEN or give "
+            "`token=`; a branch must exist. "
+            f"Received: repository={repository!r}, revision={revision!r}"
+        ) from error
+
+
+def _read_folder(folder: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Return what is to be sent of a folder of `save_for_hub`, after a check that it is whole."""
     folder = Path(folder)
     missing = [name for name in (WEIGHTS, CARD, CONFIGURATION) if not (folder / name).is_file()]
     if missing:
@@ -161,7 +244,7 @@ def read_folder(folder: str | os.PathLike[str]) -> dict[str, bytes]:
     if found != expected:
         raise ValueError(
             f"{folder / WEIGHTS} is not the file that {CONFIGURATION} and {CARD} were written for, "
-            f"and nothing was sent. Prepare the folder anew. Expected: SHA-256 {expected}. "
+            f"and nothing was sent. Call save_for_hub again. Expected: SHA-256 {expected}. "
             f"Received: {found}"
         )
     return files
@@ -182,13 +265,9 @@ def _check_target(folder: Path) -> None:
 
 
 def _read_configuration(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIGURATION
-    try:
-        configuration = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(configuration, dict) or configuration.get("library") != LIBRARY:
-        raise ValueError(f"{path} was not written by save_for_hub of {LIBRARY}")
+    configuration = read_json(folder / CONFIGURATION)
+    if configuration.get("library") != LIBRARY:
+        raise ValueError(f"{folder / CONFIGURATION} was not written by save_for_hub of {LIBRARY}")
     return configuration
 
 
