@@ -1,4 +1,4 @@
-"""`keras-osnet recipes`: what `train` can train by."""
+"""`keras-osnet recipes`: the recipes of `train`."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from keras_osnet.recipes import recipe_entries, recipe_names, recipe_text
 @click.argument("name", required=False)
 @options.as_json
 def command(name: str | None, as_json: bool) -> None:
-    """List what `train` can train by, or print a recipe.
+    """List the recipes of `train`, or print one.
 
-    NAME prints the file of that recipe: the numbers of a training, in TOML. To make your own, begin
-    with one of these.
+    NAME prints the file of that recipe: the hyperparameters of a training, in TOML. Copy one to
+    make your own.
 
     \b
     keras-osnet recipes
@@ -54,5 +54,5 @@ def command(name: str | None, as_json: bool) -> None:
 
 
 def batch_text(batch_size: Any) -> str:
-    """Return a batch size in words: pictures, or people × pictures of each."""
+    """Return a batch size as text: images, or people × images of each."""
     return f"{batch_size}" if isinstance(batch_size, int) else "{} × {}".format(*batch_size)

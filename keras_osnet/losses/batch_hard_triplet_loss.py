@@ -9,7 +9,7 @@ from keras_osnet._utils.checks import number
 from keras_osnet.losses.base import labeled
 
 _SMALLEST_SQUARE = 1e-12
-"""The reference's floor under squared distances. The square root has no gradient at 0."""
+"""torchreid's floor for squared distances; the square root has no gradient at 0."""
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
@@ -21,16 +21,17 @@ class BatchHardTripletLoss(keras.losses.Loss):
     torchreid's wherever torchreid's is defined and every sample has a partner; it wants batches of
     P identities × K images.
 
-    A sample that has no partner, or whose batch has no other identity, is part of no triplet: it
-    counts as 0 and the mean is still over the whole batch. (The reference fails without a second
-    identity, and takes a sample without a partner for its own.)
+    A sample without a partner, or whose batch has no other identity, is not part of a triplet: its
+    loss is 0 and the mean is still over the whole batch. (torchreid fails without a second
+    identity, and takes a sample without a partner as its own partner.)
 
-    Differences are taken directly, not by way of ‖a‖² + ‖b‖² - 2ab: that loses close pairs to
-    rounding, all the more where matrix products run in TensorFloat-32. The price is an array of
+    Distances are computed from differences, not as ‖a‖² + ‖b‖² - 2ab, which loses close pairs to
+    rounding, especially where matrix products use TensorFloat-32. This takes an array of
     batch² × dim float32: 8 MB for 64 × 512.
 
     Args:
-        margin: How much nearer than the nearest stranger the farthest partner is to be, at least 0.
+        margin: Wanted difference between the distances to the nearest image of another identity
+            and to the farthest of the same, at least 0.
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.
 
@@ -38,8 +39,8 @@ class BatchHardTripletLoss(keras.losses.Loss):
 
     Predictions: embeddings (batch, dim) of any float type; the loss is computed in float32.
 
-    A `sample_weight` of (batch,) weighs each sample's own term. A sample of weight 0 is still
-    partner or stranger to others. Under `tf.distribute` each replica mines its own part of the
+    A `sample_weight` of (batch,) multiplies each sample's own term. A sample of weight 0 is still
+    mined by others. Under `tf.distribute` each replica mines its own part of the
     batch.
 
     Raises:
@@ -71,12 +72,12 @@ class BatchHardTripletLoss(keras.losses.Loss):
         distances = ops.sqrt(ops.maximum(squares, _SMALLEST_SQUARE))
 
         same = ops.equal(labels[:, None], labels[None, :])
-        # The sample itself is among `same`, at the smallest distance there is.
+        # `same` includes the sample itself, at the smallest possible distance.
         partner = ops.max(ops.where(same, distances, 0.0), axis=1)
-        stranger = ops.min(ops.where(same, float("inf"), distances), axis=1)
+        other = ops.min(ops.where(same, float("inf"), distances), axis=1)
         has_partner = ops.sum(ops.cast(same, "int32"), axis=1) > 1
-        # Without a stranger its distance is infinite, and the hinge 0.
-        return ops.where(has_partner, ops.relu(partner - stranger + self.margin), 0.0)
+        # Without another identity its distance is infinite, and the hinge 0.
+        return ops.where(has_partner, ops.relu(partner - other + self.margin), 0.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

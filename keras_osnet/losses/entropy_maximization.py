@@ -1,4 +1,4 @@
-"""Cross-entropy with entropy maximisation."""
+"""Cross-entropy with entropy maximization."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from keras_osnet.losses.label_smoothing_sparse_crossentropy import LabelSmoothin
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class EntropyMaximization(LabelSmoothingSparseCrossentropy):
-    """Cross-entropy less the weighted entropy of the prediction (supplement, Table 12c).
+    """Cross-entropy minus the weighted entropy of the prediction (supplement, Table 12c).
 
-    -Σ yₖ log pₖ - weight · H(p), with H(p) = -Σ pₖ log pₖ: a prediction is charged for being surer
-    than it must be (the confidence penalty of Pereyra et al., arXiv:1701.06548). torchreid as it is
-    published has no code for it, so `weight` has no default to take from there. The loss is above
-    -weight · log(classes), and so may be negative.
+    -Σ yₖ log pₖ - weight · H(p), with H(p) = -Σ pₖ log pₖ: overconfident predictions are penalized
+    (the confidence penalty of Pereyra et al., arXiv:1701.06548). The published torchreid has no
+    code for it, so `weight` has no default. The loss is above -weight · log(classes), and so may be
+    negative.
 
     Args:
-        weight: What a nat of entropy is worth, at least 0.
+        weight: Factor of the entropy (in nats), at least 0.
         label_smoothing: ε of the labels, 0 to 1, as in `LabelSmoothingSparseCrossentropy`.
         from_logits: Whether predictions are logits.
         name: Name of the loss.

@@ -11,21 +11,21 @@ from keras_osnet.losses.base import labeled
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class LabelSmoothingSparseCrossentropy(keras.losses.Loss):
-    """Cross-entropy of integer labels, smoothed (Szegedy et al., arXiv:1512.00567).
+    """Cross-entropy of integer labels with label smoothing (Szegedy et al., arXiv:1512.00567).
 
-    `keras.losses.CategoricalCrossentropy(label_smoothing=…)` on the labels one-hot: Keras smooths
-    one-hot labels only, and input pipelines give integers. A label y of K classes becomes
+    Equals `keras.losses.CategoricalCrossentropy(label_smoothing=…)` of one-hot labels: Keras
+    smooths only these, and input pipelines give integers. A label y of K classes becomes
     (1 - ε) · one-hot(y) + ε / K, as in torchreid, which trains every OSNet with ε = 0.1.
 
     Args:
         label_smoothing: ε, 0 to 1.
-        from_logits: Whether predictions are logits. Probabilities are cut at 1e-7 before the
-            logarithm, as everywhere in Keras.
+        from_logits: Whether predictions are logits. Probabilities are clipped at 1e-7 before
+            the logarithm, as everywhere in Keras.
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.
 
     Labels: (batch,) or (batch, 1), whole numbers below the number of classes. Any other label makes
-    its sample's loss NaN, where one-hot would be all zeros and train to nothing in silence.
+    its sample's loss NaN; its one-hot vector would be all zeros and fail silently.
 
     Predictions: (batch, classes) of any float type; the loss is computed in float32.
 

@@ -1,4 +1,4 @@
-"""What two networks that are trained together learn from each other."""
+"""The loss of deep mutual learning."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from keras_osnet.losses.base import tensors
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class MutualLearningLoss(keras.losses.Loss):
-    """KL divergence from a peer's prediction to one's own (Zhang et al., CVPR 2018; Table 12d, f).
+    """KL divergence to a peer's prediction (Zhang et al., CVPR 2018; Table 12d, f).
 
-    KL(softmax(peer) ‖ softmax(own)), at temperature 1. The peer is what one learns from: no
-    gradient goes into it. Both networks of a pair have this loss, each with the other as its peer.
+    KL(softmax(peer) ‖ softmax(own)), at temperature 1. No gradient goes into the peer's prediction.
+    Both networks of a pair have this loss, each with the other as its peer.
 
-    torchreid's DML leaves the peer's entropy out, which does not depend on the network that learns:
-    its value is larger by that entropy and its gradients are the same (but for the 1e-8 that it
+    torchreid's DML leaves out the peer's entropy, which does not depend on the network that learns:
+    its value is larger by that entropy and its gradients are the same (except for the 1e-8 that it
     adds inside the logarithm). Here equal predictions have the loss 0.
 
     Args:
@@ -25,8 +25,8 @@ class MutualLearningLoss(keras.losses.Loss):
 
     Labels: the peer's logits (batch, classes).
 
-    Predictions: one's own logits (batch, classes) of any float type; the loss is computed in
-    float32 and is at least 0.
+    Predictions: the network's own logits (batch, classes) of any float type; the loss is computed
+    in float32 and is at least 0.
 
     Raises:
         ValueError: The two do not have the same number of classes.
@@ -48,7 +48,7 @@ class MutualLearningLoss(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype="float32")
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Map the peer's and one's own logits (batch, classes) to divergences (batch,)."""
+        """Map the peer's and the network's own logits (batch, classes) to divergences (batch,)."""
         y_true, y_pred = tensors(y_true, y_pred)
         peers, own = tuple(y_true.shape), tuple(y_pred.shape)
         if len(peers) != 2 or len(own) != 2 or peers[-1] != own[-1]:

@@ -1,4 +1,4 @@
-"""Binary cross-entropy of many attributes, some of them rare."""
+"""Binary cross-entropy of attributes, weighted by their frequency."""
 
 import math
 from collections.abc import Sequence
@@ -40,16 +40,16 @@ def positive_ratios(labels: Any) -> list[float]:
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class WeightedBinaryCrossentropy(keras.losses.Loss):
-    """Binary cross-entropy where an attribute's weight falls with how common it is.
+    """Binary cross-entropy that gives rare attributes a larger weight.
 
-    Attribute k, which a share rₖ of the training images have, weighs exp(-rₖ), 1 for the rarest to
-    1/e for one that all have, in the terms of images that have it and that have it not alike; the
-    loss is the mean over images and attributes, not divided by the weights. This is what the
-    reference's attribute recognition does (the paper's PA-100K experiment).
+    Attribute k, which a share rₖ of the training images have, has the weight exp(-rₖ), from 1 for
+    the rarest to 1/e for one that all have, in positive and negative terms alike; the loss is the
+    mean over images and attributes, not divided by the weights. torchreid's attribute recognition
+    does the same (the paper's PA-100K experiment).
 
     Args:
         positive_ratios: rₖ of each attribute, 0 to 1; see `positive_ratios`, the function.
-        from_logits: Whether predictions are logits. Probabilities are cut at 1e-7.
+        from_logits: Whether predictions are logits. Probabilities are clipped at 1e-7.
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.
 

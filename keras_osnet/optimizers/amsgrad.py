@@ -1,4 +1,4 @@
-"""AMSGrad as the reference's fine-tuning has it."""
+"""AMSGrad with coupled weight decay."""
 
 import math
 from typing import Any
@@ -12,20 +12,20 @@ from keras_osnet.optimizers.coupled_weight_decay import CoupledWeightDecay
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class AMSGrad(CoupledWeightDecay, keras.optimizers.Optimizer):
-    """AMSGrad with L2 in the gradient: torch's `Adam(amsgrad=True, weight_decay=5e-4)`, exactly.
+    """AMSGrad with coupled weight decay: exactly torch's `Adam(amsgrad=True, weight_decay=5e-4)`.
 
-    `keras.optimizers.Adam(amsgrad=True)` is nearly this, but its epsilon is another: Keras adds it
-    to the root of the *uncorrected* second moment, so that the same 1e-8 weighs 32 times as much at
-    the first step, and three times as much after a hundred. Where gradients are as small as 1e-6,
-    Keras's first steps are shorter by a quarter; the definition here has full ones.
+    `keras.optimizers.Adam(amsgrad=True)` differs in the epsilon: Keras adds it to the root of the
+    *uncorrected* second moment, so that the same 1e-8 weighs 32 times as much at the first step,
+    and three times as much after a hundred. Where gradients are as small as 1e-6, Keras's first
+    steps are shorter by a quarter.
 
     Args:
-        learning_rate: As in every Keras optimiser: a number, a schedule or a callable.
+        learning_rate: As in every Keras optimizer: a number, a schedule or a callable.
         beta_1: Decay of the mean of the gradients, above 0 and below 1.
         beta_2: Decay of the mean of their squares, above 0 and below 1.
         epsilon: Added to the root of the bias-corrected largest mean square, at least 0.
         l2: Factor of the variable in the gradient, at least 0. See `CoupledWeightDecay`.
-        **kwargs: What every Keras optimiser takes: `clipnorm`, `use_ema`,
+        **kwargs: Arguments of every Keras optimizer: `clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name` and so on, but not `weight_decay`.
 
     Raises:
@@ -75,7 +75,7 @@ class AMSGrad(CoupledWeightDecay, keras.optimizers.Optimizer):
         largest = ops.maximum(self._largest[index], square)
 
         step = ops.cast(self.iterations + 1, gradient.dtype)
-        # 1 - beta ** step, which in float32 has lost five digits at beta 0.999 and step 1.
+        # 1 - beta ** step, which in float32 would lose five digits at beta 0.999 and step 1.
         correction_1 = -ops.expm1(step * math.log(self.beta_1))
         correction_2 = -ops.expm1(step * math.log(self.beta_2))
         scale = ops.sqrt(largest / correction_2) + self.epsilon

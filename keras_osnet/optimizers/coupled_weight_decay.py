@@ -1,4 +1,4 @@
-"""Weight decay as the reference has it: L2 in the gradient."""
+"""Coupled weight decay: L2 regularization in the gradient, as in torch's `weight_decay`."""
 
 from typing import Any
 
@@ -9,26 +9,27 @@ from keras_osnet._utils.checks import number
 
 
 class CoupledWeightDecay:
-    """Mixin for a Keras optimiser that adds `l2 * variable` to the gradient of every variable.
+    """Mixin for a Keras optimizer that adds `l2 * variable` to the gradient of every variable.
 
-    This is torch's `weight_decay`, with which every OSNet was trained (5e-4, biases and norms
-    included): the term goes through momentum and Adam's normalization like the gradient itself.
-    Keras's own `weight_decay` shrinks the variables beside the update (AdamW's way), is another
-    method with other good values, and is refused here.
+    Loshchilov and Hutter (AdamW, arXiv:1711.05101) call this coupled weight decay, as opposed to
+    decoupled. It is torch's `weight_decay`, with which every OSNet was trained (5e-4, biases and
+    norms included): the term goes through momentum and Adam's normalization like the gradient
+    itself. Keras's own `weight_decay` is decoupled, as in AdamW: it shrinks the variables beside
+    the update, needs other values, and is refused here.
 
-    It is added last: after the loss scale is taken out, accumulated gradients are averaged,
-    gradients are clipped (so that clipping sees the loss alone, as with torch's `clip_grad_norm_`)
-    and replicas are summed. A variable without a gradient is left alone, and a frozen one is none
-    of the optimiser's.
+    The term is added last: after the loss scale is removed, accumulated gradients are averaged,
+    gradients are clipped (so that clipping applies to the loss alone, as with torch's
+    `clip_grad_norm_`) and replicas are summed. A variable without a gradient does not change.
+    Frozen variables are not passed to the optimizer.
 
-    Mix it in before the optimiser, and register the class with Keras to save it:
-    `class L2RMSprop(CoupledWeightDecay, keras.optimizers.RMSprop)`.
+    Put it before the optimizer's class, and register the new class with Keras to save it:
+    `class CoupledRMSprop(CoupledWeightDecay, keras.optimizers.RMSprop)`.
 
     Args:
-        *args: The optimiser's own arguments.
+        *args: The optimizer's own arguments.
         l2: Factor of the variable in the gradient, at least 0; half of it is the factor of the
             squared norm in the loss.
-        **kwargs: The optimiser's own arguments.
+        **kwargs: The optimizer's own arguments.
 
     Raises:
         ValueError: `l2` is not a number of at least 0, or `weight_decay` is given.
@@ -40,8 +41,8 @@ class CoupledWeightDecay:
         weight_decay = getattr(self, "weight_decay", None)
         if weight_decay is not None:
             raise ValueError(
-                f"{type(self).__name__} decays weights in the gradient, by `l2`; `weight_decay`, "
-                "which shrinks them beside the update, must not be given as well. "
+                f"{type(self).__name__} has coupled weight decay, `l2`; the decoupled "
+                "`weight_decay` must not be given as well. "
                 f"Received: weight_decay={weight_decay!r}, l2={l2!r}"
             )
 
@@ -63,14 +64,14 @@ class CoupledWeightDecay:
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class CoupledSGD(CoupledWeightDecay, keras.optimizers.SGD):
-    """SGD with L2 in the gradient: torch's `SGD(momentum=0.9, weight_decay=5e-4)`, exactly.
+    """SGD with coupled weight decay: exactly torch's `SGD(momentum=0.9, weight_decay=5e-4)`.
 
-    Beside the decay, the momentum is torch's: a sum of gradients, which the learning rate of the
-    step multiplies. Keras's holds gradients times the rates of their own steps, and so runs on at
-    the old rate for some ten steps after the rate has dropped.
+    The momentum is torch's, too: a sum of gradients that is multiplied by the current learning
+    rate. Keras's is a sum of gradients times the learning rates of their own steps, and so
+    continues at the old rate for some ten steps after the rate has dropped.
 
     Args:
-        *args: The arguments of `keras.optimizers.SGD`, all but `weight_decay`.
+        *args: The arguments of `keras.optimizers.SGD` except `weight_decay`.
         l2: Factor of the variable in the gradient, at least 0.
         **kwargs: The arguments of `keras.optimizers.SGD`.
 

@@ -27,7 +27,7 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
 
     Under `"mirrored"` and `"multi-worker"`, a replica knows only its part of the batch:
 
-    - Batch norm normalises by the part's statistics. The moving statistics, which Keras leaves
+    - Batch norm normalizes by the part's statistics. The moving statistics, which Keras leaves
       different on every replica, are averaged at the end of each epoch and before `evaluate`, by
       `distribution.callbacks()`.
     - Each replica mines its own triplets. All images of a person in a (people, images of each)

@@ -256,7 +256,7 @@ def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
         names = ", ".join(_OPTIMIZERS)
         raise _wrong(source, "optimizer.name", f"one of {names}", table.get("name"))
     rate = table.get("learning_rate")
-    if not _is_number(rate) or rate <= 0:
+    if rate is None or not _is_number(rate) or rate <= 0:
         raise _wrong(source, "optimizer.learning_rate", "a number above 0", rate)
     try:
         _OPTIMIZERS[table["name"]](**_without_name(table))

@@ -501,7 +501,7 @@ class TestRecipes:
 
     def test_a_file_to_begin_with(self, run, run_json, tmp_path):
         text = run("recipes", "few_people").stdout
-        assert text.startswith("# Tens to hundreds of people")
+        assert text.startswith("# Your own data, tens to hundreds of people")
         (tmp_path / "own.toml").write_text(text)
         assert text == run("recipes", tmp_path / "own.toml").stdout
         assert run_json("recipes", "few_people")["validation_fraction"] == 0.2
