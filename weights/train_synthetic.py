@@ -2,11 +2,11 @@
 
     python weights/train_synthetic.py --work synthetic_training
 
-It draws people into the working folder, trains x0.25 on them by `synthetic.toml` to find people
-again, and from there by `synthetic_attributes.toml` to recognise attributes; measures both on
-people and look-alikes that were not trained on, and if given, on real pictures of
-`--real FOLDER` (named as Market-1501 names them); and writes the two folders beside this file.
-Interrupted, the same command goes on.
+It draws people into the working folder, trains x0.25 on them for re-identification by
+`synthetic.toml`, then, from these weights, for attributes by `synthetic_attributes.toml`; evaluates
+both on people and look-alikes that are not part of the training data, and, with `--real FOLDER`, on
+real images (named as in Market-1501); and writes the two folders beside this file. Run the same
+command again to resume an interrupted training.
 """
 
 import argparse
@@ -36,10 +36,10 @@ CAMERAS, VIEWS = 16, 1
 PEOPLE = range(600)
 LOOK_ALIKES = range(300)
 DRESSED, DRESSED_CAMERAS = range(1000, 4000), 4
-"""For attributes: many people, a few pictures of each, as clothes are learned from people."""
+"""For attributes: many people with few images each, because each person wears one outfit."""
 
 UNSEEN, UNSEEN_LOOK_ALIKES = range(10_000, 10_100), range(9_999, 10_099)
-"""Nobody of these is trained on; the first of the look-alikes is the first of a group of three."""
+"""Test identities. The first of the look-alikes is the first of a group of three."""
 
 OTHER_WORLD = 7
 """A seed of cameras that are not trained on."""
@@ -62,7 +62,7 @@ def main() -> None:
 def train_embedding(work: Path, real: Path | None) -> None:
     """Learn to find people again."""
     recipe = load_recipe(HERE / "synthetic.toml")
-    parts = [drawn(work / "people", PEOPLE), drawn(work / "look_alikes", LOOK_ALIKES, alike=3)]
+    parts = [draw(work / "people", PEOPLE), draw(work / "look_alikes", LOOK_ALIKES, alike=3)]
     dataset = replace(merge_datasets([read_people(each) for each in parts]), name="synthetic")
     keras.utils.set_random_seed(0)
     model = build_model(recipe)
@@ -80,7 +80,7 @@ def train_embedding(work: Path, real: Path | None) -> None:
 
 
 def train_attributes(work: Path) -> None:
-    """Learn to recognise attributes, from the weights that find people."""
+    """Train for attributes, starting from the weights for re-identification."""
     recipe = load_recipe(HERE / "synthetic_attributes.toml")
     people = work / "dressed"
     write_synthetic_people(people, DRESSED, DRESSED_CAMERAS, 1, image_size=SIZE)
@@ -94,8 +94,8 @@ def train_attributes(work: Path) -> None:
     write("synthetic_attributes", run.classifiers[0], {"synthetic": percent}, ATTRIBUTES)
 
 
-def drawn(folder: Path, identities: range, alike: int = 1, seed: int = 0) -> Path:
-    """A folder of drawn people."""
+def draw(folder: Path, identities: range, alike: int = 1, seed: int = 0) -> Path:
+    """Write a folder of synthetic people and return it."""
     write_synthetic_people(
         folder, identities, CAMERAS, VIEWS, image_size=SIZE, seed=seed, look_alikes=alike
     )
@@ -105,14 +105,14 @@ def drawn(folder: Path, identities: range, alike: int = 1, seed: int = 0) -> Pat
 def tests(work: Path) -> dict[str, Path]:
     """People whom nobody has trained on."""
     return {
-        "synthetic": drawn(work / "unseen", UNSEEN),
-        "synthetic-look-alikes": drawn(work / "unseen_alike", UNSEEN_LOOK_ALIKES, alike=3),
-        "synthetic-other-cameras": drawn(work / "elsewhere", UNSEEN, seed=OTHER_WORLD),
+        "synthetic": draw(work / "unseen", UNSEEN),
+        "synthetic-look-alikes": draw(work / "unseen_alike", UNSEEN_LOOK_ALIKES, alike=3),
+        "synthetic-other-cameras": draw(work / "elsewhere", UNSEEN, seed=OTHER_WORLD),
     }
 
 
 def found(model: keras.Model, people: list) -> dict[str, float | str]:
-    """Rank-1 and mAP in per cent: every camera's pictures asked for, camera 1's searched."""
+    """Rank-1 and mAP in per cent: camera 1's images are queries, all others' the gallery."""
     query, gallery = split_by_camera(people)
     ranking = evaluate_retrieval(model, query, gallery, metric="cosine").ranking
     return {
@@ -136,7 +136,7 @@ def embedder_of(model: keras.Model) -> keras.Model:
 
 
 def write(tag: str, model: keras.Model, metrics: dict, description: str) -> None:
-    """Write the folder that comes with the package and can be published."""
+    """Write a folder that is included in the package and can be pushed to the Hub."""
     save_for_hub(
         model,
         HERE / f"osnet_x0_25_{tag}",

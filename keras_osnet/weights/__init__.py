@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.weights.catalogue import WeightsInfo, find_checkpoint, list_weights
+    from keras_osnet.weights.catalogue import WeightsInfo, find_weights, list_weights
     from keras_osnet.weights.convert import ConversionReport, load_torchreid, to_torchreid
     from keras_osnet.weights.hub import DownloadError
     from keras_osnet.weights.publish.folder import PublishError, push_to_hub, save_for_hub
@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "DownloadError": "keras_osnet.weights.hub",
         "PublishError": "keras_osnet.weights.publish.folder",
         "WeightsInfo": "keras_osnet.weights.catalogue",
-        "find_checkpoint": "keras_osnet.weights.catalogue",
+        "find_weights": "keras_osnet.weights.catalogue",
         "list_weights": "keras_osnet.weights.catalogue",
         "load_torchreid": "keras_osnet.weights.convert",
         "open_weights": "keras_osnet.weights.sources",

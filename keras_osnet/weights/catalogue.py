@@ -81,7 +81,7 @@ def list_weights(variant: str | None = None, width: float | None = None) -> list
     ]
 
 
-def find_checkpoint(tag: str, *, variant: str, width: float | None) -> WeightsInfo:
+def find_weights(tag: str, *, variant: str, width: float | None) -> WeightsInfo:
     """Return the catalogue's entry of one model trained on one dataset, or on several.
 
     Args:
@@ -96,7 +96,7 @@ def find_checkpoint(tag: str, *, variant: str, width: float | None) -> WeightsIn
             what there is.
 
     Example:
-        >>> find_checkpoint("cuhk03+market1501+msmt17", variant="ibn", width=1.0).file
+        >>> find_weights("cuhk03+market1501+msmt17", variant="ibn", width=1.0).file
         'osnet_ibn_ms_m_c.pth.tar'
     """
     entries = _read_catalogue()

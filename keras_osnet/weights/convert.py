@@ -20,7 +20,7 @@ _BATCH_COUNT = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """What became of every tensor of a checkpoint.
+    """How each tensor of a checkpoint was used.
 
     Attributes:
         used: Names of the tensors that were copied into the model.
@@ -40,7 +40,7 @@ class ConversionReport:
         lines = [f"{len(self.used)} tensors used"]
         lines += [f"{count} skipped: {reason}" for reason, count in reasons.items()]
         if self.missing:
-            lines.append(f"{len(self.missing)} left as they were: {', '.join(self.missing)}")
+            lines.append(f"{len(self.missing)} kept their values: {', '.join(self.missing)}")
         return "\n".join(lines)
 
 

@@ -243,7 +243,11 @@ def _fetch(reference: HubReference, file: str, *, force: bool = False) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
-    where = {"repo_id": reference.repository, "filename": file, "revision": reference.revision}
+    where: dict[str, Any] = {
+        "repo_id": reference.repository,
+        "filename": file,
+        "revision": reference.revision,
+    }
     try:
         return Path(hf_hub_download(**where, force_download=force))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""From what a user gives as `weights=` to the variables of a model."""
+"""Find, download and read the weights that a user names by a tag, a path or the Hub."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_osnet.architecture.describe import describe_model
 from keras_osnet.architecture.state_dict import classes_in
-from keras_osnet.weights.catalogue import bundled_file, find_checkpoint, list_weights
+from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
 from keras_osnet.weights.convert import load_tensors, plain_names, to_torchreid
 from keras_osnet.weights.file_formats import (
     KERAS,
@@ -36,7 +36,7 @@ class WeightsSource(Protocol):
     classes: int | None
 
     def load_into(self, model: keras.Model) -> None:
-        """Set the variables of a model, or raise ValueError if they do not fit it."""
+        """Set the variables of a model; raise ValueError if the weights do not fit it."""
 
 
 class TensorSource:
@@ -57,12 +57,12 @@ class TensorSource:
         self.classes = classes_in(tensors)
 
     def load_into(self, model: keras.Model) -> None:
-        """Convert strictly; see `keras_osnet.weights.load_torchreid`."""
+        """Set the variables of a model strictly, as `load_torchreid` does."""
         load_tensors(model, self.tensors)
 
 
 def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float) -> WeightsSource:
-    """Find weights, download them if need be, and read them.
+    """Find weights, download them unless they are cached, and read them.
 
     Args:
         weights: A tag of the catalogue, a local file, or `"hf://owner/repo[/file][@revision]"`.
@@ -78,7 +78,17 @@ def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float)
 
 
 def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: float | None) -> Path:
-    """Return the local path of weights, downloaded and verified if they were not there yet."""
+    """Return the local path of weights, downloaded and verified unless they are cached.
+
+    Args:
+        weights: A tag of the catalogue, a local file, or `"hf://owner/repo[/file][@revision]"`.
+        variant: `"base"`, `"ibn"` or `"ain"`, for which a tag is looked up.
+        width: Width multiplier, likewise; None takes the only one published with the tag, or 1.0.
+
+    Raises:
+        ValueError: There is no such tag or file.
+        OSError: The file cannot be read or downloaded.
+    """
     if isinstance(weights, str) and weights.startswith("hf://"):
         return resolve_hub_reference(weights)
     tags = sorted({checkpoint.tag for checkpoint in list_weights()})
@@ -95,7 +105,7 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
         raise ValueError(f"`weights` must be a file. Received the folder: {path}")
     if str(weights).endswith(WEIGHTS_ENDINGS) or path.name != str(weights):
         raise ValueError(f"`weights` names a file that does not exist. Received: {path}")
-    checkpoint = find_checkpoint(str(weights), variant=variant, width=width)
+    checkpoint = find_weights(str(weights), variant=variant, width=width)
     if checkpoint.repository is None:
         return bundled_file(checkpoint.file, str(checkpoint.sha256))
     return download(

@@ -11,7 +11,7 @@ import pytest
 
 from keras_osnet.cli.application import application
 from keras_osnet.recipes import recipe_names
-from keras_osnet.weights import find_checkpoint
+from keras_osnet.weights import find_weights
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -85,7 +85,7 @@ def test_command_line(line, any_path_exists):
     for each in (weights,) if isinstance(weights, str) else weights:
         if "." not in each and each != "random":
             variant, width = given.get("variant") or "base", given.get("width") or 1.0
-            find_checkpoint(each, variant=variant, width=width)
+            find_weights(each, variant=variant, width=width)
 
 
 @pytest.mark.parametrize("code", MENTIONED)

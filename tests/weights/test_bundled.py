@@ -5,7 +5,7 @@ import pytest
 import keras_osnet
 from keras_osnet.metrics import evaluate_attributes, evaluate_ranking, pairwise_distances
 from keras_osnet.synthetic import synthetic_people
-from keras_osnet.weights import catalogue, find_checkpoint, list_weights, sources
+from keras_osnet.weights import catalogue, find_weights, list_weights, sources
 
 BUNDLED = [checkpoint for checkpoint in list_weights() if checkpoint.repository is None]
 UNSEEN = range(20_000, 20_024)
@@ -14,7 +14,7 @@ UNSEEN = range(20_000, 20_024)
 @pytest.fixture(autouse=True)
 def no_download(monkeypatch):
     def download(*_, **__):
-        raise AssertionError("nothing is to be downloaded")
+        raise AssertionError("bundled weights must not be downloaded")
 
     monkeypatch.setattr(sources, "download", download)
 
@@ -25,13 +25,13 @@ def test_tags():
 
 @pytest.mark.parametrize("tag", ["synthetic", "synthetic_attributes"])
 def test_files_are_whole_and_small(tag):
-    checkpoint = find_checkpoint(tag, variant="base", width=0.25)
+    checkpoint = find_weights(tag, variant="base", width=0.25)
     path = catalogue.bundled_file(checkpoint.file, checkpoint.sha256)
     assert path.stat().st_size == checkpoint.size <= 1_000_000
     assert (path.parent / "README.md").is_file()
 
 
-def test_they_find_drawn_people_whom_they_do_not_know():
+def test_they_find_synthetic_people_outside_their_training_data():
     model = keras_osnet.OSNet(
         0.25, head="embedding", weights="synthetic", include_preprocessing=True
     )
@@ -47,7 +47,7 @@ def test_they_find_drawn_people_whom_they_do_not_know():
     assert result.rank(1) > 0.6
 
 
-def test_they_recognise_attributes_of_drawn_people():
+def test_they_recognize_attributes_of_synthetic_people():
     model = keras_osnet.OSNet(
         0.25,
         head="attribute",

@@ -10,7 +10,7 @@ from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet.weights.catalogue import (
     WeightsInfo,
     default_image_size,
-    find_checkpoint,
+    find_weights,
     list_weights,
 )
 
@@ -34,14 +34,14 @@ every_checkpoint = pytest.mark.parametrize("checkpoint", ALL, ids=label)
 
 @every_checkpoint
 def test_each_is_found_by_what_it_is(checkpoint):
-    found = find_checkpoint(checkpoint.tag, variant=checkpoint.variant, width=checkpoint.width)
+    found = find_weights(checkpoint.tag, variant=checkpoint.variant, width=checkpoint.width)
     assert found == checkpoint
 
 
 @every_checkpoint
 def test_order_of_datasets_does_not_matter(checkpoint):
     backwards = "+".join(reversed(checkpoint.tag.split("+")))
-    found = find_checkpoint(backwards, variant=checkpoint.variant, width=checkpoint.width)
+    found = find_weights(backwards, variant=checkpoint.variant, width=checkpoint.width)
     assert found == checkpoint
 
 
@@ -121,7 +121,7 @@ def test_known_digests():
 
 
 def test_published_figure_of_one():
-    checkpoint = find_checkpoint("msmt17_combineall", variant="base", width=0.25)
+    checkpoint = find_weights("msmt17_combineall", variant="base", width=0.25)
     assert checkpoint.published == {"market1501": (59.9, 31.0), "dukemtmcreid": (61.5, 39.6)}
 
 
@@ -168,7 +168,7 @@ def test_nothing_published_raises_naming_what_there_is():
         there = {entry.tag for entry in ALL if (entry.variant, entry.width) == (variant, width)}
         for tag in {entry.tag for entry in ALL} - there:
             with pytest.raises(ValueError, match="only") as caught:
-                find_checkpoint(tag, variant=variant, width=width)
+                find_weights(tag, variant=variant, width=width)
             message = str(caught.value)
             offered, received = message.split("Received: ")
             assert received == f"tag={tag!r}, variant={variant!r}, width={width!r}"
@@ -183,10 +183,10 @@ def test_nothing_published_raises_naming_what_there_is():
 
 
 def test_the_only_width_or_the_whole_one():
-    assert find_checkpoint("synthetic", variant="base", width=None).width == 0.25
-    assert find_checkpoint("imagenet", variant="base", width=None).width == 1.0
+    assert find_weights("synthetic", variant="base", width=None).width == 0.25
+    assert find_weights("imagenet", variant="base", width=None).width == 1.0
     with pytest.raises(ValueError, match='"imagenet"'):
-        find_checkpoint("synthetic", variant="ain", width=None)
+        find_weights("synthetic", variant="ain", width=None)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_the_only_width_or_the_whole_one():
 )
 def test_unknown_tag(tag):
     with pytest.raises(ValueError, match="no published weights with the tag") as caught:
-        find_checkpoint(tag, variant="ain", width=0.25)
+        find_weights(tag, variant="ain", width=0.25)
     assert 'there are: "imagenet".' in str(caught.value)
     assert f"Received: tag={tag!r}" in str(caught.value)
 
@@ -202,7 +202,7 @@ def test_unknown_tag(tag):
 @pytest.mark.parametrize("width", [0, 0.3, 2.0, -1.0])
 def test_unpublished_width(width):
     for call in (
-        lambda: find_checkpoint("imagenet", variant="base", width=width),
+        lambda: find_weights("imagenet", variant="base", width=width),
         lambda: list_weights(width=width),
     ):
         with pytest.raises(ValueError, match=r"1\.0, 0\.75, 0\.5, 0\.25 only.*Received: width="):
@@ -212,7 +212,7 @@ def test_unpublished_width(width):
 @pytest.mark.parametrize("variant", ["", "IBN", "osnet"])
 def test_unknown_variant(variant):
     for call in (
-        lambda: find_checkpoint("imagenet", variant=variant, width=1.0),
+        lambda: find_weights("imagenet", variant=variant, width=1.0),
         lambda: list_weights(variant),
     ):
         with pytest.raises(ValueError, match=r'"base", "ibn", "ain".*Received: variant='):

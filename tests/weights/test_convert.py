@@ -97,7 +97,7 @@ def test_nothing_is_loaded_where_something_differs(state_dict, name, value, mess
         np.testing.assert_array_equal(new, old)
 
 
-def test_weights_of_another_architecture_are_recognised(state_dict):
+def test_weights_of_another_architecture_are_recognized(state_dict):
     with pytest.raises(ValueError, match=r"width=0.25, variant='base'"):
         load_torchreid(keras_osnet.OSNet(0.5), state_dict)
     with pytest.raises(ValueError, match="variant='ain'"):

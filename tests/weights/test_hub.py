@@ -19,7 +19,7 @@ from huggingface_hub import constants, errors, file_download
 from huggingface_hub.utils import WeakFileLock
 
 from keras_osnet.weights import hub as hub_module
-from keras_osnet.weights.catalogue import find_checkpoint
+from keras_osnet.weights.catalogue import find_weights
 from keras_osnet.weights.hub import DownloadError, download, resolve_hub_reference
 
 REPOSITORY = "someone/osnet"
@@ -155,7 +155,7 @@ def test_repository_that_cannot_be_a_name(hub):
 
 
 def test_catalogue_checkpoint_comes_by_its_revision_and_name(hub):
-    checkpoint = find_checkpoint("msmt17_combineall", variant="base", width=0.25)
+    checkpoint = find_weights("msmt17_combineall", variant="base", width=0.25)
     sha256 = hub.add(checkpoint.repository, checkpoint.file, OTHER, commit=checkpoint.revision)
     hub.branches.clear()
     where = checkpoint.repository, checkpoint.file

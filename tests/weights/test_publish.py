@@ -20,7 +20,7 @@ from werkzeug import Request, Response
 import keras_osnet
 from keras_osnet.architecture.describe import describe_model
 from keras_osnet.architecture.preprocessing import MEAN, STD
-from keras_osnet.weights.catalogue import find_checkpoint, list_weights
+from keras_osnet.weights.catalogue import find_weights, list_weights
 from keras_osnet.weights.convert import to_torchreid
 from keras_osnet.weights.publish import card as model_card
 from keras_osnet.weights.publish import folder as publish
@@ -97,7 +97,7 @@ def test_a_lone_weights_file_says_what_it_is(model, tmp_path):
 
 
 def test_metadata_of_the_card(model, tmp_path):
-    base = find_checkpoint("msmt17", variant="base", width=0.25)
+    base = find_weights("msmt17", variant="base", width=0.25)
     metadata, _ = card_of(
         prepare(model, tmp_path / "a", trained_on="msmt17+me/cams", base=base, metrics=METRICS)
     )
@@ -120,7 +120,7 @@ def test_metadata_of_the_card(model, tmp_path):
 
 
 def test_text_of_the_card(model, tmp_path):
-    base = find_checkpoint("msmt17", variant="base", width=0.25)
+    base = find_weights("msmt17", variant="base", width=0.25)
     _, text = card_of(
         prepare(
             model,
@@ -328,7 +328,7 @@ def test_the_current_folder(model, tmp_path, monkeypatch):
         ({"license": "MIT License"}, r"`license`.*mit.*Received: 'MIT License'"),
         ({"license": "other"}, r"`description` must state.*Received: description=None"),
         ({"trained_on": ""}, r"`trained_on`.*Received: \[''\]"),
-        ({"trained_on": "my own pictures"}, "`trained_on` must name datasets"),
+        ({"trained_on": "my own images"}, "`trained_on` must name datasets"),
         ({"base": ""}, r"`base`.*Received: ''"),
         ({"base": "hf://models/owner/name"}, "owner comes first"),
         ({"metrics": {"market 1501": {"mAP": 30}}}, "`metrics` must name datasets"),

@@ -100,7 +100,7 @@ def save_for_hub(
         ...     "osnet_x0_25_market1501",
         ...     license="mit",
         ...     trained_on="market1501",
-        ...     base=keras_osnet.weights.find_checkpoint("market1501", variant="base", width=0.25),
+        ...     base=keras_osnet.weights.find_weights("market1501", variant="base", width=0.25),
         ... )  # doctest: +SKIP
     """
     optional.check_installed("jinja2", "Writing a model card", "publish")
@@ -215,9 +215,10 @@ def _explained(repository: str, revision: str | None) -> Iterator[None]:
 
     # The HTTP library's base class, whichever library the client is built on. All files are read
     # by now, so an OSError is the network's; malformed answers are ValueErrors.
+    http_error: Any = HfHubHTTPError.__bases__[0]
     try:
         yield
-    except (HfHubHTTPError.__bases__[0], OSError, RuntimeError, ValueError) as error:
+    except (http_error, OSError, RuntimeError, ValueError) as error:
         raise PublishError(
             f"Could not push to the repository {repository} on {constants.ENDPOINT}: "
             f"{in_one_line(error)} To write, log in with `hf auth login`, set HF_TOKEN or give "
