@@ -24,44 +24,29 @@ from keras_osnet.weights.torch_file.pickle_machine import (
 MAX_DIMENSIONS = 32
 """As many as an array has in NumPy 1."""
 
-ELEMENTS: Mapping[str, str] = MappingProxyType(
-    {
-        "float16": "f2",
-        "float32": "f4",
-        "float64": "f8",
-        "bfloat16": "u2",
-        "uint8": "u1",
-        "uint16": "u2",
-        "uint32": "u4",
-        "uint64": "u8",
-        "int8": "i1",
-        "int16": "i2",
-        "int32": "i4",
-        "int64": "i8",
-        "bool": "u1",
-        "complex64": "c8",
-        "complex128": "c16",
-    }
+# PyTorch's name of an element type, NumPy's for what a file holds of it, and PyTorch's class of
+# storages, which newer types do not have.
+_TYPES = (
+    ("float16", "f2", "HalfStorage"),
+    ("float32", "f4", "FloatStorage"),
+    ("float64", "f8", "DoubleStorage"),
+    ("bfloat16", "u2", "BFloat16Storage"),
+    ("uint8", "u1", "ByteStorage"),
+    ("uint16", "u2", None),
+    ("uint32", "u4", None),
+    ("uint64", "u8", None),
+    ("int8", "i1", "CharStorage"),
+    ("int16", "i2", "ShortStorage"),
+    ("int32", "i4", "IntStorage"),
+    ("int64", "i8", "LongStorage"),
+    ("bool", "u1", "BoolStorage"),
+    ("complex64", "c8", "ComplexFloatStorage"),
+    ("complex128", "c16", "ComplexDoubleStorage"),
 )
-"""PyTorch's name of an element type, and NumPy's for what a file holds of it."""
-
+ELEMENTS: Mapping[str, str] = MappingProxyType({name: kind for name, kind, _ in _TYPES})
 STORAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "float16": "HalfStorage",
-        "float32": "FloatStorage",
-        "float64": "DoubleStorage",
-        "bfloat16": "BFloat16Storage",
-        "uint8": "ByteStorage",
-        "int8": "CharStorage",
-        "int16": "ShortStorage",
-        "int32": "IntStorage",
-        "int64": "LongStorage",
-        "bool": "BoolStorage",
-        "complex64": "ComplexFloatStorage",
-        "complex128": "ComplexDoubleStorage",
-    }
+    {name: storage for name, _, storage in _TYPES if storage is not None}
 )
-"""PyTorch's class of storages by element type; newer types have none."""
 
 
 @dataclass(frozen=True, slots=True)
