@@ -181,5 +181,5 @@ def test_options_of_the_command():
     assert commands
     known = {name for parameter in command.params for name in parameter.opts}
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", " ".join(commands)))
-    assert "--pictures" in options
+    assert "--images" in options
     assert options <= known
