@@ -3,17 +3,12 @@
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
-from keras_osnet.data.images import load_images
+from keras_osnet.data.images import find_unreadable
 
 _FEWEST = 2
 """People on each side: one alone is told from nobody, and found every time."""
-
-_CHUNK = 256
-_SMALL = (8, 4)
-"""Size at which pictures are read to see whether they can be."""
 
 
 def own_people(data: str | os.PathLike[str]) -> ReidDataset:
@@ -41,10 +36,7 @@ def own_people(data: str | os.PathLike[str]) -> ReidDataset:
 
 def _readable(images: Sequence[PersonImage]) -> list[PersonImage]:
     """Those of the pictures that can be read."""
-    broken: dict[Path, str] = {}
-    for start in range(0, len(images), _CHUNK):
-        paths = [image.path for image in images[start : start + _CHUNK]]
-        broken |= load_images(paths, _SMALL).unreadable
+    broken = find_unreadable([image.path for image in images])
     if broken:
         warnings.warn(
             f"{len(broken)} of {len(images)} pictures cannot be read and are left out, the first: "

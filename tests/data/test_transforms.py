@@ -176,7 +176,7 @@ def test_windows_and_margins_that_do_not_fit(image):
             with pytest.raises(ValueError, match=r"`size` must be \(height, width\).* Received: "):
                 step(size)
     for padding in (24, 48, 100):
-        with pytest.raises(ValueError, match=rf"`padding` must .* {padding} for a .* 48 x 24"):
+        with pytest.raises(ValueError, match=rf"`padding` must .* {padding} for an .* 48 x 24"):
             PadAndCrop(padding)(image, rng)
     assert PadAndCrop(23)(image, rng).shape == image.shape
     for padding in (-1, 1.5, "4", None, True):

@@ -13,7 +13,6 @@ from keras_osnet.cli.unreadable import describe_unreadable, warn_unreadable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_CHUNK = 256
 _FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -58,15 +57,13 @@ def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
         paths: As they were typed.
         most: Of more than this, so many are chosen, evenly spaced.
     """
-    from keras_osnet.data import list_images, load_images
+    from keras_osnet.data.images import find_unreadable, list_images
     from keras_osnet.data.sampling import evenly_spaced
 
     files = [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
     if most is not None:
         files = [files[index] for index in evenly_spaced(len(files), most)]
-    unreadable: dict[Path, str] = {}
-    for start in range(0, len(files), _CHUNK):
-        unreadable |= load_images(files[start : start + _CHUNK], (1, 1)).unreadable
+    unreadable = find_unreadable(files)
     found = [file for file in files if file not in unreadable]
     if not found:
         raise click.ClickException(describe_unreadable(unreadable, len(files)))
