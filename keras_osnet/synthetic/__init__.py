@@ -1,4 +1,4 @@
-"""Synthetic people: drawn pedestrians, to try the package without a dataset.
+"""Synthetic images of pedestrians, for trying the package without a dataset.
 
 This package needs only numpy; writing images needs Pillow.
 """

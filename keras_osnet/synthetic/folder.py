@@ -1,4 +1,4 @@
-"""Synthetic people as files: a folder named as Market-1501, with tables of what it shows."""
+"""Synthetic people as files: a folder named like Market-1501, with tables of labels."""
 
 import csv
 import io
@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from keras_osnet import __version__
+from keras_osnet._utils.files import atomic_path
 from keras_osnet.data.images import require_pillow
 from keras_osnet.data.records import PersonImage
-from keras_osnet.synthetic.drawing.attributes import ATTRIBUTE_NAMES
-from keras_osnet.synthetic.drawing.look_alikes import details
+from keras_osnet.synthetic.drawing.appearance import ATTRIBUTE_NAMES, details
 from keras_osnet.synthetic.people import (
     attributes_of,
     chosen_identities,
     detail_mask,
-    picture_labels,
+    image_labels,
     synthetic_person,
 )
 
@@ -36,46 +36,46 @@ def write_synthetic_people(
     seed: int = 0,
     look_alikes: int = 1,
 ) -> list[PersonImage]:
-    """Draw a data set of synthetic people into a folder, named as Market-1501 names its files.
+    """Draw a dataset of synthetic people into a folder, with files named like Market-1501's.
 
-    Names count from one, as identity 0000 is Market-1501's distractors: identity 6 under camera
-    0, view 3, is `0007_c1s1_000004_00.png`. A run that was interrupted is completed by the same
-    call; a file appears under its name only when it is whole. Beside the pictures there are:
+    Names count from 1, because identity 0000 marks Market-1501's distractors: identity 6 under
+    camera 0, view 3, is `0007_c1s1_000004_00.png`. Files are written whole or not at all, and an
+    interrupted run is completed by the same call. Beside the images there are:
 
     - `synthetic_people.json`: the arguments.
-    - `attributes.csv`: for `attributes_from_table` and `keras-osnet train attributes`, the
-      attributes of `SyntheticPeople`; in column `split` the last fifth of the people is to test on.
-    - `details.csv`, of look-alikes: for each picture what its person differs in (`print+hat`) and
-      the box in which it is seen, `top,left,bottom,right` in pixels, bottom and right excluded;
-      empty if it is hidden.
+    - `attributes.csv`: the attributes of `SyntheticPeople`, for `attributes_from_table` and
+      `keras-osnet train attributes`; in column `split` the last fifth of the people is for testing.
+    - `details.csv`, with look-alikes only: for each image the details in which its person differs
+      (`print+hat`) and their bounding box, `top,left,bottom,right` in pixels, bottom and right
+      excluded; empty if they are hidden.
 
     Args:
-        folder: Where to write; made if it does not exist.
-        identities: How many people, from identity 0 on; or which.
-        cameras: How many cameras; everybody is seen under each.
-        views: How many pictures of each person under each camera.
-        image_size: (height, width) of the pictures.
-        seed: Of this world's people and cameras, from 0.
-        look_alikes: So many identities in a row are look-alikes, see `synthetic_people`.
+        folder: The folder to write to; created if it does not exist.
+        identities: The number of people, from identity 0 on; or the identities.
+        cameras: Number of cameras; everybody is seen under each.
+        views: Number of images of each person under each camera.
+        image_size: (height, width) of the images.
+        seed: Seed of all people and cameras, from 0.
+        look_alikes: Number of consecutive identities that are look-alikes; see `synthetic_people`.
 
     Returns:
-        The pictures as `read_folder` lists them.
+        The images as `read_folder` lists them.
 
     Raises:
-        FileExistsError: If the folder holds anything but the beginning of the same data set.
+        FileExistsError: The folder holds anything but the beginning of the same dataset.
         ValueError: As for `synthetic_people`.
-        ImportError: If Pillow is not installed.
+        ImportError: Pillow is not installed.
 
     Example:
         >>> from keras_osnet.data import attributes_from_table
-        >>> folder = getfixture("tmp_path") / "drawn"
-        >>> pictures = write_synthetic_people(folder, 5, cameras=2, views=1, image_size=(32, 16))
+        >>> folder = getfixture("tmp_path") / "synthetic"
+        >>> images = write_synthetic_people(folder, 5, cameras=2, views=1, image_size=(32, 16))
         >>> counts = attributes_from_table(folder / "attributes.csv").counts
         >>> counts["attributes"], counts["train_images"], counts["test_images"]
         (26, 8, 2)
     """
     pillow = require_pillow()
-    labels = list(picture_labels(identities, cameras, views, image_size, seed, look_alikes))
+    labels = list(image_labels(identities, cameras, views, image_size, seed, look_alikes))
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
     _claim(
@@ -97,9 +97,8 @@ def write_synthetic_people(
             image = synthetic_person(
                 identity, camera, view, image_size=image_size, seed=seed, look_alikes=look_alikes
             )
-            unfinished = root / f".{path.name}.part"
-            pillow.fromarray(image).save(unfinished, format="PNG")
-            unfinished.replace(path)
+            with atomic_path(path) as unfinished:
+                pillow.fromarray(image).save(unfinished, format="PNG")
         written.append(PersonImage(path, identity + 1, camera + 1))
 
     rest = image_size, seed, look_alikes
@@ -136,7 +135,7 @@ def write_synthetic_people(
 
 
 def _claim(root: Path, arguments: dict[str, object]) -> None:
-    """Write down whose folder it is, or see that it is ours."""
+    """Record the arguments in an empty folder, or check that a folder has the same ones."""
     record = json.dumps(arguments)
     if not (root / _RECORD).exists():
         if any(root.iterdir()):
@@ -144,23 +143,22 @@ def _claim(root: Path, arguments: dict[str, object]) -> None:
         (root / _RECORD).write_text(record + "\n", encoding="utf-8")
     elif (root / _RECORD).read_text(encoding="utf-8").strip() != record:
         raise FileExistsError(
-            f"`folder` holds synthetic people of other arguments, see {_RECORD}. Received: {root}"
+            f"`folder` holds synthetic people with other arguments, see {_RECORD}. Received: {root}"
         )
 
 
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file, unless it is there already."""
+    """Write a CSV file unless it exists."""
     if path.exists():
         return
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(text.getvalue(), encoding="utf-8")
-    unfinished.replace(path)
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(text.getvalue(), encoding="utf-8")
 
 
 def _box(mask: np.ndarray) -> tuple[object, ...]:
-    """Top, left, bottom and right of where a mask is true; empty texts if it is nowhere."""
+    """Return top, left, bottom and right of a mask; empty strings if it is all False."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return ("", "", "", "")

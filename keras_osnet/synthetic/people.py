@@ -1,10 +1,10 @@
-"""Synthetic people: drawn pedestrians under drawn cameras, to try things out with.
+"""Synthetic images of pedestrians under several cameras.
 
-A stand-in for a re-ID data set in tests, examples and first steps, where real pictures of people
-are too large, too restricted or too personal. Each identity has a body, hair, clothes and bags of
-its own; each camera a place, a height, light, colour cast, blur and noise; each view a pose, a spot
-and, at times, something in front. As in reality, an untrained network is drawn to the camera
-rather than to the person.
+They replace a re-ID dataset in tests, examples and first steps, where real images of people are too
+large, too restricted or too personal. Each identity has its own body, hair, clothes and bags; each
+camera its place, height, light, color cast, blur and noise; each view its pose, position and
+sometimes an obstacle. As in reality, the features of an untrained network depend more on the camera
+than on the person.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,29 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import check_image_size, check_whole
-from keras_osnet.synthetic.drawing.attributes import ATTRIBUTE_NAMES, picture_attributes
-from keras_osnet.synthetic.drawing.look_alikes import MOST, appearance, details
-from keras_osnet.synthetic.drawing.picture import Situation
+from keras_osnet.synthetic.drawing.appearance import (
+    ATTRIBUTE_NAMES,
+    MAX_LOOK_ALIKES,
+    appearance,
+    details,
+    image_attributes,
+)
+from keras_osnet.synthetic.drawing.camera import Situation
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticPeople:
-    """Pictures with labels; n = identities x cameras x views, the view changing fastest.
+    """Images with labels; n = identities × cameras × views, the view changing fastest.
 
     Attributes:
         images: Array (n, height, width, 3), uint8, RGB.
-        identities: Array (n,), int64, from 0: ready to be a classifier's labels.
+        identities: Array (n,), int64, from 0; valid labels of a classifier.
         cameras: Array (n,), int64, from 0.
-        attributes: Array (n, 26), uint8: 1 where the picture shows the attribute, else 0.
-        attribute_names: One for each column: PA-100K's, in its order. Female is a matter of the
-            body's shape, age of its proportions, hair and bearing; clothes and hair fall to all.
-            Front, Side, Back are the picture's; Glasses and HoldObjectsInFront are 0 from behind;
-            all others are the same in all pictures of a person.
-        details: For each picture what its person differs in from the look-alikes, such as
-            `("shoes",)` or `("print", "hat")`; empty where there are none.
-        detail_masks: Array (n, height, width), bool: where that is to be seen in each picture,
-            that is where it would be another if a look-alike stood there; nowhere if the detail is
-            hidden. None where there are no look-alikes.
+        attributes: Array (n, 26), uint8: 1 where the image shows the attribute, else 0.
+        attribute_names: One for each column: PA-100K's, in its order. Female shows in the body's
+            shape, age in its proportions, hair and posture; clothes and hairstyles are independent
+            of both. Front, Side and Back vary between images; Glasses and HoldObjectsInFront are 0
+            from behind; all others are the same in all images of a person.
+        details: For each image the details in which its person differs from the look-alikes, such
+            as `("shoes",)` or `("print", "hat")`; empty without look-alikes.
+        detail_masks: Array (n, height, width), bool: the pixels of these details, that is where
+            the image would differ if a look-alike stood there; all False if the details are hidden.
+            None without look-alikes.
     """
 
     images: NDArray[np.uint8]
@@ -58,25 +63,25 @@ def synthetic_person(
     look_alikes: int = 1,
     in_place_of: int | None = None,
 ) -> NDArray[np.uint8]:
-    """Draw one picture; the same numbers give the same picture, whatever else is drawn.
+    """Draw one image, which depends on the arguments alone.
 
     Person and scene keep their proportions when `image_size` changes; noise is per pixel.
 
     Args:
-        identity: Whom to show, from 0.
-        camera: Which camera to show the person under, from 0.
-        view: Which picture of that person under that camera, from 0.
+        identity: The person, from 0.
+        camera: The camera, from 0.
+        view: Index of the image of that person under that camera, from 0.
         image_size: (height, width).
-        seed: Of this world's people and cameras, from 0.
-        look_alikes: So many identities in a row are look-alikes, see `synthetic_people`.
-        in_place_of: Whose pose, spot, obstacle and noise to take; None takes the identity's own.
-            Two look-alikes in the same place differ by nothing but their details.
+        seed: Seed of all people and cameras, from 0.
+        look_alikes: Number of consecutive identities that are look-alikes; see `synthetic_people`.
+        in_place_of: The identity whose pose, position, obstacle and noise to use; None is the
+            identity's own. Two look-alikes in the same situation differ in their details only.
 
     Returns:
         Array (height, width, 3), uint8, RGB.
 
     Raises:
-        ValueError: If a number is negative or not whole, `image_size` is not two positive integers,
+        ValueError: A number is negative or not whole, `image_size` is not two positive integers,
             or `look_alikes` is not 1 to 6.
 
     Example:
@@ -106,26 +111,26 @@ def synthetic_people(
     seed: int = 0,
     look_alikes: int = 1,
 ) -> SyntheticPeople:
-    """Draw a data set of synthetic people into memory.
+    """Draw a dataset of synthetic people into memory.
 
-    For people that a network has not seen under the cameras that it knows, draw other identities
-    of the same seed: `range(100)` to train on, `range(100, 140)` to evaluate on.
+    To evaluate on unseen people under the cameras of the training, draw other identities with the
+    same seed: `range(100)` for training, `range(100, 140)` for evaluation.
 
     Args:
-        identities: How many people, from identity 0 on; or which.
-        cameras: How many cameras; everybody is seen under each.
-        views: How many pictures of each person under each camera.
-        image_size: (height, width) of the pictures.
-        seed: Of this world's people and cameras, from 0.
-        look_alikes: So many identities in a row, from 0 on, share all but one or two small
-            details: a print on chest and back, shoes, a hat, a bag, a scarf (paper, Fig. 1). 1 to
-            6; with 1 nobody is alike.
+        identities: The number of people, from identity 0 on; or the identities.
+        cameras: Number of cameras; everybody is seen under each.
+        views: Number of images of each person under each camera.
+        image_size: (height, width) of the images.
+        seed: Seed of all people and cameras, from 0.
+        look_alikes: Number of consecutive identities, from 0 on, that share all but one or two
+            small details: a print on chest and back, shoes, a hat, a bag, a scarf (paper, Fig. 1).
+            From 1, no look-alikes, to 6.
 
     Returns:
         A `SyntheticPeople`.
 
     Raises:
-        ValueError: If a count is not positive, `seed` or an identity is negative, `image_size` is
+        ValueError: A count is not positive, `seed` or an identity is negative, `image_size` is
             not two positive integers, or `look_alikes` is not 1 to 6.
 
     Example:
@@ -135,7 +140,7 @@ def synthetic_people(
         >>> [people.attribute_names[i] for i in people.attributes[0].nonzero()[0]]
         ['Female', 'AgeLess18', 'Side', 'LongSleeve', 'UpperSplice', 'Shorts']
     """
-    labels = list(picture_labels(identities, cameras, views, image_size, seed, look_alikes))
+    labels = list(image_labels(identities, cameras, views, image_size, seed, look_alikes))
     images = np.empty((len(labels), *image_size, 3), np.uint8)
     for index, label in enumerate(labels):
         images[index] = synthetic_person(
@@ -160,15 +165,15 @@ def synthetic_people(
 def attributes_of(
     identity: int, camera: int, view: int, image_size: tuple[int, int], seed: int, look_alikes: int
 ) -> NDArray[np.uint8]:
-    """The attributes of one picture, array (26,)."""
+    """Return the attributes of one image, array (26,)."""
     pose = Situation(seed, identity, camera, view, image_size).pose()
-    return picture_attributes(appearance(seed, identity, look_alikes), pose.facing)
+    return image_attributes(appearance(seed, identity, look_alikes), pose.facing)
 
 
 def detail_mask(
     identity: int, camera: int, view: int, image_size: tuple[int, int], seed: int, look_alikes: int
 ) -> NDArray[np.bool_]:
-    """Where a picture shows what its person differs in from the look-alikes."""
+    """Return the mask of the details in which a person differs from the look-alikes."""
     first = identity - identity % look_alikes
     others = [each for each in range(first, first + look_alikes) if each != identity]
     people = [appearance(seed, each, look_alikes) for each in (identity, *others)]
@@ -176,7 +181,7 @@ def detail_mask(
 
 
 def chosen_identities(identities: int | Sequence[int]) -> Sequence[int]:
-    """Whom to draw."""
+    """Return the identities to draw."""
     if isinstance(identities, (int, np.integer)):
         return range(identities)
     for identity in identities:
@@ -184,7 +189,7 @@ def chosen_identities(identities: int | Sequence[int]) -> Sequence[int]:
     return [int(identity) for identity in identities]
 
 
-def picture_labels(
+def image_labels(
     identities: int | Sequence[int],
     cameras: int,
     views: int,
@@ -192,7 +197,7 @@ def picture_labels(
     seed: int,
     look_alikes: int,
 ) -> Iterator[tuple[int, int, int]]:
-    """Check the arguments; all (identity, camera, view), the view changing fastest."""
+    """Check the arguments and return all (identity, camera, view), the view changing fastest."""
     check_whole(0, seed=seed)
     check_image_size(image_size)
     _check_look_alikes(look_alikes)
@@ -208,7 +213,7 @@ def picture_labels(
 
 
 def _check_look_alikes(count: int) -> None:
-    """Raise ValueError if there cannot be so many."""
+    """Raise ValueError unless `count` is from 1 to the maximum."""
     check_whole(1, look_alikes=count)
-    if count > MOST:
-        raise ValueError(f"`look_alikes` must be at most {MOST}. Received: {count}")
+    if count > MAX_LOOK_ALIKES:
+        raise ValueError(f"`look_alikes` must be at most {MAX_LOOK_ALIKES}. Received: {count}")

@@ -2,7 +2,7 @@ import re
 
 from PIL import Image
 
-from keras_osnet.synthetic.drawing.attributes import ATTRIBUTE_NAMES
+from keras_osnet.synthetic.drawing.appearance import ATTRIBUTE_NAMES
 
 
 def test_recognizes_attributes(run_example, tmp_path):

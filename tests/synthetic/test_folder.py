@@ -72,7 +72,7 @@ def test_foreign_folders_are_left_alone(tmp_path):
 
 def test_other_arguments_do_not_mix_into_a_folder(tmp_path):
     write_synthetic_people(tmp_path, 2, image_size=SMALL, views=1)
-    with pytest.raises(FileExistsError, match=r"of other arguments.*Received: "):
+    with pytest.raises(FileExistsError, match=r"with other arguments.*Received: "):
         write_synthetic_people(tmp_path, 2, image_size=SMALL, views=1, seed=1)
     assert len(list_images(tmp_path)) == 4
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_osnet.synthetic.drawing.appearance import contrast
-from keras_osnet.synthetic.drawing.look_alikes import appearance
+from keras_osnet.synthetic.drawing.appearance import appearance, contrast
 from keras_osnet.synthetic.people import synthetic_people, synthetic_person
 
 SIZE = (128, 64)
@@ -37,11 +36,11 @@ def test_images_differ_within_the_mask_only():
 def test_groups_share_all_but_their_details(group):
     people = synthetic_people(6 * group, cameras=1, views=1, image_size=(8, 4), look_alikes=group)
     fields = {
-        "print": {"print", "print_colour"},
+        "print": {"print", "print_color"},
         "shoes": {"shoes"},
-        "hat": {"hat_colour"},
-        "bag": {"bag_colour"},
-        "scarf": {"scarf_colour"},
+        "hat": {"hat_color"},
+        "bag": {"bag_color"},
+        "scarf": {"scarf_color"},
     }
     columns = [name not in ("Front", "Side", "Back", "Glasses", "HoldObjectsInFront")
                for name in people.attribute_names]  # fmt: skip
@@ -57,8 +56,8 @@ def test_groups_share_all_but_their_details(group):
             field = "print" if detail == "print" else next(iter(fields[detail]))
             assert len({each[field] for each in members}) == group
         if "shoes" in details:
-            colours = [each["shoes"] for each in members]
-            assert min(contrast(a, b) for a in colours for b in colours if a is not b) > 70
+            colors = [each["shoes"] for each in members]
+            assert min(contrast(a, b) for a in colors for b in colors if a is not b) > 70
         same = people.attributes[first : first + group][:, columns]
         assert (same == same[0]).all()
 

@@ -70,11 +70,11 @@ def test_hard_but_not_hopeless_across_cameras():
         labels = people.identities[query], people.identities[gallery]
         return evaluate_ranking(distances, *labels).rank(1)
 
-    colours = [
+    colors = [
         np.histogramdd(image.reshape(-1, 3), bins=8, range=((0, 256),) * 3)[0]
         for image in people.images
     ]
-    assert rank_1(np.stack(colours).astype(np.float32)) < 0.1  # by chance: 1 of 40
+    assert rank_1(np.stack(colors).astype(np.float32)) < 0.1  # by chance: 1 of 40
     pixels = people.images.astype(np.float32)
     # What a network can learn: to discount the camera. Here by its mean and deviation per pixel.
     for camera in range(2):

@@ -1,7 +1,6 @@
-"""How synthetic people are drawn: who they are, how they stand, and what a camera makes of it.
+"""How synthetic people are drawn.
 
-`appearance` and `look_alikes` say who somebody is, `attributes` what is labelled of them, `pose`
-how they stand; `body`, `head`, `patterns` and `carried` draw them as a `figure`; `places` are
-behind them, `obstacles` in front; `camera` is what becomes of light and colours, and `picture` all
-of it together. Everything stands on `shapes`.
+`appearance` holds who somebody is and which attributes are labeled, `pose` how they stand; `figure`
+puts a person on a canvas, and `body` and `head` draw one; `places` is what is behind and in front;
+`camera` takes the image. Everything is drawn with `shapes`.
 """

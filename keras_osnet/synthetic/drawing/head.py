@@ -8,7 +8,7 @@ from keras_osnet.synthetic.drawing.shapes import Surface
 
 
 def draw_head(figure: Figure) -> None:
-    """The head, turned as the pose has it."""
+    """Draw the head, turned as in the pose."""
     person, bones = figure.person, figure.bones
     radius = bones.head_radius
     cosine, sine = turn(figure.pose.yaw + figure.pose.nod)
@@ -21,7 +21,7 @@ def draw_head(figure: Figure) -> None:
     figure.paint(skull, person.skin)
     side, front = skull.turned(cosine * wide / half, sine * deep / half)
     up = skull.along
-    # Eyes and mouth are no more than shades.
+    # Eyes and mouth are mere shades.
     for x in (-0.36, 0.36):
         eye = (np.abs(side - np.float32(x)) < 0.15) & (np.abs(up - np.float32(0.02)) < 0.09)
         figure.paint(skull.where(eye & (front > 0)), (44, 34, 32), opacity=0.62)
@@ -48,7 +48,7 @@ def draw_head(figure: Figure) -> None:
 
 
 def draw_long_hair(figure: Figure) -> None:
-    """Hair that falls on the back, or a tail."""
+    """Draw hair that falls on the back, or a ponytail."""
     person, bones = figure.person, figure.bones
     radius, head = bones.head_radius, bones.head
     if person.hair_style == "tail":
@@ -62,7 +62,7 @@ def draw_long_hair(figure: Figure) -> None:
 
 
 def _glasses(figure: Figure, skull: Surface, cosine: float, sine: float) -> None:
-    """Two glasses, their bridge and their sides."""
+    """Draw glasses with bridge and temples."""
     side, front = skull.turned(cosine, sine)
     up = np.abs(skull.along - np.float32(0.05))
     beside = np.abs(np.abs(side) - np.float32(0.4))
@@ -76,16 +76,16 @@ def _glasses(figure: Figure, skull: Surface, cosine: float, sine: float) -> None
 
 
 def _hat(figure: Figure, half: float, cosine: float, sine: float) -> None:
-    """A cap with a peak, a woollen hat, or a hat with a brim."""
+    """Draw a cap with a peak, a beanie, or a hat with a brim."""
     person, bones = figure.person, figure.bones
     radius, (x, y, z) = bones.head_radius, bones.head
-    colour = person.hat_colour
+    color = person.hat_color
     crown = figure.ball((x, y + 0.14 * radius, z), half * 1.14, radius * 1.04)
     edge = 0.22 if person.hat == "cap" else 0.12
-    figure.paint(crown.where(crown.along > np.float32(edge)), colour)
+    figure.paint(crown.where(crown.along > np.float32(edge)), color)
     if person.hat == "beanie":
         band = (crown.along > 0.1) & (crown.along < 0.32)
-        figure.paint(crown.where(band), colour, 0.72)
+        figure.paint(crown.where(band), color, 0.72)
         return
     rim = figure.at((x, y + 0.38 * radius, z))
     scale = figure.pose.scale
@@ -93,10 +93,10 @@ def _hat(figure: Figure, half: float, cosine: float, sine: float) -> None:
         flat = 0.22 + 0.6 * figure.pose.elevation
         figure.paint(
             figure.canvas.ball(rim, 1.75 * radius * scale, 1.75 * radius * flat * scale),
-            colour,
+            color,
             0.8,
         )
-        figure.paint(crown.where(crown.along > np.float32(0.3)), colour)
+        figure.paint(crown.where(crown.along > np.float32(0.3)), color)
     elif cosine > -0.35:
         tip = (
             rim[0] + 1.35 * radius * scale * sine,
@@ -109,7 +109,7 @@ def _hat(figure: Figure, half: float, cosine: float, sine: float) -> None:
                 (0.3 + 0.32 * abs(cosine)) * radius * scale,
                 (0.12 + 0.5 * abs(cosine)) * radius * scale,
             ),
-            colour,
+            color,
             0.72,
         )
-        figure.paint(crown.where(crown.along > np.float32(0.34)), colour)
+        figure.paint(crown.where(crown.along > np.float32(0.34)), color)

@@ -1,4 +1,4 @@
-"""How somebody stands or walks: a pose, and the skeleton in it.
+"""The pose in which somebody stands or walks, and the skeleton in it.
 
 A body's own coordinates are x to the left of somebody who faces the camera as seen (the body's
 right hand is at negative x), y up from the ground, z to the front; its unit is the height of an
@@ -13,7 +13,7 @@ import numpy as np
 from keras_osnet.synthetic.drawing.appearance import Appearance, choose
 from keras_osnet.synthetic.drawing.shapes import Point
 
-Place = tuple[float, float, float]
+Position = tuple[float, float, float]
 Facing = Literal["front", "side", "back"]
 
 _PI = 3.141592653589793
@@ -24,11 +24,11 @@ _SIDES = (-1.0, 1.0)
 
 @dataclass(frozen=True)
 class Pose:
-    """What changes from picture to picture.
+    """The properties of a person that vary between images.
 
     Attributes:
         yaw: Angle by which the body is turned, in radians; 0 faces the camera, pi / 2 walks to
-            the right of the picture.
+            the right of the image.
         phase: Of the walk, 0..1.
         stride: How far the legs swing, in radians; near 0 somebody stands.
         bend: How far the elbows are bent, in radians.
@@ -51,7 +51,7 @@ class Pose:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, height: int, width: int, elevation: float) -> "Pose":
-        """A pose at random that fits a picture, somewhat like a detector's box does."""
+        """Draw a pose that fits an image roughly as in a detector's box."""
         facing = choose(rng, front=0.32, back=0.3, left=0.19, right=0.19)
         stands = rng.random() < 0.25
         return cls(
@@ -69,7 +69,7 @@ class Pose:
 
     @property
     def facing(self) -> Facing:
-        """Which side of the person is seen; within 45 degrees of it."""
+        """The visible side of the person, within 45 degrees."""
         cosine, _ = turn(self.yaw)
         if abs(cosine) < 0.7071:
             return "side"
@@ -96,28 +96,28 @@ class Skeleton:
         hands: Middle of the hands.
     """
 
-    pelvis: Place
-    neck: Place
-    head: Place
+    pelvis: Position
+    neck: Position
+    head: Position
     head_radius: float
-    hips: tuple[Place, Place]
-    knees: tuple[Place, Place]
-    ankles: tuple[Place, Place]
-    toes: tuple[Place, Place]
-    shoulders: tuple[Place, Place]
-    elbows: tuple[Place, Place]
-    hands: tuple[Place, Place]
+    hips: tuple[Position, Position]
+    knees: tuple[Position, Position]
+    ankles: tuple[Position, Position]
+    toes: tuple[Position, Position]
+    shoulders: tuple[Position, Position]
+    elbows: tuple[Position, Position]
+    hands: tuple[Position, Position]
 
     @property
     def span(self) -> float:
-        """How high the neck is above the pelvis."""
+        """The height of the neck above the pelvis."""
         return self.neck[1] - self.pelvis[1]
 
     @classmethod
     def of(cls, person: Appearance, pose: Pose) -> "Skeleton":
-        """Bring a person into a pose."""
+        """Return the skeleton of a person in a pose."""
         child = person.age == "child"
-        # A child fills its box as others do; it is the proportions that tell.
+        # A child fills its box as adults do; only the proportions differ.
         size = person.height * (0.9 if child else 1.0)
         length = (0.43 if child else 0.49) * size
         trunk, head_radius = 0.325 * size, (0.083 if child else 0.07) * (0.9 + 0.1 * size)
@@ -143,7 +143,7 @@ class Skeleton:
 
 
 def turn(angle: float) -> tuple[float, float]:
-    """Cosine and sine of an angle up to a turn; the same bits everywhere, unlike libm's."""
+    """Return cosine and sine of an angle up to a full turn, bit-identical on every platform."""
     part = angle / 32
     square = part * part
     sine = part * (1 - square / 6 * (1 - square / 20 * (1 - square / 42)))
@@ -155,8 +155,8 @@ def turn(angle: float) -> tuple[float, float]:
 
 def _leg(
     side: float, stride: float, swing: float, turning: float, length: float, person: Appearance
-) -> tuple[Place, Place, Place, Place]:
-    """Hip, knee, ankle and toe of the leg on one side; the hips are at y = length."""
+) -> tuple[Position, Position, Position, Position]:
+    """Return hip, knee, ankle and toe of the leg on one side; the hips are at y = length."""
     half = length * 0.49
     x = side * (0.044 if person.female else 0.041) * person.girth
     angle = stride * swing * side + 0.05
@@ -174,12 +174,12 @@ def _arm(
     side: float,
     stride: float,
     swing: float,
-    neck: Place,
+    neck: Position,
     trunk: float,
     person: Appearance,
     bend: float,
-) -> tuple[Place, Place, Place]:
-    """Shoulder, elbow and hand of the arm on one side."""
+) -> tuple[Position, Position, Position]:
+    """Return shoulder, elbow and hand of the arm on one side."""
     x = side * (0.089 if person.female else 0.1) * (0.55 + 0.45 * person.girth)
     shoulder = (x, neck[1] - trunk * 0.095, neck[2] - 0.003)
     upper, fore = trunk * 0.5, trunk * 0.53
@@ -192,7 +192,7 @@ def _arm(
     return shoulder, elbow, hand
 
 
-def _hung(start: Place, length: float, angle: float) -> Place:
-    """The end of a bone that hangs from its start, swung forward by an angle."""
+def _hung(start: Position, length: float, angle: float) -> Position:
+    """Return the end of a bone that hangs from its start, swung forward by an angle."""
     cosine, sine = turn(angle)
     return start[0], start[1] - length * cosine, start[2] + length * sine

@@ -1,4 +1,4 @@
-"""Anti-aliased, shaded shapes on a numpy array, for the synthetic pictures.
+"""Anti-aliased, shaded shapes on a numpy array, for the synthetic images.
 
 Everything here is additions, multiplications, divisions, square roots and comparisons of single
 elements, which IEEE 754 rounds the same way on every processor. A drawing library would be
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Point = tuple[float, float]
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 FloatArray = NDArray[np.float32]
 
 
@@ -21,7 +21,7 @@ class Surface:
     """A round surface as a camera sees it, inside the rectangle that bounds it.
 
     Attributes:
-        rows: Rows of the picture that the rectangle spans.
+        rows: Rows of the image that the rectangle spans.
         columns: Columns that it spans.
         coverage: Array (rows, columns), 0..1: the share of each pixel that the shape covers.
         across: Array (rows, columns), from -1 on one edge to 1 on the other; on a ball and a
@@ -39,26 +39,26 @@ class Surface:
     toward: FloatArray
 
     def where(self, share: NDArray[np.bool_] | FloatArray) -> "Surface":
-        """The part of the surface where `share`, which broadcasts to (rows, columns), is."""
+        """Return the surface with its coverage multiplied by `share`, (rows, columns)."""
         return replace(self, coverage=self.coverage * share)
 
     def turned(self, cosine: float, sine: float) -> tuple[FloatArray, FloatArray]:
-        """Where each point lies on the body: to the side, -1..1, and to the front, -1..1.
+        """Return where each point lies on the body: to the side, -1..1, and to the front, -1..1.
 
-        The body is turned by the angle given, so that at 0 its front faces the camera.
+        The body is turned by the given angle; at 0 its front faces the camera.
         """
         c, s = np.float32(cosine), np.float32(sine)
         return self.across * c - self.toward * s, self.across * s + self.toward * c
 
 
 class Canvas:
-    """A picture in the making.
+    """An image that is drawn on.
 
     Args:
         pixels: Array (3, height, width), float32, 0..255, painted in place. Channels come first
             because numpy is several times as fast with long innermost axes.
-        light: -1..1, from which side the light falls: shapes are brighter by that share on their
-            right edge, and darker on their left.
+        light: -1..1, the side that the light falls from: shapes are brighter by that share on
+            their right edge, and darker on their left.
     """
 
     def __init__(self, pixels: FloatArray, light: float) -> None:
@@ -68,7 +68,7 @@ class Canvas:
         self._x = np.arange(pixels.shape[2], dtype=np.float32) + np.float32(0.5)
 
     def limb(self, start: Point, end: Point, start_radius: float, end_radius: float) -> Surface:
-        """A stroke with round ends and a width that changes from start to end."""
+        """Return a stroke with round ends and a width that changes from start to end."""
         reach = max(start_radius, end_radius)
         rows, columns = self._window(
             min(start[0], end[0]) - reach,
@@ -96,14 +96,14 @@ class Canvas:
         across /= radius
         return _rounded(rows, columns, coverage, across, along)
 
-    def ball(self, centre: Point, x_radius: float, y_radius: float) -> Surface:
-        """An upright ellipsoid."""
+    def ball(self, center: Point, x_radius: float, y_radius: float) -> Surface:
+        """Return an upright ellipsoid."""
         rows, columns = self._window(
-            centre[0] - x_radius, centre[1] - y_radius, centre[0] + x_radius, centre[1] + y_radius
+            center[0] - x_radius, center[1] - y_radius, center[0] + x_radius, center[1] + y_radius
         )
         x_radius, y_radius = max(x_radius, 1e-3), max(y_radius, 1e-3)
-        x = (self._x[columns] - np.float32(centre[0])) / np.float32(x_radius)
-        y = (np.float32(centre[1]) - self._y[rows]) / np.float32(y_radius)
+        x = (self._x[columns] - np.float32(center[0])) / np.float32(x_radius)
+        y = (np.float32(center[1]) - self._y[rows]) / np.float32(y_radius)
         square = x * x + y * y
         # Not the distance, but it has its sign, and nearly its slope across the edge.
         coverage = (np.float32(1) - np.sqrt(square)) * np.float32(min(x_radius, y_radius))
@@ -113,23 +113,23 @@ class Canvas:
         )
 
     def profile(
-        self, heights: Sequence[float], centres: Sequence[float], halves: Sequence[float]
+        self, heights: Sequence[float], centers: Sequence[float], halves: Sequence[float]
     ) -> Surface:
-        """An upright shape, given by its middle and half its width at some heights.
+        """Return an upright shape, given by its middle and half its width at some heights.
 
         Args:
-            heights: Rows of the picture, in pixels, from the top down.
-            centres: Columns of the middle there, in pixels.
+            heights: Rows of the image, in pixels, from the top down.
+            centers: Columns of the middle there, in pixels.
             halves: Half the width there, in pixels.
         """
         reach = max(halves)
         rows, columns = self._window(
-            min(centres) - reach, heights[0], max(centres) + reach, heights[-1]
+            min(centers) - reach, heights[0], max(centers) + reach, heights[-1]
         )
         y = self._y[rows]
-        centre = np.interp(y, heights, centres).astype(np.float32)
+        center = np.interp(y, heights, centers).astype(np.float32)
         half = np.maximum(np.interp(y, heights, halves), 1e-3).astype(np.float32)
-        distance = self._x[columns] - centre
+        distance = self._x[columns] - center
         coverage = _clipped(half - np.abs(distance))
         coverage *= _clipped(y - np.float32(heights[0])) * _clipped(np.float32(heights[-1]) - y)
         along = (y - np.float32(heights[0])) / np.float32(max(heights[-1] - heights[0], 1e-3))
@@ -137,13 +137,13 @@ class Canvas:
         return _rounded(rows, columns, coverage, distance, along, done=True)
 
     def paint(
-        self, surface: Surface, colour: Colour, opacity: float = 1.0, shade: float = 0.34
+        self, surface: Surface, color: Color, opacity: float = 1.0, shade: float = 0.34
     ) -> None:
-        """Paint a surface in one colour, lit as something round is.
+        """Paint a surface in one color, shaded as a round object.
 
         Args:
-            surface: Where.
-            colour: Red, green and blue, 0..255.
+            surface: The surface.
+            color: Red, green and blue, 0..255.
             opacity: 0..1.
             shade: How much darker the surface is where it turns away from the camera.
         """
@@ -153,18 +153,18 @@ class Canvas:
         light += np.float32(1 - shade)
         light += surface.toward * np.float32(shade)
         region = self.pixels[:, surface.rows, surface.columns]
-        lit = np.asarray(colour, np.float32)[:, None, None] * light
+        lit = np.asarray(color, np.float32)[:, None, None] * light
         lit -= region
         lit *= surface.coverage if opacity == 1.0 else surface.coverage * np.float32(opacity)
         region += lit
 
     def darken(self, surface: Surface, share: float) -> None:
-        """Let a shadow with soft edges fall where the surface is, darkest in its middle."""
+        """Darken a surface like a shadow with soft edges, darkest in its middle."""
         region = self.pixels[:, surface.rows, surface.columns]
         region *= np.float32(1) - surface.coverage * surface.toward * np.float32(share)
 
     def _window(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
-        """Rows and columns that hold the rectangle, as far as it lies in the picture."""
+        """Return the rows and columns of a rectangle, clipped to the image."""
         height, width = self.pixels.shape[1:]
         return (
             slice(min(max(int(top - 1), 0), height), min(max(int(bottom + 2), 0), height)),
@@ -173,7 +173,7 @@ class Canvas:
 
 
 def _clipped(distance: FloatArray) -> FloatArray:
-    """The share of a pixel inside an outline that is `distance` outwards from its middle."""
+    """Return the share of a pixel inside an outline that is `distance` outwards from its center."""
     inside = distance + np.float32(0.5)
     np.maximum(inside, np.float32(0), out=inside)
     return np.minimum(inside, np.float32(1), out=inside)
@@ -188,7 +188,7 @@ def _rounded(
     *,
     done: bool = False,
 ) -> Surface:
-    """The surface of something with a round cross-section."""
+    """Return the surface of an object with a round cross-section."""
     np.maximum(across, np.float32(-1), out=across)
     np.minimum(across, np.float32(1), out=across)
     toward = across * across

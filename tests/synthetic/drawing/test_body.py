@@ -18,12 +18,12 @@ SIDES = {"front": 0.0, "right": np.pi / 2, "back": np.pi, "left": -np.pi / 2}
 @pytest.fixture(scope="module")
 def plain():
     """Somebody with nothing but gray clothes."""
-    grey = (128.0, 128.0, 128.0)
+    gray = (128.0, 128.0, 128.0)
     return replace(
         Appearance.draw(np.random.default_rng(0)), age="adult", height=1.0, girth=1.0,
         hair_style="short", hat="none", glasses="none", outer="shirt", sleeves="short",
         pattern="plain", print="none", scarf=False, lower="trousers", bottom_pattern="plain",
-        boots=False, bag="none", holds=False, top=grey, bottom=grey, shoes=grey,
+        boots=False, bag="none", holds=False, top=gray, bottom=gray, shoes=gray,
     )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def rows_and_share(one, other):
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_clothes_have_their_colour_from_all_sides(plain, side):
+def test_clothes_have_their_color_from_all_sides(plain, side):
     for field, row in (("top", 0.3), ("bottom", 0.6), ("shoes", 0.95)):
         red, green, blue = drawn(plain, side, **{field: GREEN})
         # Green as given but for the shade, somewhere near that row, and not everywhere.
@@ -59,25 +59,25 @@ def test_clothes_have_their_colour_from_all_sides(plain, side):
 @pytest.mark.parametrize(
     ("changes", "top", "bottom"),
     [
-        ({"hat": "cap", "hat_colour": GREEN}, 0.0, 0.2),
-        ({"hat": "beanie", "hat_colour": GREEN}, 0.0, 0.2),
-        ({"hat": "brim", "hat_colour": GREEN}, 0.0, 0.2),
+        ({"hat": "cap", "hat_color": GREEN}, 0.0, 0.2),
+        ({"hat": "beanie", "hat_color": GREEN}, 0.0, 0.2),
+        ({"hat": "brim", "hat_color": GREEN}, 0.0, 0.2),
         ({"hair_style": "long"}, 0.05, 0.4),
-        ({"scarf": True, "scarf_colour": GREEN}, 0.12, 0.4),
+        ({"scarf": True, "scarf_color": GREEN}, 0.12, 0.4),
         ({"sleeves": "long", "top": GREEN}, 0.15, 0.6),
         ({"pattern": "stripes", "accent": GREEN}, 0.15, 0.6),
         ({"pattern": "plaid", "accent": GREEN}, 0.15, 0.6),
         ({"pattern": "splice", "accent": GREEN}, 0.15, 0.6),
-        ({"print": "square", "print_colour": GREEN}, 0.2, 0.4),
+        ({"print": "square", "print_color": GREEN}, 0.2, 0.4),
         ({"outer": "coat", "top": GREEN}, 0.15, 0.75),
         ({"bottom_pattern": "dots", "bottom_accent": GREEN}, 0.4, 1.0),
         ({"bottom_pattern": "stripe", "bottom_accent": GREEN}, 0.4, 1.0),
         ({"lower": "shorts", "skin": GREEN}, 0.0, 1.0),
         ({"lower": "skirt", "bottom": GREEN}, 0.4, 1.0),
         ({"boots": True, "shoes": GREEN}, 0.7, 1.0),
-        ({"bag": "backpack", "bag_colour": GREEN}, 0.15, 0.6),
-        ({"bag": "shoulder", "bag_colour": GREEN}, 0.15, 0.7),
-        ({"bag": "hand", "bag_side": 1.0, "bag_colour": GREEN}, 0.4, 0.85),
+        ({"bag": "backpack", "bag_color": GREEN}, 0.15, 0.6),
+        ({"bag": "shoulder", "bag_color": GREEN}, 0.15, 0.7),
+        ({"bag": "hand", "bag_side": 1.0, "bag_color": GREEN}, 0.4, 0.85),
     ],
 )  # fmt: skip
 def test_each_thing_is_where_it_belongs(plain, side, changes, top, bottom):
@@ -106,9 +106,7 @@ def test_what_only_the_front_shows(plain):
 
 def test_prints_narrow_as_the_body_turns(plain):
     shares = [
-        rows_and_share(drawn(plain, side), drawn(plain, side, print="square", print_colour=GREEN))[
-            2
-        ]
+        rows_and_share(drawn(plain, side), drawn(plain, side, print="square", print_color=GREEN))[2]
         for side in ("front", "back", "right")
     ]
     assert shares[0] == pytest.approx(shares[1], rel=0.4)

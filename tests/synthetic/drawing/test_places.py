@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from keras_osnet.synthetic.drawing import places
-from keras_osnet.synthetic.drawing.obstacles import draw_obstacle
+from keras_osnet.synthetic.drawing.places import draw_obstacle
 from keras_osnet.synthetic.drawing.shapes import Canvas
 
 
 @pytest.mark.parametrize("kind", places._PLACES)
 @pytest.mark.parametrize("shape", [(140, 190), (9, 13), (40, 400), (300, 50)])
 def test_places_of_any_shape(kind, shape):
-    place = places.Place(np.random.default_rng(3), *shape, unit=shape[0] * 0.9, ground=0.5)
+    place = places.Scene(np.random.default_rng(3), *shape, unit=shape[0] * 0.9, ground=0.5)
     places._PLACES[kind](place)
     assert place.pixels.shape == (3, *shape)
     assert np.isfinite(place.pixels).all()
