@@ -1,5 +1,6 @@
-"""A Griffe extension for the docstrings of the API reference."""
+"""A Griffe extension for the API reference: `Example:` sections, and functions that hide modules."""
 
+import contextlib
 import re
 from typing import Any
 
@@ -16,3 +17,34 @@ class Examples(griffe.Extension):
             obj.docstring.value = re.sub(
                 r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE
             )
+
+
+class FunctionsOverModules(griffe.Extension):
+    """Document the function where a package has a function and a file of the same name.
+
+    Griffe would show the file, `keras_osnet._utils.lazy` gives the function.
+    """
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
+        """Replace modules by the function or class that has their name."""
+        del kwargs
+        modules = list(_modules(pkg))
+        # First resolve the paths that lead through the replaced modules.
+        for module in modules:
+            for member in module.members.values():
+                if member.is_alias:
+                    with contextlib.suppress(griffe.AliasResolutionError):
+                        member.resolve_target()
+        for module in modules:
+            for name, member in list(module.members.items()):
+                if not member.is_alias and member.is_module and name in member.members:
+                    own = member.members[name]
+                    if not own.is_alias:
+                        module.members[name] = griffe.Alias(name, target=own, parent=module)
+
+
+def _modules(module: griffe.Module) -> Any:
+    yield module
+    for member in module.members.values():
+        if not member.is_alias and member.is_module:
+            yield from _modules(member)

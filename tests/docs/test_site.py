@@ -115,8 +115,10 @@ def test_reference_has_every_public_name(package, site, pages):
             for name, value in vars(module).items()
             if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
         ]
-    page = pages[site / "reference" / f"{package}.html"]
+    path = site / "reference" / f"{package}.html"
+    page = pages[path]
     assert public
+    assert "doc-symbol-module" not in path.read_text("utf-8")  # a file in place of a function
     assert {f"keras_osnet.{package}.{name}" for name in public} <= page.ids
     assert sorted(public) == hooks.public_names(Path(module.__file__))
 
