@@ -1,4 +1,4 @@
-"""A Griffe extension for the API reference: `Example:` sections, and functions that hide modules."""
+"""Griffe extensions for the API reference."""
 
 import contextlib
 import re
@@ -20,9 +20,9 @@ class Examples(griffe.Extension):
 
 
 class FunctionsOverModules(griffe.Extension):
-    """Document the function where a package has a function and a file of the same name.
+    """Document the function if a package has a function and a file of the same name.
 
-    Griffe would show the file, `keras_osnet._utils.lazy` gives the function.
+    Griffe would document the file; `keras_osnet._utils.lazy` exports the function.
     """
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
