@@ -66,7 +66,7 @@ class RandomErasing:
         if rectangle is None:
             return image
         erased = image.copy()
-        erased[rectangle.index] = self._pixel if image.dtype == np.uint8 else self.fill
+        erased[rectangle.slices] = self._pixel if image.dtype == np.uint8 else self.fill
         return erased
 
     @property
@@ -144,7 +144,7 @@ class RandomPatch:
         rectangle = _draw_rectangle(rng, other.shape, area, self.min_aspect)
         if rectangle is None:
             return image
-        patch = other[rectangle.index]
+        patch = other[rectangle.slices]
         top, left = draw_place(rng, image.shape, patch.shape)
         if rng.random() < 0.5:
             patch = patch[:, ::-1]
@@ -165,7 +165,7 @@ class Window(NamedTuple):
     width: int
 
     @property
-    def index(self) -> tuple[slice, slice]:
+    def slices(self) -> tuple[slice, slice]:
         """What to index an image with."""
         return (
             slice(self.top, self.top + self.height),

@@ -134,7 +134,7 @@ class RandomWindow:
             ValueError: The window is larger than the image.
         """
         _check_fits(self.size, image)
-        return image[Window(*draw_place(rng, image.shape, self.size), *self.size).index]
+        return image[Window(*draw_place(rng, image.shape, self.size), *self.size).slices]
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class CenterCrop:
         _check_fits(self.size, image)
         height, width = self.size
         top, left = round((image.shape[0] - height) / 2), round((image.shape[1] - width) / 2)
-        return image[Window(top, left, height, width).index]
+        return image[Window(top, left, height, width).slices]
 
 
 @dataclass(frozen=True)
