@@ -9,7 +9,7 @@ addition in its place, and with T=1, are trained from random values on some and 
 is the right person's (a third by chance). `detail`: in how many of the pictures that show the
 detail its place is more active (Fig. 6's maps) than three quarters of the picture are. Every
 training goes into a folder below `--output`, is skipped if it is done, and goes on if it was
-interrupted. `--picture` draws where the networks of the first seed are active, into a file.
+interrupted. `--image` draws where the networks of the first seed are active, into a file.
 """
 
 import argparse
@@ -143,7 +143,7 @@ def main():
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--image", type=Path)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for seed in arguments.seeds:
@@ -152,8 +152,8 @@ def main():
             if not file.exists():
                 result = measure(name, seed, arguments.epochs, arguments.output)
                 file.write_text(json.dumps(result))
-    if arguments.picture:
-        draw(arguments.seeds[0], arguments.output, arguments.picture)
+    if arguments.image:
+        draw(arguments.seeds[0], arguments.output, arguments.image)
     print_table([json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))])
 
 
