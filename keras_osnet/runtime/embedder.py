@@ -191,8 +191,8 @@ class Embedder:
         """Embed images in chunks; the rows of unreadable files are meaningless."""
         starts = range(0, len(images), _CHUNK)
         if len(starts) == 1 and progress is None:  # a tracker's frame: every 0.1 ms counts
-            pixels, unreadable = self._pixels(images, 0)
-            return self._run(pixels), unreadable
+            pixels, errors = self._pixels(images, 0)
+            return self._run(pixels), errors
         vectors = np.empty((len(images), self.dim), np.float32)
         unreadable: dict[int, ImageReadError] = {}
         done = 0

@@ -163,7 +163,7 @@ class ModelMetadata:
         """
         if self.pixel_range == "0-255":
             return pixels
-        scaled = pixels.astype(np.float32) / 255.0
+        scaled: NDArray = pixels.astype(np.float32) / 255.0
         if self.pixel_range == "normalized":
             scaled = (scaled - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return scaled
