@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import keras_osnet
-from keras_osnet.cli.keras_import import import_keras
+from keras_osnet.cli.console import import_keras
 from keras_osnet.data import load_images
 from keras_osnet.synthetic import write_synthetic_people
 

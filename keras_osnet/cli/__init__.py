@@ -1,4 +1,4 @@
-"""The command `keras-osnet`: one file a command, on top of all other rooms.
+"""The command `keras-osnet`, on top of all other packages.
 
 A command parses, calls the library and prints. Keras is imported inside the commands that need it,
 so that `--help` is quick.
@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 
 _NEEDED = {"click": "click", "rich": "rich", "PIL": "pillow"}
-"""Module and name in the package index of what the command line needs beyond the package."""
+"""Modules and distribution names of the additional requirements of the command line."""
 
 
 def main() -> None:

@@ -15,11 +15,9 @@ from keras_osnet.cli._training_report import (
     summary,
 )
 from keras_osnet.cli._training_request import OWN, TrainingRequest
-from keras_osnet.cli.console import INTERRUPTED, progress, waiting
+from keras_osnet.cli.console import INTERRUPTED, progress, waiting, warn_unreadable
 from keras_osnet.cli.options import RANDOM
-from keras_osnet.cli.people import PeopleSource
-from keras_osnet.cli.retrieval_task import RetrievalTask, retrieval_task
-from keras_osnet.cli.unreadable import warn_unreadable
+from keras_osnet.cli.people import PeopleSource, RetrievalTask, retrieval_task
 
 if TYPE_CHECKING:
     import keras
@@ -152,7 +150,7 @@ def _build(request: TrainingRequest, recipe: "Recipe") -> "list[keras.Model]":
     if request.weights is not None:
         own["weights"] = None if request.weights == RANDOM else request.weights
     built = build_model(
-        recipe, width=request.width, variant=request.variant, image_size=request.size, **own
+        recipe, width=request.width, variant=request.variant, image_size=request.image_size, **own
     )
     return built if isinstance(built, list) else [built]
 
@@ -160,12 +158,12 @@ def _build(request: TrainingRequest, recipe: "Recipe") -> "list[keras.Model]":
 def _target(name: str, place: str) -> RetrievalTask:
     """Return the queries and gallery of a dataset that is only tested on."""
     if name == OWN:
-        return retrieval_task(PeopleSource(data=Path(place)), False, None, None, None)
+        return retrieval_task(PeopleSource(data=Path(place)))
     from keras_osnet.data import dataset_info
 
     splits = next(iter(dataset_info(name).versions.values())).splits
     source = PeopleSource(data=Path(place), dataset=name)
-    return retrieval_task(source, splits > 1, None, None, None)
+    return retrieval_task(source, splits > 1)
 
 
 def _search(

@@ -210,7 +210,7 @@ class TrainingRequest:
         weights: A tag, the absolute path of a file, `hf://…` or `"random"`.
         width: Width multiplier.
         variant: `"base"`, `"ibn"` or `"ain"`.
-        size: (height, width) of the images.
+        image_size: (height, width) of the images.
         seed: Seed of the first training.
         seeds: Number of trainings, with consecutive seeds.
         distribution: As for `keras_osnet.training.train`.
@@ -227,7 +227,7 @@ class TrainingRequest:
     weights: str | None = None
     width: float | None = None
     variant: str | None = None
-    size: tuple[int, int] | None = None
+    image_size: tuple[int, int] | None = None
     seed: int = 0
     seeds: int = 1
     distribution: str | None = None
@@ -282,11 +282,11 @@ class TrainingRequest:
                 key: tuple(value) if isinstance(value, list) else value
                 for key, value in command.pop("sources").items()
             }
-            size = command.pop("size", None)
+            size = command.pop("image_size", None)
             return cls(
                 **command,
                 sources=TrainingSources(**sources),
-                size=None if size is None else (size[0], size[1]),
+                image_size=None if size is None else (size[0], size[1]),
             )
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(f"The record is damaged: {error}. Received: {folder.root}") from error

@@ -1,7 +1,9 @@
-"""The group of all commands, and how errors, warnings and Ctrl-C come out of it."""
+"""The group of all commands, and how it reports errors, warnings and Ctrl-C."""
 
 import importlib
+import re
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -9,38 +11,64 @@ import click
 from keras_osnet import __version__
 from keras_osnet.cli.console import INTERRUPTED, warn
 
-_COMMANDS = (
-    "quickstart",
-    "models",
-    "weights",
-    "info",
-    "convert",
-    "export",
-    "benchmark",
-    "embed",
-    "evaluate",
-    "attributes",
-    "train",
-    "resume",
-    "recipes",
-    "stats",
-    "visualize",
-    "synthetic",
-)
-"""Each is a module of this room, in the order of `--help`."""
+_COMMANDS = {
+    "quickstart": "quickstart:command",
+    "models": "listings:models",
+    "weights": "listings:weights",
+    "info": "listings:info",
+    "convert": "convert:command",
+    "export": "export:command",
+    "benchmark": "benchmark:command",
+    "embed": "embed:command",
+    "evaluate": "evaluate:command",
+    "attributes": "attributes:command",
+    "train": "train:command",
+    "resume": "resume:command",
+    "recipes": "recipes:command",
+    "stats": "stats:command",
+    "visualize": "visualize:command",
+    "synthetic": "synthetic:command",
+}
+"""Module of this package and name in it, in the order of `--help`."""
+
+_RUN = f"{__name__}.run"
+"""Key in click's `meta` of the command that runs and its arguments."""
 
 
-class _Application(click.Group):
-    """Imports a command when it is first used, and prints errors instead of tracebacks."""
+class LazyGroup(click.Group):
+    """A group that imports a command when it is first used.
+
+    Args:
+        commands: For each command's name, module and name in it, separated by a colon.
+        package: The package that the modules are in.
+    """
+
+    def __init__(self, *args: Any, commands: Mapping[str, str], package: str, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._homes, self._package = commands, package
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
+        """Return the commands' names, in the order of `--help`."""
+        return list(self._homes)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
+        """Import a command."""
+        if cmd_name not in self._homes:
             return None
-        module: Any = importlib.import_module(f"keras_osnet.cli.{cmd_name}")
-        return module.command
+        module, name = self._homes[cmd_name].split(":")
+        return getattr(importlib.import_module(f"{self._package}.{module}"), name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Note which command runs, for errors: its context has ended when they are reported."""
+        name, command, rest = super().resolve_command(ctx, args)
+        ctx.meta[_RUN] = command, rest
+        return name, command, rest
+
+
+class _Application(LazyGroup):
+    """Prints errors instead of tracebacks."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -50,10 +78,27 @@ class _Application(click.Group):
         except BrokenPipeError:
             raise  # `keras-osnet … | head`: click ends quietly
         except (ValueError, OSError, ImportError) as error:
-            raise click.ClickException(str(error) or type(error).__name__) from error
+            message = str(error) or type(error).__name__
+            raise click.ClickException(
+                _name_option(message, *ctx.meta.get(_RUN, (None, [])))
+            ) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _name_option(message: str, command: click.Command | None, arguments: Sequence[str]) -> str:
+    """Put an option in place of the library's argument that a message begins with.
+
+    "`width` must be …" becomes "--width must be …" if --width was given, or has to be.
+    """
+    found = re.match(r"`(\w+)`", message)
+    for option in [] if command is None or found is None else command.params:
+        if isinstance(option, click.Option) and option.name == found[1]:
+            given = any(each.split("=")[0] in option.opts for each in arguments)
+            if given or "must be given" in message:
+                return max(option.opts, key=len) + message[found.end() :]
+    return message
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -63,6 +108,8 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 @click.group(
     "keras-osnet",
     cls=_Application,
+    commands=_COMMANDS,
+    package="keras_osnet.cli",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -70,10 +117,10 @@ def application() -> None:
     """OSNet, the omni-scale network for person re-identification.
 
     \b
-    keras-osnet quickstart                          train, export and see, offline
-    keras-osnet weights                             what is published
-    keras-osnet evaluate --data DIR --weights TAG   rank-1 and mAP on your pictures
-    keras-osnet embed DIR --weights TAG -o OUT.npz  a vector for every picture
+    keras-osnet quickstart                          train, export and test, offline
+    keras-osnet weights                             list the published weights
+    keras-osnet evaluate --data DIR --weights TAG   rank-1 and mAP on your images
+    keras-osnet embed DIR --weights TAG -o OUT.npz  compute a vector for every image
     keras-osnet train few_people --data DIR -o RUN  fine-tune on people of your own
-    keras-osnet convert IN.pth OUT.keras            from torch to Keras and back
+    keras-osnet convert IN.pth OUT.keras            convert from torch to Keras and back
     """  # noqa: D301 - \b is click's mark of lines to leave alone

@@ -1,4 +1,4 @@
-"""`keras-osnet attributes`: how well attributes of people are recognised."""
+"""`keras-osnet attributes`: accuracy of attribute recognition."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,15 +12,16 @@ from keras_osnet.cli.console import (
     print_json,
     print_table,
     progress,
-    waiting,
+    report_unreadable,
+    warn_unreadable,
 )
-from keras_osnet.cli.keras_import import import_keras
-from keras_osnet.cli.unreadable import report_unreadable, warn_unreadable
+from keras_osnet.cli.options import ModelSource
 
 if TYPE_CHECKING:
     import keras
 
     from keras_osnet.data import AttributeDataset
+    from keras_osnet.data.datasets.records import AttributeImages
     from keras_osnet.evaluation import RecognitionResult
 
 _MEASURES = {
@@ -37,7 +38,7 @@ _Command = TypeVar("_Command", bound=Any)
 
 
 def task_options(command: _Command) -> _Command:
-    """Give a command the pictures, their attributes and the network that recognises them."""
+    """Give a command images with attributes, and the model that recognizes them."""
     for option in reversed(
         (
             click.option(
@@ -45,28 +46,23 @@ def task_options(command: _Command) -> _Command:
                 type=people.DATA,
                 required=True,
                 metavar="PATH",
-                help="A table (.csv, .parquet) of pictures and attributes. With --dataset, the "
+                help="A table (.csv, .parquet) of images and attributes. With --dataset, the "
                 "folder it is in.",
             ),
             click.option(
                 "--dataset", metavar="NAME", help="Published dataset that --data holds: pa100k."
             ),
             people.no_check,
-            click.option(
-                "--weights",
-                required=True,
-                metavar="FILE",
-                help="An attribute model: .keras, .safetensors, .pth, or "
-                "hf://owner/repo[/file][@revision].",
+            options.model_options(
+                text="An attribute model: .keras, .safetensors, .pth, or "
+                "hf://owner/repo[/file][@revision]."
             ),
-            options.width,
-            options.variant,
             click.option(
                 "--part",
                 type=click.Choice(["test", "validation", "train"]),
                 default="test",
                 show_default=True,
-                help="Which pictures.",
+                help="Part of the dataset.",
             ),
             click.option(
                 "--threshold",
@@ -74,7 +70,7 @@ def task_options(command: _Command) -> _Command:
                 default=0.5,
                 metavar="P",
                 show_default=True,
-                help="Probability from which on an attribute is predicted.",
+                help="Lowest probability at which an attribute is predicted.",
             ),
         )
     ):
@@ -84,19 +80,15 @@ def task_options(command: _Command) -> _Command:
 
 @click.command("attributes")
 @task_options
-@options.input_size
 @options.batch_size
 @options.as_json
 def command(
     data: Path,
     dataset: str | None,
     no_check: bool,
-    weights: str,
-    width: float | None,
-    variant: str | None,
+    model: ModelSource,
     part: str,
     threshold: float,
-    size: tuple[int, int] | None,
     batch_size: int,
     as_json: bool,
 ) -> None:
@@ -110,25 +102,18 @@ def command(
     keras-osnet attributes --data people.csv --weights own.keras --part train
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     content = read_attributes(data, dataset, check=not no_check)
-    images = getattr(content, part)
-    if not images.paths:
-        counts = {
-            name: len(getattr(content, name).paths) for name in ("train", "validation", "test")
-        }
-        raise ValueError(
-            "--part must be one with pictures. Received: --part "
-            f"{part}, {', '.join(f'{count} in {name}' for name, count in counts.items())}"
-        )
-    model = load_attribute_model(weights, width=width, variant=variant, size=size)
+    images = images_of(content, part)
+    network = load_attribute_model(model)
     from keras_osnet.evaluation import evaluate_attribute_model
 
-    with progress("Recognising", len(images.paths)) as advance:
+    with progress("Recognizing", len(images.paths)) as advance:
         result = evaluate_attribute_model(
-            model, images, threshold=threshold, batch_size=batch_size, progress=advance
+            network, images, threshold=threshold, batch_size=batch_size, progress=advance
         )
     report = _report(result, content.attribute_names)
-    report |= {"dataset": content.name, "part": part, "threshold": threshold, "weights": weights}
-    report |= {"model": model.name, "size": list(model.input_shape[1:3])}
+    report |= {"dataset": content.name, "part": part, "threshold": threshold}
+    report |= {"weights": model.weights, "model": network.name}
+    report["image_size"] = list(network.input_shape[1:3])
     warn_unreadable(result.unreadable, len(images.paths))
     if as_json:
         print_json(report)
@@ -136,42 +121,43 @@ def command(
         _print(report)
 
 
-def load_attribute_model(
-    weights: str, *, width: float | None, variant: str | None, size: tuple[int, int] | None
-) -> "keras.Model":
-    """Build the network that turns pixels into probabilities, from the options of the command.
+def load_attribute_model(source: ModelSource) -> "keras.Model":
+    """Build the model that turns pixels into probabilities.
 
     Raises:
         ValueError: The weights are of a model with another head, or have no classifier.
         OSError: They cannot be read.
     """
-    import_keras()
-    from keras_osnet.models import open_checkpoint
-
-    with waiting(f"Loading {weights} …"):
-        checkpoint = open_checkpoint(weights, width=width, variant=variant)
-        # A torch checkpoint does not tell its head; the number of attributes then has to do.
-        head = checkpoint.description.get("head", "attribute")
-        if head != "attribute":
-            raise ValueError(
-                '--weights must be those of an attribute model, of OSNet(head="attribute"). '
-                f"Received: {checkpoint.path} with head={head!r}"
-            )
-        model, _ = checkpoint.build(
-            head="attribute",
-            image_size=size or checkpoint.embedding_size,
-            include_preprocessing=True,
+    checkpoint = source.open()
+    # A torch checkpoint does not tell its head: accept any number of classes as attributes.
+    head = checkpoint.description.get("head", "attribute")
+    if head != "attribute":
+        raise ValueError(
+            '--weights must be those of an attribute model, of OSNet(head="attribute"). '
+            f"Received: {checkpoint.path} with head={head!r}"
         )
-        return model
+    return source.load("attribute", checkpoint=checkpoint)
+
+
+def images_of(content: "AttributeDataset", part: str) -> "AttributeImages":
+    """Return the images of a part of a dataset, or raise ValueError if it has none."""
+    images = getattr(content, part)
+    if images.paths:
+        return images
+    counts = {name: len(getattr(content, name).paths) for name in ("train", "validation", "test")}
+    raise ValueError(
+        "--part must be one with images. Received: --part "
+        f"{part}, {', '.join(f'{count} in {name}' for name, count in counts.items())}"
+    )
 
 
 def read_attributes(data: Path, dataset: str | None, *, check: bool) -> "AttributeDataset":
-    """Read the pictures and labels that --data and --dataset name.
+    """Read the images and labels that --data and --dataset name.
 
     Raises:
-        click.UsageError: --data is a folder, and --dataset does not say of what; or --no-check was
-            given without --dataset.
-        ValueError: It is a dataset of something else, or for what its reader refuses.
+        click.UsageError: --data is a folder and --dataset is missing; or --no-check was given
+            without --dataset.
+        ValueError: It is a dataset for another task, or its reader refuses it.
         OSError: Files are not there or cannot be read.
     """
     from keras_osnet.data import AttributeDataset, attributes_from_table, read_dataset
@@ -194,7 +180,7 @@ def read_attributes(data: Path, dataset: str | None, *, check: bool) -> "Attribu
 
 
 def _report(result: "RecognitionResult", names: tuple[str, ...]) -> dict[str, Any]:
-    """Everything that is known about the result, shares in per cent."""
+    """Return the result for JSON, shares in percent."""
     report: dict[str, Any] = {
         name: per_cent(getattr(result, field)) for name, field in _MEASURES.items()
     }
@@ -213,7 +199,7 @@ def _print(report: dict[str, Any]) -> None:
     print_facts(
         [
             ("model", f"{report['model']}, {report['weights']}"),
-            ("size", "{} × {}".format(*report["size"])),
+            ("image size", "{} × {}".format(*report["image_size"])),
             ("dataset", f"{report['dataset']}, {report['part']}"),
             ("images", f"{report['images']}"),
             ("threshold", f"{report['threshold']:g}"),
@@ -232,8 +218,8 @@ def _print(report: dict[str, Any]) -> None:
         ],
         numbers=("positive", "accuracy"),
     )
-    click.echo("\nAll in per cent. An attribute's accuracy is the mean of those of the pictures")
-    click.echo("that show it and of those that do not; – if all show it, or none.")
+    click.echo("\nAll in percent. An attribute's accuracy is the mean of those of the images with")
+    click.echo("and without it; – if all have it, or none.")
 
 
 def _text(value: float | None) -> str:

@@ -1,11 +1,14 @@
-"""What the commands print with: tables and JSON on stdout, everything else on stderr."""
+"""Output of the commands: tables and JSON on stdout, everything else on stderr; Keras's import."""
 
 import json
+import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,15 +17,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _PIPE_WIDTH = 200
-"""Columns where stdout is no terminal: nothing should wrap in a file."""
-
+"""Columns where stdout is not a terminal: nothing should wrap in a file."""
 
 INTERRUPTED = 128 + 2
-"""What shells report of a program that Ctrl-C (signal 2) ended."""
+"""Exit status of a program that Ctrl-C (signal 2) ended, as shells report it."""
+
+_BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def per_cent(share: float) -> float | None:
-    """Return a share in per cent, rounded; None, for which JSON has a word, in place of NaN."""
+    """Return a share in percent, rounded; None in place of NaN, which JSON lacks."""
     return None if math.isnan(share) else round(100 * float(share), 4)
 
 
@@ -37,9 +41,9 @@ def print_table(
     """Print a table on stdout.
 
     Args:
-        columns: The headings.
+        columns: Headings.
         rows: One text for each column.
-        numbers: The columns that are aligned to the right.
+        numbers: Columns that are aligned to the right.
     """
     from rich import box
     from rich.table import Table
@@ -48,7 +52,7 @@ def print_table(
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
-        # Brackets in file names are no markup.
+        # Brackets in file names are not markup.
         table.add_row(*(_plain(cell) for cell in row))
     _stdout().print(table)
 
@@ -75,7 +79,7 @@ def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on stderr if that is a terminal.
 
     Yields:
-        A function to call with what is done so far.
+        A function to call with the number of items done.
     """
     from rich.console import Console
     from rich.progress import (
@@ -108,12 +112,85 @@ def waiting(description: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    # A handle of its own, which still reaches the terminal while Keras's import has stderr muted.
+    # Its own handle still reaches the terminal while the import of Keras has stderr muted.
     with (
         os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding) as stream,
         Console(file=stream).status(description),
     ):
         yield
+
+
+def describe_unreadable(reasons: Mapping[Path, str], total: int) -> str:
+    """Return a message that counts unreadable images and gives the reason of each."""
+    lines = [f"{len(reasons)} of {total} images could not be read:"]
+    lines += [f"  {path}: {reason}" for path, reason in reasons.items()]
+    return "\n".join(lines)
+
+
+def report_unreadable(reasons: Mapping[Path, str]) -> dict[str, Any]:
+    """Return count and paths of unreadable images, for JSON."""
+    return {"count": len(reasons), "files": [str(path) for path in reasons]}
+
+
+def warn_unreadable(reasons: Mapping[Path, str], total: int) -> None:
+    """Warn on stderr if there are unreadable images."""
+    if reasons:
+        warn(f"{describe_unreadable(reasons, total)}\nThe result is without them.")
+
+
+def import_keras() -> None:
+    """Import Keras and its backend quietly.
+
+    Raises:
+        ImportError: The backend is not installed; the message says how to get one.
+    """
+    # TensorFlow's C++ side reads this when it is loaded; 3 leaves fatal errors. A user who has set
+    # it lower wants to see everything.
+    quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
+    with waiting("Starting Keras …"), _quiet_stderr() if quiet else nullcontext():
+        try:
+            import keras  # noqa: F401
+        except (ImportError, ValueError) as error:  # ValueError: unknown KERAS_BACKEND
+            raise ImportError(_what_to_install(error)) from error
+    if quiet:
+        # Its Python side warns of retracing for every model after the first few.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _what_to_install(error: Exception) -> str:
+    wanted = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    missing = getattr(error, "name", None) or ""
+    if wanted not in _BACKENDS or not missing.startswith(wanted):
+        return f"Keras cannot be imported: {error}. Received: KERAS_BACKEND={wanted}"
+    others = [backend for backend in _BACKENDS if backend != wanted]
+    return (
+        f"Keras runs on a backend, and {wanted} is not installed. Install it with: "
+        f'pip install "keras-osnet[{wanted}]" (or [{others[0]}] or [{others[1]}], with '
+        f"KERAS_BACKEND={others[0]} or {others[1]} in the environment)"
+    )
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, and show it only if the block fails.
+
+    TensorFlow logs a screenful before it reads any setting of the log level.
+    """
+    sys.stderr.flush()
+    own = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except (ImportError, KeyboardInterrupt):
+            raise  # reported by the caller
+        except BaseException:
+            held.seek(0)
+            os.write(own, held.read())
+            raise
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
 
 
 def _stdout() -> "Console":

@@ -1,12 +1,11 @@
-"""`keras-osnet convert`: from one kind of weights file to another."""
+"""`keras-osnet convert`: convert weights from one file format to another."""
 
 from pathlib import Path
 
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import waiting
-from keras_osnet.cli.keras_import import import_keras
+from keras_osnet.cli.console import import_keras, waiting
 
 
 @click.command("convert")
@@ -37,14 +36,14 @@ def command(
     """Convert weights between torch, safetensors and Keras.
 
     SOURCE is a file (.pth, .pth.tar, .pyth, .pt, .safetensors, .keras, .weights.h5), a tag, or
-    hf://owner/repo[/file][@revision]. DESTINATION is a file with one of the same endings, which
-    chooses the format.
+    hf://owner/repo[/file][@revision]. DESTINATION is a file with one of the same suffixes, which
+    selects the format.
 
     \b
     keras-osnet convert osnet_x0_25_msmt17.pth osnet_x0_25.keras --head embedding
     keras-osnet convert msmt17 osnet_ain.safetensors --variant ain
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    # Asked before Keras is started, and again by the library, which knows no --force.
+    # Checked before Keras starts; the library checks again, but does not know --force.
     if destination.exists() and not force:
         raise click.ClickException(
             f"{destination} exists; give --force to replace it. Received: {destination}"

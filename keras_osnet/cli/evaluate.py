@@ -1,17 +1,23 @@
-"""`keras-osnet evaluate`: retrieval figures on pictures of people."""
+"""`keras-osnet evaluate`: retrieval metrics on images of people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import per_cent, print_facts, print_json, print_table, progress
-from keras_osnet.cli.embedder import load_embedder
-from keras_osnet.cli.people import PeopleSource, people_options
-from keras_osnet.cli.retrieval_task import retrieval_task
-from keras_osnet.cli.unreadable import report_unreadable, warn_unreadable
+from keras_osnet.cli.console import (
+    per_cent,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+    report_unreadable,
+    warn_unreadable,
+)
+from keras_osnet.cli.options import ModelSource
+from keras_osnet.cli.people import RetrievalTask, retrieval_options
 
 if TYPE_CHECKING:
     from keras_osnet.evaluation import RetrievalResult
@@ -19,38 +25,30 @@ if TYPE_CHECKING:
 
 _RANKS = (1, 5, 10)
 _PROTOCOLS = ("market1501", "single-gallery-shot")
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 _NOTHING_LEFT_OUT = (
-    "Cameras are not known: no picture is left out of the gallery, so near-duplicates of a query "
-    "count as found."
+    "Cameras are not known: no gallery image is ignored, so near-duplicates of a query count as "
+    "matches."
 )
 
 
 @click.command("evaluate")
-@people_options
+@retrieval_options
 @click.option("--all-splits", is_flag=True, help="Of --dataset: average over all of its splits.")
-@click.option(
-    "--query-camera",
-    type=int,
-    help="Camera of --data that took the queries; the others' pictures are the gallery. "
-    "Default: 1.",
+@options.model_options(
+    text=f"{options.WEIGHTS} Give it several times for an ensemble, whose embeddings are "
+    "concatenated.",
+    several=True,
 )
-@click.option("--query", type=_FOLDER, help="Folder of queries, with --gallery.")
-@click.option("--gallery", type=_FOLDER, help="Folder to find them in.")
-@options.ensemble
-@options.width
-@options.variant
 @options.metric
-@options.flip
-@click.option("--rerank", is_flag=True, help="Re-rank by k-reciprocal neighbours (k1 20, k2 6).")
+@click.option("--flip", is_flag=True, help="Average the embeddings of images and mirror images.")
+@click.option("--rerank", is_flag=True, help="Re-rank by k-reciprocal neighbors (k1 20, k2 6).")
 @click.option(
     "--protocol",
     type=click.Choice(_PROTOCOLS),
-    help="single-gallery-shot draws one gallery picture of each person, 100 times. Default: the "
+    help="single-gallery-shot draws one gallery image of each person, 100 times. Default: the "
     "dataset's, else market1501.",
 )
-@options.input_size
 @options.batch_size
 @click.option(
     "--max-rank",
@@ -60,43 +58,37 @@ _NOTHING_LEFT_OUT = (
 )
 @options.as_json
 def command(
-    source: PeopleSource,
+    read_task: Callable[..., RetrievalTask],
     all_splits: bool,
-    query_camera: int | None,
-    query: Path | None,
-    gallery: Path | None,
-    weights: tuple[str, ...],
-    width: float | None,
-    variant: str | None,
+    models: Sequence[ModelSource],
     metric: Literal["cosine", "euclidean"],
     flip: bool,
     rerank: bool,
     protocol: Literal["market1501", "single-gallery-shot"] | None,
-    size: tuple[int, int] | None,
     batch_size: int,
     max_rank: int | None,
     as_json: bool,
 ) -> None:
     """Compute rank-1, mAP and mINP on folders of person crops.
 
-    Files are named as Market-1501's, IDENTITY_cCAMERA..., for example 0002_c1s1_000451_03.jpg; or
+    Files are named as in Market-1501, IDENTITY_cCAMERA..., for example 0002_c1s1_000451_03.jpg; or
     --data has a sub-folder for each person or is a table; or it holds a published dataset.
-    Gallery pictures of the query's identity and camera are left out, as is junk (identity -1).
+    Gallery images of the query's identity and camera are ignored, as is junk (identity -1).
 
     \b
     keras-osnet evaluate --data DIR --weights osnet_x0_25_msmt17.pth
     keras-osnet evaluate --query DIR --gallery DIR --weights market1501
     keras-osnet evaluate --data DIR --dataset viper --all-splits --weights msmt17
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    task = retrieval_task(source, all_splits, query_camera, query, gallery)
-    models = [load_embedder(each, width=width, variant=variant, size=size) for each in weights]
+    task = read_task(all_splits)
+    networks = [source.load("embedding") for source in models]
     from keras_osnet.evaluation import evaluate_splits
 
     protocol = protocol or task.protocol
     total = len({person.path for sides in task.splits for side in sides for person in side})
-    with progress("Embedding", total * len(models)) as advance:
+    with progress("Embedding", total * len(networks)) as advance:
         results = evaluate_splits(
-            models,
+            networks,
             task.splits,
             metric=metric,
             max_rank=max(max_rank or 1, *_RANKS),
@@ -109,14 +101,22 @@ def command(
     unreadable = {path: reason for result in results for path, reason in result.unreadable.items()}
     report = _report(results, max_rank, unreadable)
     described = [
-        {"weights": each, "model": model.name, "size": list(model.input_shape[1:3])}
-        for each, model in zip(weights, models, strict=True)
+        {
+            "weights": source.weights,
+            "model": network.name,
+            "image_size": list(network.input_shape[1:3]),
+        }
+        for source, network in zip(models, networks, strict=True)
     ]
-    # Lists for an ensemble only: its keys were there before ensembles.
     together = {name: [each[name] for each in described] for name in described[0]}
     one = described[0] if len(described) == 1 else together
     report |= {"weights": one["weights"], "model": one["model"], "metric": metric}
-    report |= {"size": one["size"], "protocol": protocol, "flip": flip, "rerank": rerank}
+    report |= {
+        "image_size": one["image_size"],
+        "protocol": protocol,
+        "flip": flip,
+        "rerank": rerank,
+    }
     report["cameras_known"] = all(result.cameras_known for result in results)
     report |= task.facts
     report["notes"] = [*([] if report["cameras_known"] else [_NOTHING_LEFT_OUT]), *task.notes]
@@ -130,12 +130,12 @@ def command(
 def _report(
     results: "Sequence[RetrievalResult]", max_rank: int | None, unreadable: dict[Path, str]
 ) -> dict[str, Any]:
-    """Everything that is known about the results, shares in per cent."""
+    """Return the results for JSON, shares in percent."""
     from keras_osnet.metrics import average_results
 
     averaged = average_results([result.ranking for result in results])
     several = len(results) > 1
-    report: dict[str, Any] = _figures(averaged.mean)
+    report: dict[str, Any] = _shares(averaged.mean)
     if max_rank is not None:
         report["cmc"] = [per_cent(value) for value in averaged.mean.cmc[:max_rank]]
     report |= {
@@ -145,11 +145,11 @@ def _report(
         "unreadable": report_unreadable(unreadable),
     }
     if several:
-        report |= {"splits": len(results), "std": _figures(averaged.std)}
+        report |= {"splits": len(results), "std": _shares(averaged.std)}
     return report
 
 
-def _figures(ranking: "RankingResult") -> dict[str, float | None]:
+def _shares(ranking: "RankingResult") -> dict[str, float | None]:
     return {name: per_cent(value) for name, value in ranking.to_dict(_RANKS).items()}
 
 
@@ -163,7 +163,7 @@ def _print(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> None:
     for name, spread in report.get("std", {}).items():
         figures[name.replace("_", "-")] += f" ± {spread:.1f}"
     print_table(tuple(figures), [list(figures.values())], numbers=figures)
-    click.echo("\nAll in per cent.")
+    click.echo("\nAll in percent.")
     if "std" in report:
         click.echo(f"Mean ± standard deviation over {report['splits']} splits.")
     for note in report["notes"]:
@@ -177,7 +177,7 @@ def _facts(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> list[tup
         facts.append(("dataset", ", ".join(parts[: 2 if report["split"] == "all" else 3])))
     for each in models:
         facts.append(("model", f"{each['model']}, {each['weights']}"))
-        facts.append(("size", "{} × {}".format(*each["size"])))
+        facts.append(("image size", "{} × {}".format(*each["image_size"])))
     facts.append(("metric", report["metric"]))
     if report["flip"]:
         facts.append(("flip", "averaged with mirror images"))

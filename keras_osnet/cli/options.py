@@ -1,39 +1,45 @@
-"""Options that several commands have."""
+"""Options that several commands share, and the model that they ask for."""
 
+import functools
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from keras_osnet.cli.console import import_keras, waiting, warn
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_osnet.models import Checkpoint
+
+_Command = TypeVar("_Command", bound=Any)
+
 RANDOM = "random"
-"""What `--weights` takes for a network that was never trained."""
+"""Value of `--weights` for a model with random weights."""
 
 WEIGHTS = (
     "A tag (see `keras-osnet weights`), a file, or hf://owner/repo[/file][@revision]; "
-    f'"{RANDOM}" for a network that was never trained.'
+    f'"{RANDOM}" for an untrained model.'
 )
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 weights = click.option("--weights", required=True, metavar="TAG|FILE", help=WEIGHTS)
-
-ensemble = click.option(
-    "--weights",
-    required=True,
-    multiple=True,
-    metavar="TAG|FILE",
-    help=f"{WEIGHTS} Give it several times for an ensemble, whose vectors are put side by side.",
-)
 
 width = click.option(
     "--width",
     type=float,
-    help="Width multiplier: 1.0, 0.75, 0.5 or 0.25. Default: what the file holds; 1.0 for a tag.",
+    help="Width multiplier: 1.0, 0.75, 0.5 or 0.25. Default: that of the file; 1.0 for a tag.",
 )
 
 variant = click.option(
     "--variant",
     type=click.Choice(["base", "ibn", "ain"]),
-    help="Default: what the file holds; base for a tag.",
+    help="Default: that of the file; base for a tag.",
 )
 
 metric = click.option(
@@ -41,11 +47,7 @@ metric = click.option(
     type=click.Choice(["cosine", "euclidean"]),
     default="cosine",
     show_default=True,
-    help="Distance between vectors.",
-)
-
-flip = click.option(
-    "--flip", is_flag=True, help="Average the vectors of pictures and mirror images."
+    help="Distance between embeddings.",
 )
 
 batch_size = click.option(
@@ -54,7 +56,7 @@ batch_size = click.option(
     default=32,
     metavar="N",
     show_default=True,
-    help="Pictures that the network takes at once.",
+    help="Images per batch.",
 )
 
 pixel_range = click.option(
@@ -65,12 +67,60 @@ pixel_range = click.option(
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
+images = click.argument(
+    "images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
+
+
+def image_size(text: str, default: tuple[int, int] | None = (256, 128)) -> Any:
+    """Return an option `--image-size HEIGHT WIDTH`."""
+    return click.option(
+        "--image-size",
+        type=click.IntRange(min=1),
+        nargs=2,
+        metavar="H W",
+        default=default,
+        show_default=default is not None,
+        help=text,
+    )
+
+
+input_size = image_size(
+    "Height and width that images are resized to. Default: those of the model in the file, "
+    "else 256 128.",
+    default=None,
+)
+
+
+def output(*suffixes: str, text: str) -> Any:
+    """Return an option `--output FILE` that is refused before the work if it cannot be written.
+
+    Args:
+        suffixes: Those that the file may have.
+        text: The help.
+    """
+
+    def check(_: click.Context, __: click.Parameter, path: Path) -> Path:
+        if path.suffix not in suffixes:
+            raise click.BadParameter(f"must end in {', '.join(suffixes)}. Received: {path}")
+        return writable(path)
+
+    return click.option(
+        "-o",
+        "--output",
+        required=True,
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=check,
+        metavar=f"FILE{suffixes[0]}" if len(suffixes) == 1 else "FILE",
+        help=text,
+    )
+
 
 def writable(path: Path) -> Path:
-    """Return a file's path if its folder can be written to: better refused before work than after.
+    """Return a file's path if its folder exists and can be written to.
 
     Raises:
-        click.BadParameter: There is no such folder, or it is not to be written to.
+        click.BadParameter: It does not exist, or cannot be written to.
     """
     if not path.parent.is_dir():
         raise click.BadParameter(f"must be in a folder that exists. Received: {path}")
@@ -83,21 +133,113 @@ def writable(path: Path) -> Path:
     return path
 
 
-def size(text: str, default: tuple[int, int] | None = (256, 128)) -> Any:
-    """An option `--size HEIGHT WIDTH`."""
-    return click.option(
-        "--size",
-        type=click.IntRange(min=1),
-        nargs=2,
-        metavar="H W",
-        default=default,
-        show_default=default is not None,
-        help=text,
-    )
+@dataclass(frozen=True)
+class ModelSource:
+    """A model as the options --weights, --width, --variant and --image-size describe it.
+
+    Attributes:
+        weights: Tag, file or Hub address; `RANDOM` or None for an untrained model.
+        width: Width multiplier; None takes the file's own.
+        variant: None takes the file's own.
+        image_size: (height, width); None takes the file's own.
+    """
+
+    weights: str | None = None
+    width: float | None = None
+    variant: str | None = None
+    image_size: tuple[int, int] | None = None
+
+    def open(self) -> "Checkpoint":
+        """Find and read the weights.
+
+        Raises:
+            ValueError: As for `keras_osnet.models.open_checkpoint`.
+            OSError: They cannot be read or downloaded.
+        """
+        import_keras()
+        from keras_osnet.models import open_checkpoint
+
+        with waiting(f"Loading {self.weights} …"):
+            return open_checkpoint(self.weights or "", width=self.width, variant=self.variant)
+
+    def load(
+        self,
+        head: str | None = None,
+        *,
+        checkpoint: "Checkpoint | None" = None,
+        normalize: bool = False,
+        include_preprocessing: bool = True,
+    ) -> "keras.Model":
+        """Build the model.
+
+        Args:
+            head: As for `keras_osnet.OSNet`; None takes the file's own.
+            checkpoint: The weights if `open` has read them already.
+            normalize: Scale embeddings to length 1.
+            include_preprocessing: Make the model take RGB 0–255.
+
+        Raises:
+            ValueError: The weights do not fit, or lack the classifier that the head needs.
+            OSError: They cannot be read or downloaded.
+        """
+        settings = {"normalize": normalize, "include_preprocessing": include_preprocessing}
+        if checkpoint is None and self.weights in (None, RANDOM):
+            import_keras()
+            from keras_osnet.models import OSNet
+
+            if self.weights == RANDOM:
+                warn(f"--weights {RANDOM}: the model is untrained, its outputs mean nothing.")
+            return OSNet(
+                1.0 if self.width is None else self.width,
+                variant=self.variant or "base",
+                head=head or "embedding",
+                input_shape=None if self.image_size is None else (*self.image_size, 3),
+                **settings,
+            )
+        checkpoint = checkpoint or self.open()
+        size = self.image_size
+        if size is None and head in ("embedding", "attribute"):
+            size = checkpoint.embedding_size
+        return checkpoint.build(head=head, image_size=size, **settings)[0]
 
 
-input_size = size(
-    "Height and width that pictures are resized to. Default: those of the model in the file, "
-    "else 256 128.",
-    default=None,
-)
+def model_options(
+    *, text: str = WEIGHTS, required: bool = True, several: bool = False, sized: bool = True
+) -> Callable[[_Command], _Command]:
+    """Give a command --weights, --width, --variant and --image-size.
+
+    It gets them as `model`, a `ModelSource`, or as `models`, one for each --weights.
+
+    Args:
+        text: Help of --weights.
+        required: Whether --weights is.
+        several: Whether --weights can be given several times.
+        sized: Whether to give --image-size.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def with_model(
+            *arguments: Any,
+            weights: Any,
+            width: float | None,
+            variant: str | None,
+            image_size: tuple[int, int] | None = None,
+            **others: Any,
+        ) -> Any:
+            sources = [
+                ModelSource(each, width, variant, image_size)
+                for each in (weights if several else [weights])
+            ]
+            given = {"models": sources} if several else {"model": sources[0]}
+            return command(*arguments, **given, **others)
+
+        wrapped: Any = with_model
+        asked = click.option(
+            "--weights", required=required, multiple=several, metavar="TAG|FILE", help=text
+        )
+        for option in ([input_size] if sized else []) + [variant, width, asked]:
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate

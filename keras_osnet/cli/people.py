@@ -1,15 +1,17 @@
-"""Options that say where people's pictures come from: a user's own, or a published dataset."""
+"""Images of people, a user's own or a published dataset, and what to search for in them."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from keras_osnet.cli.options import FOLDER
+
 if TYPE_CHECKING:
-    from keras_osnet.data import ReidDataset
+    from keras_osnet.data import PersonImage, ReidDataset
     from keras_osnet.data.records import Dataset
 
 DATA = click.Path(exists=True, path_type=Path)
@@ -18,7 +20,7 @@ data = click.option(
     "--data",
     type=DATA,
     metavar="PATH",
-    help="Pictures: a folder of files named as Market-1501's, a folder with a sub-folder for each "
+    help="Images: a folder of files named as in Market-1501, a folder with a sub-folder for each "
     "person, or a table (.csv, .parquet). With --dataset, the folder it is in.",
 )
 
@@ -34,13 +36,13 @@ split = click.option(
     "--split",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Of --dataset: which of its divisions into people to train on and to test on. Default: 0.",
+    help="Of --dataset: which of its splits into training and test people. Default: 0.",
 )
 
 camera_pattern = click.option(
     "--camera-pattern",
     metavar="REGEX",
-    help="Where in a path below a person's sub-folder the camera's number is, as its first group: "
+    help="Pattern whose first group is the camera's number in a path below a person's sub-folder: "
     '"cam(\\d+)".',
 )
 
@@ -52,20 +54,22 @@ no_check = click.option(
 
 _OPTIONS = (data, dataset, version, split, camera_pattern, no_check)
 
+_ONE_A_PERSON = "The queries are one image of each person, drawn at random."
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class PeopleSource:
-    """Where people's pictures come from, as the options have it.
+    """Images of people as the options describe them.
 
     Attributes:
         data: Folder or table; None if the option was not given, as are the others.
         dataset: Name of a published dataset that is in `data`.
         version: Of `dataset`.
         split: Of `dataset`.
-        camera_pattern: Where the camera's number is in the paths of a user's own pictures.
-        check: Whether `dataset` has to be as it was published.
+        camera_pattern: Pattern of the camera's number in the paths of a user's own images.
+        check: Whether `dataset` must be complete and unchanged.
     """
 
     data: Path | None = None
@@ -91,15 +95,15 @@ class PeopleSource:
             raise click.UsageError("--dataset NAME needs --data, the folder that it is in.")
         elif self.camera_pattern is not None:
             raise click.UsageError(
-                "--camera-pattern is for your own pictures; --dataset knows its cameras."
+                "--camera-pattern is for your own images; --dataset knows its cameras."
             )
 
     def read(self) -> "ReidDataset":
-        """Read the pictures.
+        """Read the images.
 
         Raises:
             click.UsageError: Options contradict each other or --data was not given.
-            ValueError: It is a dataset of something else than people to find again, or for what
+            ValueError: It is a dataset for another task, or for what
                 `keras_osnet.data.read_people` and `read_dataset` refuse.
             OSError: Files are not there or cannot be read.
         """
@@ -143,8 +147,25 @@ class PeopleSource:
         return [people_of(content) for content in splits]
 
 
+@dataclass(frozen=True)
+class RetrievalTask:
+    """Queries and galleries, and what to report about them.
+
+    Attributes:
+        splits: Queries and gallery of each split.
+        protocol: The usual one of the images.
+        facts: Name, version and split of a published dataset, for the report.
+        notes: What a reader might not expect.
+    """
+
+    splits: "list[tuple[Sequence[PersonImage], Sequence[PersonImage]]]"
+    protocol: Literal["market1501", "single-gallery-shot"] = "market1501"
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
 def people_options(command: _Command) -> _Command:
-    """Give a command --data and what goes with it; it gets them as `source`, a `PeopleSource`."""
+    """Give a command --data and the options that belong to it, as `source`, a `PeopleSource`."""
 
     @functools.wraps(command)
     def with_source(*arguments: Any, no_check: bool, **options: Any) -> Any:
@@ -160,20 +181,121 @@ def people_options(command: _Command) -> _Command:
     return wrapped
 
 
+def retrieval_options(command: _Command) -> _Command:
+    """Give a command --data, --query-camera, --query and --gallery.
+
+    It gets them as `read_task`, `retrieval_task` without its argument `all_splits`.
+    """
+
+    @functools.wraps(command)
+    def with_task(
+        *arguments: Any,
+        source: PeopleSource,
+        query_camera: int | None,
+        query: Path | None,
+        gallery: Path | None,
+        **options: Any,
+    ) -> Any:
+        read = functools.partial(
+            retrieval_task, source, query_camera=query_camera, query=query, gallery=gallery
+        )
+        return command(*arguments, read_task=read, **options)
+
+    wrapped: Any = with_task
+    for option in (
+        click.option("--gallery", type=FOLDER, help="Folder to find them in."),
+        click.option("--query", type=FOLDER, help="Folder of queries, with --gallery."),
+        click.option(
+            "--query-camera",
+            type=int,
+            help="Camera of --data that took the queries; the others' images are the gallery. "
+            "Default: 1.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return people_options(wrapped)
+
+
+def retrieval_task(
+    source: PeopleSource,
+    all_splits: bool = False,
+    query_camera: int | None = None,
+    query: Path | None = None,
+    gallery: Path | None = None,
+) -> RetrievalTask:
+    """Read the images that the options of `evaluate` name.
+
+    Args:
+        source: --data and the options that belong to it.
+        all_splits: --all-splits.
+        query_camera: --query-camera.
+        query: --query.
+        gallery: --gallery.
+
+    Raises:
+        click.UsageError: Options contradict each other, or images are missing.
+        ValueError: The images cannot be split into queries and gallery, or their reader refuses
+            them.
+        OSError: Files are not there or cannot be read.
+    """
+    source.check_usage()
+    if query and gallery and not source.data:
+        if query_camera is not None:
+            raise click.UsageError("--query-camera divides --data; --query is a folder of its own.")
+        if source.camera_pattern is not None:
+            raise click.UsageError("--camera-pattern is for --data.")
+        if all_splits:
+            raise click.UsageError("--all-splits is of a published dataset; give --dataset NAME.")
+        from keras_osnet.data import read_folder
+
+        return RetrievalTask([(read_folder(query), read_folder(gallery))])
+    if not source.data or query or gallery:
+        raise click.UsageError("Give --data PATH, or --query DIR and --gallery DIR.")
+    if source.dataset is None and not all_splits:
+        return _own_images(source.read(), query_camera)
+    if query_camera is not None:
+        raise click.UsageError("--query-camera divides your own images; --dataset has queries.")
+    contents = source.read_all_splits() if all_splits else [source.read()]
+    return RetrievalTask(
+        [(content.query, content.gallery) for content in contents],
+        "single-gallery-shot" if contents[0].single_gallery_shot else "market1501",
+        {
+            "dataset": contents[0].name,
+            "version": contents[0].version,
+            "split": "all" if all_splits else source.split or 0,
+        },
+    )
+
+
+def _own_images(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:
+    from keras_osnet.data import camera_labels, split_by_camera, split_queries
+
+    if is_divided(people):
+        if query_camera is not None:
+            raise click.UsageError(
+                "--query-camera divides --data, but the table has queries and a gallery already."
+            )
+        return RetrievalTask([(people.query, people.gallery)])
+    images = people.all_images
+    if query_camera is not None or camera_labels(images) is not None:
+        return RetrievalTask([split_by_camera(images, 1 if query_camera is None else query_camera)])
+    return RetrievalTask([split_queries(images)], notes=(_ONE_A_PERSON,))
+
+
 def people_of(content: "Dataset") -> "ReidDataset":
-    """Return a dataset of people to find again, or raise ValueError if it is another kind."""
+    """Return a re-identification dataset, or raise ValueError if it is of another kind."""
     from keras_osnet.data import ReidDataset
 
     if not isinstance(content, ReidDataset):
         raise ValueError(
-            "--dataset must be one of people to find again, such as market1501. "
+            "--dataset must be one for re-identification, such as market1501. "
             f"Received: {content.name}, a dataset of another kind"
         )
     return content
 
 
 def is_divided(people: "ReidDataset") -> bool:
-    """Return whether a user's table says what is query and what gallery.
+    """Return whether a user's table has queries and a gallery.
 
     Raises:
         ValueError: If it has one of them only.

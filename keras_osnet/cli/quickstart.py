@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from keras_osnet.cli.console import print_table
-from keras_osnet.cli.keras_import import import_keras
+from keras_osnet.cli.console import import_keras, print_table
 
 
 @click.command("quickstart")

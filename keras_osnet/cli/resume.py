@@ -7,7 +7,7 @@ import click
 from keras_osnet.cli import options
 from keras_osnet.cli._training import print_report, read_datasets, run
 from keras_osnet.cli._training_request import TrainingRequest
-from keras_osnet.cli.keras_import import import_keras
+from keras_osnet.cli.console import import_keras
 
 
 @click.command("resume")

@@ -1,4 +1,4 @@
-"""`keras-osnet stats`: what to normalise a dataset's pictures with."""
+"""`keras-osnet stats`: mean and standard deviation of a dataset's pixels."""
 
 from pathlib import Path
 from typing import Any
@@ -6,46 +6,60 @@ from typing import Any
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import print_json, print_table, progress, waiting
-from keras_osnet.cli.unreadable import report_unreadable, warn_unreadable
+from keras_osnet.cli.console import (
+    print_json,
+    print_table,
+    progress,
+    report_unreadable,
+    waiting,
+    warn_unreadable,
+)
 
 _DEFAULT_SIZE = (256, 128)
 
 
 @click.command("stats")
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--data",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder of images. With --dataset, the folder it is in.",
+)
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="What DIR holds (market1501, …): only the pictures that it has to train on count. "
-    "Default: all pictures in DIR.",
+    help="Published dataset that --data holds (market1501, …): only its training images count. "
+    "Default: all images in DIR.",
 )
-@options.size(
-    "Height and width that pictures are resized to. Default: 256 128; CIFAR's own.", default=None
+@options.image_size(
+    "Height and width that images are resized to. Default: 256 128; CIFAR's own.", default=None
 )
 @options.as_json
-def command(folder: Path, dataset: str | None, size: tuple[int, int] | None, as_json: bool) -> None:
-    """Compute the mean and standard deviation of the pixels in DIR.
+def command(
+    data: Path, dataset: str | None, image_size: tuple[int, int] | None, as_json: bool
+) -> None:
+    """Compute the mean and standard deviation of the pixels of images.
 
-    Per channel, over all pixels of all pictures, in 0–1. Ends with the lines to paste into a
+    Per channel, over all pixels of all images, in 0–1. Ends with the lines to paste into a
     recipe's table [model].
 
     \b
-    keras-osnet stats crops
-    keras-osnet stats datasets --dataset market1501
+    keras-osnet stats --data crops
+    keras-osnet stats --data datasets --dataset market1501
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    with waiting("Looking for pictures …"):
+    with waiting("Looking for images …"):
         from keras_osnet.data import pixel_statistics
 
-        images = _images(folder, dataset)
-    if size is None and isinstance(images, list | tuple):
-        size = _DEFAULT_SIZE
+        images = _images(data, dataset)
+    if image_size is None and isinstance(images, list | tuple):
+        image_size = _DEFAULT_SIZE
     with progress("Reading", len(images)) as advance:
-        statistics = pixel_statistics(images, size, progress=advance)
+        statistics = pixel_statistics(images, image_size, progress=advance)
     warn_unreadable(statistics.unreadable, len(images))
     if as_json:
         report = {"mean": statistics.mean, "std": statistics.std, "images": statistics.images}
-        report["size"] = size or images.shape[1:3]
+        report["image_size"] = image_size or images.shape[1:3]
         report["unreadable"] = report_unreadable(statistics.unreadable)
         print_json(report)
         return
@@ -61,8 +75,8 @@ def command(folder: Path, dataset: str | None, size: tuple[int, int] | None, as_
         click.echo(f"{name} = [{', '.join(f'{value:.4f}' for value in values)}]")
 
 
-def _images(folder: Path, dataset: str | None) -> Any:
-    """Paths, or pixels as an array."""
+def _images(data: Path, dataset: str | None) -> Any:
+    """Return paths, or pixels as an array."""
     from keras_osnet.data import (
         AttributeDataset,
         ClassificationDataset,
@@ -71,8 +85,8 @@ def _images(folder: Path, dataset: str | None) -> Any:
     )
 
     if dataset is None:
-        return list_images(folder)
-    content = read_dataset(dataset, folder)
+        return list_images(data)
+    content = read_dataset(dataset, data)
     if isinstance(content, ClassificationDataset):
         return content.train.images
     if isinstance(content, AttributeDataset):

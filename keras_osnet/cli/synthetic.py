@@ -1,4 +1,4 @@
-"""`keras-osnet synthetic`: drawn people, to try the other commands with."""
+"""`keras-osnet synthetic`: synthetic people, to try the other commands with."""
 
 from pathlib import Path
 
@@ -11,7 +11,14 @@ _POSITIVE = click.IntRange(min=1)
 
 
 @click.command("synthetic")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder to write to, new or empty.",
+)
 @click.option("--identities", type=_POSITIVE, default=20, show_default=True, help="People.")
 @click.option("--cameras", type=_POSITIVE, default=2, show_default=True, help="Cameras.")
 @click.option(
@@ -19,9 +26,9 @@ _POSITIVE = click.IntRange(min=1)
     type=_POSITIVE,
     default=4,
     show_default=True,
-    help="Pictures of each person under each camera.",
+    help="Images of each person per camera.",
 )
-@options.size("Height and width of the pictures.")
+@options.image_size("Height and width of the images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--look-alikes",
@@ -29,29 +36,35 @@ _POSITIVE = click.IntRange(min=1)
     default=1,
     metavar="N",
     show_default=True,
-    help="So many people at a time differ by a small detail only; details.csv says by which.",
+    help="Size of groups of people that differ only in a small detail, listed in details.csv.",
 )
 def command(
-    folder: Path,
+    output: Path,
     identities: int,
     cameras: int,
     views: int,
-    size: tuple[int, int],
+    image_size: tuple[int, int],
     seed: int,
     look_alikes: int,
 ) -> None:
     """Draw synthetic people to try things out with.
 
-    DIR, which must be new or empty, gets files named as Market-1501's, and attributes.csv, a
-    table of the attributes that they show. The same call completes a run that was interrupted.
+    Files are named as in Market-1501; attributes.csv lists their attributes. Repeating the call
+    completes an interrupted one.
     """
     from keras_osnet.synthetic import write_synthetic_people
 
-    with waiting(f"Drawing {identities * cameras * views} pictures …"):
+    with waiting(f"Drawing {identities * cameras * views} images …"):
         people = write_synthetic_people(
-            folder, identities, cameras, views, image_size=size, seed=seed, look_alikes=look_alikes
+            output,
+            identities,
+            cameras,
+            views,
+            image_size=image_size,
+            seed=seed,
+            look_alikes=look_alikes,
         )
     click.echo(
-        f"Wrote {len(people)} pictures of {identities} people under {cameras} cameras to {folder}\n"
-        f"Next: keras-osnet evaluate --data {folder} --weights msmt17_combineall --width 0.25"
+        f"Wrote {len(people)} images of {identities} people under {cameras} cameras to {output}\n"
+        f"Next: keras-osnet evaluate --data {output} --weights msmt17_combineall --width 0.25"
     )

@@ -10,7 +10,7 @@ import click
 from keras_osnet.cli import options, people
 from keras_osnet.cli._training import print_report, read_datasets, run
 from keras_osnet.cli._training_request import OWN, TrainingRequest, TrainingSources
-from keras_osnet.cli.keras_import import import_keras
+from keras_osnet.cli.console import import_keras
 from keras_osnet.recipes import recipe_entries
 
 _POSITIVE = click.IntRange(min=1)
@@ -131,7 +131,7 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     help="Width multiplier: 1.0, 0.75, 0.5 or 0.25. Default: what the file holds; 1.0 for a tag.",
 )
 @click.option("--variant", type=click.Choice(["base", "ibn", "ain"]), help="Default: the recipe's.")
-@options.size(
+@options.image_size(
     "Height and width of the images. Default: the recipe's, else those of the weights, else "
     "256 128.",
     default=None,

@@ -7,18 +7,17 @@ from click.testing import CliRunner
 
 import keras_osnet
 from keras_osnet.cli.application import application
-from keras_osnet.cli.embedder import load_embedder
+from keras_osnet.cli.options import ModelSource
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.weights import to_torchreid, write_torch_checkpoint
 
-_load_once = functools.cache(load_embedder)
+_load_once = functools.cache(ModelSource.load)
 
 
 @pytest.fixture(autouse=True)
 def models_are_built_once(monkeypatch):
     """Building and compiling the same network for every run would take most of the time."""
-    for command in ("embed", "evaluate"):
-        monkeypatch.setattr(f"keras_osnet.cli.{command}.load_embedder", _load_once)
+    monkeypatch.setattr(ModelSource, "load", _load_once)
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,7 @@ def test_help_lists_the_commands_and_their_purpose(run):
 
 def test_tensorflow_does_not_warn_of_every_model(monkeypatch):
     warning = (
-        "from keras_osnet.cli.keras_import import import_keras\n"
+        "from keras_osnet.cli.console import import_keras\n"
         "import_keras()\n"
         "import tensorflow\n"
         "tensorflow.get_logger().warning('retracing')"

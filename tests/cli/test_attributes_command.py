@@ -64,7 +64,7 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["model.keras", "model.safetensors", "model.pth"])
 def test_a_table(run, run_json, weights, pictures, model, name):
-    options = ("attributes", "--data", pictures, "--weights", weights / name, "--size", 64, 32)
+    options = ("attributes", "--data", pictures, "--weights", weights / name, "--image-size", 64, 32)
     report = run_json(*options)
     assert list(report) == KEYS
     expected = evaluate_attribute_model(model, attributes_from_table(pictures).test)

@@ -14,7 +14,7 @@ KEYS = [
 
 @pytest.fixture
 def evaluate(checkpoint):
-    return ("evaluate", "--weights", checkpoint, "--size", 64, 32)
+    return ("evaluate", "--weights", checkpoint, "--image-size", 64, 32)
 
 
 def test_one_folder(run, run_json, evaluate, people, checkpoint):
@@ -106,7 +106,7 @@ def test_the_size_is_that_of_the_model_in_the_file(run_json, people, tmp_path):
     model.save(tmp_path / "small.keras")
     weights = ("--weights", tmp_path / "small.keras")
     own = run_json("evaluate", *weights, "--data", people)
-    told = run_json("evaluate", *weights, "--data", people, "--size", 64, 32)
+    told = run_json("evaluate", *weights, "--data", people, "--image-size", 64, 32)
     assert own == told
     assert own["size"] == [64, 32]
-    assert run_json("evaluate", *weights, "--data", people, "--size", 96, 48)["size"] == [96, 48]
+    assert run_json("evaluate", *weights, "--data", people, "--image-size", 96, 48)["size"] == [96, 48]

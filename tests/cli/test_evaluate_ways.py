@@ -26,7 +26,7 @@ FIGURES = ("rank_1", "rank_5", "rank_10", "mAP", "mINP")
 
 @pytest.fixture
 def evaluate(checkpoint):
-    return ("evaluate", "--weights", checkpoint, "--size", 64, 32)
+    return ("evaluate", "--weights", checkpoint, "--image-size", 64, 32)
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_weights_of_a_width_that_nobody_published(run):
 def test_info_of_a_model(run, run_json):
     text = run("info", "--width", "0.25").stdout
     assert all(count in text for count in ("203,568", "201,864", "82,316,000", "256 × 128 × 3"))
-    facts = run_json("info", "--width", "0.25", "--variant", "ain", "--size", "64", "32")
+    facts = run_json("info", "--width", "0.25", "--variant", "ain", "--image-size", "64", "32")
     assert facts["checkpoint"] is None
     model = facts["model"]
     assert model["name"] == "osnet_ain_x0_25"
@@ -102,7 +102,7 @@ def test_info_errors(run, checkpoint, tmp_path):
 @pytest.mark.parametrize("repeat", [False, True])
 def test_synthetic(run, tmp_path, repeat):
     folder = tmp_path / "people"
-    arguments = ["synthetic", folder, "--identities", 2, "--views", 1, "--size", 32, 16]
+    arguments = ["synthetic", folder, "--identities", 2, "--views", 1, "--image-size", 32, 16]
     result = run(*arguments)
     if repeat:
         result = run(*arguments)  # completes what is complete
@@ -119,7 +119,7 @@ def test_synthetic(run, tmp_path, repeat):
 
 def test_synthetic_look_alikes(run, tmp_path):
     folder = tmp_path / "people"
-    arguments = ["--identities", 4, "--cameras", 1, "--views", 1, "--size", 32, 16]
+    arguments = ["--identities", 4, "--cameras", 1, "--views", 1, "--image-size", 32, 16]
     run("synthetic", folder, *arguments, "--look-alikes", 2)
     assert len((folder / "details.csv").read_text().splitlines()) == 5
     assert len((folder / "attributes.csv").read_text().splitlines()) == 5

@@ -51,7 +51,7 @@ def test_a_folder(run, run_json, people):
 
 
 def test_another_size(run_json, people):
-    report = run_json("stats", people, "--size", 16, 8)
+    report = run_json("stats", people, "--image-size", 16, 8)
     expected = pixel_statistics(list_images(people), (16, 8))
     assert report["size"] == [16, 8]
     assert report["std"] == list(expected.std)
@@ -60,7 +60,7 @@ def test_another_size(run_json, people):
 def test_of_a_dataset_only_what_is_trained_on(run_json, tmp_path, unchecked):
     miniature.market1501(tmp_path / "Market-1501-v15.09.15")
     coloured(tmp_path.rglob("*.jpg"))
-    report = run_json("stats", tmp_path, "--dataset", "market1501", "--size", 6, 4)
+    report = run_json("stats", tmp_path, "--dataset", "market1501", "--image-size", 6, 4)
     train = read_dataset("market1501", tmp_path, check=False).train
     expected = pixel_statistics([image.path for image in train], (6, 4))
     assert report["images"] == 3
@@ -72,7 +72,7 @@ def test_of_attributes_and_of_classes_in_files(run_json, tmp_path, unchecked):
     for name, count in (("pa100k", 4), ("imagenet", 6)):
         getattr(miniature, name)(tmp_path / name)
         coloured(path for path in (tmp_path / name).rglob("*") if path.suffix in (".jpg", ".JPEG"))
-        report = run_json("stats", tmp_path / name, "--dataset", name, "--size", 6, 4)
+        report = run_json("stats", tmp_path / name, "--dataset", name, "--image-size", 6, 4)
         assert report["images"] == count
         assert report["size"] == [6, 4]
 
@@ -80,7 +80,7 @@ def test_of_attributes_and_of_classes_in_files(run_json, tmp_path, unchecked):
 def test_cifar_at_its_own_size_or_another(run_json, tmp_path, unchecked):
     miniature.cifar10(tmp_path)
     images = read_dataset("cifar10", tmp_path, check=False).train.images
-    for options, size in (([], (32, 32)), (["--size", 16, 20], (16, 20))):
+    for options, size in (([], (32, 32)), (["--image-size", 16, 20], (16, 20))):
         report = run_json("stats", tmp_path, "--dataset", "cifar10", *options)
         assert report["size"] == list(size)
         assert report["images"] == 15
@@ -88,13 +88,13 @@ def test_cifar_at_its_own_size_or_another(run_json, tmp_path, unchecked):
 
 
 def test_pictures_that_cannot_be_read(run, run_json, damaged, people):
-    result = run("stats", damaged, "--size", 16, 8)
+    result = run("stats", damaged, "--image-size", 16, 8)
     assert result.stderr.startswith("Warning: 2 of 14 pictures could not be read:\n")
     assert "Of 12 images." in result.stdout
     # Without the warning, which is not JSON, on stdout.
-    report = run_json("stats", damaged, "--size", 16, 8)
+    report = run_json("stats", damaged, "--image-size", 16, 8)
     assert report["unreadable"]["count"] == 2
-    assert report["mean"] == run_json("stats", people, "--size", 16, 8)["mean"]
+    assert report["mean"] == run_json("stats", people, "--image-size", 16, 8)["mean"]
 
 
 def test_errors(run, people, tmp_path):
@@ -105,7 +105,7 @@ def test_errors(run, people, tmp_path):
     assert "must be one of market1501" in run("stats", people, "--dataset", "x", code=1).stderr
     missing = run("stats", people, "--dataset", "market1501", code=1).stderr
     assert "No Market-1501 in `folder`" in missing
-    assert "0" in run("stats", people, "--size", 0, 8, code=2).stderr
+    assert "0" in run("stats", people, "--image-size", 0, 8, code=2).stderr
     (tmp_path / "text.png").write_text("no picture")
     assert "Cannot read the image" in run("stats", tmp_path, code=1).stderr
 
@@ -126,7 +126,7 @@ def test_help(run):
 def test_it_needs_no_keras(people):
     code = (
         "import sys\nfrom keras_osnet.cli.application import application\n"
-        f"application(['stats', {str(people)!r}, '--size', '8', '4'], standalone_mode=False)\n"
+        f"application(['stats', {str(people)!r}, '--image-size', '8', '4'], standalone_mode=False)\n"
         "print([name for name in ('keras', 'tensorflow') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

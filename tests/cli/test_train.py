@@ -200,7 +200,7 @@ def test_the_recipe_is_as_the_options_want_it(train, trainings):
     train(
         "--epochs", 4, "--batch-size", 2, "--set", "optimizer.learning_rate=1e-4",
         "--set", 'title="Mine"', "--set", "model.depths=[1, 1, 2]", "--variant", "ibn",
-        "--size", 96, 48, "--width", 0.5, "--in-memory",
+        "--image-size", 96, 48, "--width", 0.5, "--in-memory",
     )  # fmt: skip
     (only,) = trainings
     assert (only.recipe.name, only.recipe.title) == ("tiny", "Mine")
@@ -229,7 +229,7 @@ def interrupted(*_, **__):
 def test_where_to_start_from(train, trainings, checkpoint, tmp_path):
     for weights in (checkpoint, "random"):
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
-        options = ("--width", 0.25, "--size", 64, 32, "--seed", 7)
+        options = ("--width", 0.25, "--image-size", 64, 32, "--seed", 7)
         train("--weights", weights, "--set", "model={}", *options)
     kernel = open_checkpoint(checkpoint).source.tensors["conv5.conv.weight"].squeeze().T
     kernels = [one.models[0].get_layer("conv5").get_weights()[0].squeeze() for one in trainings]
@@ -323,7 +323,7 @@ class TestWhatIsTrainedOn:
         rows = [f"{path},train,1" for path in people.glob("*.png")]
         table = tmp_path / "hats.csv"
         table.write_text("\n".join(["path,split,hat", *rows, rows[0].replace("train", "test")]))
-        settings = ("--weights", "random", "--width", 0.25, "--size", 64, 32)
+        settings = ("--weights", "random", "--width", 0.25, "--image-size", 64, 32)
         text = train(*settings, recipe="attributes", data=("--data", table)).stdout
         assert (facts_of(text)["attributes"], facts_of(text)["test"]) == ("1", "1 images")
         assert any(line.split() == ["hats", "50.0", "25.0"] for line in text.splitlines())

@@ -1,30 +1,18 @@
 """`keras-osnet visualize`: every kind of figure from pictures on disk."""
 
-import functools
-
 import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.cli.embedder import load_embedder
 from keras_osnet.cli.visualize import _KINDS
 from keras_osnet.cli.visualize.figure import titles
 
-SMALL = ("--size", 64, 32)
-
-_load_once = functools.cache(load_embedder)
+SMALL = ("--image-size", 64, 32)
 
 
 @pytest.fixture
 def output(tmp_path):
     return tmp_path / "figure.png"
-
-
-@pytest.fixture(autouse=True)
-def models_are_built_once(monkeypatch):
-    """Building and compiling the same network for every run would take most of the time."""
-    for module in ("activations", "clusters", "gates", "explain", "retrieval"):
-        monkeypatch.setattr(f"keras_osnet.cli.visualize.{module}.load_embedder", _load_once)
 
 
 def check_written(result, output):
@@ -98,13 +86,13 @@ def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output, tmp_path
         ("activations", damaged, "--show", 100),
     ):
         result = run("visualize", *kind, *common)
-        assert "Warning: 2 of 14 pictures could not be read" in result.stderr
+        assert "Warning: 2 of 14 images could not be read" in result.stderr
         check_written(result, output)
         output.unlink()
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not a picture")
     error = run("visualize", "gates", broken, *common, code=1).stderr
-    assert "1 of 1 pictures could not be read" in error
+    assert "1 of 1 images could not be read" in error
     assert "broken.jpg" in error
     error = run("visualize", "explain", damaged, "--reference", broken, *common, code=1).stderr
     assert "broken.jpg" in error
@@ -141,7 +129,7 @@ def test_attributes(run, people, output, tmp_path):
     common = ("visualize", "attributes", "--data", table, "--weights", tmp_path / "model.keras")
     check_written(run(*common, "--show", 3, "-o", output), output)
     error = run(*common, "--part", "train", "-o", output, code=1).stderr
-    assert "--part must be one with pictures" in error
+    assert "--part must be one with images" in error
     error = run(*common, "--no-check", "-o", output, code=2).stderr
     assert "--no-check is of a published dataset" in error
 

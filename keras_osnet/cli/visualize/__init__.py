@@ -1,44 +1,30 @@
-"""`keras-osnet visualize`: figures, one file a kind of them."""
-
-import importlib
-from typing import Any
+"""`keras-osnet visualize`: one command per kind of figure."""
 
 import click
 
-_KINDS = (
-    "activations",
-    "clusters",
-    "gates",
-    "ranked",
-    "attributes",
-    "explain",
-    "embeddings",
-    "cmc",
-    "training",
-    "network",
-    "block",
-)
-"""Each is a module of this folder, in the order of `--help`."""
+from keras_osnet.cli.application import LazyGroup
+
+_KINDS = {
+    "activations": "images:activations",
+    "clusters": "network:clusters",
+    "gates": "network:gates",
+    "ranked": "retrieval:ranked",
+    "attributes": "images:attributes",
+    "explain": "images:explain",
+    "embeddings": "retrieval:embeddings",
+    "cmc": "retrieval:cmc",
+    "training": "training:training",
+    "network": "network:network",
+    "block": "network:block",
+}
+"""Module of this package and name in it, in the order of `--help`."""
 
 
-class _Figures(click.Group):
-    """Imports a kind of figure when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_KINDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _KINDS:
-            return None
-        module: Any = importlib.import_module(f"keras_osnet.cli.visualize.{cmd_name}")
-        return module.command
-
-
-@click.group("visualize", cls=_Figures)
+@click.group("visualize", cls=LazyGroup, commands=_KINDS, package=__name__)
 def command() -> None:
-    """Draw what a network looks at and what it finds.
+    """Draw feature maps, gates and retrieval results.
 
-    Each writes one figure: .png, or .svg or .pdf.
+    Each command writes one figure: .png, .svg or .pdf.
 
     \b
     keras-osnet visualize activations DIR --weights TAG -o maps.png

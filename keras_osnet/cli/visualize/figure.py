@@ -1,4 +1,4 @@
-"""What the commands that draw have in common: pictures in, a figure out."""
+"""What the commands that draw share: readable images in, a figure out."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -8,33 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.unreadable import describe_unreadable, warn_unreadable
+from keras_osnet.cli.console import describe_unreadable, warn_unreadable
+from keras_osnet.cli.options import ModelSource
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FORMATS = (".png", ".svg", ".pdf")
+SEVERAL = f"{options.WEIGHTS} Give it several times to compare."
 
 
-def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path:
-    """Refuse what could not be written before the work rather than after."""
-    if output.suffix not in _FORMATS:
-        raise click.BadParameter(f"must end in {', '.join(_FORMATS)}. Received: {output}")
-    return options.writable(output)
-
-
-output = click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_checked_output,
-    metavar="FILE",
-    help="Figure to write, .png, .svg or .pdf; replaced if it exists.",
-)
-
-pictures = click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+output = options.output(
+    ".png", ".svg", ".pdf", text="Figure to write, .png, .svg or .pdf; replaced if it exists."
 )
 
 
@@ -46,16 +30,16 @@ def show(default: int) -> Callable:
         default=default,
         metavar="N",
         show_default=True,
-        help="How many pictures to draw at most, evenly spaced among those given.",
+        help="How many images to draw at most, evenly spaced.",
     )
 
 
 def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
-    """Return the pictures that paths of files and folders name, and warn of what is not readable.
+    """Return the images that files and folders name, and warn of unreadable ones.
 
     Args:
-        paths: As they were typed.
-        most: Of more than this, so many are chosen, evenly spaced.
+        paths: Files and folders.
+        most: Choose at most this many, evenly spaced.
     """
     from keras_osnet.data.images import find_unreadable, list_images
     from keras_osnet.data.sampling import evenly_spaced
@@ -72,7 +56,7 @@ def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
 
 
 def titles(given: Sequence[str]) -> list[str]:
-    """Return what tells files and tags apart: their names, or more of their paths if two share one.
+    """Return distinct titles of files and tags: names, or more of the paths where names are equal.
 
     Every training ends in a file of the same name, in a folder of its own.
     """
@@ -80,15 +64,20 @@ def titles(given: Sequence[str]) -> list[str]:
     parts = {each: Path(each).parts for each in different}
     shown = {each: parts[each][-1:] for each in different}
     if len(set(shown.values())) < len(different):
-        # The names alone are not in the common beginning, so that something is left of each.
+        # Exclude the names from the common beginning, so that something is left of each.
         levels = zip(*(each[:-1] for each in parts.values()), strict=False)
         same = sum(1 for _ in itertools.takewhile(lambda level: len(set(level)) == 1, levels))
         shown = {each: parts[each][same:] for each in different}
     return [str(Path(*shown[each])) for each in given]
 
 
+def titled(models: Sequence[ModelSource]) -> list[tuple[str, ModelSource]]:
+    """Return models with distinct titles."""
+    return list(zip(titles([str(each.weights) for each in models]), models, strict=True))
+
+
 def write(figure: "Figure", path: Path) -> None:
-    """Write a figure and say so."""
+    """Write a figure and print its path."""
     from keras_osnet.visualize import save_figure
 
     save_figure(figure, path)

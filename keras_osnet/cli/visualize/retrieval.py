@@ -1,70 +1,177 @@
-"""Queries and a gallery, embedded, for the figures of what is found."""
+"""`keras-osnet visualize` of retrieval: `ranked`, `cmc` and `embeddings`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from keras_osnet.cli.console import progress
-from keras_osnet.cli.embedder import load_embedder
-from keras_osnet.cli.people import people_options
-from keras_osnet.cli.unreadable import warn_unreadable
+from keras_osnet.cli import options
+from keras_osnet.cli.console import progress, warn_unreadable
+from keras_osnet.cli.options import ModelSource
+from keras_osnet.cli.people import PeopleSource, RetrievalTask, people_options, retrieval_options
+from keras_osnet.cli.visualize import figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from keras_osnet.data import PersonImage
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
-_Command = TypeVar("_Command", bound=Any)
-
-several_weights = click.option(
-    "--weights",
-    required=True,
-    multiple=True,
-    metavar="TAG|FILE",
-    help="A tag, a file, or hf://owner/repo[/file][@revision]. Give it several times to compare.",
+@click.command("ranked")
+@retrieval_options
+@options.model_options()
+@options.metric
+@options.batch_size
+@click.option(
+    "--show",
+    type=click.IntRange(min=1),
+    default=8,
+    metavar="N",
+    show_default=True,
+    help="How many queries to draw at most, evenly spaced.",
 )
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=10,
+    metavar="K",
+    show_default=True,
+    help="How many gallery images to draw for each.",
+)
+@figure.output
+def ranked(
+    read_task: Callable[[], RetrievalTask],
+    model: ModelSource,
+    metric: Literal["cosine", "euclidean"],
+    batch_size: int,
+    show: int,
+    top: int,
+    output: Path,
+) -> None:
+    """Draw queries and their nearest gallery images.
+
+    Frames show which are right and wrong. Images are given as for `keras-osnet evaluate`.
+
+    \b
+    keras-osnet visualize ranked --data DIR --weights market1501 -o ranked.png
+    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    queries, found = _embed_sides(read_task(), model, batch_size)
+    from keras_osnet.data import ranking_labels
+    from keras_osnet.data.sampling import evenly_spaced
+    from keras_osnet.metrics import pairwise_distances
+    from keras_osnet.visualize import plot_ranked_lists
+
+    drawn = plot_ranked_lists(
+        queries.people,
+        found.people,
+        pairwise_distances(queries.vectors, found.vectors, metric),
+        *ranking_labels(queries.people, found.people),
+        queries=evenly_spaced(len(queries.people), show),
+        top=top,
+    )
+    figure.write(drawn, output)
+
+
+@click.command("cmc")
+@retrieval_options
+@options.model_options(text=figure.SEVERAL, several=True)
+@options.metric
+@options.batch_size
+@click.option(
+    "--max-rank",
+    type=click.IntRange(min=1),
+    default=20,
+    metavar="K",
+    show_default=True,
+    help="Last rank to draw.",
+)
+@figure.output
+def cmc(
+    read_task: Callable[[], RetrievalTask],
+    models: Sequence[ModelSource],
+    metric: Literal["cosine", "euclidean"],
+    batch_size: int,
+    max_rank: int,
+    output: Path,
+) -> None:
+    """Draw CMC curves by the protocol of Market-1501.
+
+    Images are given as for `keras-osnet evaluate`.
+
+    \b
+    keras-osnet visualize cmc --data DIR --weights A --weights B -o cmc.pdf
+    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    task = read_task()
+    from keras_osnet.data import ranking_labels
+    from keras_osnet.metrics import evaluate_features
+
+    results = {}
+    for title, source in figure.titled(models):
+        queries, found = _embed_sides(task, source, batch_size)
+        results[title] = evaluate_features(
+            queries.vectors,
+            found.vectors,
+            *ranking_labels(queries.people, found.people),
+            metric=metric,
+            max_rank=max_rank,
+        )
+    from keras_osnet.visualize import plot_cmc
+
+    figure.write(plot_cmc(results, max_rank=max_rank), output)
+
+
+@click.command("embeddings")
+@people_options
+@options.model_options()
+@options.metric
+@options.batch_size
+@click.option(
+    "--identities",
+    type=click.IntRange(min=1),
+    default=40,
+    metavar="N",
+    show_default=True,
+    help="How many people to draw at most, evenly spaced.",
+)
+@figure.output
+def embeddings(
+    source: PeopleSource,
+    model: ModelSource,
+    metric: Literal["cosine", "euclidean"],
+    batch_size: int,
+    identities: int,
+    output: Path,
+) -> None:
+    """Draw images as points, similar ones close together.
+
+    \b
+    keras-osnet visualize embeddings --data DIR --weights msmt17 -o map.png
+    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    people = source.read().all_images
+    from keras_osnet.data import identity_labels
+    from keras_osnet.data.sampling import evenly_spaced
+    from keras_osnet.visualize import plot_embeddings, project_embeddings
+
+    known = sorted({person.identity for person in people})
+    wanted = {known[index] for index in evenly_spaced(len(known), identities)}
+    embedded = _embed([each for each in people if each.identity in wanted], model, batch_size)
+    points = project_embeddings(embedded.vectors, metric=metric)
+    figure.write(plot_embeddings(points, identity_labels(embedded.people)), output)
 
 
 @dataclass(frozen=True, eq=False)
-class Embedded:
-    """People's pictures that were read, and the vectors of a model of them."""
+class _Embedded:
+    """The readable ones of some people's images, and their embeddings."""
 
     people: "list[PersonImage]"
     vectors: "NDArray[Any]"
 
 
-def task_options(command: _Command) -> _Command:
-    """Give a command --data and what goes with it, --query-camera, --query and --gallery."""
-    for option in (
-        click.option("--gallery", type=_FOLDER, help="Folder to find them in."),
-        click.option("--query", type=_FOLDER, help="Folder of queries, with --gallery."),
-        click.option(
-            "--query-camera",
-            type=int,
-            help="Camera of --data that took the queries; the others' pictures are the gallery. "
-            "Default: 1.",
-        ),
-    ):
-        command = option(command)
-    return people_options(command)
-
-
-def embed_people(
-    people: "Sequence[PersonImage]",
-    weights: str,
-    *,
-    width: float | None,
-    variant: str | None,
-    size: tuple[int, int] | None,
-    batch_size: int,
-) -> Embedded:
-    """Embed pictures of people, those left out, and named, that cannot be read."""
-    model = load_embedder(weights, width=width, variant=variant, size=size)
+def _embed(people: "Sequence[PersonImage]", source: ModelSource, batch_size: int) -> _Embedded:
+    """Embed images of people, and warn of those that cannot be read."""
+    model = source.load("embedding")
     from keras_osnet.evaluation import embed_images
 
     files = list(dict.fromkeys(person.path for person in people))
@@ -75,23 +182,23 @@ def embed_people(
     warn_unreadable(embedded.unreadable, len(files))
     rows = {path: row for row, path in enumerate(embedded.paths)}
     read = [person for person in people if person.path in rows]
-    return Embedded(read, embedded.vectors[[rows[person.path] for person in read]])
+    return _Embedded(read, embedded.vectors[[rows[person.path] for person in read]])
 
 
-def embed_sides(
-    sides: "tuple[Sequence[PersonImage], Sequence[PersonImage]]", weights: str, **options: Any
-) -> tuple[Embedded, Embedded]:
-    """Embed queries and gallery with one model."""
-    query, gallery = sides
-    whole = embed_people([*query, *gallery], weights, **options)
+def _embed_sides(
+    task: RetrievalTask, source: ModelSource, batch_size: int
+) -> tuple[_Embedded, _Embedded]:
+    """Embed queries and gallery of a task's first split."""
+    query, gallery = task.splits[0]
+    whole = _embed([*query, *gallery], source, batch_size)
     read = {person.path for person in whole.people}
     count = sum(person.path in read for person in query)
     if count in (0, len(whole.people)):
         raise ValueError(
-            "Both queries and gallery must have pictures that can be read. "
+            "Both queries and gallery must have images that can be read. "
             f"Received: {count} queries, {len(whole.people) - count} of the gallery"
         )
     return (
-        Embedded(whole.people[:count], whole.vectors[:count]),
-        Embedded(whole.people[count:], whole.vectors[count:]),
+        _Embedded(whole.people[:count], whole.vectors[:count]),
+        _Embedded(whole.people[count:], whole.vectors[count:]),
     )

@@ -10,12 +10,10 @@ from keras_osnet.cli.visualize import figure
 @click.command("training")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @figure.output
-def command(runs: tuple[Path, ...], output: Path) -> None:
-    """Draw the metrics of trainings, epoch by epoch.
+def training(runs: tuple[Path, ...], output: Path) -> None:
+    """Draw the metrics of one or several trainings.
 
-    Several are drawn into the same diagrams.
-
-    RUNS are folders of `keras-osnet train` (its seeds are told apart), or CSV files with a column
+    RUNS are folders of `keras-osnet train` (with a line for each seed), or CSV files with a column
     `epoch`.
 
     \b
@@ -29,5 +27,5 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
 
 
 def _seeds(run: Path) -> list[Path]:
-    """The trainings in a folder: one a seed, or itself."""
+    """Return the trainings in a folder, one per seed, or the folder itself."""
     return sorted(path.parent for path in run.glob("seed-*/metrics.csv")) or [run]
