@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Note which command runs, for errors: its context has ended when they are reported."""
         name, command, rest = super().resolve_command(ctx, args)
-        ctx.meta[_RUN] = command, rest
+        ctx.meta[_RUN] = command, tuple(rest)  # click empties the list
         return name, command, rest
 
 

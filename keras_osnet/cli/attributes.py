@@ -199,7 +199,7 @@ def _print(report: dict[str, Any]) -> None:
     print_facts(
         [
             ("model", f"{report['model']}, {report['weights']}"),
-            ("image size", "{} × {}".format(*report["image_size"])),
+            ("size", "{} × {}".format(*report["image_size"])),
             ("dataset", f"{report['dataset']}, {report['part']}"),
             ("images", f"{report['images']}"),
             ("threshold", f"{report['threshold']:g}"),

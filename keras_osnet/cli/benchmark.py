@@ -11,27 +11,18 @@ import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli.console import print_json, print_table, progress, waiting
-from keras_osnet.cli.embedder import load_embedder
+from keras_osnet.cli.options import EXPORTED, ModelSource
 
 if TYPE_CHECKING:
     from keras_osnet.runtime import BenchmarkResult, Quartiles
 
 
-_EXPORTED = (".tflite", ".onnx", ".xml")
-
-
 @click.command("benchmark")
-@click.option(
-    "--weights",
-    required=True,
-    multiple=True,
-    metavar="TAG|FILE",
-    help="A file that `keras-osnet export` wrote (.tflite, .onnx, .xml); give it several times for "
+@options.model_options(
+    text="A file that `keras-osnet export` wrote (.tflite, .onnx, .xml); give it several times for "
     "several files. Or weights as for the other commands, which are exported for every engine.",
+    several=True,
 )
-@options.width
-@options.variant
-@options.input_size
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -49,10 +40,7 @@ _EXPORTED = (".tflite", ".onnx", ".xml")
 @options.pixel_range
 @options.as_json
 def command(
-    weights: Sequence[str],
-    width: float | None,
-    variant: str | None,
-    size: tuple[int, int] | None,
+    models: Sequence[ModelSource],
     threads: int | None,
     rounds: int,
     pixel_range: str | None,
@@ -68,24 +56,22 @@ def command(
     keras-osnet benchmark --weights osnet.tflite --weights osnet.onnx
     keras-osnet benchmark --weights msmt17_combineall --width 0.25 --threads 2
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    files = [Path(each) for each in weights if each.endswith(_EXPORTED)]
-    if (files and len(files) < len(weights)) or len(weights) - len(files) > 1:
+    files = [each.exported for each in models if each.exported is not None]
+    if (files and len(files) < len(models)) or len(models) - len(files) > 1:
         raise click.UsageError("Give exported files or one model with --weights, not both.")
-    if files and (width is not None or variant is not None):
-        raise click.UsageError("--width and --variant are for weights, not for exported files.")
     if not files and pixel_range is not None:
         raise click.UsageError("--pixel-range is for exported files, not for weights.")
     from keras_osnet.runtime import benchmark
     from keras_osnet.runtime.benchmark import count_turns
 
-    with _exported(files, weights[0], width, variant, size) as measured:
+    with _exported(files, models[0]) as measured:
         with progress("Measuring", count_turns(measured, rounds)) as advance:
             results = benchmark(
                 measured,
                 threads=threads,
                 rounds=rounds,
                 pixel_range=pixel_range,
-                image_size=size if files else None,
+                image_size=models[0].image_size if files else None,
                 progress=advance,
             )
         sizes = [_megabytes(result.file) for result in results]
@@ -101,22 +87,16 @@ def command(
 
 
 @contextmanager
-def _exported(
-    files: Sequence[Path],
-    weights: str,
-    width: float | None,
-    variant: str | None,
-    size: tuple[int, int] | None,
-) -> Iterator[Sequence[Path]]:
+def _exported(files: Sequence[Path], source: ModelSource) -> Iterator[Sequence[Path]]:
     """Yield the files, or if there are none, temporary ones that a model is exported to."""
     if files:
         yield files
         return
-    model = load_embedder(weights, width=width, variant=variant, size=size)
+    model = source.load("embedding")
     from keras_osnet.deploy import export
 
     with tempfile.TemporaryDirectory() as folder:
-        exported = [Path(folder, model.name + suffix) for suffix in _EXPORTED]
+        exported = [Path(folder, model.name + suffix) for suffix in EXPORTED]
         for file in exported:
             with waiting(f"Exporting {file.name} …"):
                 export(model, file)

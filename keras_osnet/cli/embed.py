@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import progress, waiting
-from keras_osnet.cli.embedder import load_embedder
-from keras_osnet.cli.unreadable import describe_unreadable, warn_unreadable
+from keras_osnet.cli.console import describe_unreadable, progress, waiting, warn_unreadable
+from keras_osnet.cli.options import ModelSource
 
 if TYPE_CHECKING:
     import keras
@@ -20,18 +19,9 @@ if TYPE_CHECKING:
 
 _KERAS = "keras"
 
-_EXPORTED = (".tflite", ".onnx", ".xml")
-
-
-def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path:
-    """Refuse an output that could not be written before hours of work, not after."""
-    if output.suffix != ".npz":
-        raise click.BadParameter(f"must end in .npz. Received: {output}")
-    return options.writable(output)
-
 
 @click.command("embed")
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.argument("images", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--list",
     "listing",
@@ -39,25 +29,14 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
     metavar="FILE",
     help="Text file with one image path per line, relative to the current folder; - is stdin.",
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_checked_output,
-    metavar="FILE.npz",
-    help="Where to write `vectors` (n, dim) float32 and `names` (n,); replaced if it exists.",
+@options.output(
+    ".npz",
+    text="Where to write `vectors` (n, dim) float32 and `names` (n,); replaced if it exists.",
 )
-@click.option(
-    "--weights",
-    required=True,
-    metavar="TAG|FILE",
-    help=f"{options.WEIGHTS} Or a file that `keras-osnet export` wrote (.tflite, .onnx, .xml), "
-    "which needs no Keras.",
+@options.model_options(
+    text=f"{options.WEIGHTS} Or a file that `keras-osnet export` wrote (.tflite, .onnx, .xml), "
+    "which needs no Keras."
 )
-@options.width
-@options.variant
-@options.input_size
 @options.pixel_range
 @click.option(
     "--batch-size",
@@ -83,13 +62,10 @@ def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path
 @click.option("--raw", is_flag=True, help="Do not scale vectors to length 1; needs --engine keras.")
 @click.option("--strict", is_flag=True, help="Fail if an image cannot be read.")
 def command(
-    paths: Sequence[Path],
+    images: Sequence[Path],
     listing: TextIO | None,
     output: Path,
-    weights: str,
-    width: float | None,
-    variant: str | None,
-    size: tuple[int, int] | None,
+    model: ModelSource,
     pixel_range: str | None,
     batch_size: int | None,
     engine: str,
@@ -97,9 +73,9 @@ def command(
     raw: bool,
     strict: bool,
 ) -> None:
-    """Compute a vector of length 1 for every image in PATHS.
+    """Compute a vector of length 1 for every image.
 
-    PATHS are folders or files. Images that cannot be read are named and left out of the file.
+    IMAGES are folders or files. Those that cannot be read are named and left out of the file.
 
     \b
     keras-osnet embed crops --weights msmt17_combineall --output vectors.npz
@@ -109,14 +85,14 @@ def command(
     for name, given in keras_only.items():
         if given and engine != _KERAS:
             raise click.UsageError(f"{name} needs --engine keras.")
-    files = _files(paths, listing)
-    if weights.endswith(_EXPORTED):
+    files = _files(images, listing)
+    if model.exported is not None:
         _refuse(_KERAS, engine, "runs weights, not exported files")
-        if width is not None or variant is not None:
-            raise click.UsageError("--width and --variant are for weights, not for exported files.")
         from keras_osnet.runtime import Embedder
 
-        embedder: Any = Embedder(weights, engine=engine, image_size=size, pixel_range=pixel_range)
+        embedder: Any = Embedder(
+            model.exported, engine=engine, image_size=model.image_size, pixel_range=pixel_range
+        )
     else:
         if pixel_range is not None:
             raise click.UsageError("--pixel-range is for exported files, not for weights.")
@@ -124,15 +100,13 @@ def command(
             _refuse(each, engine, "runs exported files; `keras-osnet export` writes them")
         unit = not raw
         # Mirror images are averaged before vectors are scaled, as `evaluate` does it.
-        model = load_embedder(
-            weights, width=width, variant=variant, size=size, normalize=unit and not flip
-        )
-        embedder = _KerasEmbedder(model, batch_size or 32, flip=flip, normalize=unit and flip)
+        network = model.load("embedding", normalize=unit and not flip)
+        embedder = _KerasEmbedder(network, batch_size or 32, flip=flip, normalize=unit and flip)
         if engine == "litert" or (engine == "auto" and _litert_is_better()):
             from keras_osnet.deploy import litert_embedder
 
             with waiting("Exporting to LiteRT …"):
-                embedder = litert_embedder(model)
+                embedder = litert_embedder(network)
     with progress("Embedding", len(files)) as advance:
         embedded = embedder.embed_files(files, progress=advance)
     if embedded.unreadable and (strict or not embedded.paths):
@@ -204,5 +178,5 @@ def _files(paths: Sequence[Path], listing: TextIO | None) -> list[Path]:
     if listing is not None:
         files += [Path(line.strip()) for line in listing if line.strip()]
     if not files:
-        raise click.UsageError("Name images or folders in PATHS, or a text file with --list.")
+        raise click.UsageError("Name images or folders, or a text file with --list.")
     return files

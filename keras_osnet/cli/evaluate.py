@@ -177,7 +177,7 @@ def _facts(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> list[tup
         facts.append(("dataset", ", ".join(parts[: 2 if report["split"] == "all" else 3])))
     for each in models:
         facts.append(("model", f"{each['model']}, {each['weights']}"))
-        facts.append(("image size", "{} × {}".format(*each["image_size"])))
+        facts.append(("size", "{} × {}".format(*each["image_size"])))
     facts.append(("metric", report["metric"]))
     if report["flip"]:
         facts.append(("flip", "averaged with mirror images"))

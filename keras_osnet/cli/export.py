@@ -7,22 +7,14 @@ import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli.console import print_facts, print_json, waiting, warn
-from keras_osnet.cli.keras_import import import_keras
-from keras_osnet.cli.people import PeopleSource, people_options
-from keras_osnet.cli.retrieval_task import retrieval_task
+from keras_osnet.cli.options import EXPORTED, FOLDER, ModelSource
+from keras_osnet.cli.people import PeopleSource, people_options, retrieval_task
 
 if TYPE_CHECKING:
     import keras
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_SUFFIXES = (".tflite", ".onnx", ".xml")
+
 _ANY = "any"
-
-
-def _checked_output(_: click.Context, __: click.Parameter, output: Path) -> Path:
-    if output.suffix not in _SUFFIXES:
-        raise click.BadParameter(f"must end in {', '.join(_SUFFIXES)}. Received: {output}")
-    return options.writable(output)
 
 
 def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
@@ -31,19 +23,8 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 
 
 @click.command("export")
-@options.weights
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_checked_output,
-    metavar="FILE",
-    help="Where to write the model; .tflite, .onnx or .xml selects the format.",
-)
-@options.width
-@options.variant
-@options.input_size
+@options.model_options()
+@options.output(*EXPORTED, text="Model file to write; the suffix selects the format.")
 @click.option(
     "--head",
     type=click.Choice(["embedding", "classification", "attribute"]),
@@ -56,7 +37,7 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 )
 @click.option(
     "--calibration",
-    type=_FOLDER,
+    type=FOLDER,
     metavar="DIR",
     help="Images like those that the model will see, 64 or more, but not those of the test; int8 "
     "takes the range of every layer from them.",
@@ -84,7 +65,7 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 )
 @click.option(
     "--images",
-    type=_FOLDER,
+    type=FOLDER,
     metavar="DIR",
     help="Images on which the file is compared with the model.",
 )
@@ -106,12 +87,9 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 @click.option("--force", is_flag=True, help="Replace the output if it exists.")
 @options.as_json
 def command(
-    weights: str,
+    model: ModelSource,
     output: Path,
     source: PeopleSource,
-    width: float | None,
-    variant: str | None,
-    size: tuple[int, int] | None,
     head: str | None,
     quantization: Literal["float16", "dynamic", "int8"] | None,
     calibration: Path | None,
@@ -126,14 +104,15 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Export a model for LiteRT, ONNX or OpenVINO, and compare the file with the model.
+    """Export a model for LiteRT, ONNX or OpenVINO, and test it.
 
     The file preprocesses its images itself. It is run beside the Keras model, on --images, or on
     --data with rank-1 and mAP, and the results are printed and written beside it.
 
     \b
     keras-osnet export --weights run/seed-0/best.keras -o model.tflite --data crops
-    keras-osnet export --weights msmt17 -o m.tflite --quantization int8 --calibration DIR
+    keras-osnet export --weights msmt17 -o m.tflite --quantization int8
+        --calibration DIR
     keras-osnet export --weights imagenet -o model.onnx --head classification
     """  # noqa: D301 - \b is click's mark of lines to leave alone
     if output.exists() and not force:
@@ -142,12 +121,12 @@ def command(
         )
     compared = _images(source, images)
     _check_quantization(output.suffix, quantization, calibration)
-    model = _model(weights, head, width, variant, size)
+    network = _load(model, head)
     from keras_osnet.deploy import export
 
     with waiting(f"Exporting to {output} …"):
         report = export(
-            model,
+            network,
             output,
             quantization=quantization,
             calibration=calibration,
@@ -157,7 +136,7 @@ def command(
             batch=batch,
             labels=[line.strip() for line in labels if line.strip()] if labels else (),
             license=license,
-            source=weights,
+            source=model.weights,
             images=compared,
             max_drop=max_drop,
         )
@@ -177,7 +156,7 @@ def _images(source: PeopleSource, images: Path | None) -> Any:
         raise click.UsageError("Give --images or --data, not both.")
     from keras_osnet.data import ReidDataset
 
-    task = retrieval_task(source, False, None, None, None)
+    task = retrieval_task(source)
     for note in task.notes:
         warn(note)
     ((query, gallery),) = task.splits
@@ -188,7 +167,7 @@ def _check_quantization(suffix: str, quantization: str | None, calibration: Path
     """Refuse before the network is built what `keras_osnet.deploy.export` would refuse after."""
     if calibration is not None and quantization != "int8":
         raise click.UsageError("--calibration is for --quantization int8.")
-    takers = {None: _SUFFIXES, "float16": (".tflite", ".xml")}.get(quantization, (".tflite",))
+    takers = {None: EXPORTED, "float16": (".tflite", ".xml")}.get(quantization, (".tflite",))
     if suffix not in takers:
         raise click.UsageError(
             f"--quantization {quantization} is for {' and '.join(takers)}. Received: {suffix}"
@@ -197,25 +176,10 @@ def _check_quantization(suffix: str, quantization: str | None, calibration: Path
         raise click.UsageError("--quantization int8 needs --calibration DIR.")
 
 
-def _model(
-    weights: str,
-    head: str | None,
-    width: float | None,
-    variant: str | None,
-    size: tuple[int, int] | None,
-) -> "keras.Model":
+def _load(model: ModelSource, head: str | None) -> "keras.Model":
     """Build the network of these weights, with its preprocessing inside."""
-    import_keras()
-    from keras_osnet.models import open_checkpoint
-
-    with waiting(f"Loading {weights} …"):
-        checkpoint = open_checkpoint(weights, width=width, variant=variant)
-        if head is None:
-            own = checkpoint.description.get("head")
-            head = "attribute" if own == "attribute" else "embedding"
-        model, _ = checkpoint.build(
-            head=head,
-            image_size=size or (checkpoint.embedding_size if head == "embedding" else None),
-            include_preprocessing=True,
-        )
-    return model
+    checkpoint = model.open()
+    if head is None:
+        own = checkpoint.description.get("head")
+        head = "attribute" if own == "attribute" else "embedding"
+    return model.load(head, checkpoint=checkpoint)

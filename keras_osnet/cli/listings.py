@@ -122,7 +122,7 @@ def weights(variant: str | None, width: float | None, files: bool, as_json: bool
 @click.option("--model", "name", metavar="NAME", help="An architecture; see `keras-osnet models`.")
 @options.as_json
 def info(model: ModelSource, name: str | None, as_json: bool) -> None:
-    """Show the size of a model and its layers, or the content of a file.
+    """Show a model's size and layers, and a file's content.
 
     \b
     keras-osnet info --width 0.25

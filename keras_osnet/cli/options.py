@@ -26,9 +26,10 @@ WEIGHTS = (
     f'"{RANDOM}" for an untrained model.'
 )
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+EXPORTED = (".tflite", ".onnx", ".xml")
+"""Suffixes of exported models."""
 
-weights = click.option("--weights", required=True, metavar="TAG|FILE", help=WEIGHTS)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 width = click.option(
     "--width",
@@ -148,6 +149,19 @@ class ModelSource:
     width: float | None = None
     variant: str | None = None
     image_size: tuple[int, int] | None = None
+
+    @property
+    def exported(self) -> Path | None:
+        """The file if it is an exported model, which has its width and variant, else None.
+
+        Raises:
+            click.UsageError: --width or --variant was given for it.
+        """
+        if self.weights is None or not self.weights.endswith(EXPORTED):
+            return None
+        if self.width is not None or self.variant is not None:
+            raise click.UsageError("--width and --variant are for weights, not for exported files.")
+        return Path(self.weights)
 
     def open(self) -> "Checkpoint":
         """Find and read the weights.

@@ -39,7 +39,7 @@ _DEFAULT_SIZE = (256, 128)
 def command(
     data: Path, dataset: str | None, image_size: tuple[int, int] | None, as_json: bool
 ) -> None:
-    """Compute the mean and standard deviation of the pixels of images.
+    """Compute the mean and standard deviation of pixels.
 
     Per channel, over all pixels of all images, in 0–1. Ends with the lines to paste into a
     recipe's table [model].

@@ -16,7 +16,7 @@ from keras_osnet.weights.safetensors import save_safetensors
 
 KEYS = [
     "mA", "accuracy", "precision", "recall", "f1", "attributes", "images", "unreadable",
-    "dataset", "part", "threshold", "weights", "model", "size",
+    "dataset", "part", "threshold", "weights", "model", "image_size",
 ]  # fmt: skip
 NAMES = miniature.ATTRIBUTES
 
@@ -64,7 +64,16 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["model.keras", "model.safetensors", "model.pth"])
 def test_a_table(run, run_json, weights, pictures, model, name):
-    options = ("attributes", "--data", pictures, "--weights", weights / name, "--image-size", 64, 32)
+    options = (
+        "attributes",
+        "--data",
+        pictures,
+        "--weights",
+        weights / name,
+        "--image-size",
+        64,
+        32,
+    )
     report = run_json(*options)
     assert list(report) == KEYS
     expected = evaluate_attribute_model(model, attributes_from_table(pictures).test)
@@ -77,7 +86,13 @@ def test_a_table(run, run_json, weights, pictures, model, name):
     assert accuracies[:2] == pytest.approx(100 * expected.attribute_accuracy[:2], abs=1e-3)
     assert accuracies[2] is None  # all four show it
     assert report["unreadable"] == {"count": 0, "files": []}
-    facts = {"images": 4, "dataset": "people", "part": "test", "threshold": 0.5, "size": [64, 32]}
+    facts = {
+        "images": 4,
+        "dataset": "people",
+        "part": "test",
+        "threshold": 0.5,
+        "image_size": [64, 32],
+    }
     assert {key: report[key] for key in facts} == facts
 
     result = run(*options)
@@ -94,7 +109,7 @@ def test_a_table(run, run_json, weights, pictures, model, name):
 
 def test_the_size_is_the_models_own(run_json, weights, pictures):
     options = ("attributes", "--data", pictures, "--weights", weights / "model.keras")
-    assert run_json(*options)["size"] == [64, 32]
+    assert run_json(*options)["image_size"] == [64, 32]
 
 
 def test_parts_and_threshold(run, run_json, weights, pictures, model):
@@ -105,7 +120,7 @@ def test_parts_and_threshold(run, run_json, weights, pictures, model):
     assert report["f1"] == pytest.approx(100 * expected.f1, abs=1e-3)
     assert (report["images"], report["part"], report["threshold"]) == (3, "validation", 0.2)
     error = run(*options, "--threshold", 0, code=1).stderr
-    assert error == "Error: `threshold` must be above 0 and at most 1. Received: 0.0\n"
+    assert error == "Error: --threshold must be above 0 and at most 1. Received: 0.0\n"
 
 
 def test_a_table_without_parts(run, run_json, weights, pictures):
@@ -134,7 +149,7 @@ def test_pa100k(run, run_json, weights, tmp_path):
 
     (tmp_path / "data" / "000001.jpg").write_bytes(b"")
     result = run(*options, "--no-check", "--part", "train")
-    assert "Warning: 1 of 4 pictures could not be read" in result.stderr
+    assert "Warning: 1 of 4 images could not be read" in result.stderr
     assert "images     3" in result.stdout
 
 

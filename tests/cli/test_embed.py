@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_osnet.cli.embedder import load_embedder
+from keras_osnet.cli.options import ModelSource
 from keras_osnet.data import list_images
 from keras_osnet.evaluation import embed_images
 from keras_osnet.metrics import normalize
 
-SMALL = ("--size", 64, 32, "--engine", "keras")
+SMALL = ("--image-size", 64, 32, "--engine", "keras")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_vectors_as_long_as_the_network_makes_them(run, people, checkpoint, outp
 
 def test_mirror_images(run, people, checkpoint, output):
     files = list_images(people)
-    model = load_embedder(str(checkpoint), width=None, variant=None, size=(64, 32))
+    model = ModelSource(str(checkpoint), image_size=(64, 32)).load("embedding")
     expected = embed_images(model, files, flip=True).vectors
     common = ("embed", people, "-o", output, "--weights", checkpoint, *SMALL, "--flip")
     run(*common)
@@ -67,11 +67,11 @@ def test_mirror_images(run, people, checkpoint, output):
 def test_images_that_cannot_be_read(run, damaged, checkpoint, output):
     common = ("embed", damaged, "-o", output, "--weights", checkpoint, *SMALL)
     error = run(*common, "--strict", code=1).stderr
-    assert "2 of 14 pictures could not be read" in error
+    assert "2 of 14 images could not be read" in error
     assert "Nothing was written" in error
     assert not output.exists()
     result = run(*common)
-    assert "Warning: 2 of 14 pictures could not be read" in result.stderr
+    assert "Warning: 2 of 14 images could not be read" in result.stderr
     assert str(damaged / "0009_c1s1_000001_00.png") in result.stderr
     assert str(damaged / "0009_c2s1_000001_00.png") in result.stderr
     with np.load(output) as file:
@@ -85,7 +85,7 @@ def test_no_image_can_be_read(run, tmp_path, checkpoint, output):
     error = run(
         "embed", "--list", listing, "-o", output, "--weights", checkpoint, *SMALL, code=1
     ).stderr
-    assert "1 of 1 pictures could not be read:\n  gone.png: No such file" in error
+    assert "1 of 1 images could not be read:\n  gone.png: No such file" in error
     assert not output.exists()
 
 

@@ -7,7 +7,7 @@ import keras_osnet
 
 KEYS = [
     "rank_1", "rank_5", "rank_10", "mAP", "mINP", "queries", "valid_queries", "gallery",
-    "unreadable", "weights", "model", "metric", "size", "protocol", "flip", "rerank",
+    "unreadable", "weights", "model", "metric", "image_size", "protocol", "flip", "rerank",
     "cameras_known", "notes",
 ]  # fmt: skip
 
@@ -25,7 +25,7 @@ def test_one_folder(run, run_json, evaluate, people, checkpoint):
     assert (report["queries"], report["valid_queries"], report["gallery"]) == (6, 6, 6)
     assert report["unreadable"] == {"count": 0, "files": []}
     assert (report["model"], report["metric"]) == ("osnet_x0_25", "cosine")
-    assert report["size"] == [64, 32]
+    assert report["image_size"] == [64, 32]
     assert report["weights"] == str(checkpoint)
     assert report["protocol"] == "market1501"
     assert (report["flip"], report["rerank"], report["cameras_known"]) == (False, False, True)
@@ -61,7 +61,7 @@ def test_the_curve(run, run_json, evaluate, people):
 
 def test_pictures_that_cannot_be_read(run, run_json, evaluate, people, damaged):
     result = run(*evaluate, "--data", damaged, "--json")
-    assert "Warning: 2 of 14 pictures could not be read" in result.stderr
+    assert "Warning: 2 of 14 images could not be read" in result.stderr
     assert "[red]" not in result.stdout
     report = json.loads(result.stdout)
     names = ["0009_c1s1_000001_00.png", "0009_c2s1_000001_00.png"]
@@ -108,5 +108,8 @@ def test_the_size_is_that_of_the_model_in_the_file(run_json, people, tmp_path):
     own = run_json("evaluate", *weights, "--data", people)
     told = run_json("evaluate", *weights, "--data", people, "--image-size", 64, 32)
     assert own == told
-    assert own["size"] == [64, 32]
-    assert run_json("evaluate", *weights, "--data", people, "--image-size", 96, 48)["size"] == [96, 48]
+    assert own["image_size"] == [64, 32]
+    assert run_json("evaluate", *weights, "--data", people, "--image-size", 96, 48)["size"] == [
+        96,
+        48,
+    ]

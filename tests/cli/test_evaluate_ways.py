@@ -105,7 +105,7 @@ def test_an_ensemble(run, run_json, evaluate, checkpoint, crowd, model, tmp_path
     report = run_json("evaluate", *weights, "--data", crowd)
     assert report["weights"] == [str(checkpoint), str(tmp_path / "other.keras")]
     assert report["model"] == ["osnet_x0_25", "osnet_x0_25"]
-    assert report["size"] == [[256, 128], [48, 32]]
+    assert report["image_size"] == [[256, 128], [48, 32]]
     large = open_checkpoint(checkpoint).build(head="embedding", include_preprocessing=True)[0]
     sides = split_by_camera(read_folder(crowd))
     assert_figures(report, evaluate_retrieval([large, other], *sides))
@@ -126,8 +126,8 @@ def test_a_folder_for_each_person(run, run_json, evaluate, people, tmp_path):
     assert len(report["notes"]) == 2
     text = run(*evaluate, "--data", tmp_path / "bare").stdout
     assert text.endswith("\n".join(["All in per cent.", *report["notes"], ""]))
-    assert "one picture of each person" in text
-    assert "Cameras are not known: no picture is left out" in text
+    assert "one image of each person" in text
+    assert "Cameras are not known: no gallery image is ignored" in text
 
     # With cameras it is as with Market-1501's names.
     told = ("--data", tmp_path / "bare", "--camera-pattern", r"^(\d)-")
@@ -270,7 +270,7 @@ def test_datasets_of_other_kinds(run, evaluate, tmp_path):
         (["--query", ".", "--gallery", ".", "--split", 1], "--split is of a published dataset"),
         (
             ["--data", ".", "--dataset", "viper", "--camera-pattern", "x"],
-            "--camera-pattern is for your own pictures",
+            "--camera-pattern is for your own images",
         ),
         (
             ["--data", ".", "--dataset", "viper", "--split", 1, "--all-splits"],
@@ -278,7 +278,7 @@ def test_datasets_of_other_kinds(run, evaluate, tmp_path):
         ),
         (
             ["--data", ".", "--dataset", "viper", "--query-camera", 1],
-            "--query-camera divides your own pictures",
+            "--query-camera divides your own images",
         ),
         (["--data", ".", "--protocol", "cuhk03"], "Invalid value for '--protocol'"),
     ],
@@ -300,4 +300,4 @@ def test_unreadable_pictures_of_several_splits_are_named_once(run, evaluate, cuh
     named = ("--data", tmp_path / "copy", "--dataset", "cuhk01", "--no-check", "--all-splits")
     result = run(*evaluate, *named, "--json")
     assert json.loads(result.stdout)["unreadable"] == {"count": 1, "files": [str(broken)]}
-    assert "Warning: 1 of 48 pictures could not be read" in result.stderr
+    assert "Warning: 1 of 48 images could not be read" in result.stderr

@@ -4,13 +4,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_osnet.cli.keras_import import import_keras
+from keras_osnet.cli.console import import_keras
 from keras_osnet.data import list_images
 from keras_osnet.runtime import Embedder, read_metadata
 
 pytest.importorskip("ai_edge_litert")
 
-SMALL = ("--size", 64, 32)
+SMALL = ("--image-size", 64, 32)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def test_an_exported_file_is_run_without_keras(run, tflite, people, tmp_path, mo
     def fail():
         raise AssertionError("Keras was started")
 
-    monkeypatch.setattr("keras_osnet.cli.keras_import.import_keras", fail)
-    monkeypatch.setattr("keras_osnet.cli.embedder.import_keras", fail)
+    monkeypatch.setattr("keras_osnet.cli.console.import_keras", fail)
+    monkeypatch.setattr("keras_osnet.cli.options.import_keras", fail)
     run("embed", people, "-o", tmp_path / "v.npz", "--weights", tflite[0])
     assert import_keras is not fail
 

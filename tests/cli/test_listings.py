@@ -73,18 +73,17 @@ def test_info_of_a_model(run, run_json):
 
 def test_info_of_a_file(run, run_json, checkpoint):
     content = checkpoint.read_bytes()
-    for arguments in ([checkpoint], ["--weights", checkpoint]):
-        facts = run_json("info", *arguments)
-        assert facts["model"]["name"] == "osnet_x0_25"
-        assert facts["checkpoint"] == {
-            "file": str(checkpoint),
-            "size": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "architecture": "osnet_x0_25",
-            "classes": 5,
-            "tensors": {"float32": 487, "int64": 80},
-        }
-    text = run("info", checkpoint).stdout
+    facts = run_json("info", "--weights", checkpoint)
+    assert facts["model"]["name"] == "osnet_x0_25"
+    assert facts["checkpoint"] == {
+        "file": str(checkpoint),
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "architecture": "osnet_x0_25",
+        "classes": 5,
+        "tensors": {"float32": 487, "int64": 80},
+    }
+    text = run("info", "--weights", checkpoint).stdout
     assert "567 (487 float32, 80 int64)" in text
     assert hashlib.sha256(content).hexdigest() in text
 
@@ -92,21 +91,33 @@ def test_info_of_a_file(run, run_json, checkpoint):
 def test_info_errors(run, checkpoint, tmp_path):
     junk = tmp_path / "junk.pth"
     junk.write_bytes(b"no checkpoint")
-    assert "junk.pth cannot be read as a checkpoint" in run("info", junk, code=1).stderr
-    assert "holds width=0.25" in run("info", checkpoint, "--width", "0.5", code=1).stderr
-    assert "does not exist" in run("info", tmp_path / "no.pth", code=2).stderr
-    assert "give one" in run("info", checkpoint, "--weights", "market1501", code=2).stderr
-    assert "`width` must be" in run("info", "--width", "0.3", code=1).stderr
+    assert (
+        "junk.pth cannot be read as a checkpoint" in run("info", "--weights", junk, code=1).stderr
+    )
+    assert (
+        "holds width=0.25" in run("info", "--weights", checkpoint, "--width", "0.5", code=1).stderr
+    )
+    assert "no.pth" in run("info", "--weights", tmp_path / "no.pth", code=1).stderr
+    assert run("info", "--width", "0.3", code=1).stderr.startswith("Error: --width must be")
+    error = run("info", "--model", "osnet_x0_25", "--weights", checkpoint, code=2).stderr
+    assert "--model names an architecture" in error
+    error = run("info", "--model", "osnet", code=2).stderr
+    assert error.endswith("Received: osnet\n")
+
+
+def test_info_of_an_architecture(run_json):
+    model = run_json("info", "--model", "osnet_ain_x0_25", "--image-size", "64", "32")["model"]
+    assert (model["name"], model["input_shape"]) == ("osnet_ain_x0_25", [64, 32, 3])
 
 
 @pytest.mark.parametrize("repeat", [False, True])
 def test_synthetic(run, tmp_path, repeat):
     folder = tmp_path / "people"
-    arguments = ["synthetic", folder, "--identities", 2, "--views", 1, "--image-size", 32, 16]
+    arguments = ["synthetic", "-o", folder, "--identities", 2, "--views", 1, "--image-size", 32, 16]
     result = run(*arguments)
     if repeat:
         result = run(*arguments)  # completes what is complete
-    assert result.stdout.startswith(f"Wrote 4 pictures of 2 people under 2 cameras to {folder}\n")
+    assert result.stdout.startswith(f"Wrote 4 images of 2 people under 2 cameras to {folder}\n")
     assert f"keras-osnet evaluate --data {folder}" in result.stdout
     people = read_folder(folder)
     assert [(person.identity, person.camera) for person in people] == [
@@ -120,14 +131,14 @@ def test_synthetic(run, tmp_path, repeat):
 def test_synthetic_look_alikes(run, tmp_path):
     folder = tmp_path / "people"
     arguments = ["--identities", 4, "--cameras", 1, "--views", 1, "--image-size", 32, 16]
-    run("synthetic", folder, *arguments, "--look-alikes", 2)
+    run("synthetic", "-o", folder, *arguments, "--look-alikes", 2)
     assert len((folder / "details.csv").read_text().splitlines()) == 5
     assert len((folder / "attributes.csv").read_text().splitlines()) == 5
-    assert "7" in run("synthetic", folder, "--look-alikes", 7, code=2).stderr
+    assert "7" in run("synthetic", "-o", folder, "--look-alikes", 7, code=2).stderr
 
 
 def test_synthetic_into_a_folder_of_other_things(run, tmp_path):
     (tmp_path / "thesis.tex").touch()
-    assert "must be empty" in run("synthetic", tmp_path, code=1).stderr
-    assert "is a file" in run("synthetic", tmp_path / "thesis.tex", code=2).stderr
-    assert "0" in run("synthetic", tmp_path / "new", "--cameras", 0, code=2).stderr
+    assert "must be empty" in run("synthetic", "-o", tmp_path, code=1).stderr
+    assert "is a file" in run("synthetic", "-o", tmp_path / "thesis.tex", code=2).stderr
+    assert "0" in run("synthetic", "-o", tmp_path / "new", "--cameras", 0, code=2).stderr
