@@ -110,7 +110,7 @@ def command(
     --data with rank-1 and mAP, and the results are printed and written beside it.
 
     \b
-    keras-osnet export --weights run/seed-0/best.keras -o model.tflite --data crops
+    keras-osnet export --weights best.keras -o model.tflite --data crops
     keras-osnet export --weights msmt17 -o m.tflite --quantization int8
         --calibration DIR
     keras-osnet export --weights imagenet -o model.onnx --head classification

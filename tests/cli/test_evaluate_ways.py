@@ -125,7 +125,7 @@ def test_a_folder_for_each_person(run, run_json, evaluate, people, tmp_path):
     assert report["cameras_known"] is False
     assert len(report["notes"]) == 2
     text = run(*evaluate, "--data", tmp_path / "bare").stdout
-    assert text.endswith("\n".join(["All in per cent.", *report["notes"], ""]))
+    assert text.endswith("\n".join(["All in percent.", *report["notes"], ""]))
     assert "one image of each person" in text
     assert "Cameras are not known: no gallery image is ignored" in text
 
