@@ -159,7 +159,7 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         *facts,
         ("model", network),
-        ("size", "{} × {}".format(*report["size"])),
+        ("size", "{} × {}".format(*report["image_size"])),
         ("folder", report["folder"]),
     ]
 

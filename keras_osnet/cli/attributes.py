@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_osnet.data import AttributeDataset
-    from keras_osnet.data.datasets.records import AttributeImages
+    from keras_osnet.data.records import AttributeImages
     from keras_osnet.evaluation import RecognitionResult
 
 _MEASURES = {

@@ -109,7 +109,5 @@ def test_the_size_is_that_of_the_model_in_the_file(run_json, people, tmp_path):
     told = run_json("evaluate", *weights, "--data", people, "--image-size", 64, 32)
     assert own == told
     assert own["image_size"] == [64, 32]
-    assert run_json("evaluate", *weights, "--data", people, "--image-size", 96, 48)["image_size"] == [
-        96,
-        48,
-    ]
+    larger = run_json("evaluate", *weights, "--data", people, "--image-size", 96, 48)
+    assert larger["image_size"] == [96, 48]

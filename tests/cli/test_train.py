@@ -158,7 +158,7 @@ def test_interrupted_and_resumed(run, train, people, tmp_path, monkeypatch):
     usage = f"evaluate --weights {folder}/seed-0/last.keras --data"
     assert again.endswith(f"Next: keras-osnet {usage} DIR\n")
     figures = json.loads(run(*usage.split(), people, "--json").stdout)
-    assert (figures["model"], figures["size"]) == ("osnet_x0_25", [64, 32])
+    assert (figures["model"], figures["image_size"]) == ("osnet_x0_25", [64, 32])
 
 
 def test_several_seeds(train, trainings, tmp_path):
@@ -183,7 +183,7 @@ def test_json_is_all_there_is_on_stdout(train, trainings, tmp_path):
     assert report["std"] == {"rank_1": 0.7071, "mAP": 0.7071}
     assert [one["name"] for one in report["runs"]] == ["seed-0", "seed-1"]
     assert report["counts"]["train_images"] == 4
-    assert (report["model"], report["size"]) == ("osnet_x0_25", [64, 32])
+    assert (report["model"], report["image_size"]) == ("osnet_x0_25", [64, 32])
     assert [one.verbose for one in trainings] == [0, 0]
     stored = json.loads((tmp_path / "run" / "training.json").read_text())
     assert stored["report"]["runs"][0]["last"] == ["last.keras"]
