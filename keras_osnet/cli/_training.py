@@ -109,7 +109,7 @@ def _train(
                 model=models[0].name,
                 networks=len(models),
                 parameters=models[0].count_params(),
-                size=list(models[0].input_shape[1:3]),
+                image_size=list(models[0].input_shape[1:3]),
             )
             if show:
                 print_beginning({**report, "folder": str(folder.root)})
