@@ -393,7 +393,7 @@ class TestErrors:
         miniature.market1501(tmp_path / "market")
         cifar = ("--data", tmp_path / "cifar", "--dataset", "cifar10", "--no-check")
         market = ("--data", tmp_path / "market", "--dataset", "market1501", "--no-check")
-        assert "one of people to find again" in train(data=cifar, code=1).stderr
+        assert "one for re-identification" in train(data=cifar, code=1).stderr
         error = train(recipe="attributes", data=market, code=1).stderr
         assert "--dataset must fit the recipe, whose task is attributes" in error
         assert error.endswith("Received: market1501, a dataset of another kind\n")
