@@ -6,6 +6,7 @@ parsed as text, and the catalogue and the command line do not need it.
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,20 +153,28 @@ def index_page() -> str:
 
 
 def commands_page() -> str:
-    """Return the help of every command."""
+    """Return the help of every command and subcommand."""
     top = application.make_context("keras-osnet", [], resilient_parsing=True)
     top.terminal_width = 88
-    parts = [
-        "# Command line",
-        "The output of `keras-osnet COMMAND --help` for every command.",
-    ]
-    for name in application.list_commands(top):
-        command = application.get_command(top, name)
+    parts = ["# Command line", "The output of `keras-osnet COMMAND --help` for every command."]
+    for command, context in subcommands(top):
+        parts += [f"## {context.info_name}", f"```text\n{command.get_help(context)}\n```"]
+        for inner, inner_context in subcommands(context):
+            title = f"### {context.info_name} {inner_context.info_name}"
+            parts += [title, f"```text\n{inner.get_help(inner_context)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def subcommands(parent: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    """Yield the commands of a group with their contexts; nothing for other commands."""
+    group = parent.command
+    if not isinstance(group, click.Group):
+        return
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
         if command is None:
             raise ValueError(f"Every listed command must exist. Received: {name}")
-        context = click.Context(command, info_name=name, parent=top)
-        parts += [f"## {name}", f"```text\n{command.get_help(context)}\n```"]
-    return "\n\n".join(parts) + "\n"
+        yield command, click.Context(command, info_name=name, parent=parent)
 
 
 def checkpoints_table(checkpoints: list[WeightsInfo]) -> str:
