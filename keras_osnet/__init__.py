@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         weights,
     )
     from keras_osnet.architecture import decode_predictions, preprocess_input
-    from keras_osnet.models import OSNet, list_models
+    from keras_osnet.models import OSNet, list_models, load_model
     from keras_osnet.weights import list_weights
 
 __getattr__, __dir__, __all__ = lazy.attach(
@@ -45,6 +45,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "layers": "keras_osnet.layers",
         "list_models": "keras_osnet.models",
         "list_weights": "keras_osnet.weights",
+        "load_model": "keras_osnet.models",
         "losses": "keras_osnet.losses",
         "metrics": "keras_osnet.metrics",
         "models": "keras_osnet.models",

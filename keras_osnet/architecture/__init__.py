@@ -5,21 +5,18 @@ from typing import TYPE_CHECKING
 import keras  # first: see keras_osnet._utils.registration
 
 from keras_osnet._utils import lazy
-from keras_osnet.architecture import model  # registers the class
+from keras_osnet.architecture.model import OSNetModel
 
 if TYPE_CHECKING:
-    from keras_osnet.architecture.describe import describe_model
-    from keras_osnet.architecture.feature_extractor import embedder
-    from keras_osnet.architecture.model import PromptModel
+    from keras_osnet.architecture.feature_extractor import feature_extractor
     from keras_osnet.architecture.preprocessing import decode_predictions, preprocess_input
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
-        "PromptModel": "keras_osnet.architecture.model",
+        "OSNetModel": "keras_osnet.architecture.model",
         "decode_predictions": "keras_osnet.architecture.preprocessing",
-        "describe_model": "keras_osnet.architecture.describe",
-        "embedder": "keras_osnet.architecture.feature_extractor",
+        "feature_extractor": "keras_osnet.architecture.feature_extractor",
         "preprocess_input": "keras_osnet.architecture.preprocessing",
     },
 )

@@ -1,45 +1,54 @@
-"""From an image to the last maps."""
+"""From an image to the last feature map."""
 
 from typing import Any
 
 import keras
 
 from keras_osnet.architecture.configuration import STAGES, Configuration
-from keras_osnet.layers import ConvNorm2D, OmniScaleBlock
+from keras_osnet.layers import aggregation_gate
+from keras_osnet.layers.conv_norm import ConvNorm2D
+from keras_osnet.layers.omni_scale_block import OmniScaleBlock
 
 
-def backbone(image: Any, configuration: Configuration, *, gates: bool) -> dict[str, Any]:
+def backbone(image: Any, configuration: Configuration, dtype: Any) -> dict[str, Any]:
     """Build the convolutional part of OSNet (paper, Table 1) on an image tensor.
 
     Args:
         image: Tensor (batch, height, width, 3), normalized as `preprocess_input` does.
-        configuration: The architecture.
-        gates: Also hand out the blocks' gating vectors.
+        configuration: The architecture. Gating vectors are among the intermediates if its
+            `outputs` ask for any.
+        dtype: Dtype policy of the layers.
 
     Returns:
         The named intermediates in the order of the network: `conv1`, `maxpool` (with the ImageNet
         stem), and for each stage the blocks (`conv2_block1`, …), their gating vectors
         (`conv2_block1_gates`, …), the stage (`conv2`, the same tensor as its last block's) and the
-        transition to the next (`transition2`); last `conv5`, the maps that the heads pool.
+        transition to the next (`transition2`); last `conv5`, the feature map that the heads pool.
     """
     stem, *stages = configuration.channels
+    has_gates = configuration.fusion in aggregation_gate.KINDS
+    gates = has_gates and any(
+        str(output).endswith("_gates") for output in configuration.outputs or ()
+    )
     named: dict[str, Any] = {}
 
-    if configuration.stem == "imagenet":
-        convolution = ConvNorm2D(
-            stem, kernel_size=7, strides=2, normalization=configuration.stem_norm, name="conv1"
-        )
-        maps = named["conv1"] = convolution(image)
-        # Zeros serve as well as the reference's minus infinity: nothing is below zero after ReLU.
-        maps = keras.layers.ZeroPadding2D(1, data_format="channels_last", name="maxpool_pad")(maps)
-        maps = named["maxpool"] = keras.layers.MaxPooling2D(
-            3, strides=2, data_format="channels_last", name="maxpool"
+    is_large = configuration.stem == "imagenet"
+    maps = named["conv1"] = ConvNorm2D(
+        stem,
+        kernel_size=7 if is_large else 3,
+        strides=2 if is_large else 1,
+        normalization=configuration.stem_norm,
+        dtype=dtype,
+        name="conv1",
+    )(image)
+    if is_large:
+        # Zeros serve as well as torchreid's minus infinity: nothing is below zero after ReLU.
+        maps = keras.layers.ZeroPadding2D(
+            1, data_format="channels_last", dtype=dtype, name="maxpool_pad"
         )(maps)
-    else:
-        convolution = ConvNorm2D(
-            stem, kernel_size=3, normalization=configuration.stem_norm, name="conv1"
-        )
-        maps = named["conv1"] = convolution(image)
+        maps = named["maxpool"] = keras.layers.MaxPooling2D(
+            3, strides=2, data_format="channels_last", dtype=dtype, name="maxpool"
+        )(maps)
 
     for index, (stage, filters) in enumerate(zip(STAGES, stages, strict=True)):
         for number in range(configuration.depths[index]):
@@ -50,6 +59,7 @@ def backbone(image: Any, configuration: Configuration, *, gates: bool) -> dict[s
                 fusion=configuration.fusion,
                 convolution=configuration.convolution,
                 instance_norm=configuration.instance_norm(index, number),
+                dtype=dtype,
                 name=name,
             )
             if gates:
@@ -60,10 +70,10 @@ def backbone(image: Any, configuration: Configuration, *, gates: bool) -> dict[s
         named[stage] = maps
         if stage != STAGES[-1]:
             name = stage.replace("conv", "transition")
-            maps = ConvNorm2D(filters, name=name)(maps)
+            maps = ConvNorm2D(filters, dtype=dtype, name=name)(maps)
             maps = named[name] = keras.layers.AveragePooling2D(
-                2, data_format="channels_last", name=f"{name}_pool"
+                2, data_format="channels_last", dtype=dtype, name=f"{name}_pool"
             )(maps)
 
-    named["conv5"] = ConvNorm2D(stages[-1], name="conv5")(maps)
+    named["conv5"] = ConvNorm2D(stages[-1], dtype=dtype, name="conv5")(maps)
     return named

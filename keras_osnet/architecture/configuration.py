@@ -1,88 +1,101 @@
-"""What makes one OSNet architecture differ from another."""
+"""What makes one OSNet differ from another: the arguments of the architecture, checked."""
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
+import keras
+import numpy as np
+
 from keras_osnet._utils.checks import one_of, positive_integer
+from keras_osnet.architecture.inputs import RE_ID_SIZE, checked_image_shape
 from keras_osnet.layers.omni_scale_block import CONVOLUTIONS, FUSIONS, stream_depths
 
 VARIANTS = ("base", "ibn", "ain")
-
 STEMS = ("imagenet", "cifar")
+HEADS = ("classification", "attribute", "embedding")
+POOLINGS = ("avg", "max")
 
 STAGES = ("conv2", "conv3", "conv4")
 """The stages made of omni-scale blocks (paper, Table 1)."""
 
-_CHANNELS = (64, 256, 384, 512)
+DEFAULT_CLASSES = {"classification": 1000, "attribute": 26}
+"""ImageNet's classes and PA-100K's attributes, on which the paper trained these heads."""
+
+CHANNELS = (64, 256, 384, 512)
 """Channels of the stem and of the three stages at width 1.0 (paper, Table 1)."""
 
 _AIN_RESIDUAL_NORM = ((True, True), (False, True), (True, False))
 """The blocks of each stage whose residual OSNet-AIN normalizes (TPAMI 2021, found by search)."""
 
+_OF_WEIGHTS: dict[str, Any] = {"metadata": {"of_weights": True}}
+"""Marks arguments that weights are bound to; the others only say how weights are used."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The architecture of a backbone, from the arguments of `keras_osnet.OSNet`, checked.
+    """The arguments of an OSNet's architecture: the one list of them, and of their defaults.
 
-    Attributes:
-        width: Multiplier of all channels.
-        variant: `"base"`, `"ibn"` or `"ain"`.
-        depths: Omni-scale blocks in each of the three stages.
-        streams: 3×3 layers in each stream of a block.
-        fusion: How a block fuses its streams.
-        convolution: `"lite"` or `"full"` 3×3 layers in the streams.
-        stem: `"imagenet"`, a 7×7 convolution at stride 2 and a 3×3 max-pool at stride 2; or
-            `"cifar"`, a 3×3 convolution at stride 1, for images of 32×32.
+    They are described in `keras_osnet.OSNet`. What is created is checked and complete: arguments
+    that are left open (`head`, `pooling`, `classes`) have the values that they stand for, and those
+    that do not apply to the head have their defaults. So two configurations are equal if they build
+    the same network.
+
+    Raises:
+        ValueError: An argument is wrong; the message names it.
     """
 
-    width: float
-    variant: str
-    depths: tuple[int, ...]
-    streams: tuple[int, ...]
-    fusion: str
-    convolution: str
-    stem: str
+    width: float = field(default=1.0, **_OF_WEIGHTS)
+    variant: str = field(default="base", **_OF_WEIGHTS)
+    head: str | None = None
+    include_top: bool = True
+    input_shape: Sequence[int | None] = (*RE_ID_SIZE, 3)
+    classes: int | None = None
+    pooling: str | None = field(default=None, **_OF_WEIGHTS)
+    classifier_activation: Any = "softmax"
+    feature_dim: int | None = field(default=512, **_OF_WEIGHTS)
+    normalize: bool = False
+    include_preprocessing: bool = False
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    outputs: Sequence[str] | None = None
+    depths: Sequence[int] = field(default=(2, 2, 2), **_OF_WEIGHTS)
+    streams: int | Sequence[int] = field(default=4, **_OF_WEIGHTS)
+    fusion: str = field(default="unified", **_OF_WEIGHTS)
+    convolution: str = field(default="lite", **_OF_WEIGHTS)
+    stem: str = field(default="imagenet", **_OF_WEIGHTS)
+
+    def __post_init__(self) -> None:
+        self._check_backbone()
+        self._check_head()
+        self._check_statistics()
+        reason = "the preprocessing is that of RGB images" if self.include_preprocessing else None
+        self._set(
+            input_shape=checked_image_shape(
+                "input_shape", self.input_shape, self.downscaling, rgb=reason
+            )
+        )
 
     @classmethod
-    def checked(
-        cls,
-        width: float,
-        variant: str,
-        depths: Sequence[int],
-        streams: int | Sequence[int],
-        fusion: str,
-        convolution: str,
-        stem: str,
-    ) -> "Configuration":
-        """Return the configuration, or raise ValueError naming the argument that is wrong."""
-        one_of("variant", variant, VARIANTS)
-        depths = _checked_depths(depths)
-        if variant == "ain" and depths != (2, 2, 2):
-            raise ValueError(
-                '`variant="ain"` normalizes blocks that were searched for in a network of '
-                f"`depths=(2, 2, 2)`, and no others are known. Received: depths={depths}"
-            )
-        return cls(
-            width=_checked_width(width),
-            variant=variant,
-            depths=depths,
-            streams=stream_depths(streams),
-            fusion=one_of("fusion", fusion, FUSIONS),
-            convolution=one_of("convolution", convolution, CONVOLUTIONS),
-            stem=one_of("stem", stem, STEMS),
+    def names(cls, *, of_weights: bool = False) -> tuple[str, ...]:
+        """Return the names of all arguments, or of those that weights are bound to."""
+        return tuple(
+            each.name
+            for each in dataclasses.fields(cls)
+            if not of_weights or each.metadata.get("of_weights")
         )
 
     @property
     def name(self) -> str:
-        """The reference's name of this width and variant, such as `osnet_ibn_x1_0`."""
+        """Torchreid's name of this width and variant, such as `osnet_ibn_x1_0`."""
         return architecture_name(self.width, self.variant)
 
     @property
     def channels(self) -> tuple[int, ...]:
         """Channels of the stem and of the three stages."""
-        return tuple(round(channels * self.width) for channels in _CHANNELS)
+        return tuple(round(channels * self.width) for channels in CHANNELS)
 
     @property
     def stem_norm(self) -> str:
@@ -102,9 +115,109 @@ class Configuration:
             return "residual"
         return None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all arguments, as JSON can hold them; an activation as Keras serializes it."""
+        arguments = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        if callable(self.classifier_activation):
+            arguments["classifier_activation"] = keras.activations.serialize(
+                self.classifier_activation
+            )
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in arguments.items()
+        }
+
+    def call_arguments(self) -> dict[str, Any]:
+        """Return the arguments that a call of `keras_osnet.OSNet` has to give, and the width."""
+        plain = Configuration(head=self.head, include_top=self.include_top).to_dict()
+        always = {"width"}
+        always |= {"include_top"} if self.head is None else {"head"}
+        always |= {"classes"} if self.classes else set()
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if name in always or value != plain[name]
+        }
+
+    def _check_backbone(self) -> None:
+        one_of("variant", self.variant, VARIANTS)
+        depths = _checked_depths(self.depths)
+        if self.variant == "ain" and depths != (2, 2, 2):
+            raise ValueError(
+                '`variant="ain"` normalizes blocks that were searched for in a network of '
+                f"`depths=(2, 2, 2)`, and no others are known. Received: depths={depths}"
+            )
+        streams = stream_depths(self.streams)
+        self._set(
+            width=_checked_width(self.width),
+            depths=depths,
+            streams=len(streams) if streams == stream_depths(len(streams)) else streams,
+        )
+        one_of("fusion", self.fusion, FUSIONS)
+        one_of("convolution", self.convolution, CONVOLUTIONS)
+        one_of("stem", self.stem, STEMS)
+
+    def _check_head(self) -> None:
+        head = one_of("head", self.head, (None, *HEADS))
+        if not self.include_top and head is not None:
+            raise ValueError(
+                "`include_top=False` leaves the head out, so `head` must not be given. "
+                f"Received: include_top=False, head={head!r}"
+            )
+        if self.include_top and head is None:
+            head = "classification"
+        if self.normalize and head != "embedding":
+            raise ValueError(
+                '`normalize=True` scales an embedding, so it needs `head="embedding"`. '
+                f"Received: include_top={self.include_top}, head={head!r}"
+            )
+        pooling = one_of("pooling", self.pooling, (None, *POOLINGS))
+        feature_dim, classes = self.feature_dim, self.classes
+        if feature_dim is not None:
+            feature_dim = positive_integer("feature_dim", feature_dim)
+        if classes is not None:
+            classes = positive_integer("classes", classes)
+        activation = self.classifier_activation
+        if head == "attribute" and activation == "softmax":
+            activation = "sigmoid"
+        outputs = self.outputs
+        if isinstance(outputs, list):
+            outputs = tuple(outputs)
+        self._set(
+            head=head,
+            include_top=head is not None,
+            pooling=pooling or ("avg" if head else None),
+            feature_dim=feature_dim if head else None,
+            classes=(classes or DEFAULT_CLASSES[head]) if head in DEFAULT_CLASSES else None,
+            classifier_activation=activation if head in DEFAULT_CLASSES else "softmax",
+            outputs=outputs,
+        )
+
+    def _check_statistics(self) -> None:
+        mean, std = self.mean, self.std
+        if mean is None and std is None:
+            return
+        if not self.include_preprocessing:
+            raise ValueError(
+                "`mean` and `std` are those of the preprocessing inside the model, so they need "
+                f"`include_preprocessing=True`. Received: mean={mean!r}, std={std!r} without it"
+            )
+        given = [np.asarray(values) for values in (mean, std)]
+        good = all(each.shape == (3,) and each.dtype.kind == "f" for each in given)
+        if not good or not (given[0] >= 0).all() or not ((given[1] > 0) & (given[1] <= 1)).all():
+            raise ValueError(
+                "`mean` and `std` must be three numbers each, of pixels in 0–1. "
+                f"Received: mean={mean!r}, std={std!r}"
+            )
+        self._set(mean=tuple(given[0].tolist()), std=tuple(given[1].tolist()))
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
 
 def architecture_name(width: float, variant: str) -> str:
-    """Return the reference's name of a width and variant, such as `osnet_ibn_x1_0`."""
+    """Return torchreid's name of a width and variant, such as `osnet_ibn_x1_0`."""
     infix = "" if variant == "base" else f"_{variant}"
     return f"osnet{infix}_x{str(width).replace('.', '_')}"
 
@@ -122,7 +235,7 @@ def _checked_width(width: Any) -> float:
     if not (value * 32).is_integer():
         below = int(value * 32) / 32
         raise ValueError(
-            f"{message}; near yours are {below} and {below + 1 / 32}. Received: {width!r}"
+            f"{message}; nearest valid values: {below} and {below + 1 / 32}. Received: {width!r}"
         )
     return value
 

@@ -1,170 +1,189 @@
-"""The arguments of `keras_osnet.OSNet` that rebuild a given model, read off its layers."""
+"""Which OSNet a model is: what an `OSNetModel` knows, read off the layers of a plain model."""
 
-import re
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet.architecture.state_dict import STEM_CHANNELS
-from keras_osnet.layers import OmniScaleBlock
+from keras_osnet.architecture import heads
+from keras_osnet.architecture.configuration import CHANNELS, STAGES, Configuration
+from keras_osnet.architecture.model import OSNetModel
+from keras_osnet.architecture.preprocessing import statistics_of
+from keras_osnet.layers.conv_norm import ConvNorm2D
+from keras_osnet.layers.omni_scale_block import OmniScaleBlock
 
-_STAGES = ("conv2", "conv3", "conv4")
-_STEM_KERNELS = {7: "imagenet", 3: "cifar"}
-_STEM_NORMS = {"base": "batch", "ibn": "instance", "ain": "instance"}
-
-_LAYERS = re.compile(
-    r"preprocessing|conv1|maxpool(_pad)?|conv[234]_block\d+|transition[23](_pool)?|conv5|pooled|"
-    r"fc|fc_norm|embedding|normalized|logits|predictions"
-)
-_ENDS = ("conv5", "pooled", "embedding", "normalized", "logits", "predictions")
-_OUTPUTS = re.compile(
-    r"conv1|maxpool|conv[234](_block\d+(_gates)?)?|transition[23]|" + "|".join(_ENDS)
-)
+_STEMS = {7: "imagenet", 3: "cifar"}
 
 
-def describe_model(model: keras.Model) -> dict[str, Any]:
-    """Return the arguments of `keras_osnet.OSNet` that rebuild a model, without its weights.
+def configuration_of(model: keras.Model) -> Configuration:
+    """Return the architecture of a model.
 
-    Only the layers are looked at, so a model reloaded from a `.keras` file, or cut off at one of
-    its intermediates by `keras.Model`, is described as well as a new one. What two calls build
-    alike is described as one of them: scores under a sigmoid are an attribute head's. For a model
-    made with `outputs=`, the description is that of the part that these outputs need, and names
-    them. The name, the precision policy and what is trainable are not described.
+    An `OSNetModel` knows its own. Of another functional model the layers are looked at: one that
+    was cloned, or cut off at an intermediate by `keras.Model`, or that has named outputs, whose
+    configuration is that of the part which these outputs need.
 
     Args:
-        model: An OSNet that reaches the last maps (conv5) at least.
-
-    Returns:
-        Keyword arguments that JSON can hold: all that shape the backbone, even at their default;
-        of those of the head, the ones that apply to it.
+        model: An OSNet that reaches the last feature map (conv5) at least.
 
     Raises:
         ValueError: The model is not an OSNet, or not one that `keras_osnet.OSNet` can build.
-
-    Example:
-        >>> import keras_osnet
-        >>> from keras_osnet.architecture import describe_model
-        >>> description = describe_model(keras_osnet.OSNet(0.25, head="embedding"))
-        >>> description["width"], description["head"], description["feature_dim"]
-        (0.25, 'embedding', 512)
     """
-    layers = {
-        layer.name: layer
-        for layer in model.layers
-        if not isinstance(layer, keras.layers.InputLayer)
-    }
-    _check_layers(model, layers)
-    description = {
-        **_backbone(model, layers),
-        "input_shape": list(model.inputs[0].shape[1:]),
-        **_preprocessing(layers.get("preprocessing")),
-        **_head(model, layers),
-    }
-    if isinstance(model.output, Mapping):
-        description["outputs"] = list(model.output)
-    return description
+    if isinstance(model, OSNetModel) and model.configuration.outputs is None:
+        return model.configuration
+    parts = _Parts(model)
+    arguments = {**_backbone(model, parts), **_preprocessing(parts), **_head(parts)}
+    configuration = Configuration(input_shape=model.inputs[0].shape[1:], **arguments)
+    return Configuration(
+        **{
+            **{name: getattr(configuration, name) for name in Configuration.names()},
+            "outputs": _outputs(model, configuration),
+        }
+    )
 
 
-def _backbone(model: keras.Model, layers: Mapping[str, Any]) -> dict[str, Any]:
-    blocks = [layer for layer in layers.values() if isinstance(layer, OmniScaleBlock)]
+def describe(model: keras.Model) -> dict[str, Any]:
+    """Return the arguments of `keras_osnet.OSNet` that rebuild a model, as JSON can hold them.
+
+    They are those of the architecture: the name, the precision and what is trained are left out.
+
+    Raises:
+        ValueError: As for `configuration_of`; or the classifier's activation has no name.
+    """
+    arguments = configuration_of(model).to_dict()
+    if isinstance(arguments["classifier_activation"], dict):
+        raise _not_an_osnet(
+            model, "its classifier's activation is not one that Keras has a name for"
+        )
+    return arguments
+
+
+class _Parts:
+    """The layers of an OSNet in the order of the network, each None where it is missing."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._rest = deque(
+            layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)
+        )
+        self.preprocessing = self._take(keras.layers.Rescaling)
+        self.stem = self._take(ConvNorm2D)
+        if self.stem is None:
+            raise _not_an_osnet(model, "it does not begin with the layer conv1")
+        self._take(keras.layers.ZeroPadding2D)
+        self._take(keras.layers.MaxPooling2D)
+        self.stages: list[list[OmniScaleBlock]] = []
+        for stage in STAGES:
+            blocks = []
+            while self._rest and isinstance(self._rest[0], OmniScaleBlock):
+                blocks.append(self._rest.popleft())
+            self.stages.append(blocks)
+            if stage != STAGES[-1]:
+                self._take(ConvNorm2D)
+                self._take(keras.layers.AveragePooling2D)
+        self.last_map = self._take(ConvNorm2D)
+        if self.last_map is None:
+            raise _not_an_osnet(model, "it does not reach the layer conv5")
+        self.pooled = self._take(
+            (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
+        )
+        self.fc = None
+        if len(self._rest) > 1 and isinstance(self._rest[1], keras.layers.BatchNormalization):
+            self.fc = self._take(keras.layers.Dense)
+            self._take(keras.layers.BatchNormalization)
+        self.embedding = self._take(keras.layers.Activation)
+        self.normalized = self._take(keras.layers.UnitNormalization)
+        self.logits = self._take(keras.layers.Dense) if self.embedding is not None else None
+        self.predictions = self._take(keras.layers.Activation) if self.logits is not None else None
+        if self._rest or (self.fc is not None and self.embedding is None):
+            rest = ", ".join(layer.name for layer in self._rest) or self.fc.name
+            raise _not_an_osnet(model, f"it has other layers or ends in between: {rest}")
+
+    def _take(self, kind: Any) -> Any:
+        """Return the next layer if it is of a kind, else None."""
+        if self._rest and isinstance(self._rest[0], kind):
+            return self._rest.popleft()
+        return None
+
+
+def _backbone(model: keras.Model, parts: _Parts) -> dict[str, Any]:
+    depths = tuple(len(blocks) for blocks in parts.stages)
     kinds = {
         (block.depths, block.fusion, block.convolution, block.reduction, block.gate_reduction)
+        for blocks in parts.stages
         for block in blocks
     }
-    depths = [sum(block.name.startswith(f"{stage}_") for block in blocks) for stage in _STAGES]
     if len(kinds) != 1 or 0 in depths:
         raise _not_an_osnet(model, f"its three stages are not made of one kind of block: {kinds}")
     streams, fusion, convolution, reduction, gate_reduction = kinds.pop()
-    if (reduction, gate_reduction) != (4, 16):
-        raise _not_an_osnet(
-            model, f"its blocks have reduction={reduction}, gate_reduction={gate_reduction}"
-        )
-    norms = {block.instance_norm for block in blocks}
-    variant = "ain" if "residual" in norms else "ibn" if "output" in norms else "base"
-    stem = layers["conv1"]
-    if stem.normalization != _STEM_NORMS[variant] or stem.kernel_size not in _STEM_KERNELS:
-        raise _not_an_osnet(
-            model,
-            f"its stem has normalization={stem.normalization!r}, kernel_size={stem.kernel_size}",
-        )
-    is_ladder = streams == tuple(range(1, len(streams) + 1))
-    return {
-        "width": stem.filters / STEM_CHANNELS,
-        "variant": variant,
+    norms = {block.instance_norm for blocks in parts.stages for block in blocks}
+    stem = parts.stem
+    arguments = {
+        "width": stem.filters / CHANNELS[0],
+        "variant": "ain" if "residual" in norms else "ibn" if "output" in norms else "base",
         "depths": depths,
-        "streams": len(streams) if is_ladder else list(streams),
+        "streams": streams,
         "fusion": fusion,
         "convolution": convolution,
-        "stem": _STEM_KERNELS[stem.kernel_size],
+        "stem": _STEMS.get(stem.kernel_size),
     }
+    if (reduction, gate_reduction) != (4, 16) or arguments["stem"] is None:
+        raise _not_an_osnet(
+            model,
+            f"its blocks have reduction={reduction}, gate_reduction={gate_reduction}, its stem "
+            f"kernel_size={stem.kernel_size}",
+        )
+    if stem.normalization != Configuration(**arguments).stem_norm:
+        raise _not_an_osnet(model, f"its stem has normalization={stem.normalization!r}")
+    return arguments
 
 
-def _preprocessing(layer: Any) -> dict[str, Any]:
-    if layer is None:
-        return {"include_preprocessing": False}
-    std = [1 / (255 * scale) for scale in layer.scale]
-    mean = [-offset * each for offset, each in zip(layer.offset, std, strict=True)]
-    usual = np.allclose(mean, MEAN, atol=1e-9) and np.allclose(std, STD, atol=1e-9)
-    return {
-        "include_preprocessing": True,
-        **({} if usual else {"mean": np.round(mean, 9).tolist(), "std": np.round(std, 9).tolist()}),
-    }
+def _preprocessing(parts: _Parts) -> dict[str, Any]:
+    if parts.preprocessing is None:
+        return {}
+    mean, std = statistics_of(parts.preprocessing)
+    own = {} if (mean, std) == (MEAN, STD) else {"mean": mean, "std": std}
+    return {"include_preprocessing": True, **own}
 
 
-def _head(model: keras.Model, layers: Mapping[str, Any]) -> dict[str, Any]:
-    pooled = layers.get("pooled")
-    pooling = None if pooled is None else _pooling(pooled)
-    if "embedding" not in layers:
+def _head(parts: _Parts) -> dict[str, Any]:
+    is_max = isinstance(parts.pooled, keras.layers.GlobalMaxPooling2D)
+    pooling = None if parts.pooled is None else "max" if is_max else "avg"
+    if parts.embedding is None:
         return {"include_top": False, "pooling": pooling}
-    head = {"feature_dim": layers["fc"].units if "fc" in layers else None, "pooling": pooling}
-    if "logits" not in layers:
-        return {"head": "embedding", **head, "normalize": "normalized" in layers}
-    activation = _activation(model, layers["predictions"]) if "predictions" in layers else None
+    arguments = {"pooling": pooling, "feature_dim": parts.fc.units if parts.fc else None}
+    if parts.logits is None:
+        normalize = parts.normalized is not None
+        return {**arguments, "head": "embedding", "normalize": normalize}
+    activation = None if parts.predictions is None else parts.predictions.activation
+    name = getattr(activation, "__name__", "")
+    if getattr(keras.activations, name, None) is activation:
+        activation = name or None
     return {
+        **arguments,
         "head": "attribute" if activation == "sigmoid" else "classification",
-        **head,
-        "classes": layers["logits"].units,
+        "classes": parts.logits.units,
         "classifier_activation": activation,
     }
 
 
-def _pooling(layer: keras.Layer) -> str:
-    return "max" if isinstance(layer, keras.layers.GlobalMaxPooling2D) else "avg"
-
-
-def _activation(model: keras.Model, layer: Any) -> str:
-    name = getattr(layer.activation, "__name__", "")
-    if getattr(keras.activations, name, None) is not layer.activation:
-        raise _not_an_osnet(
-            model, "its classifier's activation is not one that Keras has a name for"
-        )
-    return name
-
-
-def _check_layers(model: keras.Model, layers: Mapping[str, Any]) -> None:
-    """Refuse what the description would pass over in silence."""
-    for name in ("conv1", "conv5"):
-        if name not in layers:
-            raise _not_an_osnet(model, f"it has no layer {name}")
-    unknown = [name for name in layers if not _LAYERS.fullmatch(name)]
-    if unknown:
-        raise _not_an_osnet(model, f"it has other layers besides: {', '.join(unknown)}")
-    *_, last = layers
-    if last not in _ENDS:
-        raise _not_an_osnet(model, f"it ends in the layer {last}")
+def _outputs(model: keras.Model, configuration: Configuration) -> tuple[str, ...] | None:
     if len(model.inputs) != 1 or isinstance(model.output, (list, tuple)):
         raise _not_an_osnet(model, "it does not have one input, and one output or named ones")
-    if isinstance(model.output, Mapping):
-        unknown = [name for name in model.output if not _OUTPUTS.fullmatch(name)]
-        if unknown:
-            raise _not_an_osnet(model, f"it has outputs of other names: {', '.join(unknown)}")
+    if not isinstance(model.output, Mapping):
+        return None
+    known = {"conv1", "maxpool", "transition2", "transition3", *STAGES, "conv5", *heads.OUTPUTS}
+    for stage, depth in zip(STAGES, configuration.depths, strict=True):
+        for number in range(1, depth + 1):
+            known |= {f"{stage}_block{number}", f"{stage}_block{number}_gates"}
+    unknown = [name for name in model.output if name not in known]
+    if unknown:
+        raise _not_an_osnet(model, f"it has outputs of other names: {', '.join(unknown)}")
+    return tuple(model.output)
 
 
 def _not_an_osnet(model: keras.Model, reason: str) -> ValueError:
     return ValueError(
         "`model` must be an OSNet that `keras_osnet.OSNet` can build, from the image to the last "
-        f"maps (conv5) at least; {reason}. Received: {model.name}"
+        f"feature map (conv5) at least; {reason}. Received: {model.name}"
     )

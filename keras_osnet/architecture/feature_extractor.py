@@ -2,14 +2,14 @@
 
 import keras
 
-from keras_osnet.architecture import PromptModel
+from keras_osnet.architecture.model import OSNetModel
 
 
-def embedder(model: keras.Model) -> keras.Model:
+def feature_extractor(model: keras.Model) -> keras.Model:
     """Return the part of a model that ends in its embedding, with the same variables.
 
-    What is left out is the classifier: a classification or attribute model that was trained becomes
-    one that people are found again with.
+    It leaves a classifier out: a classification or attribute model becomes one that finds people
+    again.
 
     Args:
         model: A functional model with a layer `embedding`, which an OSNet with any head has; or one
@@ -19,12 +19,13 @@ def embedder(model: keras.Model) -> keras.Model:
         A functional model of the same input, with one output (batch, dim).
 
     Raises:
-        ValueError: If the model has no such layer and ends in a classifier.
+        ValueError: The model has no such layer and ends in a classifier.
 
     Example:
         >>> import keras_osnet
+        >>> from keras_osnet.architecture import feature_extractor
         >>> model = keras_osnet.OSNet(0.25, classes=5, depths=(1, 1, 1))
-        >>> embedder(model).output_shape
+        >>> feature_extractor(model).output_shape
         (None, 512)
     """
     names = [layer.name for layer in model.layers]
@@ -35,9 +36,11 @@ def embedder(model: keras.Model) -> keras.Model:
             "`model` must have a layer `embedding` to be cut off at. "
             f"Received: {model.name} with the layers {', '.join(names)}"
         )
-    return PromptModel(model.input, model.get_layer("embedding").output, name=model.name)
+    if isinstance(model, OSNetModel):
+        return model.replace(head="embedding", normalize=False, outputs=None)
+    return keras.Model(model.input, model.get_layer("embedding").output, name=model.name)
 
 
 def ends_in_classifier(model: keras.Model) -> bool:
-    """Whether what a model returns are logits or predictions, by the name of its last layer."""
+    """Return whether a model returns logits or predictions, by the name of its last layer."""
     return model.layers[-1].name in ("logits", "predictions")

@@ -1,39 +1,197 @@
-"""A Keras model that predicts without delay."""
+"""OSNet as a class of Keras models."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.tf_data import without_autotuning
+from keras_osnet.architecture import heads
+from keras_osnet.architecture.backbone import backbone
+from keras_osnet.architecture.configuration import Configuration
+from keras_osnet.architecture.preprocessing import preprocessing_layer
+from keras_osnet.layers.policies import check_quantization, policy_of, saved_policy
 
 _BATCH_SIZE = 32
 """What Keras takes where no `batch_size` is given."""
 
+_HEAD_ARGUMENTS = (
+    "head", "include_top", "classes", "classifier_activation", "normalize", "outputs",
+)  # fmt: skip
+"""What `replace` can change: what comes after the embedding."""
+
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
-class PromptModel(keras.Model):
-    """A functional model like any other, whose `predict` does not wait on TensorFlow.
+class OSNetModel(keras.Model):
+    """OSNet (Zhou et al., ICCV 2019; OSNet-AIN: TPAMI 2021) as a functional Keras model.
 
-    On TensorFlow Keras makes a tf.data pipeline of every array that it predicts on. To begin and
-    end one takes longer than OSNet takes for a picture, and half of the time the end waits for
-    longer (see `without_autotuning`). This model gives Keras a pipeline that does not wait, and
-    none for what is one batch: of that, `verbose="auto"` shows no progress. Results are the same.
+    `keras_osnet.OSNet` is the function that builds one and loads its weights. The class is what
+    makes a model know its architecture: `get_config` returns the arguments that it was built with,
+    and a `.keras` file, a pickle and a copy (`copy.deepcopy`) are rebuilt from them.
+    `keras.models.clone_model` goes by the layers instead and returns a plain `keras.Model`, as
+    `keras.Model(model.input, …)` does.
 
-    It also refuses pictures of the wrong shape, which Keras, having seen several shapes, takes.
+    On TensorFlow `predict` does not wait: Keras makes a tf.data pipeline of every array that it
+    predicts on, which takes longer to begin and to end than OSNet takes for an image. This class
+    gives Keras a pipeline that does not wait (see `without_autotuning`), and none for what is one
+    batch: of that, `verbose="auto"` shows no progress. Results are the same.
 
-    Its arguments are those of `keras.Model`: inputs and outputs.
+    Args:
+        name: Name of the model, torchreid's (`osnet_x1_0`) if None.
+        dtype: Dtype policy of the layers, such as `"mixed_bfloat16"`; Keras's global one if None.
+            Embeddings and predictions are float32 under any.
+        trainable: Whether the variables are trained.
+        **architecture: The arguments of `keras_osnet.OSNet` that describe the architecture, that is
+            all but `weights` and `input_tensor`.
+
+    Raises:
+        ValueError: An argument is wrong; the message names it.
 
     Example:
-        >>> import numpy as np
-        >>> from keras_osnet.layers import ConvNorm2D
-        >>> from keras_osnet.architecture import PromptModel
-        >>> image = keras.Input((64, 32, 3))
-        >>> model = PromptModel(image, ConvNorm2D(8, kernel_size=3, strides=4)(image))
-        >>> model.predict(np.zeros((5, 64, 32, 3), "uint8"), batch_size=2, verbose=0).shape
-        (5, 16, 8, 8)
+        >>> from keras_osnet.architecture import OSNetModel
+        >>> model = OSNetModel(width=0.25, head="embedding", input_shape=(64, 32, 3))
+        >>> model.output_shape, model.get_config()["feature_dim"]
+        ((None, 512), 512)
+        >>> OSNetModel.from_config(model.get_config()).name
+        'osnet_x0_25'
     """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        **architecture: Any,
+    ) -> None:
+        configuration = Configuration(**architecture)
+        dtype = keras.dtype_policies.get(dtype)
+        image = keras.Input(configuration.input_shape, name="image")
+        self._assemble(image, network(image, configuration, dtype), configuration, name, dtype)
+        if not trainable:
+            self.trainable = False
+
+    @classmethod
+    def of_graph(
+        cls,
+        image: Any,
+        named: Mapping[str, Any],
+        configuration: Configuration,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> "OSNetModel":
+        """Make a model of tensors that are computed already.
+
+        Args:
+            image: An input that `is_own_input`: it is not part of the configuration.
+            named: What `network` returns for this input and this configuration.
+            configuration: The architecture.
+            name: Name of the model, torchreid's if None.
+            dtype: Dtype policy that the layers have; Keras's global one if None.
+        """
+        model = cls.__new__(cls)
+        model._assemble(image, named, configuration, name, keras.dtype_policies.get(dtype))
+        return model
+
+    @property
+    def configuration(self) -> Configuration:
+        """The arguments of the architecture."""
+        return self._configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild the model, as JSON can hold them.
+
+        Besides them `frozen` names the layers that are not trained, if there are any.
+        """
+        policy = saved_policy(self)
+        is_map = isinstance(policy, Mapping)
+        frozen = [layer.name for layer in self.layers if not layer.trainable]
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            **({"frozen": frozen} if frozen else {}),
+            "dtype": keras.dtype_policies.serialize(policy) if is_map else policy.name,
+            **self.configuration.to_dict(),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> "OSNetModel":
+        """Rebuild a model from its `get_config()`, with new values."""
+        arguments = dict(config)
+        frozen = arguments.pop("frozen", ())
+        activation = arguments.get("classifier_activation")
+        if isinstance(activation, dict):
+            arguments["classifier_activation"] = keras.activations.deserialize(
+                activation, custom_objects
+            )
+        model = cls(**arguments)
+        for layer in model.layers:
+            if layer.trainable == (layer.name in frozen):
+                layer.trainable = not layer.trainable
+        return model
+
+    def replace(self, **changes: Any) -> "OSNetModel":
+        """Return a model with another head or other outputs, which shares the layers it can.
+
+        What is trained in one of them is trained in both. A classifier of another number of classes
+        is a new one.
+
+        Args:
+            **changes: `head`, `include_top`, `classes`, `classifier_activation`, `normalize` and
+                `outputs`; the others are those of the model.
+
+        Raises:
+            ValueError: An argument is wrong or another one.
+
+        Example:
+            >>> import keras_osnet
+            >>> model = keras_osnet.OSNet(0.25, classes=5, depths=(1, 1, 1))
+            >>> model.replace(head="embedding").output_shape
+            (None, 512)
+        """
+        wrong = sorted(set(changes) - set(_HEAD_ARGUMENTS))
+        if wrong:
+            raise ValueError(
+                f"`replace` changes {', '.join(_HEAD_ARGUMENTS)}: the backbone stays as it is. "
+                f"Received: {', '.join(wrong)}"
+            )
+        if "head" in changes:
+            changes.setdefault("include_top", changes["head"] is not None)
+        old = self.configuration
+        new = dataclasses.replace(old, **changes)
+        if "conv5" not in self._named:
+            raise ValueError(
+                "`replace` needs a model that reaches the last feature map. "
+                f"Received: {self.name} with outputs={list(old.outputs)}"
+            )
+        shared = dict(self._named)
+        if new.classes != old.classes:
+            shared.pop("logits", None)
+        if "logits" not in shared or new.classifier_activation != old.classifier_activation:
+            shared.pop("predictions", None)
+        named = heads.head(shared, new, self.dtype_policy)
+        return self.of_graph(self.inputs[0], named, new, name=self.name, dtype=self.dtype_policy)
+
+    def quantize(
+        self, mode: str | None = None, config: Any = None, filters: Any = None, **kwargs: Any
+    ) -> None:
+        """Quantize the dense layers (gates, embedding, classifier); see `keras.Model.quantize`.
+
+        Keras does not quantize convolutions, where most of OSNet's arithmetic is:
+        `keras_osnet.deploy.export` with `quantize=` does.
+
+        Raises:
+            ValueError: A saved model could not keep the `config`, but only its mode.
+        """
+        check_quantization(config)
+        if filters is None:  # of every other layer Keras would warn that it cannot quantize it
+            filters = _is_dense
+        super().quantize(mode, filters=filters, **kwargs)
 
     def predict(
         self,
@@ -43,16 +201,16 @@ class PromptModel(keras.Model):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """Return the model's outputs for all pictures; see `keras.Model.predict`.
+        """Return the model's outputs for all images; see `keras.Model.predict`.
 
         Raises:
-            ValueError: If an array's shape is not the model's.
+            ValueError: An array's shape is not the model's.
         """
         is_array = isinstance(x, np.ndarray) and len(self.inputs) == 1
         if is_array:
-            self._check(x)
+            self._check_images(x)
         size = _BATCH_SIZE if batch_size is None else batch_size
-        if not (is_array and self._feeds() and isinstance(size, int) and size > 0):
+        if not (is_array and self._runs_alone() and isinstance(size, int) and size > 0):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         images = x.astype(keras.config.floatx(), copy=False) if x.dtype.kind == "f" else x
         if len(x) <= size and verbose in (0, "auto") and steps is None and callbacks is None:
@@ -63,20 +221,101 @@ class PromptModel(keras.Model):
         batches = without_autotuning(tf.data.Dataset.from_tensor_slices((images,)).batch(size))
         return super().predict(batches, None, verbose, steps, callbacks)
 
-    def _check(self, images: NDArray) -> None:
+    def _assemble(
+        self,
+        image: Any,
+        named: Mapping[str, Any],
+        configuration: Configuration,
+        name: str | None,
+        dtype: Any,
+    ) -> None:
+        result = chosen(named, configuration.outputs)
+        super().__init__(inputs=image, outputs=result, name=name or configuration.name)
+        self.dtype_policy = policy_of(dtype, "")
+        self._configuration = configuration
+        operations = {id(operation) for operation in self.operations}
+        # Of what is cut off here, a model that is loaded has no values.
+        self._named = {
+            name: tensor
+            for name, tensor in named.items()
+            if id(tensor._keras_history.operation) in operations
+        }
+
+    def _check_images(self, images: NDArray) -> None:
         expected = tuple(self.inputs[0].shape[1:])
         fits = images.ndim == 1 + len(expected) and all(
             size in (None, found) for size, found in zip(expected, images.shape[1:], strict=True)
         )
         if not (fits and len(images)):
             raise ValueError(
-                f"`x` must be what {self.name} takes: one picture or more, in an array of shape "
+                f"`x` must be what {self.name} takes: one image or more, in an array of shape "
                 f"{(None, *expected)}. Received: shape {images.shape}"
             )
 
-    def _feeds(self) -> bool:
-        """Whether this is one device of TensorFlow's; on others Keras knows what to do."""
+    def _runs_alone(self) -> bool:
+        """Whether TensorFlow runs the model on one device; on others Keras knows what to do."""
         return (
             keras.backend.backend() == "tensorflow"
             and self.distribute_strategy.num_replicas_in_sync == 1
+        )
+
+
+def network(image: Any, configuration: Configuration, dtype: Any) -> dict[str, Any]:
+    """Build an OSNet on an image tensor.
+
+    Args:
+        image: Tensor (batch, height, width, channels).
+        configuration: The architecture.
+        dtype: Dtype policy of the layers.
+
+    Returns:
+        The named intermediates, those of the head included. The last one is the result.
+    """
+    if configuration.include_preprocessing:
+        image = preprocessing_layer(configuration.mean or MEAN, configuration.std or STD)(image)
+    return heads.head(backbone(image, configuration, dtype), configuration, dtype)
+
+
+def chosen(named: Mapping[str, Any], outputs: Any) -> Any:
+    """Return the last of a network's intermediates, or those of these names as a dict.
+
+    Raises:
+        ValueError: `outputs` is not a list of such names.
+    """
+    if outputs is None:
+        return list(named.values())[-1]
+    listed = isinstance(outputs, (list, tuple)) and len(outputs) > 0
+    if not listed or any(output not in named for output in outputs):
+        raise ValueError(
+            f"`outputs` must be a list of names among {', '.join(named)} "
+            "(gating vectors: conv2_block1_gates, … where streams are fused by gates; what a head "
+            f"computes, under that head). Received: {list(outputs) if listed else outputs!r}"
+        )
+    return {output: named[output] for output in outputs}
+
+
+def _is_dense(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.Dense)
+
+
+def is_own_input(tensor: Any) -> bool:
+    """Return whether a tensor is an input like the one that an `OSNetModel` makes itself."""
+    layer = tensor._keras_history.operation
+    return (
+        isinstance(layer, keras.layers.InputLayer)
+        and tensor.dtype == keras.config.floatx()
+        and tensor.shape[0] is None
+        and not (tensor.sparse or layer.optional)
+    )
+
+
+@keras.saving.register_keras_serializable(package="keras_osnet", name="PromptModel")
+class _SavedBefore(keras.Model):
+    """Stands for the models in `.keras` files of before `OSNetModel`."""
+
+    @classmethod
+    def from_config(cls, config: Any, custom_objects: Any = None) -> Any:  # noqa: ARG003
+        raise ValueError(
+            "The file was saved before keras-osnet had the class OSNetModel, and cannot be loaded: "
+            "build the model with keras_osnet.OSNet and save it again."
         )

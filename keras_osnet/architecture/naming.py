@@ -58,16 +58,30 @@ class NamedVariable:
         return np.ascontiguousarray(value.transpose(_LAYOUTS[self.layout][1]))
 
 
-def named_variables(model: keras.Model) -> list[NamedVariable]:
+def named_variables(model: keras.Model, *, to_assign: bool = False) -> list[NamedVariable]:
     """Return all variables of an OSNet under their torchreid names, in the network's order.
+
+    Where LoRA is enabled, the kernel is the sum of the layer's own and what LoRA adds to it.
 
     torchreid has two naming schemes, one a source file: OSNet-AIN's (`conv2.0.conv2.1.layers.0`,
     `pool2.0`) and that of the others (`conv2.0.conv2b.0`, `conv2.2.0`). What torchreid cannot build
     (the ablations' gates) is named in the same manner.
 
+    Args:
+        model: An OSNet.
+        to_assign: Whether values will be assigned to the variables.
+
     Raises:
-        ValueError: The model has variables that no OSNet has.
+        ValueError: The model has variables that no OSNet has, is quantized, or has LoRA enabled and
+            values are to be assigned.
     """
+    check_not_quantized(model)
+    inner = [layer for layer in model._flatten_layers() if getattr(layer, "lora_enabled", False)]
+    if inner and to_assign:
+        raise ValueError(
+            "`model` must not have LoRA enabled when weights are loaded: load them first. "
+            f"Received: {model.name} with LoRA in {inner[0].path}"
+        )
     blocks = [layer for layer in model.layers if isinstance(layer, OmniScaleBlock)]
     is_ain = any(block.instance_norm == "residual" for block in blocks)
     named: list[NamedVariable] = []
@@ -75,6 +89,7 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
         named.extend(_layer(layer, blocks, is_ain))
 
     known = {id(entry.variable) for entry in named}
+    known |= {id(variable) for layer in inner for variable in layer.weights}
     unknown = [variable.path for variable in model.weights if id(variable) not in known]
     if unknown or not blocks:
         more = ", …" if len(unknown) > 5 else ""
@@ -84,6 +99,16 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
             + (f"with {', '.join(unknown[:5])}{more}" if unknown else "without its blocks")
         )
     return named
+
+
+def check_not_quantized(model: keras.Model) -> None:
+    """Raise ValueError if Keras has quantized a layer, whose kernel then is not the float one."""
+    quantized = [layer for layer in model._flatten_layers() if layer.quantization_mode is not None]
+    if quantized:
+        raise ValueError(
+            "`model` must not be quantized by Keras: do this before `model.quantize`. "
+            f"Received: {model.name} with {quantized[0].path} in {quantized[0].quantization_mode}"
+        )
 
 
 def _layer(

@@ -51,12 +51,24 @@ def preprocessing_layer(
     mean: Sequence[float] = MEAN, std: Sequence[float] = STD
 ) -> keras.layers.Layer:
     """Return `preprocess_input`, or the same by other numbers, as a layer that a model keeps."""
+    # In three dimensions: Keras takes a plain list for the first axis of images where the user's
+    # keras.json says `channels_first`.
     return keras.layers.Rescaling(
-        scale=[1.0 / (255.0 * each) for each in std],
-        offset=[-one / other for one, other in zip(mean, std, strict=True)],
+        scale=[[[1.0 / (255.0 * each) for each in std]]],
+        offset=[[[-one / other for one, other in zip(mean, std, strict=True)]]],
         dtype="float32",
         name="preprocessing",
     )
+
+
+def statistics_of(layer: keras.layers.Rescaling) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation, of pixels in 0–1, that a `Rescaling` normalizes by."""
+    scale, offset = (
+        np.broadcast_to(np.ravel(values).astype(np.float64), (3,))
+        for values in (layer.scale, layer.offset)
+    )
+    mean, std = -offset / (255 * scale), 1 / (255 * scale)
+    return tuple(np.round(mean, 9).tolist()), tuple(np.round(std, 9).tolist())
 
 
 def takes_pixels(model: keras.Model) -> bool:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_osnet.architecture.configuration import CHANNELS
+
 _STEM = "conv1.conv.weight"
-STEM_CHANNELS = 64
-"""Channels of the stem at width 1.0 (paper, Table 1)."""
 
 
 def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
@@ -31,7 +31,7 @@ def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
         variant = "base"
     fc = tensors.get("fc.0.weight")
     return {
-        "width": stem.shape[0] / STEM_CHANNELS,
+        "width": stem.shape[0] / CHANNELS[0],
         "variant": variant,
         "feature_dim": None if fc is None else fc.shape[0],
         "classes": classes_in(tensors),

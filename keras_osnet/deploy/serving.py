@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet.architecture.preprocessing import preprocessing_layer, takes_pixels
+from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
 from keras_osnet.runtime.metadata import DTYPES, PIXEL_RANGES, ModelMetadata
 
@@ -155,11 +154,7 @@ def _statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
                 "`mean` and `std` are for a model without preprocessing inside. "
                 f"Received: mean={mean!r}, std={std!r} for {model.name}, which has its own"
             )
-        layer = model.get_layer("preprocessing")
-        scale = np.broadcast_to(np.asarray(layer.scale, np.float64), (3,))
-        offset = np.broadcast_to(np.asarray(layer.offset, np.float64), (3,))
-        mean, std = -offset / (255 * scale), 1 / (255 * scale)
-        return tuple(np.round(mean, 9).tolist()), tuple(np.round(std, 9).tolist())
+        return statistics_of(model.get_layer("preprocessing"))
     if not given:
         return MEAN, STD
     if mean is None or std is None or len(mean) != 3 or len(std) != 3 or min(std) <= 0:

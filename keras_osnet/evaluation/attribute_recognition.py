@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.architecture.describe import describe_model
+from keras_osnet.architecture.describe import configuration_of
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import AttributeImages
 from keras_osnet.evaluation.embed import embed_images
@@ -105,7 +105,7 @@ def evaluate_attribute_model(
 
 def _check_model(model: keras.Model, attributes: int) -> None:
     try:
-        head = describe_model(model).get("head")
+        head = configuration_of(model).head
     except ValueError:  # Not an OSNet: its output has to speak for itself.
         head = "attribute"
     shape = model.output_shape

@@ -178,7 +178,7 @@ def evaluate_splits(
         if ends_in_classifier(each):
             raise ValueError(
                 "`model` must end in an embedding; "
-                "keras_osnet.architecture.embedder(model) makes such "
+                "keras_osnet.architecture.feature_extractor(model) makes such "
                 f"of a classifier. Received: {each.name}, which ends in {each.layers[-1].name}"
             )
     people = [person for split in splits for side in split for person in side]

@@ -9,6 +9,7 @@ from keras import ops
 from keras_osnet._utils.checks import map_channels, one_of, positive_integer
 from keras_osnet.layers import initializers
 from keras_osnet.layers.kernels import relu
+from keras_osnet.layers.policies import policy_of, saved_policy
 
 KINDS = ("unified", "separate", "streamwise", "fixed")
 """The gates of Table 5, the paper's own first."""
@@ -63,11 +64,13 @@ class AggregationGate(keras.layers.Layer):
                 name="gate_logits", shape=(len(input_shape), channels), initializer="zeros"
             )
             return
-        networks = len(input_shape) if self.kind == "separate" else 1
-        self.squeeze = [self._dense(max(1, channels // self.reduction)) for _ in range(networks)]
-        self.excite = [
-            self._dense(1 if self.kind == "streamwise" else channels) for _ in range(networks)
-        ]
+        suffixes = [""]
+        if self.kind == "separate":
+            suffixes = [f"_{number}" for number in range(1, len(input_shape) + 1)]
+        hidden = max(1, channels // self.reduction)
+        outputs = 1 if self.kind == "streamwise" else channels
+        self.squeeze = [self._dense(hidden, f"squeeze{suffix}") for suffix in suffixes]
+        self.excite = [self._dense(outputs, f"excite{suffix}") for suffix in suffixes]
         for squeeze, excite in zip(self.squeeze, self.excite, strict=True):
             squeeze.build((None, None, channels))
             excite.build((None, None, squeeze.units))
@@ -92,7 +95,12 @@ class AggregationGate(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "kind": self.kind, "reduction": self.reduction}
+        return {
+            **super().get_config(),
+            "kind": self.kind,
+            "reduction": self.reduction,
+            "dtype": keras.dtype_policies.serialize(saved_policy(self)),
+        }
 
     def _gates(self, inputs: Sequence[Any]) -> Any:
         """Return the gating vectors of all streams, (batch, T, channels)."""
@@ -115,10 +123,13 @@ class AggregationGate(keras.layers.Layer):
             logits = self.excite[0](relu(self.squeeze[0](pooled)))
         return ops.sigmoid(logits)
 
-    def _dense(self, units: int) -> keras.layers.Dense:
-        # The reference has 1×1 convolutions here, and initialises them as such.
+    def _dense(self, units: int, name: str) -> keras.layers.Dense:
+        # torchreid has 1×1 convolutions here, and initializes them as such.
         return keras.layers.Dense(
-            units, kernel_initializer=initializers.kernel_initializer(), dtype=self.dtype_policy
+            units,
+            kernel_initializer=initializers.kernel_initializer(),
+            dtype=policy_of(self.dtype_policy, f"{self.path}/{name}"),
+            name=name,
         )
 
     def _check(self, shapes: Any) -> None:

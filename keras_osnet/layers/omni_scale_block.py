@@ -12,6 +12,7 @@ from keras_osnet.layers.aggregation_gate import AggregationGate
 from keras_osnet.layers.conv_norm import ConvNorm2D
 from keras_osnet.layers.kernels import relu
 from keras_osnet.layers.lite_conv import LiteConv2D
+from keras_osnet.layers.policies import saved_policy
 
 FUSIONS = (*aggregation_gate.KINDS, "addition", "concatenation")
 """The ways to fuse streams of Table 5, the paper's own first."""
@@ -216,6 +217,7 @@ class OmniScaleBlock(keras.layers.Layer):
             "instance_norm": self.instance_norm,
             "reduction": self.reduction,
             "gate_reduction": self.gate_reduction,
+            "dtype": keras.dtype_policies.serialize(saved_policy(self)),
         }
 
     def _check_gates(self, return_gates: bool) -> None:

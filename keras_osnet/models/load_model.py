@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.architecture.configuration import architecture_name
+from keras_osnet.architecture.configuration import Configuration, architecture_name
 from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.architecture.state_dict import architecture_of, describe_tensors
 from keras_osnet.models.osnet import OSNet
@@ -18,12 +18,6 @@ from keras_osnet.weights.convert import ConversionReport, load_tensors
 from keras_osnet.weights.file_formats import KERAS_H5, file_format
 from keras_osnet.weights.keras_h5 import KerasH5Source
 from keras_osnet.weights.sources import TensorSource, read_state_dict, resolve_weights
-
-_NETWORK = (
-    "width", "variant", "depths", "streams", "fusion", "convolution", "stem", "feature_dim",
-    "pooling",
-)  # fmt: skip
-"""Arguments of `OSNet` that weights are bound to; the others only say how they are used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +28,7 @@ class Checkpoint:
         weights: What was asked for.
         path: The local file.
         description: Arguments of `keras_osnet.OSNet`: of the whole model, where the file tells
-            them (see `keras_osnet.architecture.describe_model`), else those that tensors show.
+            them (as a `.keras` model and our `.safetensors` do), else those that tensors show.
         classes: Rows of the classifier, None without one.
         source: The weights themselves.
     """
@@ -47,7 +41,7 @@ class Checkpoint:
 
     @property
     def architecture(self) -> str:
-        """The reference's name of the width and variant, such as `osnet_x0_25`."""
+        """Torchreid's name of the width and variant, such as `osnet_x0_25`."""
         return architecture_name(self.description["width"], self.description["variant"])
 
     @property
@@ -83,23 +77,28 @@ class Checkpoint:
         """
         if head is None:
             default = "embedding" if self.classes is None else "classification"
-            head = self.description.get("head", default)
+            head = self.description.get("head") or default
         if head != "embedding" and self.classes is None:
             raise ValueError(
                 f"`head={head!r}` needs a classifier, and {self.path} has none. "
                 f"Received: head={head!r}"
             )
         statistics = {
-            name: self.description[name] for name in ("mean", "std") if name in self.description
+            name: self.description[name] for name in ("mean", "std") if self.description.get(name)
         }
         if statistics and not include_preprocessing:
             warnings.warn(
                 f"{self.path} was trained with other statistics than ImageNet's: without the "
-                f"preprocessing inside, normalise its images by {statistics}.",
+                f"preprocessing inside, normalize its images by {statistics}.",
                 stacklevel=2,
             )
+        bound = Configuration.names(of_weights=True)
+        activation = {}
+        if head == self.description.get("head"):
+            activation = {"classifier_activation": self.description["classifier_activation"]}
         model = OSNet(
-            **{name: self.description[name] for name in _NETWORK if name in self.description},
+            **{name: self.description[name] for name in bound if name in self.description},
+            **activation,
             head=head,
             input_shape=(*(image_size or self._size(head)), 3),
             classes=None if head == "embedding" else self.classes,
@@ -161,3 +160,64 @@ def open_checkpoint(
             )
     # Without an entry pooled features are the embedding: a model that was cut off before it.
     return Checkpoint(weights, path, {"feature_dim": None, **found}, source.classes, source)
+
+
+def load_model(
+    weights: str | os.PathLike[str],
+    *,
+    width: float | None = None,
+    variant: str | None = None,
+    head: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    normalize: bool | None = None,
+    include_preprocessing: bool | None = None,
+) -> keras.Model:
+    """Load a model from any kind of weights: a published tag, the Hub, or a file.
+
+    What is None is what the file says. Where it does not say, a model has a classification head if
+    the weights have a classifier, else an embedding head, and takes normalized images of the size
+    that the weights were trained at.
+
+    Args:
+        weights: A tag of `keras_osnet.list_weights`; a local file (`.keras`, `.safetensors`,
+            `.weights.h5`, `.pth`, `.pth.tar`, `.pyth`, `.pt`); or
+            `"hf://owner/repo[/file][@revision]"`.
+        width: Width multiplier, needed for a `.weights.h5`, which does not tell; for a tag, the
+            only one it is published for, or 1.0.
+        variant: `"base"`, `"ibn"` or `"ain"`.
+        head: `"classification"`, `"attribute"` or `"embedding"`.
+        image_size: (height, width) of the images.
+        normalize: Whether embeddings are scaled to length 1.
+        include_preprocessing: Whether the model takes RGB 0–255.
+
+    Returns:
+        A model that is not compiled. A `.keras` file is loaded as Keras does, whatever model it
+        holds, unless another argument is given; everything else is an OSNet.
+
+    Raises:
+        ValueError: There is no such tag or file, it does not hold an OSNet, or an argument is not
+            what the weights are of.
+        OSError: The file cannot be read or downloaded.
+
+    Example:
+        >>> import keras_osnet
+        >>> keras_osnet.load_model("synthetic", width=0.25).output_shape
+        (None, 512)
+    """
+    arguments = (width, variant, head, image_size, normalize, include_preprocessing)
+    if os.fspath(weights).endswith(".keras") and all(each is None for each in arguments):
+        path = resolve_weights(weights, variant="base", width=None)
+        return keras.saving.load_model(path, compile=False)
+    checkpoint = open_checkpoint(weights, width=width, variant=variant)
+    described = checkpoint.description
+    if normalize is None:
+        normalize = described.get("normalize", False) and head in (None, "embedding")
+    if include_preprocessing is None:
+        include_preprocessing = described.get("include_preprocessing", False)
+    model, _ = checkpoint.build(
+        head=head,
+        image_size=image_size,
+        normalize=normalize,
+        include_preprocessing=include_preprocessing,
+    )
+    return model

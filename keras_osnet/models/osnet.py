@@ -1,25 +1,18 @@
 """The public constructor of every OSNet."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_osnet._utils.checks import one_of, positive_integer
-from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet.architecture import PromptModel, heads
-from keras_osnet.architecture.backbone import backbone
+from keras_osnet._utils.checks import one_of
 from keras_osnet.architecture.configuration import Configuration
-from keras_osnet.architecture.inputs import image_input
-from keras_osnet.architecture.preprocessing import preprocessing_layer
-from keras_osnet.layers import aggregation_gate
-from keras_osnet.weights import open_weights
+from keras_osnet.architecture.inputs import checked_image_shape
+from keras_osnet.architecture.model import OSNetModel, chosen, is_own_input, network
 from keras_osnet.weights.catalogue import default_image_size
-
-_DEFAULT_CLASSES = {"classification": 1000, "attribute": 26}
-"""ImageNet's classes and PA-100K's attributes, on which the paper trained these heads."""
+from keras_osnet.weights.sources import open_weights
 
 
 def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applications
@@ -45,6 +38,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     fusion: str = "unified",
     convolution: str = "lite",
     stem: str = "imagenet",
+    dtype: Any = None,
     name: str | None = None,
 ) -> keras.Model:
     """Build an OSNet (Zhou et al., ICCV 2019; OSNet-AIN: TPAMI 2021) as a functional Keras model.
@@ -61,18 +55,20 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
             `"ain"`, instance norm in the stem and inside chosen residuals.
         head: `"classification"` (the default; identities or classes), `"attribute"` (independent
             sigmoids) or `"embedding"`.
-        include_top: False leaves the head out: the result is the last maps, or pooled features if
-            `pooling` is set.
-        weights: None for the reference's random initial values; a tag such as `"imagenet"` or
+        include_top: False leaves the head out: the result is the last feature map, or pooled
+            features if `pooling` is set.
+        weights: None for torchreid's random initial values; a tag such as `"imagenet"` or
             `"market1501"` (see `keras_osnet.list_weights`), which is downloaded, or
             `"synthetic"` and `"synthetic_attributes"`, which come with the package; a local file
             (`.pth`, `.pth.tar`, `.pyth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras`); or
             `"hf://owner/repo[/file][@revision]"`.
         input_shape: (height, width, 3); None in place of a size leaves it open.
-        input_tensor: Keras tensor (batch, height, width, 3) to build the model on.
+        input_tensor: Keras tensor (batch, height, width, 3) to build the model on. If it is not an
+            input of floats but comes out of other layers, or has a fixed batch, no configuration
+            could rebuild the model, which then is a plain `keras.Model`.
         classes: Number of classes, identities or attributes. None takes the checkpoint's count,
             or without one 1000 classes, 26 attributes (PA-100K).
-        pooling: `"avg"` or `"max"`, over the whole last maps. None is `"avg"` under a head.
+        pooling: `"avg"` or `"max"`, over the whole last feature map. None is `"avg"` under a head.
         classifier_activation: Activation on top of a classification head, None for logits. An
             attribute head has `"sigmoid"` in place of the default.
         feature_dim: Length of the embedding. None takes the pooled features as they are.
@@ -93,11 +89,14 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
             `"addition"` or `"concatenation"` (Table 5; see `keras_osnet.layers.OmniScaleBlock`).
         convolution: `"lite"`, or `"full"` for standard 3×3 convolutions in the streams.
         stem: `"imagenet"`, or `"cifar"` for images of 32×32: 3×3 at stride 1 and no max-pool.
-        name: Name of the model, the reference's (`osnet_x1_0`) if None.
+        dtype: Dtype policy of the layers, such as `"mixed_bfloat16"`; Keras's global one if None.
+            Embeddings, logits and predictions are float32 under any.
+        name: Name of the model, torchreid's (`osnet_x1_0`) if None.
 
     Returns:
-        A functional model of float images (batch, height, width, 3), RGB, normalized by
-        `preprocess_input` (0–255 of any type with `include_preprocessing=True`), with the output
+        An `OSNetModel`, a functional model of float images (batch, height, width, 3), RGB,
+        normalized by `preprocess_input` (0–255 of any type with `include_preprocessing=True`), with
+        the output
 
         | head | output |
         | --- | --- |
@@ -120,107 +119,61 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         >>> {name: tensor.shape for name, tensor in maps.output.items()}
         {'conv2': (None, 64, 32, 64), 'conv4_block2_gates': (None, 4, 32)}
     """
-    configuration = Configuration.checked(
-        width, variant, depths, streams, fusion, convolution, stem
-    )
-    head = _checked_head(head, include_top, normalize)
-    one_of("pooling", pooling, (None, *heads.POOLINGS))
-    if feature_dim is not None:
-        feature_dim = positive_integer("feature_dim", feature_dim)
-    if classes is not None:
-        classes = positive_integer("classes", classes)
-    if weights is not None and head == "classification":
-        one_of("classifier_activation", classifier_activation, ("softmax", None))
-    statistics = _checked_statistics(mean, std, include_preprocessing)
+    given = locals()
+    architecture = {name: given[name] for name in Configuration.names() if name != "input_shape"}
+    configuration = Configuration(**architecture)
     source = None
     if weights is not None:
+        if configuration.head == "classification":
+            one_of("classifier_activation", classifier_activation, ("softmax", None))
         source = open_weights(weights, variant=variant, width=configuration.width)
-    inputs, image = image_input(
-        input_shape,
-        input_tensor,
-        default_size=default_image_size(weights, head),
-        min_size=configuration.downscaling,
-        rgb=_reason_for_rgb(weights, include_preprocessing),
+    configuration = dataclasses.replace(
+        configuration,
+        input_shape=_image_shape(configuration, weights, input_shape, input_tensor),
+        classes=classes or (source and source.classes),
     )
 
-    if include_preprocessing:
-        image = preprocessing_layer(*statistics)(image)
-    has_gates = fusion in aggregation_gate.KINDS
-    wants_gates = any(str(output).endswith("_gates") for output in outputs or ())
-    named = backbone(image, configuration, gates=has_gates and wants_gates)
-    result = named["conv5"]
-    if head or pooling:
-        result = named["pooled"] = heads.pooled(result, pooling or "avg")
-    if head:
-        result = named["embedding"] = heads.embedding(result, feature_dim)
-    if normalize:
-        result = named["normalized"] = heads.normalized(result)
-    if head in _DEFAULT_CLASSES:
-        if head == "attribute" and classifier_activation == "softmax":
-            classifier_activation = "sigmoid"
-        classes = classes or (source and source.classes) or _DEFAULT_CLASSES[head]
-        named["logits"], result = heads.classifier(result, classes, classifier_activation)
-        named["predictions"] = result
+    image = input_tensor
+    if image is None:
+        image = keras.Input(configuration.input_shape, name="image")
+    dtype = keras.dtype_policies.get(dtype)
+    named = network(image, configuration, dtype)
 
-    name = name or configuration.name
-    model = PromptModel(inputs, result, name=name)
+    def model(configuration: Configuration) -> keras.Model:
+        if is_own_input(image):
+            return OSNetModel.of_graph(image, named, configuration, name=name, dtype=dtype)
+        sources = keras.utils.get_source_inputs(image)
+        return keras.Model(
+            sources[0] if len(sources) == 1 else sources,
+            chosen(named, configuration.outputs),
+            name=name or configuration.name,
+        )
+
     if source is not None:
-        source.load_into(model)
-    if outputs is None:
-        return model
-    return PromptModel(inputs, _chosen(named, outputs), name=name)
+        # All of the network, also what the outputs do not need: weights fit it or do not.
+        source.load_into(model(dataclasses.replace(configuration, outputs=None)))
+    return model(configuration)
 
 
-def _checked_head(head: str | None, include_top: bool, normalize: bool) -> str | None:
-    one_of("head", head, (None, *heads.HEADS))
-    if not include_top and head is not None:
+def _image_shape(
+    configuration: Configuration, weights: Any, input_shape: Any, input_tensor: Any
+) -> tuple[int | None, int | None, int]:
+    if input_tensor is None:
+        name, shape = "input_shape", input_shape
+        if shape is None:
+            shape = (*default_image_size(weights, configuration.head), 3)
+    elif isinstance(input_tensor, keras.KerasTensor):
+        name, shape = "input_tensor", input_tensor.shape[1:]
+        if input_shape is not None and tuple(input_shape) != tuple(shape):
+            raise ValueError(
+                "`input_shape` and `input_tensor` contradict each other; give one of them. "
+                f"Received: input_shape={tuple(input_shape)}, "
+                f"input_tensor of shape {tuple(input_tensor.shape)}"
+            )
+    else:
         raise ValueError(
-            "`include_top=False` leaves the head out, so `head` must not be given. "
-            f"Received: include_top=False, head={head!r}"
+            "`input_tensor` must be a Keras tensor, such as `keras.Input((256, 128, 3))`. "
+            f"Received: {type(input_tensor).__name__}"
         )
-    if include_top and head is None:
-        head = "classification"
-    if normalize and head != "embedding":
-        raise ValueError(
-            '`normalize=True` scales an embedding, so it needs `head="embedding"`. '
-            f"Received: include_top={include_top}, head={head!r}"
-        )
-    return head
-
-
-def _checked_statistics(mean: Any, std: Any, include_preprocessing: bool) -> tuple[Any, Any]:
-    """Mean and standard deviation that preprocessing inside the model goes by."""
-    if mean is None and std is None:
-        return MEAN, STD
-    if not include_preprocessing:
-        raise ValueError(
-            "`mean` and `std` are those of the preprocessing inside the model, so they need "
-            f"`include_preprocessing=True`. Received: mean={mean!r}, std={std!r} without it"
-        )
-    given = [np.asarray(values) for values in (mean, std)]
-    good = all(each.shape == (3,) and each.dtype.kind == "f" for each in given)
-    if not good or not (given[0] >= 0).all() or not ((given[1] > 0) & (given[1] <= 1)).all():
-        raise ValueError(
-            "`mean` and `std` must be three numbers each, of pixels in 0–1. "
-            f"Received: mean={mean!r}, std={std!r}"
-        )
-    return [float(each) for each in given[0]], [float(each) for each in given[1]]
-
-
-def _reason_for_rgb(weights: Any, include_preprocessing: bool) -> str | None:
-    if weights is not None:
-        return "the weights are those of RGB images"
-    if include_preprocessing:
-        return "the preprocessing is that of RGB images"
-    return None
-
-
-def _chosen(named: dict[str, Any], outputs: Any) -> dict[str, Any]:
-    listed = isinstance(outputs, (list, tuple)) and len(outputs) > 0
-    if not listed or any(output not in named for output in outputs):
-        raise ValueError(
-            f"`outputs` must be a list of names among {', '.join(named)} "
-            "(gating vectors: conv2_block1_gates, … where streams are fused by gates; what a head "
-            f"computes, under that head). Received: {outputs!r}"
-        )
-    return {output: named[output] for output in outputs}
+    rgb = None if weights is None else "the weights are those of RGB images"
+    return checked_image_shape(name, shape, configuration.downscaling, rgb=rgb)

@@ -8,17 +8,22 @@ from typing import Any
 import keras
 
 from keras_osnet._utils.checks import check_image_size
+from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.models import OSNet, open_checkpoint
 from keras_osnet.models.load_model import Checkpoint
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"
 
-_NETWORK = ("stem", "depths")
-"""Arguments of `OSNet` in a recipe that weights are bound to, besides variant and width."""
-
 _FREE = ("pooling", "mean", "std")
 """Those that have no weights: what they were in an earlier training does not bind this one."""
+
+_NETWORK = tuple(
+    name
+    for name in Configuration.names(of_weights=True)
+    if name not in ("variant", "width", *_FREE)
+)
+"""Arguments of `OSNet` that weights are bound to, besides variant and width."""
 
 _KNOWN = ("variant", "width", *_FREE, *_NETWORK, "image_size", "weights")
 

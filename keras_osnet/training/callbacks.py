@@ -10,7 +10,7 @@ from typing import Any, Literal
 import keras
 
 from keras_osnet._utils.checks import positive_integer
-from keras_osnet.architecture.feature_extractor import embedder
+from keras_osnet.architecture.feature_extractor import feature_extractor
 from keras_osnet.data import PersonImage
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.metrics import RankingResult
@@ -72,7 +72,7 @@ class RetrievalMetrics(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         """Find the embedding of the model."""
         if self.embedder is None:
-            self.embedder = embedder(self.model)
+            self.embedder = feature_extractor(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Search, and add the metrics to the logs."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.architecture import PromptModel, heads
+from keras_osnet.architecture import OSNetModel, heads
 from keras_osnet.architecture.feature_extractor import ends_in_classifier
 
 
@@ -44,24 +44,29 @@ def add_classifier(
         ValueError: The backbone is not such a model.
     """
     check_backbone(backbone)
+    shown = [name for name in ("embedding", "logits") if name in outputs]
+    if isinstance(backbone, OSNetModel) and backbone.configuration.head == "embedding":
+        head = "attribute" if activation == "sigmoid" else "classification"
+        classifier = backbone.replace(head=head, classes=classes, classifier_activation=activation)
+        return Network(classifier.replace(outputs=shown), backbone, classifier)
     embedding = backbone.output
     logits, predictions = heads.classifier(embedding, classes, activation)
     both = {"embedding": embedding, "logits": logits}
     return Network(
-        trained=PromptModel(
-            backbone.input,
-            {name: both[name] for name in both if name in outputs},
-            name=backbone.name,
+        trained=keras.Model(
+            backbone.input, {name: both[name] for name in shown}, name=backbone.name
         ),
         embedder=backbone,
-        classifier=PromptModel(backbone.input, predictions, name=backbone.name),
+        classifier=keras.Model(backbone.input, predictions, name=backbone.name),
     )
 
 
 def without_classifier(classifier: Any) -> keras.Model:
     """Return the backbone of a `Network`'s classifier, with the same variables."""
+    if isinstance(classifier, OSNetModel):
+        return classifier.replace(head="embedding")
     embedding = classifier.get_layer("logits").input
-    return PromptModel(classifier.input, embedding, name=classifier.name)
+    return keras.Model(classifier.input, embedding, name=classifier.name)
 
 
 def check_backbone(backbone: Any) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import check_whole, positive_integer
 from keras_osnet._utils.optional import require
-from keras_osnet.architecture.feature_extractor import embedder, ends_in_classifier
+from keras_osnet.architecture.feature_extractor import ends_in_classifier, feature_extractor
 from keras_osnet.evaluation.embed import preparation, resolve_image_size
 from keras_osnet.visualize._images import listed_images, read_images
 from keras_osnet.visualize.feature_maps import layer_of
@@ -248,7 +248,7 @@ def explained(
     images = listed_images(images)
     pixels = np.stack(read_images(images, resolve_image_size(model, image_size)))
     network = in_float32(model)
-    output = network.get_layer("logits").output if classifies else embedder(network).output
+    output = network.get_layer("logits").output if classifies else feature_extractor(network).output
     target = _QuietModel([network.inputs[0]], [output], name=model.name)
     prepared = np.asarray(preparation(model)(pixels), np.float32)
     count = len(pixels)

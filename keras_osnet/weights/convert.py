@@ -73,7 +73,7 @@ def load_torchreid(
 
 def load_tensors(model: keras.Model, tensors: Mapping[str, np.ndarray]) -> ConversionReport:
     """Copy tensors under plain torchreid names into a model; see `load_torchreid`."""
-    targets = {entry.name: entry for entry in named_variables(model)}
+    targets = {entry.name: entry for entry in named_variables(model, to_assign=True)}
     skipped: dict[str, str] = {
         name: "batch counts, which Keras does not keep"
         for name in tensors

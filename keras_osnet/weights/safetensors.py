@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
-from keras_osnet.architecture.describe import describe_model
+from keras_osnet.architecture.describe import describe
 from keras_osnet.version import __version__
 from keras_osnet.weights.convert import plain_names, to_torchreid
 
@@ -19,8 +19,8 @@ _DESCRIPTION = "model"
 def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Save a model's weights as a state dict in the safetensors format.
 
-    The file's header says how to build the model (`describe_model`), so that it can be evaluated
-    or converted without being told.
+    The file's header has the arguments of `keras_osnet.OSNet` that build the model, so that it can
+    be evaluated or converted without being told.
 
     Args:
         model: A model of `keras_osnet.OSNet`.
@@ -36,7 +36,7 @@ def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
     metadata = {
         "format": "pt",  # tells readers that the layout is torch's
         "library": f"keras-osnet {__version__}",
-        _DESCRIPTION: json.dumps(describe_model(model)),
+        _DESCRIPTION: json.dumps(describe(model)),
     }
     library = _safetensors()
     content = library.numpy.save(to_torchreid(model), metadata)

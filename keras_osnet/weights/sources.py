@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from keras_osnet.architecture.describe import describe_model
+from keras_osnet.architecture.describe import describe
 from keras_osnet.architecture.state_dict import classes_in
 from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
 from keras_osnet.weights.convert import load_tensors, plain_names, to_torchreid
@@ -45,7 +45,7 @@ class TensorSource:
     Attributes:
         tensors: The arrays.
         description: The arguments of `keras_osnet.OSNet` that build their model, where the file
-            tells them (see `describe_model`): a `.keras` model, a `.safetensors` of ours.
+            tells them (see `Configuration.to_dict`): a `.keras` model, a `.safetensors` of ours.
         classes: Rows of the classifier, None without one.
     """
 
@@ -142,6 +142,6 @@ def read_state_dict(path: str | os.PathLike[str]) -> TensorSource:
 def _read_keras_model(path: str | os.PathLike[str]) -> TensorSource:
     try:
         model = keras.saving.load_model(path, compile=False)
-        return TensorSource(to_torchreid(model), describe_model(model))
+        return TensorSource(to_torchreid(model), describe(model))
     except Exception as error:  # Keras has no error of its own for a file that it cannot read
         raise ValueError(f"{path} does not hold an OSNet saved by Keras: {error}") from error

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-NAMES = ("OmniScaleBlock", "PromptModel", "BatchHardTripletLoss", "AMSGrad", "MutualLearningModel")
+NAMES = ("OmniScaleBlock", "OSNetModel", "BatchHardTripletLoss", "AMSGrad", "MutualLearningModel")
 REGISTERED = f"[bool(keras.saving.get_registered_object(f'keras_osnet>{{n}}')) for n in {NAMES}]"
 FINDERS = "[each for each in sys.meta_path if type(each).__name__ == 'KerasFinder']"
 COMPLETE = "[True, True, True, True, True] 0"

@@ -123,7 +123,7 @@ def compute_as_keras_does():
     from keras import ops
     from keras.layers import BatchNormalization
 
-    from keras_osnet.architecture import PromptModel
+    from keras_osnet.architecture import OSNetModel
     from keras_osnet.layers import BatchNorm, conv_norm, lite_conv
 
     def convolve(maps, kernel, bias=None, strides=1):
@@ -135,7 +135,7 @@ def compute_as_keras_does():
     def convolve_depthwise(maps, kernel, bias=None):
         return ops.depthwise_conv(maps, kernel, 1, "same", "channels_last")
 
-    del PromptModel.predict
+    del OSNetModel.predict
     BatchNorm.folds = lambda self, training: False
     BatchNorm.call = BatchNormalization.call
     for module in (conv_norm, lite_conv):

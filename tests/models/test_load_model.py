@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.architecture import describe_model
+from keras_osnet.architecture.describe import describe
 from keras_osnet.models import open_checkpoint
 from keras_osnet.weights import save_safetensors
 
@@ -45,7 +45,7 @@ def test_ablations_and_other_heads_are_rebuilt_as_they_were(tmp_path, arguments)
     model = keras_osnet.OSNet(0.25, **arguments)
     save_safetensors(model, path)
     again, _ = open_checkpoint(path).build()
-    assert describe_model(again) == describe_model(model)
+    assert describe(again) == describe(model)
     for first, second in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
 

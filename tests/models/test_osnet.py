@@ -133,7 +133,7 @@ def test_published_defaults():
     ("arguments", "message"),
     [
         ({"width": 0.2}, "`width`.*Received: 0.2"),
-        ({"width": 0.3}, r"`width`.*near yours are 0.28125 and 0.3125.*0.3"),
+        ({"width": 0.3}, r"`width`.*nearest valid values: 0.28125 and 0.3125.*0.3"),
         ({"width": "x1_0"}, "`width`.*'x1_0'"),
         ({"width": float("nan")}, "`width`.*nan"),
         ({"width": float("inf")}, "`width`.*inf"),

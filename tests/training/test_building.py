@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.architecture import describe_model
+from keras_osnet.architecture.describe import describe
 from keras_osnet.training import build_model, list_recipes, load_recipe
 from keras_osnet.training.build_model import _checked_table
 from keras_osnet.weights import to_torchreid, write_torch_checkpoint
@@ -86,7 +86,7 @@ def test_the_dataset_s_own_statistics(trained, weights):
     weights = weights and str(folder / weights)
     statistics = {"mean": [0.4, 0.5, 0.25], "std": [0.2, 0.25, 0.125]}
     built = build_model(recipe(width=0.25, weights=weights, **statistics))
-    described = describe_model(built)
+    described = describe(built)
     assert {name: described[name] for name in statistics} == statistics
 
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from werkzeug import Request, Response
 
 import keras_osnet
-from keras_osnet.architecture.describe import describe_model
+from keras_osnet.architecture.describe import describe
 from keras_osnet.architecture.preprocessing import MEAN, STD
 from keras_osnet.weights.catalogue import find_weights, list_weights
 from keras_osnet.weights.convert import to_torchreid
@@ -79,7 +79,7 @@ def test_what_is_in_the_folder(model, tmp_path):
         "parameters": sum(np.prod(variable.shape) for variable in model.trainable_weights),
     }
     assert configuration["version"] == keras_osnet.__version__
-    assert configuration["model"] == describe_model(model)
+    assert configuration["model"] == describe(model)
     assert configuration["preprocessing"]["mean"] == list(MEAN)
     assert configuration["preprocessing"]["std"] == list(STD)
     rebuilt = keras_osnet.OSNet(
@@ -93,7 +93,7 @@ def test_a_lone_weights_file_says_what_it_is(model, tmp_path):
 
     folder = prepare(model, tmp_path / "mine")
     with safe_open(folder / "model.safetensors", "np") as file:
-        assert json.loads(file.metadata()["model"]) == describe_model(model)
+        assert json.loads(file.metadata()["model"]) == describe(model)
 
 
 def test_metadata_of_the_card(model, tmp_path):
@@ -184,7 +184,7 @@ def test_the_snippet_for_keras_builds_the_model(tmp_path, arguments, monkeypatch
     images = np.random.default_rng(0).integers(0, 256, (1, 256, 128, 3), "uint8")
     ran = {"images": images}
     exec(code, ran)
-    assert describe_model(ran["model"]) == describe_model(model)
+    assert describe(ran["model"]) == describe(model)
     inputs = (
         images if arguments.get("include_preprocessing") else keras_osnet.preprocess_input(images)
     )

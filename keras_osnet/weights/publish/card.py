@@ -8,26 +8,12 @@ from importlib import resources
 from numbers import Real
 from typing import Any
 
+from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.weights.catalogue import WeightsInfo
 from keras_osnet.weights.hub_reference import PREFIX, parse_hub_reference
 
 REPOSITORY = "owner/repository"
 """Stands in a card for the repository, which is known only when the card is pushed."""
-
-_DEFAULTS = {
-    "variant": "base",
-    "depths": [2, 2, 2],
-    "streams": 4,
-    "fusion": "unified",
-    "convolution": "lite",
-    "stem": "imagenet",
-    "input_shape": [256, 128, 3],
-    "include_preprocessing": False,
-    "normalize": False,
-    "feature_dim": 512,
-    "classifier_activation": "softmax",
-}
-"""Arguments of OSNet that the card's example leaves out."""
 
 _TORCHREID_WIDTHS = {
     "base": (1.0, 0.75, 0.5, 0.25),
@@ -129,7 +115,7 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
         model_name=name if results else None,
         eval_results=results or None,
     )
-    model, weights = configuration["model"], configuration["weights"]
+    model, weights = Configuration(**configuration["model"]), configuration["weights"]
     card = ModelCard.from_template(
         data,
         template_str=resources.files(__package__).joinpath("card.md").read_text("utf-8"),
@@ -140,8 +126,8 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
         result=_result(model),
         torchreid=_torchreid_name(model),
         preprocessing=configuration["preprocessing"],
-        height=model["input_shape"][0],
-        width=model["input_shape"][1],
+        height=model.input_shape[0],
+        width=model.input_shape[1],
         parameters=weights["parameters"],
         size=weights["size"],
         sha256=weights["sha256"],
@@ -194,41 +180,33 @@ def _table(metrics: Mapping[str, Mapping[str, float | str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _as_code(model: Mapping[str, Any]) -> str:
-    shown = {
-        argument: tuple(value) if argument == "input_shape" else value
-        for argument, value in model.items()
-        if argument not in _DEFAULTS or _DEFAULTS[argument] != value
-    }
-    if shown["pooling"] is None or (shown["pooling"] == "avg" and "head" in shown):
-        del shown["pooling"]
+def _as_code(model: Configuration) -> str:
+    shown = model.call_arguments()
+    if "input_shape" in shown:
+        shown["input_shape"] = model.input_shape
     return ", ".join(f"{argument}={value!r}" for argument, value in shown.items()).replace("'", '"')
 
 
-def _result(model: Mapping[str, Any]) -> str:
-    if "outputs" in model:
-        return f"named intermediates: {', '.join(model['outputs'])}"
-    if "head" not in model:
-        return "feature maps" if model["pooling"] is None else "a vector of pooled features"
-    if model["head"] == "embedding":
-        size = model["feature_dim"] or round(512 * model["width"])
-        length = " of length 1" if model["normalize"] else ""
+def _result(model: Configuration) -> str:
+    if model.outputs is not None:
+        return f"named intermediates: {', '.join(model.outputs)}"
+    if model.head is None:
+        return "feature maps" if model.pooling is None else "a vector of pooled features"
+    if model.head == "embedding":
+        size = model.feature_dim or model.channels[-1]
+        length = " of length 1" if model.normalize else ""
         return (
             f"a {size}-d embedding{length}; embeddings of the same person are close to each other"
         )
-    kind = {"classification": "class or identity", "attribute": "attribute"}[model["head"]]
-    return f"{model['classes']} scores, one for each {kind} of its training data"
+    kind = {"classification": "class or identity", "attribute": "attribute"}[model.head]
+    return f"{model.classes} scores, one for each {kind} of its training data"
 
 
-def _torchreid_name(model: Mapping[str, Any]) -> str | None:
+def _torchreid_name(model: Configuration) -> str | None:
     """Return the name of the torchreid network that the weights go into, None without one."""
-    plain = ("depths", "streams", "fusion", "convolution", "stem")
-    variant, width = model["variant"], model["width"]
-    if (
-        width not in _TORCHREID_WIDTHS[variant]
-        or any(model[argument] != _DEFAULTS[argument] for argument in plain)
-        or (model.get("feature_dim"), model["pooling"]) != (512, "avg")
-    ):
-        return None
-    infix = "" if variant == "base" else f"_{variant}"
-    return f"osnet{infix}_x{str(width).replace('.', '_')}"
+    plain = Configuration(head="embedding", width=model.width, variant=model.variant)
+    same = all(
+        getattr(model, argument) == getattr(plain, argument)
+        for argument in Configuration.names(of_weights=True)
+    )
+    return model.name if same and model.width in _TORCHREID_WIDTHS[model.variant] else None

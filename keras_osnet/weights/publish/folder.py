@@ -16,7 +16,7 @@ import keras
 from keras_osnet._utils import optional
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.files import read_json
-from keras_osnet.architecture.describe import describe_model
+from keras_osnet.architecture.describe import describe
 from keras_osnet.version import __version__
 from keras_osnet.weights.catalogue import WeightsInfo
 from keras_osnet.weights.convert import to_torchreid
@@ -57,8 +57,7 @@ def save_for_hub(
     """Write a folder ready for the Hub: weights, configuration and model card.
 
     - `model.safetensors`: the weights under torchreid's names, which torch reads too.
-    - `config.json`: the arguments of `keras_osnet.OSNet` that rebuild the model (see
-      `describe_model`), what its input is, and the digest of the weights.
+    - `config.json`: the arguments of `keras_osnet.OSNet` that rebuild the model, what its input is, and the digest of the weights.
     - `README.md`: the model card, under the model's name. Read it, and edit it if need be:
       `push_to_hub` sends it as it then is, with its repository in place of "owner/repository".
 
@@ -104,7 +103,7 @@ def save_for_hub(
         ... )  # doctest: +SKIP
     """
     optional.check_installed("jinja2", "Writing a model card", "publish")
-    arguments = describe_model(model)
+    arguments = describe(model)
     origin = Origin(license, trained_on, base, metrics or {}, description)
     target = Path(folder).resolve()
     _check_target(target)
