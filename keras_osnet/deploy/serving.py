@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
@@ -142,7 +143,8 @@ def _features(model: keras.Model, image: Any, pixel_range: str, mean: Any, std: 
     if pixel_range == "normalized":
         return None
     mean, std = np.asarray(mean), np.asarray(std)
-    return keras.layers.Rescaling((1 / std).tolist(), (-mean / std).tolist())(image)
+    scale, offset = (each.reshape(1, 1, 3).tolist() for each in (1 / std, -mean / std))
+    return keras.layers.Rescaling(scale, offset)(image)
 
 
 def _statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:

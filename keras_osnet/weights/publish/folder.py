@@ -57,7 +57,8 @@ def save_for_hub(
     """Write a folder ready for the Hub: weights, configuration and model card.
 
     - `model.safetensors`: the weights under torchreid's names, which torch reads too.
-    - `config.json`: the arguments of `keras_osnet.OSNet` that rebuild the model, what its input is, and the digest of the weights.
+    - `config.json`: the arguments of `keras_osnet.OSNet` that rebuild the model, what its input is,
+      and the digest of the weights.
     - `README.md`: the model card, under the model's name. Read it, and edit it if need be:
       `push_to_hub` sends it as it then is, with its repository in place of "owner/repository".
 
