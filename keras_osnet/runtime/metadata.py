@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,58 @@ QUANTIZATIONS = (None, "float16", "dynamic", "int8")
 _INPUT = ("pixel_range", "dtype", "height", "width", "batch", "mean", "std")
 _OUTPUT = ("kind", "dim", "l2_normalized", "labels")
 _TOP = ("format", "name", "input", "output", "quantization", "license", "source", "library_version")
-_COLORS = 3
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int) and (whole_number(value) or 0) > 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _are_shares(values: Any) -> bool:
+    """Return whether a value is three numbers of 0–1."""
+    return (
+        isinstance(values, tuple)
+        and len(values) == 3
+        and all(isinstance(one, int | float) and 0 <= one <= 1 for one in values)
+    )
+
+
+def _is_size(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(side is None or _is_positive(side) for side in value)
+    )
+
+
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "name": ("text", _is_text),
+    "dim": ("a positive integer", _is_positive),
+    "image_size": ("(height, width), each a positive integer or None", _is_size),
+    "pixel_range": (f"one of {PIXEL_RANGES}", PIXEL_RANGES.__contains__),
+    "dtype": (f"one of {DTYPES}", DTYPES.__contains__),
+    "batch": ("a positive integer or None", lambda one: one is None or _is_positive(one)),
+    "mean": ("three numbers of 0–1", _are_shares),
+    "std": ("three numbers of 0–1, above 0", lambda std: _are_shares(std) and all(std)),
+    "output_kind": (f"one of {OUTPUT_KINDS}", OUTPUT_KINDS.__contains__),
+    "l2_normalized": ("true or false", lambda one: isinstance(one, bool)),
+    "labels": (
+        "a tuple of texts",
+        lambda labels: isinstance(labels, tuple) and all(map(_is_text, labels)),
+    ),
+    "quantization": (f"one of {QUANTIZATIONS}", QUANTIZATIONS.__contains__),
+    "license": ("text or None", _is_text_or_none),
+    "source": ("text or None", _is_text_or_none),
+    "library_version": ("text", _is_text),
+}
+"""What each field must be, in words and as a check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,72 +136,16 @@ class ModelMetadata:
     library_version: str = __version__
 
     def __post_init__(self) -> None:
-        for name in ("name", "library_version"):
-            _check(isinstance(getattr(self, name), str), name, "text", getattr(self, name))
-        for name in ("license", "source"):
+        for name, (wanted, holds) in _RULES.items():
             value = getattr(self, name)
-            _check(value is None or isinstance(value, str), name, "text or None", value)
-        _check(
-            isinstance(self.l2_normalized, bool),
-            "l2_normalized",
-            "true or false",
-            self.l2_normalized,
-        )
-        for name, choices in (
-            ("pixel_range", PIXEL_RANGES),
-            ("dtype", DTYPES),
-            ("output_kind", OUTPUT_KINDS),
-            ("quantization", QUANTIZATIONS),
-        ):
-            value = getattr(self, name)
-            _check(value in choices, name, f"one of {choices}", value)
-        self._check_numbers()
-        _check(
-            isinstance(self.labels, tuple) and all(isinstance(one, str) for one in self.labels),
-            "labels",
-            "a tuple of texts",
-            self.labels,
-        )
-        _check(
-            len(self.labels) in (0, self.dim),
-            "labels",
-            f"as many as the output has numbers ({self.dim}), or none",
-            f"{len(self.labels)} labels",
-        )
-        _check(
-            self.pixel_range == "0-255" or self.dtype == "float32",
-            "dtype",
-            f'"float32" for the pixel range "{self.pixel_range}"',
-            self.dtype,
-        )
-
-    def _check_numbers(self) -> None:
-        _check(_is_positive(self.dim), "dim", "a positive integer", self.dim)
-        _check(
-            self.batch is None or _is_positive(self.batch),
-            "batch",
-            "a positive integer or None",
-            self.batch,
-        )
-        _check(
-            isinstance(self.image_size, tuple)
-            and len(self.image_size) == 2
-            and all(side is None or _is_positive(side) for side in self.image_size),
-            "image_size",
-            "(height, width), each a positive integer or None",
-            self.image_size,
-        )
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            _check(
-                isinstance(values, tuple)
-                and len(values) == _COLORS
-                and all(isinstance(one, int | float) and 0 <= one <= 1 for one in values)
-                and (name == "mean" or all(values)),
-                name,
-                "three numbers of 0–1 (std: above 0)",
-                values,
-            )
+            if not holds(value):
+                raise _wrong(name, wanted, repr(value))
+        if len(self.labels) not in (0, self.dim):
+            wanted = f"as many as the output has numbers ({self.dim}), or none"
+            raise _wrong("labels", wanted, f"{len(self.labels)} labels")
+        if self.pixel_range != "0-255" and self.dtype != "float32":
+            wanted = f'"float32" for the pixel range "{self.pixel_range}"'
+            raise _wrong("dtype", wanted, repr(self.dtype))
 
     def scale(self, pixels: NDArray[np.uint8]) -> NDArray:
         """Convert pixels of 0–255 to the range that the model takes.
@@ -251,10 +246,5 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int) and (whole_number(value) or 0) > 0
-
-
-def _check(holds: bool, name: str, wanted: str, value: Any) -> None:
-    if not holds:
-        raise ValueError(f"`{name}` of a model's metadata must be {wanted}. Received: {value!r}")
+def _wrong(name: str, wanted: str, received: str) -> ValueError:
+    return ValueError(f"`{name}` of a model's metadata must be {wanted}. Received: {received}")
