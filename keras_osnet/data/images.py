@@ -3,7 +3,7 @@
 import os
 import reprlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from keras_osnet._utils.checks import check_image_size
 from keras_osnet._utils.optional import require
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+
+_ALONE = 4
+"""Up to this many images are not worth starting threads for."""
 
 _NAMED = 10
 """Maximum number of files that an error names."""
@@ -228,24 +231,46 @@ def load_images(
     require_pillow()
     check_image_size(image_size)
     files = [Path(path) for path in paths]
-    images = np.empty((len(files), *image_size, 3), np.uint8)
+    images, errors = read_together(
+        len(files), image_size, lambda index: read_image(files[index], image_size)
+    )
+    return LoadedImages(
+        images=np.delete(images, list(errors), axis=0) if errors else images,
+        paths=[file for index, file in enumerate(files) if index not in errors],
+        unreadable=ImageReadError.join(errors.values()).reasons,
+    )
 
-    def read(index: int) -> ImageReadError | None:
+
+def read_together(
+    count: int, image_size: tuple[int, int], read: Callable[[int], NDArray[np.uint8]]
+) -> tuple[NDArray[np.uint8], dict[int, ImageReadError]]:
+    """Read images of one size in threads.
+
+    Args:
+        count: Number of images.
+        image_size: Their (height, width).
+        read: Function from the index of an image to an array (*image_size, 3).
+
+    Returns:
+        Array (count, *image_size, 3), black where `read` raised ImageReadError, and these errors
+        by index.
+    """
+    images = np.zeros((count, *image_size, 3), np.uint8)
+
+    def fill(index: int) -> ImageReadError | None:
         try:
-            images[index] = read_image(files[index], image_size)
+            images[index] = read(index)
         except ImageReadError as error:
             return error
         return None
 
-    # Pillow releases the interpreter lock while it decodes and resizes.
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        errors = list(pool.map(read, range(len(files))))
-    readable = np.array([error is None for error in errors], bool)
-    return LoadedImages(
-        images=images if readable.all() else images[readable],
-        paths=[file for file, error in zip(files, errors, strict=True) if error is None],
-        unreadable=ImageReadError.join(error for error in errors if error is not None).reasons,
-    )
+    if count <= _ALONE:
+        results = [fill(index) for index in range(count)]
+    else:
+        # Pillow releases the interpreter lock while it decodes and resizes.
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            results = list(pool.map(fill, range(count)))
+    return images, {index: error for index, error in enumerate(results) if error is not None}
 
 
 def find_unreadable(paths: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:

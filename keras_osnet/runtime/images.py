@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,9 @@ from keras_osnet.data.images import (
     convert_image,
     is_pillow_image,
     read_image,
+    read_together,
     resize_image,
 )
-
-_ALONE = 4
-"""Up to this many images are not worth starting threads for."""
 
 _EDGES = 4
 
@@ -69,30 +66,18 @@ def as_pixels(
     if isinstance(images, np.ndarray) and images.shape[1:] == (*image_size, 3) and len(images):
         check_image(images[0], "images")
         return images, {}
-    pixels = np.zeros((len(images), *image_size, 3), np.uint8)
 
-    def fill(index: int) -> ImageReadError | None:
+    def read(index: int) -> NDArray[np.uint8]:
         image = images[index]
-        try:
-            if isinstance(image, str | os.PathLike):
-                pixels[index] = read_image(image, image_size)
-            elif is_pillow_image(image):
-                pixels[index] = convert_image(image, image_size)
-            else:
-                check_image(image, f"images[{first + index}]")
-                pixels[index] = resize_image(image, image_size)
-        except ImageReadError as error:
-            return error
-        return None
+        if isinstance(image, str | os.PathLike):
+            return read_image(image, image_size)
+        if is_pillow_image(image):
+            return convert_image(image, image_size)
+        check_image(image, f"images[{first + index}]")
+        return resize_image(image, image_size)
 
-    if len(images) <= _ALONE:
-        errors = [fill(index) for index in range(len(images))]
-    else:
-        # Pillow releases the GIL while it decodes and resizes.
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            errors = list(pool.map(fill, range(len(images))))
-    found = {first + index: error for index, error in enumerate(errors) if error is not None}
-    return pixels, found
+    pixels, errors = read_together(len(images), image_size, read)
+    return pixels, {first + index: error for index, error in errors.items()}
 
 
 def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8]]:
