@@ -108,7 +108,7 @@ def test_usage_errors(run, people, checkpoint, output, tmp_path):
         in run("embed", people, "-o", output, *weights, "--pixel-range", "0-255", code=2).stderr
     )
     (tmp_path / "empty").mkdir()
-    assert "no pictures" in run("embed", tmp_path / "empty", "-o", output, *weights, code=1).stderr
+    assert "no images" in run("embed", tmp_path / "empty", "-o", output, *weights, code=1).stderr
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that takes no files")
