@@ -120,7 +120,7 @@ def test_an_ensemble_and_files_that_cannot_be_read(people, models, tmp_path, mon
 
 
 def test_ensemble_errors(sides, models):
-    with pytest.raises(ValueError, match=r"`model` must be a model, or.*Received: none"):
+    with pytest.raises(ValueError, match=r"`model` must be a model or.*Received: none"):
         evaluate_retrieval([], *sides)
     done = []
     maps = keras_osnet.OSNet(0.25, include_top=False, input_shape=(64, 32, 3))
