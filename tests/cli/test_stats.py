@@ -101,7 +101,7 @@ def test_pictures_that_cannot_be_read(run, run_json, damaged, people):
 
 def test_errors(run, people, tmp_path):
     assert "does not exist" in run("stats", "--data", tmp_path / "nowhere", code=2).stderr
-    assert "holds no pictures" in run("stats", "--data", tmp_path, code=1).stderr
+    assert "holds no images" in run("stats", "--data", tmp_path, code=1).stderr
     picture = next(people.glob("*.png"))
     assert "must be a folder" in run("stats", "--data", picture, code=1).stderr
     assert (
