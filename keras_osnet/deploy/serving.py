@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
@@ -72,7 +71,7 @@ def serve(
     scaled = any(isinstance(layer, keras.layers.UnitNormalization) for layer in model.layers[-1:])
     if normalize and kind == "embedding" and not scaled:
         scaled = True
-        result = keras.layers.UnitNormalization(axis=-1, name="normalized")(result)
+        result = keras.layers.UnitNormalization(axis=-1, dtype="float32", name="normalized")(result)
     labels = tuple(labels)
     if labels and kind not in ("classification", "attribute"):
         raise ValueError(
@@ -130,21 +129,19 @@ def output_of(model: keras.Model) -> tuple[str, str]:
 
 
 def _features(model: keras.Model, image: Any, pixel_range: str, mean: Any, std: Any) -> Any:
-    """Return what the model's own first layers take, computed from `image`; None for `image`."""
-    if takes_pixels(model):
-        if pixel_range == "normalized":
+    """Return what the model's own first layers take, computed from `image`; None for the same."""
+    has_preprocessing = takes_pixels(model)
+    if pixel_range == "normalized":
+        if has_preprocessing:
             raise ValueError(
                 '`pixel_range="normalized"` is for a model without preprocessing inside, such as '
                 f"include_preprocessing=False makes. Received: {model.name}, which has its own"
             )
-        return None if pixel_range == "0-255" else keras.layers.Rescaling(255.0)(image)
-    if pixel_range == "0-255":
-        return preprocessing_layer(mean, std)(image)
-    if pixel_range == "normalized":
         return None
-    mean, std = np.asarray(mean), np.asarray(std)
-    scale, offset = (each.reshape(1, 1, 3).tolist() for each in (1 / std, -mean / std))
-    return keras.layers.Rescaling(scale, offset)(image)
+    pixels = image
+    if pixel_range == "0-1":
+        pixels = keras.layers.Rescaling(255.0, dtype="float32", name="pixels")(image)
+    return pixels if has_preprocessing else preprocessing_layer(mean, std)(pixels)
 
 
 def _statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
