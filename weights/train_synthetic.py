@@ -112,7 +112,7 @@ def tests(work: Path) -> dict[str, Path]:
 
 
 def found(model: keras.Model, people: list) -> dict[str, float | str]:
-    """Rank-1 and mAP in per cent: camera 1's images are queries, all others' the gallery."""
+    """Rank-1 and mAP in percent: camera 1's images are queries, all others' the gallery."""
     query, gallery = split_by_camera(people)
     ranking = evaluate_retrieval(model, query, gallery, metric="cosine").ranking
     return {

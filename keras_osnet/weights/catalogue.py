@@ -32,7 +32,7 @@ class WeightsInfo:
         image_size: (height, width) of the training images.
         mean: Mean of red, green and blue, in 0–1, that training images were normalized by.
         std: Standard deviation of red, green and blue, likewise.
-        published: Published rank-1 and mAP in per cent, by test set. Empty for ImageNet and for
+        published: Published rank-1 and mAP in percent, by test set. Empty for ImageNet and for
             attributes.
         sha256: Digest of the file, or None if it is not known.
         size: Size of the file in bytes, or None if it is not known.

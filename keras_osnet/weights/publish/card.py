@@ -32,7 +32,7 @@ class Origin:
         license: The Hub's identifier of the license, such as "mit" or "cc-by-nc-4.0".
         trained_on: The training set, or several joined with "+", as catalogue tags or Hub names.
         base: What the weights derive from; None if they were trained from random initial values.
-        metrics: Figures in per cent and their conditions, by test set.
+        metrics: Figures in percent and their conditions, by test set.
         about: Text of the publisher's own.
     """
 
@@ -151,7 +151,7 @@ def _check_metrics(metrics: Mapping[str, Mapping[str, float | str]]) -> None:
         ):
             problem = "must be numbers of 0 to 100"
         elif max(figures) <= 1:
-            problem = "must be in per cent, and these look like shares of 1"
+            problem = "must be in percent, and these look like shares of 1"
         else:
             continue
         raise ValueError(

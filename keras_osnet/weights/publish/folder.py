@@ -77,7 +77,7 @@ def save_for_hub(
         base: What the weights derive from: a `WeightsInfo` of the catalogue, a reference
             ("hf://owner/repository"), or a sentence. None states that they were trained from
             random initial values.
-        metrics: Measured figures in per cent by test set, with their conditions as text, such as
+        metrics: Measured figures in percent by test set, with their conditions as text, such as
             `{"market1501": {"rank_1": 94.2, "mAP": 82.6, "metric": "cosine"}}`. None states that
             there are none.
         description: Markdown of your own for the top of the card: how the weights were trained,
