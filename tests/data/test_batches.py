@@ -130,7 +130,7 @@ def test_in_memory_reads_every_file_once(make, monkeypatch):
         read[path] += 1
         return read_image(path, size)
 
-    monkeypatch.setattr("keras_osnet.data.images.read_image", count)
+    monkeypatch.setattr("keras_osnet.data.image_source.read_image", count)
     pictures = make(batch_size=30, steps=(RandomFlip(),), in_memory=True)
     first = pictures.batch(0, 0)[0].copy()
     pictures.batch(1, 0)
