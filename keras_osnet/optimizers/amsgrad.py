@@ -1,17 +1,18 @@
 """AMSGrad with coupled weight decay."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_osnet._utils.checks import number
-from keras_osnet.optimizers.coupled_weight_decay import CoupledWeightDecay
+from keras_osnet.optimizers.flat_optimizer import FlatOptimizer
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
-class AMSGrad(CoupledWeightDecay, keras.optimizers.Optimizer):
+class AMSGrad(FlatOptimizer):
     """AMSGrad with coupled weight decay: exactly torch's `Adam(amsgrad=True, weight_decay=5e-4)`.
 
     `keras.optimizers.Adam(amsgrad=True)` differs in the epsilon: Keras adds it to the root of the
@@ -40,6 +41,8 @@ class AMSGrad(CoupledWeightDecay, keras.optimizers.Optimizer):
         [0.5, -1.5]
     """
 
+    slot_names = ("momentum", "velocity", "velocity_hat")
+
     def __init__(
         self,
         learning_rate: Any = 0.0015,
@@ -57,34 +60,21 @@ class AMSGrad(CoupledWeightDecay, keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = number("epsilon", epsilon, low=0)
 
-    def build(self, variables: Any) -> None:
-        """Create, for each variable, the two means and the largest mean square so far."""
-        if self.built:
-            return
-        super().build(variables)
-        self._means, self._squares, self._largest = self.add_optimizer_variables(
-            variables, ["momentum", "velocity", "velocity_hat"]
-        )
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable and its means."""
-        gradient = self.with_l2(gradient, variable)
-        index = self._get_variable_index(variable)
-        mean = self.beta_1 * self._means[index] + (1 - self.beta_1) * gradient
-        square = self.beta_2 * self._squares[index] + (1 - self.beta_2) * ops.square(gradient)
-        largest = ops.maximum(self._largest[index], square)
+    def update(
+        self, gradient: Any, slots: Sequence[Any], learning_rate: Any
+    ) -> tuple[Any, Sequence[Any]]:
+        """Return the step, and the new means and largest mean square."""
+        mean, square, largest = slots
+        mean = self.beta_1 * mean + (1 - self.beta_1) * gradient
+        square = self.beta_2 * square + (1 - self.beta_2) * ops.square(gradient)
+        largest = ops.maximum(largest, square)
 
         step = ops.cast(self.iterations + 1, gradient.dtype)
         # 1 - beta ** step, which in float32 would lose five digits at beta 0.999 and step 1.
         correction_1 = -ops.expm1(step * math.log(self.beta_1))
         correction_2 = -ops.expm1(step * math.log(self.beta_2))
         scale = ops.sqrt(largest / correction_2) + self.epsilon
-        rate = ops.cast(learning_rate, gradient.dtype) / correction_1
-
-        self.assign(self._means[index], mean)
-        self.assign(self._squares[index], square)
-        self.assign(self._largest[index], largest)
-        self.assign_sub(variable, rate * mean / scale)
+        return learning_rate / correction_1 * mean / scale, [mean, square, largest]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_osnet._utils.checks import number
@@ -20,7 +19,8 @@ class CoupledWeightDecay:
     The term is added last: after the loss scale is removed, accumulated gradients are averaged,
     gradients are clipped (so that clipping applies to the loss alone, as with torch's
     `clip_grad_norm_`) and replicas are summed. A variable without a gradient does not change.
-    Frozen variables are not passed to the optimizer.
+    Frozen variables are not passed to the optimizer, and `exclude_from_weight_decay` exempts others
+    from the term.
 
     Put it before the optimizer's class, and register the new class with Keras to save it:
     `class CoupledRMSprop(CoupledWeightDecay, keras.optimizers.RMSprop)`.
@@ -55,43 +55,9 @@ class CoupledWeightDecay:
     def with_l2(self, gradient: Any, variable: Any) -> Any:
         """Return the gradient with the L2 term, in the variable's type."""
         value = ops.convert_to_tensor(variable)
-        return ops.cast(gradient, value.dtype) + self.l2 * value
+        gradient = ops.cast(gradient, value.dtype)
+        return gradient + self.l2 * value if self._use_weight_decay(variable) else gradient  # type: ignore[attr-defined]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "l2": self.l2}  # type: ignore[misc]
-
-
-@keras.saving.register_keras_serializable(package="keras_osnet")
-class CoupledSGD(CoupledWeightDecay, keras.optimizers.SGD):
-    """SGD with coupled weight decay: exactly torch's `SGD(momentum=0.9, weight_decay=5e-4)`.
-
-    The momentum is torch's, too: a sum of gradients that is multiplied by the current learning
-    rate. Keras's is a sum of gradients times the learning rates of their own steps, and so
-    continues at the old rate for some ten steps after the rate has dropped.
-
-    Args:
-        *args: The arguments of `keras.optimizers.SGD` except `weight_decay`.
-        l2: Factor of the variable in the gradient, at least 0.
-        **kwargs: The arguments of `keras.optimizers.SGD`.
-
-    Raises:
-        ValueError: An argument is wrong.
-
-    Example:
-        >>> from keras_osnet.optimizers import CoupledSGD
-        >>> optimizer = CoupledSGD(0.065, momentum=0.9)
-        >>> optimizer.l2
-        0.0005
-    """
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable and its momentum."""
-        step = gradient = self.with_l2(gradient, variable)
-        if self.momentum:
-            momentum = self.momentums[self._get_variable_index(variable)]
-            step = total = self.momentum * momentum + gradient
-            if self.nesterov:
-                step = gradient + self.momentum * total
-            self.assign(momentum, total)
-        self.assign_sub(variable, ops.cast(learning_rate, step.dtype) * step)

@@ -275,3 +275,52 @@ def test_wrong_arguments_are_refused():
                 AMSGrad(**{name: value})
     with pytest.raises(ValueError, match=r"`epsilon` must be.*Received: "):
         AMSGrad(epsilon=-1e-8)
+
+
+def test_variables_may_be_exempt_from_the_term(pair):
+    decayed, exempt = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
+    optimizer = pair[0](l2=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    apply(optimizer, [np.zeros(1, "float32")] * 2, [decayed, exempt])
+    assert ops.convert_to_numpy(decayed) < [1.0]
+    assert ops.convert_to_numpy(exempt) == [1.0]
+
+
+def test_slots_of_a_variable_without_gradient_stay(pair):
+    """Beside others, a variable takes the steps that it would take alone."""
+    steps = gradients(steps=6)
+    together, alone = pair[0](), pair[0]()
+    variables = [keras.Variable(value) for value in start()]
+    single = keras.Variable(start()[1])
+    together.build(variables)
+    alone.build([single])
+    for number, grads in enumerate(steps):
+        present = [0, 1, 2] if number % 2 else [0, 2]
+        tensors = [ops.convert_to_tensor(grad) for grad in grads]
+        together.apply([tensors[i] for i in present], [variables[i] for i in present])
+        if 1 in present:
+            alone.apply([tensors[1]], [single])
+        else:
+            alone.iterations.assign_add(1)
+    pairs = ((variables[0], 0), (variables[2], 2))
+    expected = ours(pair[0](), steps)
+    assert_equal([ops.convert_to_numpy(each) for each, _ in pairs], [expected[i] for _, i in pairs])
+    assert_equal([ops.convert_to_numpy(variables[1])], [ops.convert_to_numpy(single)])
+
+
+def test_variables_of_two_dtypes(pair):
+    one, other = keras.Variable([1.0]), keras.Variable([1.0, 1.0], dtype="float16")
+    optimizer = pair[0](l2=0.0)
+    apply(optimizer, [np.ones(1, "float32"), np.ones(2, "float16")], [one, other])
+    np.testing.assert_allclose(ops.convert_to_numpy(one), ops.convert_to_numpy(other)[:1], 1e-3)
+    dtypes = {str(each.dtype) for each in optimizer.variables if len(each.shape)}
+    assert dtypes == {"float32", "float16"}
+
+
+def test_slots_are_vectors(pair):
+    """The training step of a network of many variables is quick to trace and compile."""
+    optimizer = pair[0]()
+    optimizer.build([keras.Variable(value) for value in start()])
+    size = sum(value.size for value in start())
+    slots = [each for each in optimizer.variables if len(each.shape)]
+    assert [tuple(each.shape) for each in slots] == [(size,)] * len(optimizer.slot_names)
