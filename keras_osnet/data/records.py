@@ -21,7 +21,7 @@ class PersonImage:
         camera: The camera, from 1; None if it is not known.
         name: The person's name in a user's folder or table; None if there is only `identity`. Not
             considered when images are compared.
-        distractor: Whether the image shows nobody's match, as identity 0 of Market-1501 does.
+        distractor: Whether the person matches no query, as identity 0 of Market-1501.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class ReidDataset:
 
     @property
     def distractors(self) -> frozenset[int]:
-        """Identities that stand for no single person or are nobody's match.
+        """Identities that are no single person or match no query.
 
         They only make the ranking harder; training on all parts leaves them out.
         """

@@ -59,11 +59,11 @@ def make(people):
 
 
 def test_batches_are_the_images_in_the_order_of_the_epoch(make, people):
-    pictures = make(steps=())
-    assert len(pictures) == 3  # 30 images
+    batches = make(steps=())
+    assert len(batches) == 3  # 30 images
     order = shuffled_indices(30, seed=2, epoch=1)
     for index in range(3):
-        images, labels = pictures.batch(epoch=1, index=index)
+        images, labels = batches.batch(epoch=1, index=index)
         chosen = order[index * 8 : index * 8 + 8]
         assert images.dtype == np.uint8
         for image, place in zip(images, chosen, strict=True):
@@ -107,12 +107,12 @@ def test_a_batch_does_not_depend_on_what_was_asked_for_before_or_on_memory(make,
 
 
 def test_identity_batches(make, people):
-    pictures = make(batch_size=(2, 3), steps=())
+    batches = make(batch_size=(2, 3), steps=())
     expected = identity_batches(people.train_labels, 2, 3, seed=2, epoch=0)
-    np.testing.assert_array_equal(pictures.order(0), expected)
-    assert len(pictures) == len(expected) == 5
+    np.testing.assert_array_equal(batches.order(0), expected)
+    assert len(batches) == len(expected) == 5
     for index in range(5):
-        _, labels = pictures.batch(0, index)
+        _, labels = batches.batch(0, index)
         assert sorted(Counter(labels.tolist()).values()) == [3, 3]
 
 
@@ -131,19 +131,19 @@ def test_in_memory_reads_every_file_once(make, monkeypatch):
         return read_image(path, size)
 
     monkeypatch.setattr("keras_osnet.data.image_source.read_image", count)
-    pictures = make(batch_size=30, steps=(RandomFlip(),), in_memory=True)
-    first = pictures.batch(0, 0)[0].copy()
-    pictures.batch(1, 0)
+    batches = make(batch_size=30, steps=(RandomFlip(),), in_memory=True)
+    first = batches.batch(0, 0)[0].copy()
+    batches.batch(1, 0)
     assert set(read.values()) == {1}
-    np.testing.assert_array_equal(pictures.batch(0, 0)[0], first)
+    np.testing.assert_array_equal(batches.batch(0, 0)[0], first)
 
 
 def test_labels_may_be_rows_of_attributes(people):
     rows = np.random.default_rng(0).integers(0, 2, (30, 4), dtype=np.uint8)
     paths = [image.path for image in people.train]
-    pictures = ImageBatches(paths, rows, image_size=SIZE, batch_size=30)
+    batches = ImageBatches(paths, rows, image_size=SIZE, batch_size=30)
     np.testing.assert_array_equal(
-        pictures.batch(0, 0)[1], rows[shuffled_indices(30, seed=0, epoch=0)]
+        batches.batch(0, 0)[1], rows[shuffled_indices(30, seed=0, epoch=0)]
     )
 
 
@@ -177,12 +177,12 @@ def test_an_array_is_neither_copied_nor_written_to(pixels, people):
         image[:] = 0
         return image
 
-    pictures = ImageBatches(
+    batches = ImageBatches(
         pixels, people.train_labels, batch_size=2, steps=[blacken], in_memory=True
     )
-    assert np.shares_memory(pictures.images, pixels)
+    assert np.shares_memory(batches.images, pixels)
     with pytest.raises(ValueError, match=r"read-only"):
-        pictures.batch(0, 0)
+        batches.batch(0, 0)
     assert pixels.flags.writeable
     assert pixels.any()
 
@@ -190,20 +190,20 @@ def test_an_array_is_neither_copied_nor_written_to(pixels, people):
 def test_an_array_at_its_own_size_needs_no_pillow(pixels, people, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     steps = (PadAndCrop(), Normalize())
-    pictures = ImageBatches(pixels, people.train_labels, batch_size=4, steps=steps)
-    assert pictures.batch(0, 0)[0].shape == (4, 48, 20, 3)
-    pictures = ImageBatches(pixels, people.train_labels, image_size=SIZE, batch_size=4)
+    batches = ImageBatches(pixels, people.train_labels, batch_size=4, steps=steps)
+    assert batches.batch(0, 0)[0].shape == (4, 48, 20, 3)
+    batches = ImageBatches(pixels, people.train_labels, image_size=SIZE, batch_size=4)
     with pytest.raises(ImportError, match=r"needs Pillow"):
-        pictures.batch(0, 0)
+        batches.batch(0, 0)
 
 
 def test_a_batch_has_the_size_that_the_last_step_returns(make):
     for step in (RandomWindow((20, 12)), CenterCrop((20, 12))):
-        pictures = make(steps=(RandomFlip(), step, Normalize()))
-        images, _ = pictures.batch(0, 0)
+        batches = make(steps=(RandomFlip(), step, Normalize()))
+        images, _ = batches.batch(0, 0)
         assert images.shape == (8, 20, 12, 3)
-        assert pictures.image_size == SIZE
-        np.testing.assert_array_equal(images, make(steps=pictures.steps).batch(0, 0)[0])
+        assert batches.image_size == SIZE
+        np.testing.assert_array_equal(images, make(steps=batches.steps).batch(0, 0)[0])
 
 
 def test_steps_that_return_what_makes_no_batch(make):
@@ -224,9 +224,9 @@ def test_paths_of_every_kind(people):
     expected = ImageBatches(paths, labels, image_size=SIZE, batch_size=4).batch(0, 0)[0]
     texts = [str(path) for path in paths]
     for same in (tuple(texts), np.array(texts), np.array(paths, object)):
-        pictures = ImageBatches(same, labels, image_size=SIZE, batch_size=4)
-        assert pictures.images == tuple(paths)
-        np.testing.assert_array_equal(pictures.batch(0, 0)[0], expected)
+        batches = ImageBatches(same, labels, image_size=SIZE, batch_size=4)
+        assert batches.images == tuple(paths)
+        np.testing.assert_array_equal(batches.batch(0, 0)[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -251,9 +251,9 @@ def test_images_that_are_neither_paths_nor_pixels(images, received):
 def test_a_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not a image")
-    pictures = ImageBatches([broken], [0], image_size=SIZE, batch_size=1)
+    batches = ImageBatches([broken], [0], image_size=SIZE, batch_size=1)
     with pytest.raises(ImageReadError, match=r"broken\.jpg"):
-        pictures.batch(0, 0)
+        batches.batch(0, 0)
 
 
 def test_errors(make):

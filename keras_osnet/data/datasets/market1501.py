@@ -1,7 +1,7 @@
 """Market-1501 (Zheng et al., ICCV 2015), DukeMTMC-reID, and folders in their layout.
 
 A file is named after its content, `0002_c1s1_000451_03.jpg`: identity 2, camera 1, sequence 1,
-frame 451, box 3. Identity 0000 marks distractors, people who are nobody's match; identity -1
+frame 451, box 3. Identity 0000 marks distractors, people who match no query; identity -1
 marks junk, boxes too poor to count as either right or wrong.
 """
 

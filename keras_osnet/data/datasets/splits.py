@@ -28,7 +28,7 @@ def split_by_identity(
         The dataset: the held-out people in `query` and `gallery`, the others in `train`.
 
     Raises:
-        ValueError: `fraction` leaves nobody on one side, or no held-out person has images that
+        ValueError: `fraction` leaves no people on one side, or no held-out person has images that
             could be found.
     """
     people = sorted({image.identity for image in images})
@@ -91,7 +91,7 @@ def split_by_camera(
 ) -> tuple[list[PersonImage], list[PersonImage]]:
     """Divide images into queries from one camera and a gallery from the others.
 
-    Distractors, which `read_folder` marks, are nobody's match and so no queries; those of the other
+    Distractors, which `read_folder` marks, match no one and are no queries; those of the other
     cameras are in the gallery.
 
     Args:

@@ -55,7 +55,7 @@ class Appearance:
 
     Attributes:
         female: Whether the hips are wide and the shoulders narrow, or the other way round.
-        age: A child has a large head and short legs; somebody old is bent, and has gray hair.
+        age: A child has a large head and short legs; an old person is bent and has gray hair.
         height: Relative to the average of the age.
         girth: Width of body and limbs, relative to the average.
         skin: Color of the skin.
@@ -246,9 +246,9 @@ _DETAILS: dict[str, Callable[[Appearance, np.random.Generator, int], dict[str, A
 
 
 def image_attributes(person: Appearance, facing: str) -> NDArray[np.uint8]:
-    """The attributes of an image of a person: array (26,), uint8, 0 or 1.
+    """Return the attributes of an image of a person: array (26,), uint8, 0 or 1.
 
-    What only a face and two hands in front could tell is not labelled in images from behind.
+    Glasses and objects held in front are not labeled in images from behind.
     """
     behind = facing == "back"
     values = {

@@ -1,6 +1,6 @@
-"""The pose in which somebody stands or walks, and the skeleton in it.
+"""The pose in which a person stands or walks, and the skeleton in it.
 
-A body's own coordinates are x to the left of somebody who faces the camera as seen (the body's
+A body's own coordinates are x to the left of a person who faces the camera as seen (the body's
 right hand is at negative x), y up from the ground, z to the front; its unit is the height of an
 average adult.
 """
@@ -30,7 +30,7 @@ class Pose:
         yaw: Angle by which the body is turned, in radians; 0 faces the camera, pi / 2 walks to
             the right of the image.
         phase: Of the walk, 0..1.
-        stride: How far the legs swing, in radians; near 0 somebody stands.
+        stride: How far the legs swing, in radians; near 0 the person stands.
         bend: How far the elbows are bent, in radians.
         lean: How far the upper body leans, in radians.
         nod: How far the head is turned from the body, in radians.

@@ -71,9 +71,9 @@ def test_images_and_classic_splits_of_the_archive(tmp_path):
     expected = sorted(n for one in miniature.CUHK03_PEOPLE for n in miniature.cuhk03_names(*one))
     for kind in ("detected", "labeled"):
         assert sorted(p.name for p in (root / f"images_{kind}").iterdir()) == expected
-    picture = read_image(root / "images_labeled/2_001_2_06.png")
-    assert picture.shape == (6, 4, 3)
-    assert (picture == [216, 0, 0]).all()
+    image = read_image(root / "images_labeled/2_001_2_06.png")
+    assert image.shape == (6, 4, 3)
+    assert (image == [216, 0, 0]).all()
 
     # A second call completes what is missing and leaves the rest.
     (root / "images_detected/1_001_1_01.png").unlink()
