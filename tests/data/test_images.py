@@ -11,6 +11,7 @@ from PIL import Image
 from keras_osnet.data import read_folder
 from keras_osnet.data.images import (
     ImageReadError,
+    find_unreadable,
     list_images,
     load_images,
     read_image,
@@ -263,6 +264,15 @@ def test_load_nothing(tmp_path):
     broken = load_images([tmp_path / "gone.png"], (4, 2))
     assert broken.images.shape == (0, 4, 2, 3)
     assert len(broken.unreadable) == 1
+
+
+def test_find_unreadable(tmp_path, pixels):
+    paths = [tmp_path / f"{index}.png" for index in range(3)]
+    for path in paths[:2]:
+        Image.fromarray(pixels).save(path)
+    paths[1].write_bytes(b"")
+    assert list(find_unreadable([str(path) for path in paths])) == paths[1:]
+    assert find_unreadable([]) == {}
 
 
 # --- real images -----------------------------------------------------------------------------
