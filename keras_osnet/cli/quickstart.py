@@ -1,4 +1,4 @@
-"""`keras-osnet quickstart`: from nothing to a tested, exported network and a page about it."""
+"""`keras-osnet quickstart`: from nothing to a tested, exported model and a report."""
 
 from pathlib import Path
 
@@ -15,36 +15,36 @@ from keras_osnet.cli.console import import_keras, print_table
     default=Path("quickstart"),
     show_default=True,
     metavar="DIR",
-    help="Folder for everything; of an interrupted run, it goes on.",
+    help="Folder for everything; an interrupted run in it is continued.",
 )
 @click.option(
     "--data",
     type=click.Path(exists=True, path_type=Path),
     metavar="PATH",
-    help="People of your own: a folder with a sub-folder for each, or of files named as "
-    "Market-1501's, or a table. Default: drawn people.",
+    help="People of your own: a folder with a sub-folder for each, or of files named as in "
+    "Market-1501, or a table. Default: synthetic people.",
 )
 @click.option(
     "--weights",
     default="synthetic",
     show_default=True,
     metavar="TAG|FILE",
-    help="What to start from. The default comes with the package; others are downloaded.",
+    help="Initial weights. The default comes with the package; others are downloaded.",
 )
 @click.option("--width", type=float, default=0.25, show_default=True, help="Width multiplier.")
 @click.option("--epochs", type=click.IntRange(min=1), default=6, show_default=True, metavar="N")
 def command(output: Path, data: Path | None, weights: str, width: float, epochs: int) -> None:
-    """Find people, learn, export: all of it, offline.
+    """Test, fine-tune and export a model, offline.
 
-    In some minutes, on a CPU, without a network: people are drawn, searched for with the weights
-    that come with the package, learned from, searched for again; the network is exported and
-    tested; and a page shows all of it.
+    In a few minutes, on a CPU, without a network connection: draws synthetic people, tests the
+    weights that come with the package on them, fine-tunes and tests again, exports the model, and
+    writes a report.
     """
     import_keras()
     from keras_osnet.quickstart import quickstart
 
-    journey = quickstart(
-        output, data=data, weights=weights, width=width, epochs=epochs, say=click.echo
+    result = quickstart(
+        output, data=data, weights=weights, width=width, epochs=epochs, log=click.echo
     )
     click.echo()
     print_table(
@@ -52,15 +52,15 @@ def command(output: Path, data: Path | None, weights: str, width: float, epochs:
         [
             (
                 title,
-                f"{100 * found.ranking.rank(1):.1f}",
-                f"{100 * found.ranking.mean_average_precision:.1f}",
+                f"{100 * retrieval.ranking.rank(1):.1f}",
+                f"{100 * retrieval.ranking.mean_average_precision:.1f}",
             )
-            for title, found in (("before", journey.before), ("after", journey.after))
+            for title, retrieval in (("before", result.before), ("after", result.after))
         ],
         numbers=("rank-1 %", "mAP %"),
     )
     click.echo(
-        f"\n{journey.files[1]}: {journey.fidelity.size_bytes:,} bytes, cosine to the Keras model "
-        f"{journey.fidelity.cosine_min:.4f} or more, {journey.fidelity.latency_ms:.2f} ms a picture"
-        f"\nOpen {journey.report.absolute().as_uri()}"
+        f"\n{result.files[1]}: {result.fidelity.size_bytes:,} bytes, cosine to the Keras model "
+        f"{result.fidelity.cosine_min:.4f} or more, {result.fidelity.latency_ms:.2f} ms per image"
+        f"\nOpen {result.report.absolute().as_uri()}"
     )

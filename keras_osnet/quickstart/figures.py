@@ -1,13 +1,11 @@
-"""The pictures of the quickstart's page."""
+"""The figures of the quickstart's report."""
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_osnet.data import PersonImage, ReidDataset, ranking_labels
-from keras_osnet.metrics import ranked_lists
-from keras_osnet.quickstart.search import Found
+from keras_osnet.data import PersonImage, ranking_labels
+from keras_osnet.metrics import pairwise_distances, ranked_lists
 from keras_osnet.visualize import (
     activation_maps,
     feature_maps,
@@ -23,79 +21,83 @@ from keras_osnet.visualize import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from collections.abc import Sequence
 
-    from keras_osnet.quickstart.journey import Journey
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from keras_osnet.data import EmbeddedImages
+    from keras_osnet.quickstart.quickstart import QuickstartResult
 
 _QUERIES, _TOP = 5, 8
-"""Ranked lists on the page, and how long they are."""
+"""Number of ranked lists, and their length."""
 
 _LAST_GATES = "conv4_block2_gates"
 
 _CLUSTERS, _CLUSTERED, _NEAREST = 4, 200, 10
-"""Of the gates: how many clusters, of how many pictures at most, and pictures shown of each."""
+"""Of the gates: number of clusters, of images at most, and of images drawn of each cluster."""
 
-_MAPPED_PEOPLE = 10
+_PROJECTED_PEOPLE = 10
 
 
-def figures(journey: "Journey") -> "dict[str, Figure]":
-    """Draw all pictures of the page, by the name that its template has for them."""
-    before, after, people = journey.before, journey.after, journey.dataset
-    queries = telling_queries(journey)
-    pictures = [people.query[index].path for index in queries]
+def figures(result: "QuickstartResult") -> "dict[str, Figure]":
+    """Draw all figures of the report, by their names in its template."""
+    people, (untrained, trained) = result.dataset, result.models
+    labels = ranking_labels(people.query, people.gallery)
+    distances = [
+        pairwise_distances(_vectors(each, people.query), _vectors(each, people.gallery))
+        for each in result.embeddings
+    ]
+    queries = telling_queries(
+        *([each.matches[0] for each in ranked_lists(d, *labels, top_k=1)] for d in distances)
+    )
+    lists = [
+        plot_ranked_lists(people.query, people.gallery, d, *labels, queries=queries, top=_TOP)
+        for d in distances
+    ]
+    images = [people.query[index].path for index in queries]
     maps = {
-        title: activation_maps(feature_maps(found.network, pictures, ["conv5"])["conv5"])
-        for title, found in _titled(journey).items()
+        title: activation_maps(feature_maps(model, images, ["conv5"])["conv5"])
+        for title, model in (("before", untrained), ("after fine-tuning", trained))
     }
-    seen = [image.path for image in people.gallery[:_CLUSTERED]]
-    gates = feature_maps(after.network, seen, gate_names(after.network))
-    clusters = gate_clusters(gates[_LAST_GATES], min(_CLUSTERS, len(seen)))
+    clustered = [image.path for image in people.gallery[:_CLUSTERED]]
+    gates = feature_maps(trained, clustered, gate_names(trained))
+    clusters = gate_clusters(gates[_LAST_GATES], min(_CLUSTERS, len(clustered)))
+    curves = {"before": result.before.ranking, "after fine-tuning": result.after.ranking}
     return {
-        "cmc": plot_cmc({title: found.ranking for title, found in _titled(journey).items()}),
-        "lists_before": _lists(before, people, queries),
-        "lists_after": _lists(after, people, queries),
-        "maps": plot_maps(pictures, maps),
+        "cmc": plot_cmc(curves),
+        "lists_before": lists[0],
+        "lists_after": lists[1],
+        "maps": plot_maps(images, maps),
         "gates": plot_gate_statistics(gates),
-        "clusters": plot_gate_clusters(seen, clusters, top=_NEAREST),
-        "neighbours": _neighbours(after, people.gallery),
+        "clusters": plot_gate_clusters(clustered, clusters, top=_NEAREST),
+        "embeddings": _plot_embeddings(result.embeddings[1], people.gallery),
     }
 
 
-def telling_queries(journey: "Journey") -> list[int]:
-    """Queries to show: first those that fine-tuning helped, then those that it failed, then others.
+def telling_queries(before: "Sequence[bool]", after: "Sequence[bool]") -> list[int]:
+    """Choose queries to show: first those that fine-tuning improved, then failures, then others.
 
-    An untrained eye sees nothing in a list that was right all along.
+    A list that was right all along shows little.
+
+    Args:
+        before: For each query, whether its nearest gallery image was right before fine-tuning.
+        after: The same after fine-tuning.
     """
-    firsts = [_first_is_right(journey.dataset, found) for found in (journey.before, journey.after)]
-    gained = np.flatnonzero(~firsts[0] & firsts[1])
-    lost = np.flatnonzero(~firsts[1])
-    kept = np.flatnonzero(firsts[0] & firsts[1])
+    was, is_right = np.asarray(before, bool), np.asarray(after, bool)
+    gained, lost = np.flatnonzero(~was & is_right), np.flatnonzero(~is_right)
+    kept = np.flatnonzero(was & is_right)
     chosen = [*gained[: _QUERIES - 2], *lost[:1], *kept, *gained[_QUERIES - 2 :], *lost[1:]]
     return [int(index) for index in chosen[:_QUERIES]]
 
 
-def _first_is_right(people: ReidDataset, found: Found) -> np.ndarray:
-    lists = ranked_lists(found.distances, *ranking_labels(people.query, people.gallery), top_k=1)
-    return np.array([each.matches[0] for each in lists])
+def _vectors(embedded: "EmbeddedImages", people: "Sequence[PersonImage]") -> "NDArray":
+    rows = {path: row for row, path in enumerate(embedded.paths)}
+    return embedded.vectors[[rows[person.path] for person in people]]
 
 
-def _titled(journey: "Journey") -> Mapping[str, Found]:
-    return {"before": journey.before, "after fine-tuning": journey.after}
-
-
-def _lists(found: Found, people: ReidDataset, queries: Sequence[int]) -> "Figure":
-    return plot_ranked_lists(
-        people.query,
-        people.gallery,
-        found.distances,
-        *ranking_labels(people.query, people.gallery),
-        queries=queries,
-        top=_TOP,
-    )
-
-
-def _neighbours(found: Found, gallery: Sequence[PersonImage]) -> "Figure":
-    shown = sorted({image.identity for image in gallery})[:_MAPPED_PEOPLE]
-    rows = [index for index, image in enumerate(gallery) if image.identity in shown]
-    points = project_embeddings(found.gallery_vectors[rows])
-    return plot_embeddings(points, [gallery[row].identity for row in rows])
+def _plot_embeddings(embedded: "EmbeddedImages", gallery: "Sequence[PersonImage]") -> "Figure":
+    shown = sorted({image.identity for image in gallery})[:_PROJECTED_PEOPLE]
+    images = [image for image in gallery if image.identity in shown]
+    points = project_embeddings(_vectors(embedded, images))
+    return plot_embeddings(points, [image.identity for image in images])

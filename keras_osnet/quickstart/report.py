@@ -1,4 +1,4 @@
-"""One page, in one file, that shows what the quickstart has made and found."""
+"""The quickstart's report: one page in one file."""
 
 import base64
 import io
@@ -15,22 +15,22 @@ from keras_osnet.quickstart.figures import figures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from keras_osnet.quickstart.journey import Journey
+    from keras_osnet.quickstart.quickstart import QuickstartResult
 
 _TEMPLATE = "report.html"
 _DPI = 130
 
 
-def write_report(journey: "Journey", path: str | os.PathLike[str]) -> None:
-    """Write the page: HTML with all its pictures inside, which opens without a network.
+def write_report(result: "QuickstartResult", path: str | os.PathLike[str]) -> None:
+    """Write the report: an HTML page with embedded images, which opens offline.
 
     Args:
-        journey: What to show.
-        path: The file; it is replaced at once or not at all.
+        result: The result of the quickstart.
+        path: The file; it is replaced atomically.
 
     Raises:
         FileNotFoundError: The folder does not exist.
-        ImportError: Jinja2 or what draws is not installed.
+        ImportError: Jinja2 or matplotlib is not installed.
     """
     jinja2 = optional.require("jinja2", "The quickstart", extra="quickstart")
     environment = jinja2.Environment(
@@ -41,20 +41,21 @@ def write_report(journey: "Journey", path: str | os.PathLike[str]) -> None:
         lstrip_blocks=True,
     )
     page = environment.get_template(_TEMPLATE).render(
-        journey=journey,
-        counts=journey.dataset.counts,
-        with_cameras=camera_labels(journey.dataset.all_images) is not None,
-        pictures={name: _embedded(figure) for name, figure in figures(journey).items()},
-        fidelity=journey.fidelity.table(),
-        speeds=[_speed(speed) for speed in journey.speeds],
+        result=result,
+        dim=result.embeddings[1].vectors.shape[1],
+        counts=result.dataset.counts,
+        with_cameras=camera_labels(result.dataset.all_images) is not None,
+        images={name: _data_url(figure) for name, figure in figures(result).items()},
+        fidelity=result.fidelity.table(),
+        speeds=[_speed(speed) for speed in result.speeds],
         version=__version__,
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _embedded(figure: "Figure") -> str:
-    """A figure as the address of a picture that holds it."""
+def _data_url(figure: "Figure") -> str:
+    """Return a figure as the URL of an embedded PNG."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=_DPI)
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode("ascii")

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -11,9 +12,12 @@ from click.testing import CliRunner
 
 from keras_osnet._utils import optional
 from keras_osnet.cli.application import application
-from keras_osnet.quickstart import journey, quickstart, write_report
-from keras_osnet.quickstart.people import own_people
+from keras_osnet.quickstart import quickstart, write_report
+from keras_osnet.quickstart.figures import telling_queries
+from keras_osnet.quickstart.quickstart import own_people
 from keras_osnet.synthetic import write_synthetic_people
+
+module = sys.modules["keras_osnet.quickstart.quickstart"]
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"
@@ -25,13 +29,13 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.pictures, self.fetched, self.open = [], [], []
+        self.images, self.fetched, self.open = [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
         if tag == "img":
-            self.pictures.append((attributes["alt"], attributes["src"]))
+            self.images.append((attributes["alt"], attributes["src"]))
         self.fetched += [attributes[name] for name in ("src", "href") if name in attributes]
         if tag not in ("img", "meta", "link"):
             self.open.append(tag)
@@ -42,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def few_people(monkeypatch):
-    monkeypatch.setattr(journey, "DRAWN_PEOPLE", 16)
+    monkeypatch.setattr(module, "SYNTHETIC_PEOPLE", 16)
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def without_graphs(monkeypatch):
     """Where TensorFlow would make a graph for a minute to train for a step, no graph is made."""
     import tensorflow as tf
 
-    train = journey.train
+    train = module.train
 
     def train_eagerly(*arguments, **named):
         tf.config.run_functions_eagerly(True)
@@ -59,13 +63,13 @@ def without_graphs(monkeypatch):
         finally:
             tf.config.run_functions_eagerly(False)
 
-    monkeypatch.setattr(journey, "train", train_eagerly)
+    monkeypatch.setattr(module, "train", train_eagerly)
 
 
 def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     said = []
-    made = quickstart(tmp_path / "out", epochs=1, say=said.append, verbose=0)
-    assert made.drawn
+    made = quickstart(tmp_path / "out", epochs=1, log=said.append, verbose=0)
+    assert made.synthetic
     assert [line.split(".")[0].strip() for line in said if re.match(r"\n\d", line)] == list("12345")
     trained = {image.identity for image in made.dataset.train}
     assert trained.isdisjoint(image.identity for image in made.dataset.query)
@@ -80,8 +84,8 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     text = made.report.read_text("utf-8")
     page = Page(text)
     assert not page.open
-    assert len(page.pictures) == 7
-    assert all(alt and source.startswith("data:image/png;base64,") for alt, source in page.pictures)
+    assert len(page.images) == 7
+    assert all(alt and source.startswith("data:image/png;base64,") for alt, source in page.images)
     assert all(source.startswith("data:") for source in page.fetched)  # nothing from elsewhere
     assert f"{100 * made.after.ranking.rank(1):.1f} %" in text
     assert f"{made.fidelity.size_bytes / 1000:.0f} kB" in text
@@ -126,7 +130,7 @@ def test_a_folder_of_something_else_stays_as_it_is(tmp_path):
     (tmp_path / "people").mkdir()
     (tmp_path / "people" / "mine.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="Received"):
-        quickstart(tmp_path, say=lambda _: None)
+        quickstart(tmp_path, log=lambda _: None)
     assert [path.name for path in tmp_path.rglob("*")] == ["people", "mine.txt"]
 
 
@@ -144,7 +148,7 @@ def own(tmp_path):
 def test_own_people_without_what_cannot_be_read(own):
     broken = sorted(own.rglob("*.png"))[0]
     broken.write_bytes(b"no picture")
-    with pytest.warns(UserWarning, match=rf"1 of 18 pictures cannot be read.*{broken.name}"):
+    with pytest.warns(UserWarning, match=rf"1 of 18 images cannot be read.*{broken.name}"):
         people = own_people(own)
     assert people.counts["train_identities"] == people.counts["query_identities"] == 3
     assert broken not in [image.path for image in people.all_images]
@@ -185,6 +189,12 @@ def test_too_few_people_are_refused_before_any_work(own, tmp_path):
     arguments = ["quickstart", "--data", str(own), "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(application, arguments)
     assert result.exit_code == 1
-    assert "`data` must show at least 4 people" in result.output
+    assert "--data must show at least 4 people" in result.output
     assert "Received: 3" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_the_queries_that_fine_tuning_improved_come_first():
+    before = [True, False, False, True, False, False, False, True]
+    after = [True, True, False, False, True, True, True, True]
+    assert telling_queries(before, after) == [1, 4, 5, 2, 0]

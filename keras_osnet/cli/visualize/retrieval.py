@@ -1,7 +1,6 @@
 """`keras-osnet visualize` of retrieval: `ranked`, `cmc` and `embeddings`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +15,7 @@ from keras_osnet.cli.visualize import figure
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from keras_osnet.data import PersonImage
+    from keras_osnet.data import EmbeddedImages, PersonImage
 
 
 @click.command("ranked")
@@ -57,18 +56,25 @@ def ranked(
     \b
     keras-osnet visualize ranked --data DIR --weights market1501 -o ranked.png
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    queries, found = _embed_sides(read_task(), model, batch_size)
+    sides = read_task().splits[0]
+    embedded = _embed([*sides[0], *sides[1]], model, batch_size)
     from keras_osnet.data import ranking_labels
     from keras_osnet.data.sampling import evenly_spaced
     from keras_osnet.metrics import pairwise_distances
     from keras_osnet.visualize import plot_ranked_lists
 
+    queries, gallery = (_readable(embedded, side) for side in sides)
+    if not (queries and gallery):
+        raise ValueError(
+            "Both queries and gallery must have images that can be read. "
+            f"Received: {len(queries)} queries, {len(gallery)} of the gallery"
+        )
     drawn = plot_ranked_lists(
-        queries.people,
-        found.people,
-        pairwise_distances(queries.vectors, found.vectors, metric),
-        *ranking_labels(queries.people, found.people),
-        queries=evenly_spaced(len(queries.people), show),
+        queries,
+        gallery,
+        pairwise_distances(_vectors(embedded, queries), _vectors(embedded, gallery), metric),
+        *ranking_labels(queries, gallery),
+        queries=evenly_spaced(len(queries), show),
         top=top,
     )
     figure.write(drawn, output)
@@ -103,20 +109,15 @@ def cmc(
     \b
     keras-osnet visualize cmc --data DIR --weights A --weights B -o cmc.pdf
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    task = read_task()
-    from keras_osnet.data import ranking_labels
-    from keras_osnet.metrics import evaluate_features
+    query, gallery = read_task().splits[0]
+    from keras_osnet.evaluation import evaluate_embeddings
 
     results = {}
     for title, source in figure.titled(models):
-        queries, found = _embed_sides(task, source, batch_size)
-        results[title] = evaluate_features(
-            queries.vectors,
-            found.vectors,
-            *ranking_labels(queries.people, found.people),
-            metric=metric,
-            max_rank=max_rank,
-        )
+        embedded = _embed([*query, *gallery], source, batch_size)
+        results[title] = evaluate_embeddings(
+            embedded, query, gallery, metric=metric, max_rank=max_rank
+        ).ranking
     from keras_osnet.visualize import plot_cmc
 
     figure.write(plot_cmc(results, max_rank=max_rank), output)
@@ -156,20 +157,16 @@ def embeddings(
 
     known = sorted({person.identity for person in people})
     wanted = {known[index] for index in evenly_spaced(len(known), identities)}
-    embedded = _embed([each for each in people if each.identity in wanted], model, batch_size)
-    points = project_embeddings(embedded.vectors, metric=metric)
-    figure.write(plot_embeddings(points, identity_labels(embedded.people)), output)
+    chosen = [person for person in people if person.identity in wanted]
+    embedded = _embed(chosen, model, batch_size)
+    read = _readable(embedded, chosen)
+    points = project_embeddings(_vectors(embedded, read), metric=metric)
+    figure.write(plot_embeddings(points, identity_labels(read)), output)
 
 
-@dataclass(frozen=True, eq=False)
-class _Embedded:
-    """The readable ones of some people's images, and their embeddings."""
-
-    people: "list[PersonImage]"
-    vectors: "NDArray[Any]"
-
-
-def _embed(people: "Sequence[PersonImage]", source: ModelSource, batch_size: int) -> _Embedded:
+def _embed(
+    people: "Sequence[PersonImage]", source: ModelSource, batch_size: int
+) -> "EmbeddedImages":
     """Embed images of people, and warn of those that cannot be read."""
     model = source.load("embedding")
     from keras_osnet.evaluation import embed_images
@@ -180,25 +177,13 @@ def _embed(people: "Sequence[PersonImage]", source: ModelSource, batch_size: int
             model, files, batch_size=batch_size, skip_unreadable=True, progress=advance
         )
     warn_unreadable(embedded.unreadable, len(files))
+    return embedded
+
+
+def _readable(embedded: "EmbeddedImages", people: "Sequence[PersonImage]") -> "list[PersonImage]":
+    return [person for person in people if person.path not in embedded.unreadable]
+
+
+def _vectors(embedded: "EmbeddedImages", people: "Sequence[PersonImage]") -> "NDArray[Any]":
     rows = {path: row for row, path in enumerate(embedded.paths)}
-    read = [person for person in people if person.path in rows]
-    return _Embedded(read, embedded.vectors[[rows[person.path] for person in read]])
-
-
-def _embed_sides(
-    task: RetrievalTask, source: ModelSource, batch_size: int
-) -> tuple[_Embedded, _Embedded]:
-    """Embed queries and gallery of a task's first split."""
-    query, gallery = task.splits[0]
-    whole = _embed([*query, *gallery], source, batch_size)
-    read = {person.path for person in whole.people}
-    count = sum(person.path in read for person in query)
-    if count in (0, len(whole.people)):
-        raise ValueError(
-            "Both queries and gallery must have images that can be read. "
-            f"Received: {count} queries, {len(whole.people) - count} of the gallery"
-        )
-    return (
-        _Embedded(whole.people[:count], whole.vectors[:count]),
-        _Embedded(whole.people[count:], whole.vectors[count:]),
-    )
+    return embedded.vectors[[rows[person.path] for person in people]]

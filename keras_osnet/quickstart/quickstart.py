@@ -1,0 +1,261 @@
+"""The quickstart: people, a model, fine-tuning, an exported file, and a report."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from keras_osnet._utils import optional
+from keras_osnet._utils.checks import positive_integer
+from keras_osnet.data import (
+    EmbeddedImages,
+    PersonImage,
+    ReidDataset,
+    read_people,
+    split_by_identity,
+)
+from keras_osnet.data.images import find_unreadable
+from keras_osnet.deploy import FidelityReport, export
+from keras_osnet.evaluation import RetrievalResult, embed_images, evaluate_embeddings
+from keras_osnet.models import open_checkpoint
+from keras_osnet.quickstart.report import write_report
+from keras_osnet.runtime import BenchmarkResult, benchmark
+from keras_osnet.synthetic import write_synthetic_people
+from keras_osnet.training import load_recipe, train
+
+SYNTHETIC_PEOPLE, CAMERAS, VIEWS = 100, 2, 4
+"""Size of the synthetic dataset; half of the people are for training, half for testing."""
+
+SYNTHETIC_SEED = 1
+"""Seed of people and cameras that no weights of this package were trained on."""
+
+SYNTHETIC_SIZE = (128, 64)
+
+_NEEDED = ("tensorflow", "ai_edge_litert", "litert_quantizer", "matplotlib", "sklearn", "jinja2")
+
+_FEWEST = 2
+"""Least number of people on each side: one alone cannot be confused with anyone."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuickstartResult:
+    """Models, files and measurements of the quickstart.
+
+    Attributes:
+        folder: The folder of everything.
+        weights: The initial weights.
+        dataset: The people: those trained on, and queries and gallery of the others.
+        synthetic: Whether the people are synthetic.
+        models: The model before and after fine-tuning.
+        embeddings: Embeddings of queries and gallery before and after fine-tuning.
+        before: Retrieval metrics before fine-tuning.
+        after: Retrieval metrics after fine-tuning.
+        fidelity: The int8 file compared with the model.
+        speeds: Speed of the exported files.
+        model: File of the fine-tuned model.
+        files: The exported files: float32, int8.
+        report: The report, a page to open in a browser.
+        seconds: Duration of each step by its name.
+    """
+
+    folder: Path
+    weights: str
+    dataset: ReidDataset
+    synthetic: bool
+    models: tuple[keras.Model, keras.Model]
+    embeddings: tuple[EmbeddedImages, EmbeddedImages]
+    before: RetrievalResult
+    after: RetrievalResult
+    fidelity: FidelityReport
+    speeds: Sequence[BenchmarkResult]
+    model: Path
+    files: Sequence[Path]
+    report: Path
+    seconds: dict[str, float]
+
+
+def quickstart(
+    folder: str | os.PathLike[str],
+    *,
+    data: str | os.PathLike[str] | None = None,
+    weights: str = "synthetic",
+    width: float | None = 0.25,
+    epochs: int = 6,
+    log: Callable[[str], None] = print,
+    verbose: int | str = "auto",
+) -> QuickstartResult:
+    """Fine-tune a model on people, test and export it, and write a report.
+
+    Nothing is downloaded without `data` and with the weights that come with the package. The model
+    is trained on half of the people and tested on the others, under the same cameras, unless a
+    table has queries and a gallery. An interrupted call is continued.
+
+    Args:
+        folder: Folder for everything; created if it does not exist.
+        data: People of your own, at least four, as for `keras_osnet.data.read_people`; synthetic
+            people by default. Unreadable images are left out with a warning.
+        weights: Initial weights: a tag, a file, or `"hf://owner/repo[/file][@revision]"`.
+        width: Width multiplier that a tag is looked up for; None takes a file's own.
+        epochs: Number of epochs, at least 1.
+        log: Called with the lines of the progress messages.
+        verbose: As for `fit`.
+
+    Returns:
+        A `QuickstartResult`; its `report` is a page to open in a browser.
+
+    Raises:
+        ValueError: An argument is wrong, or there are too few people.
+        FileExistsError: `folder` has other content.
+        OSError: The data or weights cannot be read.
+        ImportError: A package is not installed; nothing was written.
+    """
+    for module in _NEEDED:
+        optional.check_installed(module, "The quickstart", extra="quickstart")
+    positive_integer("epochs", epochs)
+    checkpoint = open_checkpoint(weights, width=width)
+    root = Path(folder)
+    steps = _Steps(log)
+
+    with steps.step("people", "Drawing synthetic people" if data is None else f"Reading {data}"):
+        people = _synthetic_people(root) if data is None else own_people(data)
+    root.mkdir(parents=True, exist_ok=True)
+    size = SYNTHETIC_SIZE if data is None else checkpoint.embedding_size
+    model = checkpoint.build(head="embedding", image_size=size, include_preprocessing=True)[0]
+    untrained = keras.models.clone_model(model)
+    untrained.set_weights(model.get_weights())
+    log(_counts(people))
+
+    with steps.step("search", f"Testing the weights {weights!r} before fine-tuning"):
+        embedded_before, before = _test(untrained, people)
+    log(_metrics(before))
+
+    with steps.step("training", f"Fine-tuning for {epochs} epochs on the training people"):
+        recipe = load_recipe("few_people").with_epochs(epochs)
+        recipe = recipe.with_overrides({"validation_fraction": 0.0})
+        run = train(recipe, model, people, root / "training", in_memory=True, verbose=verbose)
+        trained = run.embedders[0]
+        embedded_after, after = _test(trained, people)
+    log(_metrics(after))
+
+    with steps.step("export", "Exporting to LiteRT with 8-bit weights"):
+        files = [root / "osnet-float32.tflite", root / "osnet-int8.tflite"]
+        calibration = [image.path for image in people.train]
+        export(trained, files[0], images=people)
+        fidelity = export(
+            trained, files[1], quantization="int8", calibration=calibration, images=people
+        )
+        speeds = benchmark(files, rounds=3)
+
+    result = QuickstartResult(
+        folder=root,
+        weights=str(weights),
+        dataset=people,
+        synthetic=data is None,
+        models=(untrained, trained),
+        embeddings=(embedded_before, embedded_after),
+        before=before,
+        after=after,
+        fidelity=fidelity,
+        speeds=speeds,
+        model=root / "training" / "last.keras",
+        files=files,
+        report=root / "report.html",
+        seconds=steps.seconds,
+    )
+    with steps.step("report", "Writing the report"):
+        write_report(result, result.report)
+    return result
+
+
+def _synthetic_people(root: Path) -> ReidDataset:
+    images: list[PersonImage] = write_synthetic_people(
+        root / "people",
+        SYNTHETIC_PEOPLE,
+        CAMERAS,
+        VIEWS,
+        image_size=SYNTHETIC_SIZE,
+        seed=SYNTHETIC_SEED,
+    )
+    return split_by_identity(images, 0.5, name="synthetic people")
+
+
+def own_people(data: str | os.PathLike[str]) -> ReidDataset:
+    """Read people and hold out half of them, unless a table has queries and a gallery.
+
+    Distractors and unreadable images are left out, the latter with a warning: before minutes of
+    work, not after.
+
+    Raises:
+        ValueError: As for `keras_osnet.data.read_people`, or there are too few people.
+        OSError: The data cannot be read.
+    """
+    found = read_people(data)
+    train = _readable([image for image in found.train if not image.distractor])
+    query, gallery = _readable(found.query), _readable(found.gallery)
+    if not (query and gallery):
+        _check_count(train, 2 * _FEWEST, "half of them are for training and half for testing")
+        return split_by_identity(train, 0.5, name=found.name)
+    people = ReidDataset(found.name, tuple(train), query=tuple(query), gallery=tuple(gallery))
+    _check_count(people.train, _FEWEST, "training tells them apart", " to train on")
+    _check_count(people.query, _FEWEST, "testing tells them apart", " to look for")
+    return people
+
+
+def _readable(images: Sequence[PersonImage]) -> list[PersonImage]:
+    unreadable = find_unreadable([image.path for image in images])
+    if unreadable:
+        warnings.warn(
+            f"{len(unreadable)} of {len(images)} images cannot be read and are left out, the "
+            "first: {}: {}".format(*next(iter(unreadable.items()))),
+            stacklevel=3,
+        )
+    return [image for image in images if image.path not in unreadable]
+
+
+def _check_count(images: Sequence[PersonImage], least: int, why: str, what: str = "") -> None:
+    count = len({image.identity for image in images})
+    if count < least:
+        raise ValueError(
+            f"`data` must show at least {least} people{what}, as {why}. Received: {count}"
+        )
+
+
+def _test(model: keras.Model, people: ReidDataset) -> tuple[EmbeddedImages, RetrievalResult]:
+    """Embed queries and gallery, and rank them by cosine distance."""
+    files = dict.fromkeys(image.path for image in (*people.query, *people.gallery))
+    embedded = embed_images(model, list(files))
+    return embedded, evaluate_embeddings(embedded, people.query, people.gallery)
+
+
+def _counts(people: ReidDataset) -> str:
+    counts = people.counts
+    return (
+        f"{counts['train_identities']} people to train on ({counts['train_images']} images); "
+        f"{counts['query_images']} queries and {counts['gallery_images']} gallery images of "
+        f"{counts['query_identities']} others"
+    )
+
+
+def _metrics(result: RetrievalResult) -> str:
+    ranking = result.ranking
+    return f"rank-1 {ranking.rank(1):.1%}, mAP {ranking.mean_average_precision:.1%}"
+
+
+class _Steps:
+    """Announces steps and measures their time."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._log = log
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[None]:
+        self._log(f"\n{len(self.seconds) + 1}. {title}")
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
