@@ -130,7 +130,7 @@ def load_attribute_model(source: ModelSource) -> "keras.Model":
     """
     checkpoint = source.open()
     # A torch checkpoint does not tell its head: accept any number of classes as attributes.
-    head = checkpoint.description.get("head", "attribute")
+    head = checkpoint.description.get("head") or "attribute"
     if head != "attribute":
         raise ValueError(
             '--weights must be those of an attribute model, of OSNet(head="attribute"). '

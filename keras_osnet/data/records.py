@@ -216,6 +216,15 @@ class EmbeddedImages:
     paths: list[Path]
     unreadable: dict[Path, str]
 
+    def vectors_of(self, images: Iterable[PersonImage]) -> NDArray[np.float32]:
+        """Return the embeddings of some of the images, (images, dim).
+
+        Raises:
+            KeyError: An image was not embedded.
+        """
+        rows = {path: row for row, path in enumerate(self.paths)}
+        return self.vectors[[rows[image.path] for image in images]]
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `vectors` and `names` (the paths as text) to an `.npz` file, whole or not at all.
 

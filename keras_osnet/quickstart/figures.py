@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
     from keras_osnet.data import EmbeddedImages
     from keras_osnet.quickstart.quickstart import QuickstartResult
@@ -45,7 +44,7 @@ def figures(result: "QuickstartResult") -> "dict[str, Figure]":
     people, (untrained, trained) = result.dataset, result.models
     labels = ranking_labels(people.query, people.gallery)
     distances = [
-        pairwise_distances(_vectors(each, people.query), _vectors(each, people.gallery))
+        pairwise_distances(each.vectors_of(people.query), each.vectors_of(people.gallery))
         for each in result.embeddings
     ]
     queries = telling_queries(
@@ -91,13 +90,8 @@ def telling_queries(before: "Sequence[bool]", after: "Sequence[bool]") -> list[i
     return [int(index) for index in chosen[:_QUERIES]]
 
 
-def _vectors(embedded: "EmbeddedImages", people: "Sequence[PersonImage]") -> "NDArray":
-    rows = {path: row for row, path in enumerate(embedded.paths)}
-    return embedded.vectors[[rows[person.path] for person in people]]
-
-
 def _plot_embeddings(embedded: "EmbeddedImages", gallery: "Sequence[PersonImage]") -> "Figure":
     shown = sorted({image.identity for image in gallery})[:_PROJECTED_PEOPLE]
     images = [image for image in gallery if image.identity in shown]
-    points = project_embeddings(_vectors(embedded, images))
+    points = project_embeddings(embedded.vectors_of(images))
     return plot_embeddings(points, [image.identity for image in images])

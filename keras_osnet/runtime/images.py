@@ -68,16 +68,33 @@ def as_pixels(
         return images, {}
 
     def read(index: int) -> NDArray[np.uint8]:
-        image = images[index]
-        if isinstance(image, str | os.PathLike):
-            return read_image(image, image_size)
-        if is_pillow_image(image):
-            return convert_image(image, image_size)
-        check_image(image, f"images[{first + index}]")
-        return resize_image(image, image_size)
+        return to_pixels(images[index], f"images[{first + index}]", image_size)
 
     pixels, errors = read_together(len(images), image_size, read)
     return pixels, {first + index: error for index, error in errors.items()}
+
+
+def to_pixels(
+    image: Any, name: str, image_size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Return one image as an array (height, width, 3).
+
+    Args:
+        image: An array (height, width, 3), a path or a Pillow image.
+        name: Name of the argument, for errors.
+        image_size: (height, width) of the result; None keeps the image's own.
+
+    Raises:
+        ImageReadError: It is a file that cannot be read.
+        TypeError: It is none of these, or not uint8.
+        ValueError: It is an array of another shape.
+    """
+    if isinstance(image, str | os.PathLike):
+        return read_image(image, image_size)
+    if is_pillow_image(image):
+        return convert_image(image, image_size)
+    check_image(image, name)
+    return image if image_size is None else resize_image(image, image_size)
 
 
 def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8]]:

@@ -8,16 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.images import (
-    ImageReadError,
-    convert_image,
-    is_pillow_image,
-    list_images,
-    read_image,
-    resize_image,
-)
+from keras_osnet.data.images import ImageReadError, list_images, resize_image
 from keras_osnet.data.records import PersonImage
-from keras_osnet.runtime.images import as_pixels, check_image, listed
+from keras_osnet.runtime.images import as_pixels, check_image, listed, to_pixels
 
 
 def listed_images(images: Any, name: str = "images") -> Sequence[Any]:
@@ -61,7 +54,7 @@ def read_images(
         pixels, failed = [], []
         for index, image in enumerate(images):
             try:
-                pixels.append(_pixels(image, f"images[{index}]"))
+                pixels.append(to_pixels(image, f"images[{index}]"))
             except ImageReadError as error:
                 failed.append(error)
     if failed:
@@ -75,12 +68,3 @@ def fitting(image: NDArray[np.uint8], pixels: int = 320) -> NDArray[np.uint8]:
     if height <= pixels:
         return image
     return resize_image(image, (pixels, max(1, round(width * pixels / height))))
-
-
-def _pixels(image: Any, name: str) -> NDArray[np.uint8]:
-    if isinstance(image, str | os.PathLike):
-        return read_image(image)
-    if is_pillow_image(image):
-        return convert_image(image)
-    check_image(image, name)
-    return image

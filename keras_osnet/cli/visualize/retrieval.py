@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -13,8 +13,6 @@ from keras_osnet.cli.people import PeopleSource, RetrievalTask, people_options, 
 from keras_osnet.cli.visualize import figure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from keras_osnet.data import EmbeddedImages, PersonImage
 
 
@@ -72,7 +70,7 @@ def ranked(
     drawn = plot_ranked_lists(
         queries,
         gallery,
-        pairwise_distances(_vectors(embedded, queries), _vectors(embedded, gallery), metric),
+        pairwise_distances(embedded.vectors_of(queries), embedded.vectors_of(gallery), metric),
         *ranking_labels(queries, gallery),
         queries=evenly_spaced(len(queries), show),
         top=top,
@@ -160,7 +158,7 @@ def embeddings(
     chosen = [person for person in people if person.identity in wanted]
     embedded = _embed(chosen, model, batch_size)
     read = _readable(embedded, chosen)
-    points = project_embeddings(_vectors(embedded, read), metric=metric)
+    points = project_embeddings(embedded.vectors_of(read), metric=metric)
     figure.write(plot_embeddings(points, identity_labels(read)), output)
 
 
@@ -182,8 +180,3 @@ def _embed(
 
 def _readable(embedded: "EmbeddedImages", people: "Sequence[PersonImage]") -> "list[PersonImage]":
     return [person for person in people if person.path not in embedded.unreadable]
-
-
-def _vectors(embedded: "EmbeddedImages", people: "Sequence[PersonImage]") -> "NDArray[Any]":
-    rows = {path: row for row, path in enumerate(embedded.paths)}
-    return embedded.vectors[[rows[person.path] for person in people]]
