@@ -94,7 +94,7 @@ class Checkpoint:
             )
         bound = Configuration.names(of_weights=True)
         activation = {}
-        if head == self.description.get("head"):
+        if head == self.description.get("head") and "classifier_activation" in self.description:
             activation = {"classifier_activation": self.description["classifier_activation"]}
         model = OSNet(
             **{name: self.description[name] for name in bound if name in self.description},

@@ -112,8 +112,8 @@ def prepared(model: keras.Model) -> keras.Model:
         values = layer.get_weights()
         if isinstance(layer, layers.Rescaling):
             channels = given.shape[-1]
-            scale = np.broadcast_to(np.asarray(layer.scale, "float32"), channels)
-            offset = np.broadcast_to(np.asarray(layer.offset, "float32"), channels)
+            scale = np.broadcast_to(np.asarray(layer.scale, "float32").ravel(), channels)
+            offset = np.broadcast_to(np.asarray(layer.offset, "float32").ravel(), channels)
             values = [scale.reshape(1, 1, channels, 1), offset]
         elif isinstance(layer, WEIGHTED) and len(values) == 1:
             depthwise = isinstance(layer, layers.DepthwiseConv2D)
