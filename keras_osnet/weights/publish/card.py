@@ -9,17 +9,12 @@ from numbers import Real
 from typing import Any
 
 from keras_osnet.architecture.configuration import Configuration
-from keras_osnet.weights.catalogue import WeightsInfo
+from keras_osnet.weights.catalogue import WeightsInfo, list_weights
 from keras_osnet.weights.hub_reference import PREFIX, parse_hub_reference
 
 REPOSITORY = "owner/repository"
 """Stands in a card for the repository, which is known only when the card is pushed."""
 
-_TORCHREID_WIDTHS = {
-    "base": (1.0, 0.75, 0.5, 0.25),
-    "ibn": (1.0,),
-    "ain": (1.0, 0.75, 0.5, 0.25),
-}
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _DATASET = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -184,7 +179,8 @@ def _as_code(model: Configuration) -> str:
     shown = model.call_arguments()
     if "input_shape" in shown:
         shown["input_shape"] = model.input_shape
-    return ", ".join(f"{argument}={value!r}" for argument, value in shown.items()).replace("'", '"')
+    lines = [f"{argument}={value!r},".replace("'", '"') for argument, value in shown.items()]
+    return "\n    ".join(lines)
 
 
 def _result(model: Configuration) -> str:
@@ -209,4 +205,6 @@ def _torchreid_name(model: Configuration) -> str | None:
         getattr(model, argument) == getattr(plain, argument)
         for argument in Configuration.names(of_weights=True)
     )
-    return model.name if same and model.width in _TORCHREID_WIDTHS[model.variant] else None
+    # torchreid has the architectures that its authors published weights of, and no other.
+    published = {entry.architecture for entry in list_weights()}
+    return model.name if same and model.name in published else None
