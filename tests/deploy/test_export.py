@@ -71,6 +71,29 @@ def test_the_file_is_the_model(model, suffix, batch, dtype, tmp_path):
     np.testing.assert_allclose(Embedder(file).embed(IMAGES), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("pixel_range", "quantization"), [("0-1", None), ("normalized", None), ("0-1", "int8")]
+)
+def test_other_pixel_ranges(model, pixel_range, quantization, tmp_path):
+    calibration = np.concatenate([IMAGES, IMAGES[:, :, ::-1]]) if quantization else None
+    report = export(
+        model,
+        tmp_path / "m.tflite",
+        pixel_range=pixel_range,
+        dtype="float32",
+        quantization=quantization,
+        calibration=calibration,
+        images=IMAGES,
+    )
+    assert report.cosine_min > (0.98 if quantization else 0.99999)
+    embedder = Embedder(tmp_path / "m.tflite")
+    assert embedder.metadata.pixel_range == pixel_range
+    expected = keras.ops.convert_to_numpy(model(keras_osnet.preprocess_input(IMAGES)))
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    cosines = (embedder.embed(IMAGES) * expected).sum(axis=1)
+    assert cosines.min() == pytest.approx(report.cosine_min, abs=1e-5)
+
+
 def test_signature_and_labels(tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 
