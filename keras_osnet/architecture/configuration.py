@@ -30,7 +30,7 @@ CHANNELS = (64, 256, 384, 512)
 _AIN_RESIDUAL_NORM = ((True, True), (False, True), (True, False))
 """The blocks of each stage whose residual OSNet-AIN normalizes (TPAMI 2021, found by search)."""
 
-_OF_WEIGHTS: dict[str, Any] = {"metadata": {"of_weights": True}}
+_OF_WEIGHTS = {"of_weights": True}
 """Marks arguments that weights are bound to; the others only say how weights are used."""
 
 
@@ -47,25 +47,25 @@ class Configuration:
         ValueError: An argument is wrong; the message names it.
     """
 
-    width: float = field(default=1.0, **_OF_WEIGHTS)
-    variant: str = field(default="base", **_OF_WEIGHTS)
+    width: float = field(default=1.0, metadata=_OF_WEIGHTS)
+    variant: str = field(default="base", metadata=_OF_WEIGHTS)
     head: str | None = None
     include_top: bool = True
     input_shape: Sequence[int | None] = (*RE_ID_SIZE, 3)
     classes: int | None = None
-    pooling: str | None = field(default=None, **_OF_WEIGHTS)
+    pooling: str | None = field(default=None, metadata=_OF_WEIGHTS)
     classifier_activation: Any = "softmax"
-    feature_dim: int | None = field(default=512, **_OF_WEIGHTS)
+    feature_dim: int | None = field(default=512, metadata=_OF_WEIGHTS)
     normalize: bool = False
     include_preprocessing: bool = False
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     outputs: Sequence[str] | None = None
-    depths: Sequence[int] = field(default=(2, 2, 2), **_OF_WEIGHTS)
-    streams: int | Sequence[int] = field(default=4, **_OF_WEIGHTS)
-    fusion: str = field(default="unified", **_OF_WEIGHTS)
-    convolution: str = field(default="lite", **_OF_WEIGHTS)
-    stem: str = field(default="imagenet", **_OF_WEIGHTS)
+    depths: Sequence[int] = field(default=(2, 2, 2), metadata=_OF_WEIGHTS)
+    streams: int | Sequence[int] = field(default=4, metadata=_OF_WEIGHTS)
+    fusion: str = field(default="unified", metadata=_OF_WEIGHTS)
+    convolution: str = field(default="lite", metadata=_OF_WEIGHTS)
+    stem: str = field(default="imagenet", metadata=_OF_WEIGHTS)
 
     def __post_init__(self) -> None:
         self._check_backbone()
