@@ -4,6 +4,7 @@ Reading a record does not import Keras: `keras-osnet resume` of a finished train
 """
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
+import numpy as np
 
 from keras_osnet import __version__
 from keras_osnet._utils.files import atomic_path, read_json, write_json
 
 if TYPE_CHECKING:
     import keras
+
+    from keras_osnet.training.recipe import Recipe
+    from keras_osnet.training.tasks import Task
 
 RECORD = "training.json"
 _LOCK = ".lock"
@@ -294,3 +299,41 @@ class TrainingResult:
         from keras_osnet.training.networks import without_classifier
 
         return [without_classifier(classifier) for classifier in self.load_classifiers()]
+
+
+def describe_training(
+    recipe: "Recipe",
+    models: "Sequence[keras.Model]",
+    task: "Task",
+    seed: int,
+    distribution: str | None,
+) -> dict[str, Any]:
+    """Return what identifies a training, and what it runs on, for `RunFolder.open`."""
+    import keras
+
+    return {
+        "recipe": recipe.name,
+        **recipe.to_dict(),
+        "seed": seed,
+        "models": [model.name for model in models],
+        "architecture": [_digest(_shape(model)) for model in models],
+        "images": len(task.labels),
+        "classes": len(task.class_names),
+        "class_names": list(task.class_names),
+        "labels": _digest(np.ascontiguousarray(task.labels, np.int64).tobytes()),
+        "distribution": distribution,
+        "backend": keras.backend.backend(),
+        "keras_osnet": __version__,
+    }
+
+
+def _shape(model: "keras.Model") -> str:
+    """Types and shapes. Names of layers are left out: Keras numbers them within a process."""
+    layers = [type(layer).__name__ for layer in model.layers]
+    variables = [tuple(variable.shape) for variable in model.variables]
+    return f"{model.input_shape} {layers} {variables}"
+
+
+def _digest(content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()

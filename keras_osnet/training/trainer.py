@@ -1,6 +1,5 @@
 """Training by a recipe."""
 
-import hashlib
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,9 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_osnet import __version__
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data import ImageBatches
 from keras_osnet.data.records import Dataset
@@ -21,7 +18,7 @@ from keras_osnet.training.distribution import Distribution
 from keras_osnet.training.mutual_learning import mutual_learning_model
 from keras_osnet.training.networks import Network, add_classifier, check_backbone, freeze_except
 from keras_osnet.training.recipe import Recipe, load_recipe
-from keras_osnet.training.run_folder import RunFolder, State, TrainingResult
+from keras_osnet.training.run_folder import RunFolder, State, TrainingResult, describe_training
 from keras_osnet.training.tasks import Task, make_task
 
 
@@ -94,7 +91,7 @@ def train(
     with deterministic(), distributed(distribution) as devices, ExitStack() as stack:
         batches = _make_batches(recipe, task, models[0], devices, seed, in_memory)
         if devices.is_chief:
-            training = _describe(recipe, models, task, seed, devices.kind)
+            training = describe_training(recipe, models, task, seed, devices.kind)
             stack.enter_context(run.open(training))
         devices.barrier()
         keras.utils.set_random_seed(seed)
@@ -355,35 +352,3 @@ def _steps(recipe: Recipe, model: keras.Model) -> list[Any]:
         (place for place, step in enumerate(steps) if isinstance(step, RandomErasing)), len(steps)
     )
     return [*steps[:place], Normalize(), *steps[place:]]
-
-
-def _describe(
-    recipe: Recipe, models: Sequence[keras.Model], task: Task, seed: int, distribution: str | None
-) -> dict[str, Any]:
-    """Return what identifies a training, and what it runs on."""
-    return {
-        "recipe": recipe.name,
-        **recipe.to_dict(),
-        "seed": seed,
-        "models": [model.name for model in models],
-        "architecture": [_digest(_shape(model)) for model in models],
-        "images": len(task.labels),
-        "classes": len(task.class_names),
-        "class_names": list(task.class_names),
-        "labels": _digest(np.ascontiguousarray(task.labels, np.int64).tobytes()),
-        "distribution": distribution,
-        "backend": keras.backend.backend(),
-        "keras_osnet": __version__,
-    }
-
-
-def _shape(model: keras.Model) -> str:
-    """Types and shapes. Names of layers are left out: Keras numbers them within a process."""
-    layers = [type(layer).__name__ for layer in model.layers]
-    variables = [tuple(variable.shape) for variable in model.variables]
-    return f"{model.input_shape} {layers} {variables}"
-
-
-def _digest(content: str | bytes) -> str:
-    data = content.encode() if isinstance(content, str) else content
-    return hashlib.sha256(data).hexdigest()

@@ -361,7 +361,7 @@ def test_real_osnets_and_their_embeddings_together():
         ),
         (
             lambda: [linear(1), linear(2)] + [linear(3)] * 2,
-            r"share no variables\. Received: peers 3 and 4",
+            r"must not share variables\. Received: peers 3 and 4",
         ),
     ],
 )

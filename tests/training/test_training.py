@@ -1,4 +1,7 @@
-"""The losses in `model.compile` and `model.fit`."""
+"""Losses and optimizers in `model.compile`, `model.fit` and saved models."""
+
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -126,3 +129,19 @@ def test_an_odd_last_batch_is_an_ordinary_batch():
     history = model.fit(images, np.zeros(5), batch_size=4, verbose=0).history["loss"]
     assert history == [0.0]
     assert ops.convert_to_numpy(ops.all(ops.isfinite(model.layers[-1].kernel)))
+
+
+def test_a_compiled_model_loads_in_a_fresh_process(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(AMSGrad(), loss=BatchHardTripletLoss())
+    model.fit(np.zeros((4, 3)), np.zeros(4), verbose=0)
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import sys, keras, keras_osnet.training\n"
+        "model = keras.saving.load_model(sys.argv[1])\n"
+        "print(type(model.optimizer).__name__, type(model.loss).__name__)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "model.keras")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["AMSGrad", "BatchHardTripletLoss"]
