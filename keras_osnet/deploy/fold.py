@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_osnet.architecture.naming import check_not_quantized
 from keras_osnet.deploy.folded_layers import (
     aggregation_gate,
     array,
@@ -52,7 +53,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 
     Raises:
         ValueError: The model is not functional, or has a layer that is neither Keras's own nor the
-            package's.
+            package's, or is quantized by Keras.
 
     Example:
         >>> import keras_osnet
@@ -83,6 +84,7 @@ def fold_onto(model: keras.Model, image: Any = None, features: Any = None) -> ke
             "`model` must be a functional Keras model, as keras_osnet.OSNet builds. "
             f"Received: {type(model).__name__}"
         )
+    check_not_quantized(model)
     for layer in model.layers:
         _check_layer(layer)
     twin = keras.models.clone_model(

@@ -1,6 +1,5 @@
 """Dtype policies of layers inside of layers, some of which may be quantized."""
 
-import json
 from typing import Any
 
 import keras
@@ -49,9 +48,8 @@ def check_quantization(config: Any) -> None:
     if config is None:
         return
     if isinstance(config, modes):
-        # As JSON, because a config that was loaded has lists for tuples.
         own, default = (
-            json.dumps(each.get_config().get("activation_quantizer"))
+            each.activation_quantizer and each.activation_quantizer.get_config()
             for each in (config, type(config)())
         )
         if own == default:

@@ -10,6 +10,7 @@ import pytest
 from keras_osnet import OSNet, load_model
 from keras_osnet.architecture import OSNetModel
 from keras_osnet.architecture.describe import configuration_of
+from keras_osnet.deploy import fold_batch_norm
 from keras_osnet.weights import load_torchreid, to_torchreid
 
 pytestmark = pytest.mark.backends
@@ -148,6 +149,8 @@ def test_quantized_dense_layers(mode, plain, tmp_path):
     if not plain:
         with pytest.raises(ValueError, match=rf"quantized.*gate/excite_2 in {mode}"):
             to_torchreid(model)
+        with pytest.raises(ValueError, match=r"quantized"):
+            fold_batch_norm(model)
 
 
 def _is_dense(layer):
