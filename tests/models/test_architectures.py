@@ -1,8 +1,9 @@
-"""Every named architecture: forward, a training step, save, reload."""
+"""Every named architecture: a training step, copies, saving, folding, mixed precision."""
 
 import keras
 import numpy as np
 import pytest
+from network_checks import LABELS, check_network
 
 import keras_osnet
 
@@ -15,59 +16,44 @@ EXTRA = {
     "t5_separate": {"streams": 5, "fusion": "separate"},
     "cifar_width_1_5": {"width": 1.5, "stem": "cifar", "depths": (1, 1, 1)},
 }
-IMAGES = np.random.default_rng(0).uniform(-2, 2, (4, 32, 32, 3)).astype("float32")
-LABELS = np.array([0, 1, 2, 3])
+QUICK = ["osnet_x0_25", "osnet_ain_x0_25", "osnet_x1_0_concatenation"]
 
 
-def small(arguments):
-    """The same architecture at width 0.25 and for images of any size."""
-    return (
-        {"width": 0.25, **{k: v for k, v in arguments.items() if k != "input_shape"}}
-        | ({} if arguments.get("width", 1.0) == 1.5 else {"width": 0.25})
-        | {"input_shape": (None, None, 3), "classes": 4}
-    )
+def small(name):
+    """The arguments of the same architecture at width 0.25 and for images of any size."""
+    arguments = {k: v for k, v in (ARCHITECTURES | EXTRA)[name].items() if k != "input_shape"}
+    width = 1.5 if arguments.get("width") == 1.5 else 0.25
+    return {**arguments, "width": width, "input_shape": (None, None, 3)}
 
 
-def check(arguments, tmp_path, *, run_eagerly):
-    model = keras_osnet.OSNet(**small(arguments))
-    assert tuple(model(IMAGES).shape) == (4, 4)
-
-    model.compile(
-        keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", run_eagerly=run_eagerly
-    )
-    before = model.get_weights()
-    assert np.isfinite(model.train_on_batch(IMAGES, LABELS))
-    changed = [
-        not np.array_equal(new, old) for new, old in zip(model.get_weights(), before, strict=True)
+def large_but(quick):
+    """All names, those that are not in `quick` marked as large."""
+    return [
+        name if name in quick else pytest.param(name, marks=pytest.mark.large)
+        for name in (*ARCHITECTURES, *EXTRA)
     ]
-    assert np.mean(changed) > 0.9  # single dead units of a gate may stay
-
-    model.save(tmp_path / "model.keras")
-    reloaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(
-        keras.ops.convert_to_numpy(reloaded(IMAGES, training=False)),
-        keras.ops.convert_to_numpy(model(IMAGES, training=False)),
-    )
 
 
-@pytest.mark.parametrize("name", [*ARCHITECTURES, *EXTRA])
+@pytest.mark.parametrize("name", large_but(QUICK))
 def test_architecture(name, tmp_path):
-    check((ARCHITECTURES | EXTRA)[name], tmp_path, run_eagerly=True)
+    check_network(small(name), tmp_path, run_eagerly=True)
 
 
+@pytest.mark.large
 @pytest.mark.backends
 @pytest.mark.parametrize("name", ["osnet_x0_25", "osnet_ain_x0_25"])
 def test_compiled_training(name, tmp_path):
-    check(ARCHITECTURES[name], tmp_path, run_eagerly=False)
+    check_network(small(name), tmp_path, run_eagerly=False)
 
 
 @pytest.mark.extra_large
 @pytest.mark.backends
 @pytest.mark.parametrize("name", [*ARCHITECTURES, *EXTRA])
 def test_compiled_training_of_every_architecture(name, tmp_path):
-    check((ARCHITECTURES | EXTRA)[name], tmp_path, run_eagerly=False)
+    check_network(small(name), tmp_path, run_eagerly=False)
 
 
+@pytest.mark.large
 @pytest.mark.backends
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy, tmp_path):

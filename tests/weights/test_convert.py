@@ -117,19 +117,6 @@ def test_models_that_are_not_an_osnet(state_dict):
         to_torchreid(extended)
 
 
-ABLATIONS = [name for name in keras_osnet.list_models() if name.startswith("osnet_x1_0_")]
-
-
-@pytest.mark.parametrize("name", [*ABLATIONS, "osnet_cifar_3_8_6"])
-def test_ablations_survive_the_round_trip(name):
-    arguments = {**keras_osnet.list_models()[name], "width": 0.25, "classes": 3}
-    source, target = keras_osnet.OSNet(**arguments), keras_osnet.OSNet(**arguments)
-    tensors = to_torchreid(source)
-    load_torchreid(target, tensors)
-    for new, old in zip(target.get_weights(), source.get_weights(), strict=True):
-        np.testing.assert_array_equal(new, old)
-
-
 @pytest.mark.parametrize(
     ("file", "width"),
     [("osnet_x0_25_msmt17.pth", 0.25), ("osnet_x1_0_msmt17_rounded.pth.tar", 1.0)],
