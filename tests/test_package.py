@@ -69,6 +69,28 @@ def test_every_public_name_resolves_and_unknown_ones_do_not():
         _ = keras_osnet.OSNett
 
 
+@pytest.mark.large
+def test_a_public_name_is_never_the_file_of_that_name():
+    """Python binds every imported submodule to its package, in the place of `complexity`, say."""
+    code = """
+import importlib, os, pkgutil, sys, types
+os.environ["KERAS_BACKEND"] = "numpy"
+import keras_osnet
+for module in pkgutil.walk_packages(keras_osnet.__path__, "keras_osnet."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+packages = [module for module in list(sys.modules.values()) if hasattr(module, "__path__")]
+for package in packages:
+    if package.__name__.startswith("keras_osnet."):
+        for name in package.__all__ if hasattr(package, "__all__") else ():
+            if isinstance(getattr(package, name), types.ModuleType):
+                print(package.__name__, name)
+for name in ("OSNet", "load_model", "list_models", "list_weights"):
+    assert callable(getattr(keras_osnet, name)), name
+"""
+    assert in_fresh_python(code).strip() == ""
+
+
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_no_room_imports_one_above_it(room):
     for path in (PACKAGE / room).rglob("*.py"):

@@ -9,8 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_osnet.architecture.naming import NamedVariable, named_variables
-from keras_osnet.architecture.state_dict import classes_in, describe_tensors
+from keras_osnet.architecture.naming import (
+    NamedVariable,
+    classes_in,
+    describe_tensors,
+    named_variables,
+)
 from keras_osnet.weights.torch_file.reader import WRAPPERS, read_torch_checkpoint
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_osnet.architecture.describe import describe
-from keras_osnet.architecture.state_dict import classes_in
+from keras_osnet.architecture.naming import classes_in
 from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
 from keras_osnet.weights.convert import load_tensors, plain_names, to_torchreid
 from keras_osnet.weights.file_formats import (

@@ -23,11 +23,15 @@ def in_fresh_python(code, *arguments):
     return result.stdout.strip().splitlines()
 
 
+@pytest.mark.parametrize("imports", ["import keras, keras_osnet", "import keras_osnet, keras"])
+def test_both_orders(imports):
+    assert in_fresh_python(f"{imports}\nprint({REGISTERED}, len({FINDERS}))") == [COMPLETE]
+
+
+@pytest.mark.large
 @pytest.mark.parametrize(
     "imports",
     [
-        "import keras, keras_osnet",
-        "import keras_osnet, keras",
         "import keras_osnet.layers.conv_norm, keras",
         "import keras_osnet.architecture.heads, keras",
         "import keras_osnet.losses.batch_hard_triplet, keras",
@@ -42,7 +46,7 @@ def in_fresh_python(code, *arguments):
         "import importlib.util, keras_osnet; importlib.util.find_spec('keras'); import keras",
     ],
 )
-def test_classes_are_registered(imports):
+def test_other_ways_to_import_them(imports):
     assert in_fresh_python(f"{imports}\nprint({REGISTERED}, len({FINDERS}))") == [COMPLETE]
 
 
@@ -51,6 +55,7 @@ def test_the_loader_of_keras_is_left_as_it_was():
     assert in_fresh_python(code) == ["['name', 'path']"]
 
 
+@pytest.mark.large
 def test_other_finders_that_ask_all_finders():
     """As wrapt's and others' import hooks do."""
     code = f"""
@@ -112,6 +117,7 @@ print({REGISTERED}, len({FINDERS}))
     ]
 
 
+@pytest.mark.large
 def test_classes_that_cannot_be_registered_do_not_break_keras():
     code = """
 import warnings, keras_osnet
@@ -123,6 +129,7 @@ print(keras.__name__)
     assert in_fresh_python(code) == ["keras"]
 
 
+@pytest.mark.large
 def test_pytests_importer(tmp_path):
     (tmp_path / "test_both.py").write_text(
         f"import keras_osnet, keras\ndef test():\n    assert all({REGISTERED})\n"

@@ -1,12 +1,13 @@
 """Which network a file is of, and building it."""
 
+import keras
 import numpy as np
 import pytest
 
 import keras_osnet
 from keras_osnet.architecture.describe import describe
 from keras_osnet.models import open_checkpoint
-from keras_osnet.weights import save_safetensors
+from keras_osnet.weights import save_safetensors, to_torchreid, write_torch_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,40 @@ def test_keras_weights(file, tmp_path):
     assert report is None
     for first, second in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_load_model_opens_every_kind_of_file(file, tmp_path):
+    model = keras_osnet.load_model(file)
+    assert model.configuration.variant == "ain"
+    assert model.output_shape == (None, 3)
+    images = np.random.default_rng(0).standard_normal((1, 256, 128, 3)).astype("float32")
+    expected = keras.ops.convert_to_numpy(model(images))
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    write_torch_checkpoint(tmp_path / "model.pth", to_torchreid(model))
+    for name, arguments in (
+        ("model.keras", {}),
+        ("model.keras", {"head": "classification"}),
+        ("model.pth", {}),
+    ):
+        loaded = keras_osnet.load_model(tmp_path / name, **arguments)
+        assert type(loaded) is type(model)
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(loaded(images)), expected)
+    cut = keras_osnet.load_model(
+        tmp_path / "model.keras", head="embedding", normalize=True, include_preprocessing=True
+    )
+    assert cut.configuration.normalize
+    assert cut.layers[1].name == "preprocessing"
+    with pytest.raises(ValueError, match="`width`"):
+        keras_osnet.load_model(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match="holds variant='ain'"):
+        keras_osnet.load_model(tmp_path / "model.keras", variant="base")
+
+
+def test_load_model_loads_any_model_of_keras(tmp_path):
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, keras.layers.Flatten()(image)).save(tmp_path / "flat.keras")
+    assert keras_osnet.load_model(tmp_path / "flat.keras").output_shape == (None, 192)
 
 
 def test_contradictions(file):
