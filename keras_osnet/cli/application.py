@@ -93,7 +93,9 @@ def _name_option(message: str, command: click.Command | None, arguments: Sequenc
     "`width` must be …" becomes "--width must be …" if --width was given, or has to be.
     """
     found = re.match(r"`(\w+)`", message)
-    for option in [] if command is None or found is None else command.params:
+    if command is None or found is None:
+        return message
+    for option in command.params:
         if isinstance(option, click.Option) and option.name == found[1]:
             given = any(each.split("=")[0] in option.opts for each in arguments)
             if given or "must be given" in message:

@@ -165,9 +165,10 @@ def _named(name: str, source: ModelSource) -> "keras.Model":
     import_keras()
     from keras_osnet.models import OSNet
 
-    size = source.image_size
-    shape = {} if size is None else {"input_shape": (*size, 3)}
-    return OSNet(**named[name], head="embedding", **shape)
+    arguments = {**named[name], "head": "embedding"}
+    if source.image_size is not None:
+        arguments["input_shape"] = (*source.image_size, 3)
+    return OSNet(**arguments)
 
 
 def _facts(model: "keras.Model") -> dict[str, Any]:

@@ -196,7 +196,10 @@ class ModelSource:
             ValueError: The weights do not fit, or lack the classifier that the head needs.
             OSError: They cannot be read or downloaded.
         """
-        settings = {"normalize": normalize, "include_preprocessing": include_preprocessing}
+        settings: dict[str, Any] = {
+            "normalize": normalize,
+            "include_preprocessing": include_preprocessing,
+        }
         if checkpoint is None and self.weights in (None, RANDOM):
             import_keras()
             from keras_osnet.models import OSNet

@@ -108,6 +108,8 @@ def test_info_errors(run, checkpoint, tmp_path):
 def test_info_of_an_architecture(run_json):
     model = run_json("info", "--model", "osnet_ain_x0_25", "--image-size", "64", "32")["model"]
     assert (model["name"], model["input_shape"]) == ("osnet_ain_x0_25", [64, 32, 3])
+    small = run_json("info", "--model", "osnet_cifar_2_2_2")["model"]
+    assert small["input_shape"] == [32, 32, 3]
 
 
 @pytest.mark.parametrize("repeat", [False, True])
