@@ -202,7 +202,7 @@ def _dense(name: str, layer: Any, layout: str) -> Iterator[NamedVariable]:
 
 
 def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    """Return the arguments of `keras_osnet.OSNet` that build the reference network of a state dict.
+    """Return the arguments of `keras_osnet.OSNet` that build the network of a state dict.
 
     Args:
         tensors: Arrays under plain torchreid names.

@@ -72,7 +72,7 @@ def statistics_of(layer: keras.layers.Rescaling) -> tuple[tuple[float, ...], tup
 
 
 def takes_pixels(model: keras.Model) -> bool:
-    """Whether a model normalises pixels by itself, in a layer named `preprocessing`."""
+    """Return whether a model normalizes pixels itself, in a layer named `preprocessing`."""
     return any(layer.name == "preprocessing" for layer in model.layers)
 
 

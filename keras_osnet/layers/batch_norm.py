@@ -1,4 +1,4 @@
-"""Batch norm as the reference counts it, and as each backend computes it fastest."""
+"""Batch normalization with torch's moving variance, in the fastest form of each backend."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,14 +11,14 @@ from keras import ops
 class BatchNorm(keras.layers.BatchNormalization):
     """Batch norm over the last axis, whose moving variance is the unbiased one.
 
-    Keras averages the variance of each batch as it is (divided by n); the reference, being torch,
-    averages its unbiased estimate (divided by n - 1). For the small maps of small batches that
+    Keras averages the biased variance of each batch (divided by n); torch averages the unbiased
+    estimate (divided by n - 1). For the small maps of small batches that
     makes some per cent. Everything else, the variables among it, is Keras's.
 
     On TensorFlow maps are trained with its fused kernel, and on torch all is done by its own batch
     norm, neither of which Keras uses: forward and gradient in one pass over the maps each.
 
-    Its arguments are those of `keras.layers.BatchNormalization`, without `axis`, renormalisation
+    Its arguments are those of `keras.layers.BatchNormalization`, without `axis`, renormalization
     and synchronisation.
 
     Input shape: (batch, …, channels).
@@ -58,13 +58,13 @@ class BatchNorm(keras.layers.BatchNormalization):
         return ops.cast(outputs, self.compute_dtype)
 
     def infers(self, training: bool | None) -> bool:
-        """Return whether a call normalises by the moving moments: not in training, or frozen."""
+        """Return whether a call normalizes by the moving moments: not in training, or frozen."""
         return not (training and self.trainable)
 
     def folds(self, training: bool | None) -> bool:
-        """Return whether the convolution before had better take this norm in; see `folded_into`.
+        """Return whether to fold this batch norm into the preceding convolution; see `folded_into`.
 
-        On torch, whose every small operation costs as much as a call of its batch norm, it had not.
+        Not on torch, where the extra small operations cost as much as the batch norm itself.
         """
         return self.infers(training) and keras.backend.backend() != "torch"
 
@@ -131,7 +131,7 @@ class BatchNorm(keras.layers.BatchNormalization):
     def _by_moments(self, inputs: Any) -> tuple[Any, Any, Any]:
         inputs = ops.cast(inputs, _precise(inputs))
         on_jax = keras.backend.backend() == "jax"
-        # There `normalise` has the gradient that goes through the moments.
+        # There `normalize` has the gradient that goes through the moments.
         fixed = ops.stop_gradient(inputs) if on_jax else inputs
         mean, variance = ops.moments(fixed, axes=tuple(range(len(inputs.shape) - 1)))
         gamma, beta = (
@@ -139,11 +139,11 @@ class BatchNorm(keras.layers.BatchNormalization):
             for each in (self.gamma, self.beta)
         )
         if on_jax:
-            from keras_osnet.layers.kernels_jax import normalise
+            from keras_osnet.layers.kernels_jax import normalize
 
             gamma = ops.ones_like(mean) if gamma is None else gamma
             beta = ops.zeros_like(mean) if beta is None else beta
-            outputs = normalise(inputs, mean, variance, gamma, beta, self.epsilon)
+            outputs = normalize(inputs, mean, variance, gamma, beta, self.epsilon)
         else:
             outputs = ops.batch_normalization(
                 inputs, mean, variance, axis=-1, offset=beta, scale=gamma, epsilon=self.epsilon

@@ -1,4 +1,4 @@
-"""The constants and initial values of the reference implementation, in one place."""
+"""Normalization constants and initial values of torchreid."""
 
 import math
 from typing import Any
@@ -8,19 +8,19 @@ import keras
 from keras_osnet.layers.batch_norm import BatchNorm
 
 EPSILON = 1e-5
-"""What batch and instance norm add to the variance."""
+"""Epsilon of batch and instance norm."""
 
 MOMENTUM = 0.9
-"""How much of the moving statistics a batch leaves in place (torch calls the rest 0.1)."""
+"""Momentum of the moving statistics (0.1 in torch's convention)."""
 
 
 def batch_norm(**kwargs: Any) -> BatchNorm:
-    """Return a batch norm over the last axis with the reference's constants."""
+    """Return a batch norm over the last axis with torchreid's constants."""
     return BatchNorm(momentum=MOMENTUM, epsilon=EPSILON, **kwargs)
 
 
 def instance_norm(**kwargs: Any) -> keras.layers.GroupNormalization:
-    """Return an affine instance norm: one group a channel, statistics over height and width."""
+    """Return an affine instance norm: one group per channel."""
     return keras.layers.GroupNormalization(groups=-1, epsilon=EPSILON, **kwargs)
 
 
@@ -34,7 +34,7 @@ def kernel_initializer() -> keras.initializers.Initializer:
 def depthwise_initializer(kernel_size: int, channels: int) -> keras.initializers.Initializer:
     """Return the same rule for a depthwise kernel.
 
-    The reference leaves the groups out of account: its fan-out is k² · channels, although a
+    torchreid ignores the groups: its fan-out is k² · channels, although a
     depthwise output channel is fed by k² values only.
     """
     return keras.initializers.RandomNormal(stddev=math.sqrt(2.0 / (kernel_size**2 * channels)))

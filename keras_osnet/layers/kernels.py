@@ -1,8 +1,8 @@
-"""How a convolution is computed: in the form that a backend runs fastest.
+"""Convolution kernels: each is computed in the form that runs fastest on the active backend.
 
-The layers hold the variables; what is done with them is here. Every form gives the numbers of
-`keras.ops.conv` and `keras.ops.depthwise_conv`; tests/layers/test_forms.py compares them in
-float64, tests/benchmarks/model_speed.py measures what they are worth.
+The results are those of `keras.ops.conv` and `keras.ops.depthwise_conv`.
+tests/layers/test_kernels.py compares them in float64; tests/benchmarks/model_speed.py measures the
+speed.
 """
 
 import math
@@ -12,12 +12,12 @@ import keras
 from keras import ops
 
 SMALL = 4e6
-"""Multiply-adds up to which TensorFlow's product of matrices is faster than its 1×1 convolution,
-which spends 20 µs or more on preparations."""
+"""Mult-adds up to which a matrix product is faster than a 1×1 convolution on TensorFlow, whose
+convolution has an overhead of at least 20 µs."""
 
 
 def convolve(maps: Any, kernel: Any, bias: Any = None, strides: int = 1) -> Any:
-    """Convolve maps, `kernel_size // 2` zeros on every side of them.
+    """Convolve feature maps, padded with `kernel_size // 2` zeros on every side.
 
     Args:
         maps: Tensor (batch, height, width, channels).
@@ -37,7 +37,7 @@ def convolve(maps: Any, kernel: Any, bias: Any = None, strides: int = 1) -> Any:
 
 
 def convolve_depthwise(maps: Any, kernel: Any, bias: Any = None) -> Any:
-    """Convolve each channel with a kernel of its own, `kernel_size // 2` zeros around it.
+    """Convolve each channel with its own kernel, padded with `kernel_size // 2` zeros.
 
     Args:
         maps: Tensor (batch, height, width, channels).
@@ -55,31 +55,31 @@ def convolve_depthwise(maps: Any, kernel: Any, bias: Any = None) -> Any:
 
         from keras_osnet.layers import kernels_jax
 
-        # One program where nothing else is compiled, too; there each shift would be one.
+        # Compiled even in eager use, where each shift would otherwise be a call of its own.
         return _plus(jax.jit(kernels_jax.convolve_depthwise)(maps, kernel), bias)
     return _plus(ops.depthwise_conv(maps, kernel, 1, "same", "channels_last"), bias)
 
 
 def relu(maps: Any) -> Any:
-    """Return what is above zero, without the time that Keras's own takes on torch to begin."""
+    """Apply ReLU. Calls torch directly: `keras.ops.relu` has a high per-call overhead there."""
     return maps.relu() if keras.backend.backend() == "torch" else ops.relu(maps)
 
 
 def _better_as_product(maps: Any, kernel: Any) -> bool:
     if keras.backend.backend() == "jax":
         return True
-    # Known when the graph is made; where the batch is open, it may be large.
+    # With a dynamic batch size the product is not known, and may be large.
     return None not in maps.shape and math.prod((*maps.shape, kernel.shape[-1])) <= SMALL
 
 
 def _as_product(maps: Any, kernel: Any, bias: Any) -> Any:
-    """A 1×1 convolution as the product of two matrices."""
+    """Compute a 1×1 convolution as a matrix product."""
     rows = ops.reshape(maps, (-1, maps.shape[-1])) @ kernel[0, 0]
     return ops.reshape(_plus(rows, bias), (*ops.shape(maps)[:-1], kernel.shape[-1]))
 
 
 def _on_torch(maps: Any, kernel: Any, bias: Any, strides: int = 1, groups: int = 1) -> Any:
-    """Torch's operations on the maps where they lie, which Keras copies twice before it."""
+    """Call torch directly: Keras would copy the feature maps twice."""
     from torch.nn import functional
 
     size = kernel.shape[0]
@@ -101,7 +101,7 @@ def _plus(outputs: Any, bias: Any) -> Any:
     if bias is None:
         return outputs
     if keras.backend.backend() == "tensorflow":
-        # Its own operation, which TensorFlow computes together with the convolution and the ReLU.
+        # TensorFlow fuses this operation with the convolution and the ReLU.
         import tensorflow as tf
 
         return tf.nn.bias_add(outputs, bias)

@@ -1,7 +1,7 @@
-"""What JAX computes faster in other forms than Keras's, with gradients that are written out.
+"""Depthwise convolution and normalization for JAX on a CPU, with custom gradients.
 
-Left to derive them, JAX takes the sums over pictures and places of products of shifted maps, for
-which XLA finds no fast loop on a processor: they would take most of a training step.
+The gradients that JAX derives itself are reductions over images and positions that XLA does not
+compile to a fast loop on a CPU: they would take most of a training step.
 """
 
 import functools
@@ -38,8 +38,8 @@ def _convolution_gradients(saved: tuple[Any, Any], gradient: Any) -> tuple[Any, 
     maps, kernel = saved
     size = kernel.shape[0]
 
-    def add(sums: list[Any], picture: tuple[Any, Any]) -> tuple[list[Any], None]:
-        one, its_gradient = picture
+    def add(sums: list[Any], image: tuple[Any, Any]) -> tuple[list[Any], None]:
+        one, its_gradient = image
         products = [shifted * its_gradient for shifted in _shifts(one, size)]
         return [total + new for total, new in zip(sums, products, strict=True)], None
 
@@ -68,13 +68,13 @@ def _shifts(maps: Any, size: int) -> list[Any]:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
-def normalise(inputs: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+def normalize(inputs: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     """Normalise by moments over all axes but the last, and differentiate through them.
 
     Args:
         inputs: Array (…, channels).
         mean: Array (channels,), of these inputs. It is taken for a function of them: their gradient
-            is that of normalising by their own moments, and its own is zero.
+            is that of normalizing by their own moments, and its own is zero.
         variance: The same.
         gamma: Array (channels,).
         beta: Array (channels,).
@@ -87,10 +87,10 @@ def normalise(inputs: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsi
     return (inputs - mean) * scale + beta
 
 
-def _normalise(
+def _normalize(
     inputs: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilon: float
 ) -> tuple[Any, tuple[Any, ...]]:
-    outputs = normalise(inputs, mean, variance, gamma, beta, epsilon)
+    outputs = normalize(inputs, mean, variance, gamma, beta, epsilon)
     return outputs, (inputs, mean, jax.lax.rsqrt(variance + epsilon), gamma)
 
 
@@ -108,4 +108,4 @@ def _norm_gradients(epsilon: float, saved: tuple[Any, ...], gradient: Any) -> tu
     return of_inputs, nothing, nothing, of_gamma, of_beta
 
 
-normalise.defvjp(_normalise, _norm_gradients)
+normalize.defvjp(_normalize, _norm_gradients)

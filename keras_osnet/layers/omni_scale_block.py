@@ -162,8 +162,8 @@ class OmniScaleBlock(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None, return_gates: bool = False) -> Any:
         """Map (batch, height, width, channels) to (batch, height, width, filters)."""
         self._check_gates(return_gates)
-        # `call`, as calling the layers themselves takes more time than one picture's maps do, and
-        # nothing of what that adds is wanted: all have the block's own dtype policy.
+        # `call` instead of `__call__`, whose overhead exceeds the arithmetic of a single image. The
+        # layers share the block's dtype policy, so nothing is lost.
         reduced = self.reduce.call(inputs, training)
         streams = []
         for stream in self.streams:

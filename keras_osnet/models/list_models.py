@@ -8,7 +8,7 @@ from typing import Any
 def list_models() -> dict[str, dict[str, Any]]:
     """Return the named architectures and the arguments of `keras_osnet.OSNet` that build them.
 
-    They are the nine networks of the reference implementation, the rows of the paper's
+    They are the nine networks of torchreid, the rows of the paper's
     architecture ablation (Table 5) and the two networks for 32×32 images. Any other mix of
     arguments can be built as well.
 
