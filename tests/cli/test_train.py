@@ -127,7 +127,7 @@ def test_interrupted_and_resumed(run, train, people, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(run_folder.RunFolder, "write_state", interrupt)
-        # Of three people two are trained on: 8 pictures, 2 batches of 4.
+        # Of three people two are trained on: 8 images, 2 batches of 4.
         result = train("--test-share", "0.34", code=130)
     assert result.stderr.endswith(f"Interrupted. keras-osnet resume {folder} resumes it.\n")
     facts = facts_of(result.stdout)

@@ -1,4 +1,4 @@
-"""The losses against plain loops, the reference's numbers, and batches not as hoped for."""
+"""The losses against plain loops, torchreid's numbers, and unusual batches."""
 
 import math
 
@@ -277,7 +277,7 @@ class TestMutualLearning:
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
     def test_gradient_is_the_reference_s(self):
-        """The reference has -Σ p log(q + 1e-8): softmax(own) - softmax(peer), over the batch."""
+        """torchreid has -Σ p log(q + 1e-8): softmax(own) - softmax(peer), over the batch."""
         own, _ = logits_and_labels(seed=1)
         peer, _ = logits_and_labels(seed=2)
         expected = [

@@ -1,4 +1,4 @@
-"""The optimisers against torch's own, step by step."""
+"""The optimizers against torch's own, step by step."""
 
 import keras
 import numpy as np

@@ -65,11 +65,11 @@ def test_a_file_tells_its_network(trained, ending):
     assert built.name == "osnet_x0_25"
     size = (64, 32) if ending == "keras" else (256, 128)
     assert built.input_shape == (None, *size, 3)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 32, 3)).astype("float32")
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 32, 3)).astype("float32")
     if ending == "keras":
         whole = keras_osnet.models.open_checkpoint(folder / "best.keras")
         embedder, _ = whole.build(head="embedding", include_preprocessing=True)
-        np.testing.assert_array_equal(built(pictures), embedder(pictures))
+        np.testing.assert_array_equal(built(images), embedder(images))
     kernel = model.get_layer("conv5").get_weights()[0]
     np.testing.assert_array_equal(built.get_layer("conv5").get_weights()[0], kernel)
 

@@ -51,12 +51,12 @@ def same(batch, other):
 @pytest.mark.parametrize("first_epoch", [0, 2])
 def test_both_give_the_same_batches_epoch_after_epoch(make, batch_size, first_epoch):
     pytest.importorskip("tensorflow")
-    pictures = make(batch_size)
-    number = 2 * len(pictures) + 1
+    batches = make(batch_size)
+    number = 2 * len(batches) + 1
     expected = [
-        pictures.batch(first_epoch + epoch, index)
+        batches.batch(first_epoch + epoch, index)
         for epoch in range(3)
-        for index in range(len(pictures))
+        for index in range(len(batches))
     ][:number]
     dataset = TrainingDataset(make(batch_size), first_epoch)
     tensors = to_tf_dataset(make(batch_size), first_epoch).take(number)
@@ -71,12 +71,12 @@ def test_both_give_the_same_batches_epoch_after_epoch(make, batch_size, first_ep
 
 @pytest.mark.backends
 def test_fit_sees_the_batches_of_each_epoch_in_order(make):
-    pictures = make(steps=(RandomFlip(),))
-    batches = []
+    batches = make(steps=(RandomFlip(),))
+    seen = []
 
     class Losses(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            batches.append(float(logs["loss"]))
+            seen.append(float(logs["loss"]))
 
     def label(y, outputs):
         """Tells the batches apart; there is nothing to learn."""
@@ -84,42 +84,40 @@ def test_fit_sees_the_batches_of_each_epoch_in_order(make):
 
     def losses(data, **arguments):
         """The means of the labels of the batches of an epoch so far."""
-        batches.clear()
+        seen.clear()
         pooling = keras.layers.GlobalAveragePooling2D()
         model = keras.Sequential([keras.Input((*SIZE, 3)), pooling, keras.layers.Dense(1)])
         model.compile(keras.optimizers.SGD(0.0), label)
         arguments = {"verbose": 0, "shuffle": False, "callbacks": [Losses()], **arguments}
-        model.fit(data, steps_per_epoch=len(pictures), **arguments)
-        return list(batches)
+        model.fit(data, steps_per_epoch=len(batches), **arguments)
+        return list(seen)
 
     def expected(epochs):
         return [
-            np.mean([pictures.batch(epoch, earlier)[1] for earlier in range(index + 1)])
+            np.mean([batches.batch(epoch, earlier)[1] for earlier in range(index + 1)])
             for epoch in epochs
-            for index in range(len(pictures))
+            for index in range(len(batches))
         ]
 
-    np.testing.assert_allclose(
-        losses(TrainingDataset(pictures), epochs=3), expected(range(3)), 1e-5
-    )
-    resumed = losses(TrainingDataset(pictures, first_epoch=2), initial_epoch=2, epochs=4)
+    np.testing.assert_allclose(losses(TrainingDataset(batches), epochs=3), expected(range(3)), 1e-5)
+    resumed = losses(TrainingDataset(batches, first_epoch=2), initial_epoch=2, epochs=4)
     np.testing.assert_allclose(resumed, expected([2, 3]), 1e-5)
     if keras.backend.backend() == "tensorflow":
-        from_tensors = losses(to_tf_dataset(pictures), epochs=3)
+        from_tensors = losses(to_tf_dataset(batches), epochs=3)
         np.testing.assert_allclose(from_tensors, expected(range(3)), 1e-5)
 
 
 def test_an_array_and_windows_of_it():
     pytest.importorskip("tensorflow")
     images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
-    pictures = ImageBatches(
+    batches = ImageBatches(
         images, np.arange(12), batch_size=4, steps=(PadAndCrop(), RandomWindow((28, 24)))
     )
-    tensors = to_tf_dataset(pictures).take(3)
+    tensors = to_tf_dataset(batches).take(3)
     assert tensors.element_spec[0].shape == (4, 28, 24, 3)
-    dataset = TrainingDataset(pictures)
+    dataset = TrainingDataset(batches)
     for index, tensor in enumerate(tensors):
-        assert same(pictures.batch(0, index), tensor)
+        assert same(batches.batch(0, index), tensor)
         assert same(dataset[index], tensor)
 
 
@@ -130,11 +128,11 @@ def test_fit_does_not_wait_at_its_end(make):
 
 def test_outputs_that_learn_the_same_labels(make):
     pytest.importorskip("tensorflow")
-    pictures = make(steps=())
-    images, labels = pictures.batch(1, 0)
+    batches = make(steps=())
+    images, labels = batches.batch(1, 0)
     names = ["embedding", "logits"]
-    [tensors] = to_tf_dataset(pictures, 1, outputs=names).take(1)
-    for batch in (TrainingDataset(pictures, 1, outputs=names)[0], tensors):
+    [tensors] = to_tf_dataset(batches, 1, outputs=names).take(1)
+    for batch in (TrainingDataset(batches, 1, outputs=names)[0], tensors):
         assert list(batch[1]) == names
         for name in names:
             assert same((images, labels), (batch[0], batch[1][name]))
@@ -152,23 +150,23 @@ def test_outputs_that_are_no_names(make, outputs):
 
 def test_a_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"not a picture")
-    pictures = ImageBatches([broken] * 4, [0] * 4, image_size=SIZE, batch_size=2)
+    broken.write_bytes(b"not an image")
+    batches = ImageBatches([broken] * 4, [0] * 4, image_size=SIZE, batch_size=2)
     with pytest.raises(ImageReadError, match=r"broken\.jpg"):
-        TrainingDataset(pictures)[0]
+        TrainingDataset(batches)[0]
 
 
 @pytest.mark.extra_large
 def test_osnet_learns_from_it(make):
     keras.utils.set_random_seed(0)
-    pictures = make((6, 4), steps=(RandomFlip(), Normalize()))
+    batches = make((6, 4), steps=(RandomFlip(), Normalize()))
     model = OSNet(0.25, input_shape=(*SIZE, 3), classes=6)
     model.compile(
         keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
     history = model.fit(
-        TrainingDataset(pictures),
-        steps_per_epoch=len(pictures),
+        TrainingDataset(batches),
+        steps_per_epoch=len(batches),
         epochs=15,
         shuffle=False,
         verbose=0,

@@ -57,14 +57,14 @@ class TripletsOfHalves(BatchHardTripletLoss):
 
 
 class Scenario:
-    """A small network, pictures, and how it is trained on them."""
+    """A small network, images, and how it is trained on them."""
 
     batch_size: int | tuple[int, int] = 8
     labels = PEOPLE
     outputs: list[str] | None = None
     metrics = None
 
-    def pictures(self, worker=(0, 1)):
+    def batches(self, worker=(0, 1)):
         return ImageBatches(IMAGES, self.labels, batch_size=self.batch_size, seed=3, worker=worker)
 
     def model(self):
@@ -131,7 +131,7 @@ class Attributes(Scenario):
 
 
 class Normalized(Scenario):
-    """Batch norm, straight on what is known of the pictures; and another that stands still."""
+    """Batch norm, directly on the images' means; and another, frozen."""
 
     def network(self, means):
         norm = layers.BatchNormalization(momentum=0.5, name="norm")
@@ -147,10 +147,10 @@ def run(scenario, distribution, model=None, callbacks=()):
     """Train; the model, and what there is to compare."""
     model = distribution.replicate(model or scenario.model())
     model.compile(scenario.optimizer(), scenario.loss(), metrics=scenario.metrics)
-    pictures = scenario.pictures(distribution.worker)
+    batches = scenario.batches(distribution.worker)
     history = model.fit(
-        distribution.make_dataset(pictures, EPOCHS[0], outputs=scenario.outputs),
-        steps_per_epoch=len(pictures),
+        distribution.make_dataset(batches, EPOCHS[0], outputs=scenario.outputs),
+        steps_per_epoch=len(batches),
         initial_epoch=EPOCHS[0],
         epochs=EPOCHS[-1] + 1,
         shuffle=False,
@@ -159,7 +159,7 @@ def run(scenario, distribution, model=None, callbacks=()):
     ).history
     result = {"history": history, "weights": values(model)}
     if scenario.outputs is None:
-        with distribution.unsharded():  # five pictures, for two replicas
+        with distribution.unsharded():  # five images, for two replicas
             result["evaluation"] = model.evaluate(IMAGES[:5], PEOPLE[:5], batch_size=5, verbose=0)
     return model, result
 
@@ -231,7 +231,7 @@ def averages(model, result):
 
 
 def errors_of_two_replicas(distribution, model, optimizer):
-    """The messages, by what is wrong; the model and the optimiser were made outside."""
+    """The messages, by the argument; the model and the optimizer were made outside."""
     scenario = Entropy()
     inside = distribution.replicate(scenario.model())
 
@@ -241,12 +241,12 @@ def errors_of_two_replicas(distribution, model, optimizer):
 
     def train(model, optimizer):
         model.compile(optimizer, scenario.loss())
-        data = distribution.make_dataset(scenario.pictures())
+        data = distribution.make_dataset(scenario.batches())
         model.fit(data, steps_per_epoch=1, verbose=0, callbacks=distribution.callbacks())
 
     def feed(batch_size, worker=(0, 1)):
         scenario.batch_size = batch_size
-        distribution.make_dataset(scenario.pictures(worker))
+        distribution.make_dataset(scenario.batches(worker))
 
     class Subclass(keras.Model):
         def __init__(self, dense):
@@ -260,7 +260,7 @@ def errors_of_two_replicas(distribution, model, optimizer):
         "subclass": message(distribution.replicate, Subclass(model.layers[-1])),
         "clip": message(train, inside, CoupledSGD(0.1, clipnorm=1.0)),
         "accumulation": message(train, inside, CoupledSGD(0.1, gradient_accumulation_steps=2)),
-        "pictures": message(feed, 7),
+        "images": message(feed, 7),
         "people": message(feed, (3, 4)),
         "worker": message(feed, 8, (1, 2)),
     }
@@ -323,7 +323,7 @@ def data_parallel(folder):
         assert distribution.replicate(model) is model
         normalized = run(Normalized(), distribution)[1]
         people.batch_size = (3, 3)
-        error = message(distribution.make_dataset, people.pictures())
+        error = message(distribution.make_dataset, people.batches())
     assert keras.distribution.distribution() is None
     assert model.predict(IMAGES[:5], verbose=0)["logits"].shape == (5, 6)
     model.save(folder / "model.keras")
@@ -392,13 +392,13 @@ def assert_same(result, expected):
 
 
 def assert_each_saw_its_part(seen, replicas):
-    pictures = People(BatchHardTripletLoss).pictures()
-    batches = [pictures.batch(epoch, index) for epoch in EPOCHS for index in range(len(pictures))]
+    made = People(BatchHardTripletLoss).batches()
+    expected = [made.batch(epoch, index) for epoch in EPOCHS for index in range(len(made))]
     assert sorted(seen) == [str(replica) for replica in replicas]
     for replica in replicas:
         parts = seen[str(replica)]
-        assert len(parts) == len(batches)
-        for (labels, means), (images, whole) in zip(parts, batches, strict=True):
+        assert len(parts) == len(expected)
+        for (labels, means), (images, whole) in zip(parts, expected, strict=True):
             own = slice(4 * replica, 4 * replica + 4)
             np.testing.assert_array_equal(np.ravel(labels), whole[own])
             np.testing.assert_allclose(means, images[own].mean((1, 2)) / 255, rtol=1e-5)
@@ -406,11 +406,11 @@ def assert_each_saw_its_part(seen, replicas):
 
 def assert_statistics_are_averaged(result):
     """The mean of two replicas' means is the whole batch's. That of their variances is less."""
-    pictures = Normalized().pictures()
+    batches = Normalized().batches()
     mean, variance = np.zeros(3), np.ones(3)
     for epoch in EPOCHS:
-        for index in range(len(pictures)):
-            means = pictures.batch(epoch, index)[0].mean((1, 2)) / 255
+        for index in range(len(batches)):
+            means = batches.batch(epoch, index)[0].mean((1, 2)) / 255
             mean = 0.5 * mean + 0.5 * means.mean(0)
             variance = 0.5 * variance + 0.5 * np.mean(
                 [half.var(0) for half in np.split(means, 2)], axis=0
@@ -442,7 +442,7 @@ def test_mirrored(tmp_path):
         "subclass": r"`model` must be a functional one.*Received: Subclass",
         "clip": r"`clipnorm` must not.*'mirrored'.*Received: clipnorm=1.0",
         "accumulation": r"`gradient_accumulation_steps` must not.*=2",
-        "pictures": r"divide by the 2 replicas.*Received: 7 images, batch_size=7",
+        "images": r"divide by the 2 replicas.*Received: 7 images, batch_size=7",
         "people": r"divide by the 2 replicas.*Received: 3 people, batch_size=\(3, 4\)",
         "worker": r"`batches` must be made with .*\(0, 1\)\. Received: worker=\(1, 2\)",
     }
@@ -509,14 +509,14 @@ def test_one_device_changes_nothing():
             with each.unsharded():
                 model = keras.Sequential([layers.Dense(2)])
                 assert each.replicate(model) is model
-        pictures = Entropy().pictures()
-        data = distribution.make_dataset(pictures, 2, outputs=["one", "other"])
+        batches = Entropy().batches()
+        data = distribution.make_dataset(batches, 2, outputs=["one", "other"])
     if keras.backend.backend() == "tensorflow":
         images, labels = next(iter(data))
     else:
         assert isinstance(data, TrainingDataset)
         images, labels = data[0]
-    np.testing.assert_array_equal(images, pictures.batch(2, 0)[0])
+    np.testing.assert_array_equal(images, batches.batch(2, 0)[0])
     assert list(labels) == ["one", "other"]
 
 

@@ -65,7 +65,7 @@ def labels_of(model, labels):
     return dict.fromkeys(model.output_names, labels)
 
 
-def pictures():
+def samples():
     rng = np.random.default_rng(0)
     identities = np.repeat(np.arange(4), 4)
     looks = rng.standard_normal((4, 1, 1, 3))
@@ -129,7 +129,7 @@ def test_three_steps_equal_plain_loops(count, weight):
 
 def test_an_osnet_learns_as_it_does_alone_from_its_peer_s_logits():
     """One step of the pair, and one of a network whose labels are the peer's logits."""
-    images, labels = pictures()
+    images, labels = samples()
     peers, alone = [osnet(1), osnet(2)], osnet(1)
     before = values(peers[1])
     theirs = ops.convert_to_numpy(peers[1](images, training=True)["logits"])
@@ -161,7 +161,7 @@ def test_an_osnet_learns_as_it_does_alone_from_its_peer_s_logits():
 
 
 def test_both_improve_and_validation_is_without_the_mutual_loss():
-    images, labels = pictures()
+    images, labels = samples()
     peers = [osnet(1), osnet(2)]
     model = mutual_learning_model(peers)
     # Labels come for every output, losses and metrics may be of some.
@@ -213,7 +213,7 @@ def test_half_precision(policy):
     keras.config.set_dtype_policy(policy)
     try:
         model = mutual_learning_model([osnet(1), osnet(2)])
-        images, labels = pictures()
+        images, labels = samples()
         model.compile(CoupledSGD(0.01), loss=losses(model), **QUICKLY)
         start = values(model)
         truth = labels_of(model, labels)
@@ -266,7 +266,7 @@ def test_weights_and_optimizer_come_back(tmp_path):
 @pytest.mark.backends
 def test_what_is_frozen_stays(frozen_before):
     """A whole peer, statistics and all, and one layer of the other."""
-    images, labels = pictures()
+    images, labels = samples()
     peers = [osnet(1), osnet(2)]
 
     def freeze():

@@ -39,7 +39,7 @@ def test_every_recipe_can_be_made(name):
     assert recipe.source
 
 
-# The numbers as the paper (section 4.1, supplement) and the reference's configurations have them.
+# The numbers as the paper (section 4.1, supplement) and torchreid's configurations have them.
 @pytest.mark.parametrize(
     ("name", "epochs", "alone", "batch", "rates"),
     [
@@ -67,7 +67,7 @@ def test_published_numbers(name, epochs, alone, batch, rates):
         assert recipe.learning_rate(epoch) == pytest.approx(rate)
 
 
-def test_optimisers_are_the_references():
+def test_optimizers_are_torchreids():
     scratch = load_recipe("from_scratch").make_optimizer()
     assert isinstance(scratch, CoupledSGD)
     assert (scratch.momentum, scratch.nesterov, scratch.l2) == (0.9, False, 5e-4)

@@ -222,7 +222,7 @@ def test_triplets_and_averages_of_weights(dataset, tmp_path):
         assert 0 <= row["logits_accuracy"] <= 1  # of several outputs Keras says which
         total = row["logits_loss"] + 0.5 * row["embedding_loss"]
         assert row["loss"] == pytest.approx(total, rel=1e-4)
-    # Averages are what is measured, and training goes on with the weights themselves.
+    # Averages are what is measured, and training continues with the weights themselves.
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "other", dataset, recipe, callbacks=[Stop(1)])
     again = run(tmp_path / "other", dataset, recipe)
@@ -279,7 +279,7 @@ def test_classes_of_an_array_in_memory(tmp_path):
     assert trained.test["error"] < 0.4  # 0.67 by chance
 
 
-def test_a_model_without_preprocessing_gets_normalised_pictures(dataset, tmp_path, monkeypatch):
+def test_a_model_without_preprocessing_gets_normalized_images(dataset, tmp_path, monkeypatch):
     seen = []
     real = trainer.ImageBatches
     monkeypatch.setattr(
@@ -379,7 +379,7 @@ def test_datasets_that_do_not_fit(dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_fewer_pictures_than_a_batch(dataset, tmp_path):
+def test_fewer_images_than_a_batch(dataset, tmp_path):
     recipe = RECIPE.with_overrides({"epochs": 1, "validation_fraction": 0.0, "batch_size": 500})
     with pytest.warns(UserWarning, match=r"all \d+ of them, in place of 500"):
         run(tmp_path / "run", dataset, recipe)
@@ -397,7 +397,7 @@ run(folder / "run", dataset, RECIPE.with_overrides({"epochs": 400}))
 
 
 def test_kill_9_in_the_middle(tmp_path):
-    """A killed process leaves a folder from which another goes on to the same end."""
+    """A killed process leaves a folder from which another resumes to the same end."""
     here = Path(__file__).parent
     paths = [here, here.parent, os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
@@ -441,4 +441,4 @@ def test_kill_9_in_the_middle(tmp_path):
                 found.append(name)
 
         one.visititems(compare)
-    assert len(found) > 20  # network and optimiser
+    assert len(found) > 20  # network and optimizer

@@ -35,7 +35,7 @@ from pathlib import Path
 from keras_osnet.training import distributed
 kind, folder = sys.argv[1], Path(sys.argv[2])
 with distributed(kind) as devices:
-    # Recipes are checked by making their optimisers, and variables only after the cluster is there.
+    # Recipes are checked by making their optimizers, and variables only after the cluster is there.
     from keras_osnet.data import read_folder, split_by_identity
     from test_trainer import Stop, run
     from tiny_networks import tiny_backbone
