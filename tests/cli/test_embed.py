@@ -92,12 +92,12 @@ def test_no_image_can_be_read(run, tmp_path, checkpoint, output):
 def test_a_network_that_was_never_trained_must_be_asked_for(run, people, output):
     assert "--weights" in run("embed", people, "-o", output, code=2).stderr
     result = run("embed", people, "-o", output, "--weights", "random", "--width", "0.25", *SMALL)
-    assert "Warning: --weights random: the network is not trained" in result.stderr
+    assert "Warning: --weights random: the model is untrained" in result.stderr
 
 
 def test_usage_errors(run, people, checkpoint, output, tmp_path):
     weights = ("--weights", checkpoint)
-    assert "PATHS" in run("embed", "-o", output, *weights, code=2).stderr
+    assert "Name images or folders" in run("embed", "-o", output, *weights, code=2).stderr
     assert "does not exist" in run("embed", "nowhere", "-o", output, *weights, code=2).stderr
     error = run("embed", people, "-o", tmp_path / "vectors.csv", *weights, code=2).stderr
     assert "must end in .npz" in error
