@@ -14,8 +14,8 @@ def test_data() -> Path:
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """The folder of real weights and pictures, which is not part of the repository."""
+    """The folder of real weights and images, which is not part of the repository."""
     folder = Path(os.environ.get("KERAS_OSNET_REFERENCE", Path(__file__).parents[2] / "shared"))
     if not (folder / "weights").is_dir():
-        pytest.skip(f"real weights and pictures are not at {folder} (set KERAS_OSNET_REFERENCE)")
+        pytest.skip(f"real weights and images are not at {folder} (set KERAS_OSNET_REFERENCE)")
     return folder

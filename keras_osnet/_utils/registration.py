@@ -30,7 +30,7 @@ def register_with_keras(packages: Sequence[str]) -> None:
     sys.meta_path[:] = [
         finder for finder in sys.meta_path if type(finder).__name__ != KerasFinder.__name__
     ]
-    if _KERAS in sys.modules:
+    if sys.modules.get(_KERAS) is not None:
         _import_all(packages)
     else:
         sys.meta_path.insert(0, KerasFinder(packages))

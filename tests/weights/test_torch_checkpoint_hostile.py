@@ -59,17 +59,17 @@ def both(program: bytes) -> list[bytes]:
 
 
 def refuse(path: Path, data: bytes, match: str | None = None, memory: int = 2_000_000) -> None:
-    """Read, and check the message; the memory and the time taken must be small."""
+    """Read, and check the message; memory and processor time must be small."""
     path.write_bytes(data)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with pytest.raises(CheckpointError, match=match) as error:
             read_torch_checkpoint(path)
         assert tracemalloc.get_traced_memory()[1] < 5 * len(data) + memory
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert str(path) in str(error.value)
     assert len(str(error.value)) < 2000
 
@@ -258,10 +258,10 @@ def test_floods_of_opcodes(tmp_path, fragment):
     program = b"\x80\x02]q\x00" + fragment * 1_100_000
     path = tmp_path / "x.pth"
     path.write_bytes(make_zip(program, {}))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(CheckpointError, match="more than 1000000 opcodes"):
         read_torch_checkpoint(path)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_deep_and_shared_structures(tmp_path):
