@@ -104,7 +104,7 @@ class Configuration:
 
     @property
     def downscaling(self) -> int:
-        """How many input pixels one pixel of the last maps stands for, in each direction."""
+        """How many input pixels one pixel of the last feature map stands for, in each direction."""
         return 16 if self.stem == "imagenet" else 4
 
     def instance_norm(self, stage: int, block: int) -> str | None:

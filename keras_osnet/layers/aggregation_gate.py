@@ -31,14 +31,14 @@ class AggregationGate(keras.layers.Layer):
             hidden unit remains.
         **kwargs: `name`, `dtype` and the like, for `keras.layers.Layer`.
 
-    Input shape: a list of T maps of one shape (batch, height, width, channels).
+    Input shape: a list of T feature maps of one shape (batch, height, width, channels).
 
     Output shape: (batch, height, width, channels). With `return_gates=True` in the call, a pair:
     that, and the gating vectors (batch, T, channels), values 0 to 1; (batch, T, 1) if stream-wise.
 
     Raises:
         ValueError: `kind` or `reduction` is not among the values above, or the input is not a list
-            of maps of one shape.
+            of feature maps of one shape.
 
     Example:
         >>> import numpy as np
@@ -55,7 +55,7 @@ class AggregationGate(keras.layers.Layer):
         self.reduction = positive_integer("reduction", reduction)
 
     def build(self, input_shape: Sequence[Sequence[int | None]]) -> None:
-        """Create the variables for T maps of these shapes."""
+        """Create the variables for T feature maps of these shapes."""
         self._check(input_shape)
         channels = map_channels("AggregationGate", input_shape[0])
         if self.kind == "fixed":
@@ -76,7 +76,7 @@ class AggregationGate(keras.layers.Layer):
             excite.build((None, None, squeeze.units))
 
     def call(self, inputs: Sequence[Any], return_gates: bool = False) -> Any:
-        """Fuse the streams into one map; hand the gating vectors out beside it if asked."""
+        """Fuse the streams into one feature map; return the gating vectors too if asked for."""
         gates = self._gates(inputs)
         fused = gates[:, 0, None, None, :] * inputs[0]
         for index, stream in enumerate(inputs[1:], start=1):
@@ -107,7 +107,7 @@ class AggregationGate(keras.layers.Layer):
         if self.kind == "fixed":
             gates = ops.sigmoid(ops.cast(self.gate_logits, self.compute_dtype))[None]
             return ops.repeat(gates, ops.shape(inputs[0])[0], axis=0)
-        # Of half precision, Keras takes the mean in float32, as it has to.
+        # Keras computes the mean of half-precision values in float32, as it has to.
         pooled = ops.stack([ops.mean(stream, axis=(1, 2)) for stream in inputs], axis=1)
         if self.kind == "separate":
             logits = ops.concatenate(
@@ -136,7 +136,7 @@ class AggregationGate(keras.layers.Layer):
         is_list = isinstance(shapes, (list, tuple)) and len(shapes) > 0
         if not is_list or not all(isinstance(shape, (list, tuple)) for shape in shapes):
             raise ValueError(
-                "AggregationGate takes a list of maps, one a stream, each of shape "
+                "AggregationGate takes a list of feature maps, one per stream, each of shape "
                 f"(batch, height, width, channels). Received: shape {shapes}"
             )
         if any(tuple(shape) != tuple(shapes[0]) for shape in shapes):

@@ -11,15 +11,15 @@ from keras import ops
 class BatchNorm(keras.layers.BatchNormalization):
     """Batch norm over the last axis, whose moving variance is the unbiased one.
 
-    Keras averages the biased variance of each batch (divided by n); torch averages the unbiased
-    estimate (divided by n - 1). For the small maps of small batches that
-    makes some per cent. Everything else, the variables among it, is Keras's.
+    Keras averages the biased variance of each batch (divided by n); torch, and so torchreid,
+    averages the unbiased one (divided by n - 1). For small feature maps in small batches they
+    differ by a few percent. Everything else, including the variables, is as in Keras.
 
-    On TensorFlow maps are trained with its fused kernel, and on torch all is done by its own batch
-    norm, neither of which Keras uses: forward and gradient in one pass over the maps each.
+    Training on TensorFlow uses its fused kernel, and torch its own batch norm, neither of which
+    Keras uses: each does forward and gradient in one pass over the feature maps.
 
     Its arguments are those of `keras.layers.BatchNormalization`, without `axis`, renormalization
-    and synchronisation.
+    and synchronization.
 
     Input shape: (batch, …, channels).
 
@@ -35,9 +35,9 @@ class BatchNorm(keras.layers.BatchNormalization):
     """
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Create the variables for maps or vectors of this shape."""
+        """Create the variables for feature maps or vectors of this shape."""
         super().build(input_shape)
-        # Fused, the moments are taken in float32 whatever the maps are.
+        # The fused kernel computes the moments in float32, whatever the input's dtype.
         self._train: Callable[[Any], tuple[Any, Any, Any]] = self._by_moments
         backend = keras.backend.backend()
         if backend == "torch":
@@ -46,7 +46,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             self._train = self._on_tensorflow
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Normalise by the batch's moments in training, else by the moving ones."""
+        """Normalize by the batch's moments in training, else by the moving ones."""
         if self.infers(training):
             if keras.backend.backend() == "torch":
                 return self._inferred_by_torch(inputs)

@@ -35,7 +35,8 @@ class ConvNorm2D(keras.layers.Layer):
     Output shape: (batch, ⌈height / strides⌉, ⌈width / strides⌉, filters).
 
     Raises:
-        ValueError: An argument is not among the values above, or the input is not a batch of maps.
+        ValueError: An argument is not among the values above, or the input is not a batch of feature
+            maps.
 
     Example:
         >>> import numpy as np
@@ -82,9 +83,9 @@ class ConvNorm2D(keras.layers.Layer):
             self.norm = initializers.instance_norm(dtype=self.dtype_policy, name="norm")
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Create the variables for maps of this shape."""
+        """Create the variables for feature maps of this shape."""
         channels = map_channels("ConvNorm2D", input_shape)
-        # Its input is padded first, so that small maps are not too small for it.
+        # The input is padded first, so a small feature map is not too small for the kernel.
         self.convolution.build((None, None, None, channels))
         if self.norm is not None:
             self.norm.build(self.compute_output_shape(input_shape))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 @jax.custom_vjp
 def convolve_depthwise(maps: Any, kernel: Any) -> Any:
-    """Convolve each channel with a kernel of its own, as a sum of shifted maps.
+    """Convolve each channel with a kernel of its own, as a sum of shifted feature maps.
 
     XLA makes one loop of them. Its own depthwise convolution takes some ten times as long on a
     processor.
@@ -55,7 +55,7 @@ convolve_depthwise.defvjp(_convolve, _convolution_gradients)
 
 
 def _shifts(maps: Any, size: int) -> list[Any]:
-    """The maps (…, height, width, channels) that each place of a kernel sees, row by row."""
+    """Return the feature map that each position of a kernel sees, row by row."""
     height, width = maps.shape[-3:-1]
     margin = size // 2
     frame = [(0, 0)] * (maps.ndim - 3) + [(margin, margin)] * 2 + [(0, 0)]
@@ -69,7 +69,7 @@ def _shifts(maps: Any, size: int) -> list[Any]:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def normalize(inputs: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
-    """Normalise by moments over all axes but the last, and differentiate through them.
+    """Normalize by moments over all axes but the last, and differentiate through them.
 
     Args:
         inputs: Array (…, channels).

@@ -30,7 +30,7 @@ class LiteConv2D(keras.layers.Layer):
 
     Raises:
         ValueError: `filters` or `kernel_size` is not a positive whole number, `kernel_size` is
-            even, or the input is not a batch of maps.
+            even, or the input is not a batch of feature maps.
 
     Example:
         >>> import numpy as np
@@ -68,7 +68,7 @@ class LiteConv2D(keras.layers.Layer):
         self.norm = initializers.batch_norm(dtype=self.dtype_policy, name="norm")
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Create the variables for maps of this shape."""
+        """Create the variables for feature maps of this shape."""
         map_channels("LiteConv2D", input_shape)
         output_shape = self.compute_output_shape(input_shape)
         self.pointwise.build(input_shape)

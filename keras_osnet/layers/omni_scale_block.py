@@ -74,8 +74,8 @@ class OmniScaleBlock(keras.layers.Layer):
 
     Raises:
         ValueError: An argument is not among the values above, `filters` is not a multiple of
-            `reduction`, the input is not a batch of maps, or gates are asked of a block that has
-            none.
+            `reduction`, the input is not a batch of feature maps, or gates are asked of a block
+            that has none.
 
     Example:
         >>> import numpy as np
@@ -140,7 +140,7 @@ class OmniScaleBlock(keras.layers.Layer):
         return self.fusion in aggregation_gate.KINDS
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Create the variables for maps of this shape."""
+        """Create the variables for feature maps of this shape."""
         channels = map_channels("OmniScaleBlock", input_shape)
         stream_shape = (*input_shape[:-1], self.width)
         self.reduce.build(input_shape)

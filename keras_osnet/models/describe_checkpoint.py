@@ -82,6 +82,6 @@ def describe_checkpoint(checkpoint: Checkpoint) -> CheckpointDescription:
 
 
 def _shape_of_one(tensors: Any) -> tuple[int | None, ...]:
-    """A shape without the batch; the maps' where a layer gives its gates as well."""
+    """Return a shape without the batch, of the feature map where a layer also returns gates."""
     tensor = tensors[0] if isinstance(tensors, (list, tuple)) else tensors
     return tuple(tensor.shape[1:])

@@ -1,10 +1,13 @@
 """What `OSNet` takes and gives, as a user of keras.applications expects it."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
 import keras_osnet
+from keras_osnet.architecture.configuration import Configuration
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 32, 3))
 
@@ -121,6 +124,15 @@ def test_channels_other_than_rgb_without_weights():
 def test_widths_that_nobody_published(width):
     model = keras_osnet.OSNet(width, head="embedding", input_shape=(32, 32, 3))
     assert model.output_shape == (None, 512)
+
+
+def test_arguments_and_defaults_are_those_of_the_configuration():
+    """Which is the one list of them; here they are written out for help and completion."""
+    parameters = inspect.signature(keras_osnet.OSNet).parameters
+    own = {"weights", "input_tensor", "dtype", "name"}
+    assert parameters.keys() - own == set(Configuration.names())
+    for name in parameters.keys() - own - {"input_shape"}:
+        assert parameters[name].default == getattr(Configuration, name), name
 
 
 def test_published_defaults():
