@@ -35,8 +35,8 @@ class ConvNorm2D(keras.layers.Layer):
     Output shape: (batch, ⌈height / strides⌉, ⌈width / strides⌉, filters).
 
     Raises:
-        ValueError: An argument is not among the values above, or the input is not a batch of feature
-            maps.
+        ValueError: An argument is not among the values above, or the input is not a batch of
+            feature maps.
 
     Example:
         >>> import numpy as np
