@@ -92,20 +92,25 @@ class Checkpoint:
                 f"preprocessing inside, normalize its images by {statistics}.",
                 stacklevel=2,
             )
-        bound = Configuration.names(of_weights=True)
-        activation = {}
-        if head == self.description.get("head") and "classifier_activation" in self.description:
-            activation = {"classifier_activation": self.description["classifier_activation"]}
-        model = OSNet(
-            **{name: self.description[name] for name in bound if name in self.description},
-            **activation,
-            head=head,
-            input_shape=(*(image_size or self._size(head)), 3),
-            classes=None if head == "embedding" else self.classes,
-            normalize=normalize,
-            include_preprocessing=include_preprocessing,
-            **(statistics if include_preprocessing else {}),
-        )
+        arguments = {
+            name: self.description[name]
+            for name in Configuration.names()
+            if name in self.description
+        }
+        if head != self.description.get("head"):
+            arguments.pop("classifier_activation", None)
+        arguments |= {
+            "head": head,
+            "include_top": True,
+            "input_shape": (*(image_size or self._size(head)), 3),
+            "classes": None if head == "embedding" else self.classes,
+            "normalize": normalize,
+            "include_preprocessing": include_preprocessing,
+            "mean": statistics.get("mean") if include_preprocessing else None,
+            "std": statistics.get("std") if include_preprocessing else None,
+            "outputs": None,
+        }
+        model = OSNet(**arguments)
         if isinstance(self.source, TensorSource):
             return model, load_tensors(model, self.source.tensors)
         self.source.load_into(model)
