@@ -5,6 +5,16 @@ import pytest
 
 DATA = Path(__file__).parent / "assets"
 
+HEAVY = ("deploy", "evaluation", "training", "visualize")
+"""Packages whose docstrings' examples build, train or export networks."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark docstring examples, which cannot be decorated, by their package."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and item.nodeid.split("/")[1] in HEAVY:
+            item.add_marker(pytest.mark.large)
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:

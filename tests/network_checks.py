@@ -35,7 +35,9 @@ def check_network(arguments, tmp_path, *, run_eagerly):
         outputs(keras.saving.load_model(tmp_path / "model.keras")), expected
     )
     give_statistics(model)
-    assert relative_difference(fold_batch_norm(model), model) < 1e-5
+    folded = fold_batch_norm(model)
+    assert relative_difference(folded, model) < 1e-5
+    check_stock_only(folded)
 
 
 def check_training_step(model, *, run_eagerly):
@@ -60,6 +62,15 @@ def check_copies(model, expected):
     for new, old in zip(rebuilt.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(new, old)
     np.testing.assert_array_equal(outputs(rebuilt), expected)
+
+
+def check_stock_only(folded):
+    """A folded model consists of Keras's own layers, without batch norm, with plain names."""
+    for layer in folded.layers:
+        assert type(layer).__module__.partition(".")[0] == "keras", layer
+        assert not isinstance(layer, keras.layers.BatchNormalization), layer
+        assert "." not in layer.name
+        assert "/" not in layer.name
 
 
 def give_statistics(model):

@@ -9,6 +9,8 @@ import pytest
 import keras_osnet
 from keras_osnet.weights import sources, to_torchreid, write_torch_checkpoint
 
+pytestmark = pytest.mark.large
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [

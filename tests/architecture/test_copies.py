@@ -13,7 +13,7 @@ from keras_osnet.architecture.describe import configuration_of
 from keras_osnet.deploy import fold_batch_norm
 from keras_osnet.weights import load_torchreid, to_torchreid
 
-pytestmark = pytest.mark.backends
+pytestmark = [pytest.mark.large, pytest.mark.backends]
 
 SMALL = {"depths": (1, 1, 1), "streams": 2, "feature_dim": 8, "input_shape": (32, 16, 3)}
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 16, 3), "uint8")

@@ -61,6 +61,7 @@ def assert_rebuilds(model):
         )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("head", [*HEADS, *OUTPUTS], ids=str)
 def test_every_head(head):
     # One block a stage but where a second one is asked for: heads do not depend on them.
@@ -73,6 +74,7 @@ def test_widths(width):
     assert describe(build(width=width))["width"] == width
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -126,6 +128,7 @@ def two_outputs(model):
     return keras.Model(model.inputs, [model.output, model.get_layer("embedding").output])
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

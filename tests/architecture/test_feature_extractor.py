@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_osnet import OSNet
-from keras_osnet.architecture import feature_extractor
+from keras_osnet.architecture import OSNetModel, feature_extractor
 from keras_osnet.data import split_by_camera
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.synthetic import write_synthetic_people
@@ -19,6 +19,7 @@ def classifier():
 def test_a_classifier_becomes_an_embedder(classifier):
     image = np.random.default_rng(0).standard_normal((2, *SIZE, 3)).astype("float32")
     cut = feature_extractor(classifier)
+    assert type(cut) is OSNetModel
     expected = OSNet(0.25, head="embedding", input_shape=(*SIZE, 3), depths=(1, 1, 1))
     expected.set_weights(classifier.get_weights()[:-2])
     np.testing.assert_allclose(cut(image), expected(image), rtol=1e-5, atol=1e-6)

@@ -5,6 +5,8 @@ import tarfile
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.large
+
 X0_25 = "osnet_x0_25_msmt17.pth"
 X1_0 = "osnet_x1_0_msmt17_rounded.pth.tar"
 

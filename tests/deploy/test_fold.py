@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from network_checks import give_statistics, outputs, relative_difference
+from network_checks import check_stock_only, give_statistics, outputs, relative_difference
 from tiny_networks import tiny_backbone
 
 import keras_osnet
@@ -19,20 +19,12 @@ def folding_difference(model, images=IMAGES):
     return relative_difference(fold_batch_norm(model), model, images)
 
 
-def assert_stock_only(folded):
-    for layer in folded.layers:
-        assert type(layer).__module__.partition(".")[0] == "keras", layer
-        assert not isinstance(layer, keras.layers.BatchNormalization), layer
-        assert "." not in layer.name
-        assert "/" not in layer.name
-
-
 @pytest.mark.backends
 @pytest.mark.parametrize("variant", ["base", "ibn"])
 def test_a_network_computes_the_same(variant):
     model = give_statistics(keras_osnet.OSNet(**SHALLOW, variant=variant, head="embedding"))
     assert folding_difference(model) < 1e-5
-    assert_stock_only(fold_batch_norm(model))
+    check_stock_only(fold_batch_norm(model))
 
 
 def layers_in_float64():
@@ -107,7 +99,7 @@ def test_heads(arguments):
     model = give_statistics(keras_osnet.OSNet(**SHALLOW, streams=2, fusion="addition", **arguments))
     assert folding_difference(model, RNG.uniform(0, 255, (2, 64, 32, 3)).round()) < 1e-5
     folded = fold_batch_norm(model)
-    assert_stock_only(folded)
+    check_stock_only(folded)
     assert folded.layers[-1].name == model.layers[-1].name
     assert folded.name == model.name
     assert folded.inputs[0].shape == model.inputs[0].shape
@@ -126,7 +118,7 @@ def test_a_network_trained_in_half_precision_infers_in_float32():
 def test_networks_of_other_layers():
     model = give_statistics(tiny_backbone())
     assert folding_difference(model, RNG.uniform(0, 255, (2, 32, 16, 3))) < 1e-5
-    assert_stock_only(fold_batch_norm(model))
+    check_stock_only(fold_batch_norm(model))
     sequential = keras.Sequential(
         [
             keras.Input((8, 8, 4)),
@@ -140,7 +132,7 @@ def test_networks_of_other_layers():
     give_statistics(sequential)
     images = RNG.normal(size=(2, 8, 8, 4))
     assert folding_difference(sequential, images) < 1e-5
-    assert_stock_only(fold_batch_norm(sequential))
+    check_stock_only(fold_batch_norm(sequential))
     nested = keras.Sequential([keras.Input((8, 8, 4)), sequential, keras.layers.ReLU()])
     assert folding_difference(nested, images) < 1e-5
 

@@ -41,6 +41,7 @@ def test_rescaling_changes_nothing_in_float():
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "arguments", [{}, {"variant": "ibn"}, {"fusion": "addition"}, {"streams": 4}], ids=str
 )
@@ -54,6 +55,7 @@ def test_a_file_is_small_and_close(tmp_path, arguments):
     assert plain.cosine_min > report.cosine_min
 
 
+@pytest.mark.large
 def test_the_same_images_give_the_same_file():
     model = fold_batch_norm(small(streams=1))
     assert quantize_int8(model, IMAGES) == quantize_int8(model, IMAGES)

@@ -13,6 +13,8 @@ from keras_osnet.cli.application import application
 from keras_osnet.recipes import recipe_names
 from keras_osnet.weights import find_weights
 
+pytestmark = pytest.mark.large
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.*"))

@@ -68,6 +68,7 @@ def assert_same(ranking, expected):
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_an_ensemble_puts_unit_vectors_side_by_side(sides, models, vectors, metric):
     done = []

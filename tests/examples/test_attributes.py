@@ -1,8 +1,11 @@
 import re
 
+import pytest
 from PIL import Image
 
 from keras_osnet.synthetic.drawing.appearance import ATTRIBUTE_NAMES
+
+pytestmark = pytest.mark.large
 
 
 def test_recognizes_attributes(run_example, tmp_path):

@@ -2,6 +2,8 @@ import miniature_datasets as miniature
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.large
+
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.filterwarnings("ignore:There are fewer pictures than in a batch")

@@ -1,6 +1,9 @@
 import re
 
+import pytest
 from PIL import Image
+
+pytestmark = pytest.mark.large
 
 
 def test_finds_people_of_one_camera_under_another(run_example, tmp_path):

@@ -1,5 +1,7 @@
 import pytest
 
+pytestmark = pytest.mark.large
+
 
 @pytest.mark.usefixtures("eager")
 def test_a_small_run(run_example, tmp_path):

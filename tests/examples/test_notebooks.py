@@ -17,6 +17,8 @@ SMALL = {
 
 EAGER = """
 import keras
+
+pytestmark = pytest.mark.extra_large
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
     tf.config.run_functions_eagerly(True)

@@ -12,6 +12,8 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "tflite_on_device.py"
 
 ALONE = f"""
 import json, runpy, sys
+
+pytestmark = pytest.mark.large
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 names = "keras_osnet", "keras", "tensorflow", "torch", "jax"
 print(json.dumps([name for name in names if name in sys.modules]))

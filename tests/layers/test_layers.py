@@ -58,6 +58,7 @@ def test_saved_and_reloaded_model_gives_the_same_output(name, tmp_path):
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_is_close_to_float32(name, policy):

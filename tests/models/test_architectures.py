@@ -75,6 +75,7 @@ def test_mixed_precision(policy, tmp_path):
     )
 
 
+@pytest.mark.large
 @pytest.mark.backends
 def test_one_model_takes_pictures_of_any_size():
     model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(None, None, 3))

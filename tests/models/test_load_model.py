@@ -33,6 +33,7 @@ def test_everything_is_read_off_the_file(file):
     assert np.linalg.norm(embedder(images)) == pytest.approx(1)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -29,6 +29,7 @@ def test_heads():
     assert osnet(include_top=False, pooling="max").output_shape == (None, 128)
 
 
+@pytest.mark.large
 @pytest.mark.backends
 def test_activations_and_normalization():
     pixels = IMAGES.astype("uint8")
@@ -46,6 +47,7 @@ def test_activations_and_normalization():
     np.testing.assert_allclose(lengths, 1, atol=1e-5)
 
 
+@pytest.mark.large
 @pytest.mark.backends
 def test_preprocessing_inside_equals_preprocessing_outside():
     inside = osnet(head="embedding", include_preprocessing=True)
@@ -97,6 +99,7 @@ def test_outputs_hands_out_every_intermediate():
     )
 
 
+@pytest.mark.large
 @pytest.mark.backends
 def test_dict_outputs_train_with_a_loss_each():
     model = osnet(outputs=["embedding", "predictions"], classes=3)

@@ -1,4 +1,4 @@
-"""The nine networks of the reference implementation, number by number."""
+"""The nine networks of torchreid, number by number."""
 
 import keras
 import numpy as np
@@ -10,6 +10,12 @@ from keras_osnet.weights import load_torchreid, to_torchreid
 
 pytestmark = pytest.mark.backends
 
+QUICK = ("osnet_x0_25", "osnet_ibn_x1_0", "osnet_ain_x0_25")
+FEW_OF_NAMES = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.large) for name in NAMES
+]
+"""One of each variant by default, the others as large."""
+
 TOLERANCE = 1e-5
 """Of the largest value, in float32."""
 
@@ -18,7 +24,7 @@ def largest_difference(outputs, expected):
     return np.abs(keras.ops.convert_to_numpy(outputs) - expected).max() / np.abs(expected).max()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW_OF_NAMES)
 def test_same_numbers_as_the_reference(name):
     golden = Golden(name)
     model = keras_osnet.OSNet(
@@ -34,7 +40,7 @@ def test_same_numbers_as_the_reference(name):
     assert largest_difference(outputs["logits"], golden.logits) <= TOLERANCE
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW_OF_NAMES)
 def test_round_trip_to_torchreid_names_is_bit_exact(name):
     golden = Golden(name)
     state_dict = golden.state_dict()

@@ -66,6 +66,7 @@ def without_graphs(monkeypatch):
     monkeypatch.setattr(module, "train", train_eagerly)
 
 
+@pytest.mark.large
 def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     said = []
     made = quickstart(tmp_path / "out", epochs=1, log=said.append, verbose=0)

@@ -423,6 +423,7 @@ def assert_statistics_are_averaged(result):
         assert of_replica in ([0, 0, 0], [1, 1, 1])
 
 
+@pytest.mark.extra_large
 def test_mirrored(tmp_path):
     pytest.importorskip("tensorflow")
     [result] = results([start("mirrored", tmp_path, "tensorflow")], [tmp_path])
@@ -451,6 +452,7 @@ def test_mirrored(tmp_path):
         assert re.search(pattern, result["errors"][name]), name
 
 
+@pytest.mark.extra_large
 def test_multi_worker(tmp_path):
     pytest.importorskip("tensorflow")
     with socket.socket() as first, socket.socket() as second:
@@ -481,6 +483,7 @@ def test_multi_worker(tmp_path):
         np.testing.assert_allclose(worker["predictions"], logits, atol=1e-5)
 
 
+@pytest.mark.extra_large
 def test_data_parallel(tmp_path):
     pytest.importorskip("jax")
     flags = "--xla_force_host_platform_device_count=2"

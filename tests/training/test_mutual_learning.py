@@ -127,6 +127,7 @@ def test_three_steps_equal_plain_loops(count, weight):
             np.testing.assert_allclose(values(peer)[0], kernel, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.large
 def test_an_osnet_learns_as_it_does_alone_from_its_peer_s_logits():
     """One step of the pair, and one of a network whose labels are the peer's logits."""
     images, labels = samples()
@@ -160,6 +161,7 @@ def test_an_osnet_learns_as_it_does_alone_from_its_peer_s_logits():
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(start, values(alone), strict=True))
 
 
+@pytest.mark.large
 def test_both_improve_and_validation_is_without_the_mutual_loss():
     images, labels = samples()
     peers = [osnet(1), osnet(2)]
@@ -206,6 +208,7 @@ def test_equal_peers_learn_nothing_from_each_other():
     assert model.losses == []
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.backends
 def test_half_precision(policy):
@@ -233,6 +236,7 @@ def trained_pair(seed):
     return model
 
 
+@pytest.mark.large
 @pytest.mark.backends
 def test_weights_and_optimizer_come_back(tmp_path):
     images, labels = np.random.default_rng(0).standard_normal((6, 5)), np.arange(6) % 3
@@ -262,6 +266,7 @@ def test_weights_and_optimizer_come_back(tmp_path):
     assert_values_equal(values(peer), values(third)[1:])
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("frozen_before", [True, False])
 @pytest.mark.backends
 def test_what_is_frozen_stays(frozen_before):
@@ -288,6 +293,7 @@ def test_what_is_frozen_stays(frozen_before):
         assert (was != now).any()
 
 
+@pytest.mark.large
 def test_peers_of_several_kinds():
     """The code that built two of them gave their layers the same names, and they keep them."""
     peers = [osnet(1), osnet(2), osnet(3, variant="ibn", outputs=["logits", "predictions"])]
@@ -310,6 +316,7 @@ def test_peers_of_several_kinds():
         }
 
 
+@pytest.mark.large
 @pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="JAX compiles two OSNets for a minute; see small ones"
 )
@@ -397,6 +404,7 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 """
 
 
+@pytest.mark.extra_large
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's strategies")
 def test_replicas_learn_what_one_does():
     """In a process of its own, whose CPU can still be divided in two."""

@@ -148,8 +148,8 @@ class Stop(keras.callbacks.Callback):
     "epoch",
     [
         pytest.param(0, id="first"),
-        pytest.param(1, id="after the classifier alone"),
-        pytest.param(3, id="last", marks=pytest.mark.backends),
+        pytest.param(1, id="after the classifier alone", marks=pytest.mark.large),
+        pytest.param(3, id="last", marks=[pytest.mark.large, pytest.mark.backends]),
     ],
 )
 def test_an_interrupted_run_arrives_at_the_same(epoch, finished, dataset, tmp_path):
@@ -161,6 +161,7 @@ def test_an_interrupted_run_arrives_at_the_same(epoch, finished, dataset, tmp_pa
     assert same_weights(again.classifiers[0], finished.classifiers[0])
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("best", [True, False])
 def test_a_run_that_ends_before_its_test(best, finished, dataset, tmp_path, monkeypatch):
     """All epochs are done; the queries cannot be read, or the process is killed now."""
@@ -206,6 +207,7 @@ def test_the_fixbase_epochs_leaves_the_rest_alone(dataset, tmp_path):
     assert all(layer.trainable for layer in model.layers)
 
 
+@pytest.mark.large
 def test_triplets_and_averages_of_weights(dataset, tmp_path):
     recipe = RECIPE.with_overrides(
         {
@@ -230,6 +232,7 @@ def test_triplets_and_averages_of_weights(dataset, tmp_path):
     assert same_weights(again.classifiers[0], trained.classifiers[0])
 
 
+@pytest.mark.large
 @pytest.mark.backends
 def test_networks_that_learn_from_each_other(dataset, tmp_path):
     recipe = RECIPE.with_overrides({"epochs": 2, "loss.mutual": True})
@@ -247,6 +250,7 @@ def test_networks_that_learn_from_each_other(dataset, tmp_path):
         run(tmp_path / "two", dataset, model=peers)
 
 
+@pytest.mark.large
 def test_attributes(tmp_path):
     people = write_synthetic_people(tmp_path / "people", 8, views=4, image_size=SIZE)
     labels = np.array([[person.identity % 2, person.identity < 5] for person in people], "uint8")
@@ -264,6 +268,7 @@ def test_attributes(tmp_path):
     assert ((predictions > 0) & (predictions < 1)).all()
 
 
+@pytest.mark.large
 def test_classes_of_an_array_in_memory(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.arange(48) % 3
@@ -279,6 +284,7 @@ def test_classes_of_an_array_in_memory(tmp_path):
     assert trained.test["error"] < 0.4  # 0.67 by chance
 
 
+@pytest.mark.large
 def test_a_model_without_preprocessing_gets_normalized_images(dataset, tmp_path, monkeypatch):
     seen = []
     real = trainer.ImageBatches
@@ -292,6 +298,7 @@ def test_a_model_without_preprocessing_gets_normalized_images(dataset, tmp_path,
     assert names == [["RandomFlip", "RandomErasing"], ["RandomFlip", "Normalize", "RandomErasing"]]
 
 
+@pytest.mark.large
 def test_several_seeds(dataset, tmp_path):
     recipe = RECIPE.with_overrides({"epochs": 1, "validation_fraction": 0.0})
     made = []
@@ -319,6 +326,7 @@ def test_several_seeds(dataset, tmp_path):
     assert list(record["runs"]) == ["seed-0", "seed-1"]
 
 
+@pytest.mark.large
 def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
     with pytest.raises(ValueError, match=r"differs in seed: .*seed=0, asked for 1"):
         run(finished.folder, dataset, seed=1)
@@ -396,6 +404,7 @@ run(folder / "run", dataset, RECIPE.with_overrides({"epochs": 400}))
 """
 
 
+@pytest.mark.large
 def test_kill_9_in_the_middle(tmp_path):
     """A killed process leaves a folder from which another resumes to the same end."""
     here = Path(__file__).parent

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.backends
 JIT = keras.backend.backend() != "torch"
 
 
+@pytest.mark.large
 def test_osnet_learns_identities_and_distances_at_once():
     """Table 12f's way: cross-entropy on the predictions, 0.5 × triplet loss on the embedding."""
     model = keras_osnet.OSNet(
@@ -59,6 +60,7 @@ def test_osnet_learns_identities_and_distances_at_once():
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.large
 def test_losses_and_weights_of_a_saved_model_come_back(tmp_path):
     inputs = keras.Input((5,))
     outputs = {"a": keras.layers.Dense(3)(inputs), "b": keras.layers.Dense(4)(inputs)}
@@ -88,6 +90,7 @@ def half_precision():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "loss",
     [
@@ -131,6 +134,7 @@ def test_an_odd_last_batch_is_an_ordinary_batch():
     assert ops.convert_to_numpy(ops.all(ops.isfinite(model.layers[-1].kernel)))
 
 
+@pytest.mark.large
 def test_a_compiled_model_loads_in_a_fresh_process(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(AMSGrad(), loss=BatchHardTripletLoss())

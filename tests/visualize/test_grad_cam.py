@@ -80,6 +80,7 @@ def test_the_class_is_the_likeliest_by_default(classifier, pictures):
     )
 
 
+@pytest.mark.large
 def test_grad_cam_of_a_likeness(embedder, pictures):
     import tensorflow as tf
 
@@ -95,6 +96,7 @@ def test_grad_cam_of_a_likeness(embedder, pictures):
     np.testing.assert_allclose(found, cam_by_hand(*hand)[:1], atol=1e-3)
 
 
+@pytest.mark.large
 def test_a_classifier_explains_likenesses_too(classifier, pictures):
     vector = feature_maps(classifier, pictures[:1], ["embedding"])["embedding"][0]
     assert grad_cam(classifier, pictures[1:], references=vector).shape == (2, 4, 2)

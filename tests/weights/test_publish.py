@@ -174,6 +174,7 @@ ARGUMENTS = [
 ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
 def test_the_snippet_for_keras_builds_the_model(tmp_path, arguments, monkeypatch):
     model = keras_osnet.OSNet(0.25, **arguments)
@@ -196,6 +197,7 @@ def test_the_snippet_for_keras_builds_the_model(tmp_path, arguments, monkeypatch
         np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("arguments", "name", "line"),
     [

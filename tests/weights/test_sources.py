@@ -57,6 +57,7 @@ def test_every_kind_of_file(name, model, folder):
     assert_same_weights(keras_osnet.OSNet(0.25, weights=str(folder / name)), model)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", FILES)
 def test_into_other_heads(name, model, folder):
     embedding = keras_osnet.OSNet(0.25, weights=folder / name, head="embedding", normalize=True)
@@ -68,6 +69,7 @@ def test_into_other_heads(name, model, folder):
     assert chosen.output["predictions"].shape == (None, 10)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_another_architecture(name, folder):
     with pytest.raises(ValueError, match="osnet_x0_5"):
@@ -76,6 +78,7 @@ def test_files_of_another_architecture(name, folder):
         keras_osnet.OSNet(0.25, variant="ain", weights=folder / name)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("kind", ["keras", "weights.h5", "safetensors"])
 def test_embedding_into_classification_gets_a_fresh_classifier(kind, tmp_path):
     embedding = keras_osnet.OSNet(0.25, head="embedding")
@@ -89,6 +92,7 @@ def test_embedding_into_classification_gets_a_fresh_classifier(kind, tmp_path):
     assert_same_weights(model, embedding)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("feature_dim", [None, 64])
 def test_weights_h5_with_another_embedding(feature_dim, tmp_path):
     arguments = {"feature_dim": feature_dim, "pooling": "max"}
@@ -99,6 +103,7 @@ def test_weights_h5_with_another_embedding(feature_dim, tmp_path):
     assert_same_weights(loaded, model)
 
 
+@pytest.mark.large
 def test_trained_weights_h5_with_its_optimizer(tmp_path):
     model = keras_osnet.OSNet(0.25, classes=2, input_shape=(32, 32, 3))
     model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
@@ -108,6 +113,7 @@ def test_trained_weights_h5_with_its_optimizer(tmp_path):
     assert_same_weights(loaded, model)
 
 
+@pytest.mark.large
 def test_maps_and_pooled_features(model, folder):
     for arguments in ({}, {"pooling": "avg"}):
         for name in ("a.pth", "a.keras"):
@@ -199,6 +205,7 @@ def test_tags_go_through_the_catalogue_and_the_hub(model, folder, monkeypatch):
     assert size == 9336983
 
 
+@pytest.mark.large
 def test_imagenet_is_224_with_its_classifier_and_256_by_128_without(folder, monkeypatch):
     monkeypatch.setattr(sources, "download", lambda *_, **__: folder / "a.pth")
     assert keras_osnet.OSNet(0.25, weights="imagenet").input_shape == (None, 224, 224, 3)
@@ -216,6 +223,7 @@ def test_what_does_not_exist_names_what_does():
         keras_osnet.OSNet(1.0, weights="market")
 
 
+@pytest.mark.large
 def test_reloaded_models_never_download(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "download", lambda *_, **__: folder / "a.pth")
     keras_osnet.OSNet(0.25, weights="imagenet").save(tmp_path / "m.keras")

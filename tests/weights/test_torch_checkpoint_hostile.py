@@ -250,6 +250,7 @@ def test_claims_of_gigabytes_in_a_pickle(tmp_path, fragment):
         refuse(tmp_path / "x.pth", data)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "fragment", [b"}", b"]", b"(", b"N\x85", b"}\x940", b")\x94", b"}K\x01Ns", b"h\x00h\x00\x860"]
 )
@@ -335,6 +336,7 @@ def test_overlapping_zip_entries(tmp_path):
     refuse(tmp_path / "x.pth", data, "overlap: 110")
 
 
+@pytest.mark.large
 @pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer watches memory through /proc")
 def test_fuzz():
     """The long runs are by hand: python tests/fuzz/fuzz_torch_checkpoint.py --inputs 100000."""

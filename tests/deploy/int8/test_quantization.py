@@ -30,6 +30,7 @@ def content(network):
     return quantize_int8(network, smooth_images())
 
 
+@pytest.mark.large
 def test_results_are_those_of_the_float_network(network, content):
     others = smooth_images(seed=1)
     found = cosines(run(content, others), network.predict(others, verbose=0, batch_size=1))
@@ -37,6 +38,7 @@ def test_results_are_those_of_the_float_network(network, content):
     assert found.min() > 0.998
 
 
+@pytest.mark.large
 def test_maps_are_integers_and_gates_and_head_are_float(content):
     found = operations(content)
     for name, dtype, shape in found:
@@ -49,10 +51,12 @@ def test_maps_are_integers_and_gates_and_head_are_float(content):
     assert found[0][:2] == ("QUANTIZE", np.uint8)
 
 
+@pytest.mark.large
 def test_the_same_images_give_the_same_file(network, content):
     assert quantize_int8(network, smooth_images()) == content
 
 
+@pytest.mark.large
 def test_the_signature_has_the_names_that_were_asked_for(network):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -61,12 +65,14 @@ def test_the_signature_has_the_names_that_were_asked_for(network):
     assert signature == {"inputs": ["image"], "outputs": ["vector"]}
 
 
+@pytest.mark.large
 def test_a_float_input_takes_the_same_pixels(content):
     network = lite_network(dtype="float32")
     floats = quantize_int8(network, smooth_images())
     np.testing.assert_array_equal(run(floats, smooth_images(4)), run(content, smooth_images(4)))
 
 
+@pytest.mark.large
 def test_images_that_are_normalized_already(network):
     image = keras.Input(batch_shape=(1, *SIZE, 3))
     maps = layers.Conv2D(8, 3, activation="relu", kernel_initializer="he_normal")(image)
@@ -78,6 +84,7 @@ def test_images_that_are_normalized_already(network):
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("hidden", [1, 4])
 def test_dead_channels_and_narrow_gates(hidden):
     model = lite_network(hidden)
@@ -95,6 +102,7 @@ def test_dead_channels_and_narrow_gates(hidden):
     assert found.min() > 0.995
 
 
+@pytest.mark.large
 def test_kernels_that_are_nearly_zero_run():
     model = lite_network()
     layer = model.get_layer("pointwise1")
@@ -102,6 +110,7 @@ def test_kernels_that_are_nearly_zero_run():
     assert np.isfinite(run(quantize_int8(model, smooth_images()), smooth_images(2))).all()
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("images", "message"),
     [
@@ -154,6 +163,7 @@ def test_models_that_do_not_do_are_refused(size, build, message):
         quantize_int8(model, smooth_images())
 
 
+@pytest.mark.large
 def test_few_images_bring_a_warning_and_many_are_thinned_out(network):
     with pytest.warns(UserWarning, match="on 8 images; 64 or more"):
         checked_images(network, smooth_images(8))
