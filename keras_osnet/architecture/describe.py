@@ -96,7 +96,7 @@ class _Parts:
         self.logits = self._take(keras.layers.Dense) if self.embedding is not None else None
         self.predictions = self._take(keras.layers.Activation) if self.logits is not None else None
         if self._rest or (self.fc is not None and self.embedding is None):
-            rest = ", ".join(layer.name for layer in self._rest) or self.fc.name
+            rest = ", ".join(layer.name for layer in self._rest or [self.fc])
             raise _not_an_osnet(model, f"it has other layers or ends in between: {rest}")
 
     def _take(self, kind: Any) -> Any:

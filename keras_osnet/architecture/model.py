@@ -109,7 +109,7 @@ class OSNetModel(keras.Model):
         Besides them `frozen` names the layers that are not trained, if there are any.
         """
         policy = saved_policy(self)
-        is_map = isinstance(policy, Mapping)
+        is_map = isinstance(policy, keras.dtype_policies.DTypePolicyMap)
         frozen = [layer.name for layer in self.layers if not layer.trainable]
         return {
             "name": self.name,
@@ -167,7 +167,7 @@ class OSNetModel(keras.Model):
         if "conv5" not in self._named:
             raise ValueError(
                 "`replace` needs a model that reaches the last feature map. "
-                f"Received: {self.name} with outputs={list(old.outputs)}"
+                f"Received: {self.name} with outputs={old.outputs}"
             )
         shared = dict(self._named)
         if new.classes != old.classes:

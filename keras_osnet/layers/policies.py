@@ -19,7 +19,7 @@ def policy_of(dtype: Any, path: str, default: Any = None) -> Any:
     return default or dtype
 
 
-def saved_policy(layer: keras.Layer) -> dict[str, Any] | keras.DTypePolicy:
+def saved_policy(layer: keras.Layer) -> keras.DTypePolicy:
     """Return the policy that `get_config` stores for a layer with layers inside.
 
     It is the layer's own, or if something inside is quantized a map from the paths of what is.

@@ -130,7 +130,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     configuration = dataclasses.replace(
         configuration,
         input_shape=_image_shape(configuration, weights, input_shape, input_tensor),
-        classes=classes or (source and source.classes),
+        classes=classes or (None if source is None else source.classes),
     )
 
     image = input_tensor
