@@ -87,7 +87,7 @@ class _Parts:
         self.pooled = self._take(
             (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
         )
-        self.fc = None
+        self.fc: Any = None
         if len(self._rest) > 1 and isinstance(self._rest[1], keras.layers.BatchNormalization):
             self.fc = self._take(keras.layers.Dense)
             self._take(keras.layers.BatchNormalization)
