@@ -1,6 +1,7 @@
 """The package as a whole: what importing it costs, and which package may import which."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,23 +15,46 @@ PACKAGE = Path(keras_osnet.__file__).parent
 MAY_IMPORT: dict[str, set[str]] = {
     "_utils": set(),
     "recipes": set(),
-    "metrics": {"_utils"},
-    "data": {"_utils", "metrics"},
-    "synthetic": {"_utils", "data"},
-    "layers": {"_utils"},
-    "losses": {"_utils", "layers"},
-    "optimizers": {"_utils", "layers"},
-    "architecture": {"_utils", "layers"},
-    "weights": {"_utils", "layers", "architecture"},
-    "models": {"_utils", "layers", "architecture", "weights"},
-    "runtime": {"_utils", "data", "metrics"},
+    "metrics": set(),
+    "data": set(),
+    "synthetic": {"data"},
+    "layers": set(),
+    "losses": set(),
+    "optimizers": set(),
+    "architecture": {"layers"},
+    "weights": {"architecture"},
+    "models": {"architecture", "weights"},
+    "evaluation": {"architecture", "data", "metrics"},
+    "training": {
+        "architecture",
+        "data",
+        "evaluation",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+        "recipes",
+    },
+    "runtime": {"data"},
+    "deploy": {"architecture", "data", "layers", "metrics", "runtime", "synthetic"},
+    "visualize": {"architecture", "data", "evaluation", "layers", "metrics", "runtime"},
+    "quickstart": {
+        "data",
+        "deploy",
+        "evaluation",
+        "metrics",
+        "models",
+        "runtime",
+        "synthetic",
+        "training",
+        "visualize",
+    },
 }
-for upper in ("evaluation", "training", "deploy", "visualize", "quickstart", "cli"):
-    MAY_IMPORT[upper] = set(MAY_IMPORT)
-MAY_IMPORT["training"] -= {"runtime"}
-MAY_IMPORT["deploy"] -= {"training"}
-MAY_IMPORT["visualize"] -= {"training", "deploy"}
-"""Imports go one way: a package imports only packages below it."""
+MAY_IMPORT["cli"] = set(MAY_IMPORT)
+"""Imports go one way: a package imports only packages before it here, and `_utils`.
+
+docs/architecture.md has the same table.
+"""
 
 
 def in_fresh_python(code):
@@ -102,10 +126,29 @@ def test_no_package_imports_one_above_it(package):
             for name in names:
                 parts = name.split(".")
                 if parts[0] == "keras_osnet" and len(parts) > 1 and parts[1] in MAY_IMPORT:
-                    allowed = {package, *MAY_IMPORT[package]}
+                    allowed = {package, "_utils", *MAY_IMPORT[package]}
                     assert parts[1] in allowed, (path, name)
 
 
 def test_every_package_is_listed():
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert packages == set(MAY_IMPORT)
+
+
+def test_the_order_of_packages():
+    names = list(MAY_IMPORT)
+    for place, package in enumerate(names):
+        assert MAY_IMPORT[package] <= set(names[:place]), package
+
+
+def test_the_documentation_has_the_same_table():
+    page = Path(__file__).parent.parent / "docs" / "architecture.md"
+    documented = {}
+    for line in page.read_text("utf-8").splitlines():
+        if line.startswith("| `"):
+            _, packages, _, imports, _ = line.split("|")
+            documented |= dict.fromkeys(re.findall(r"`(\w+)`", packages), imports.strip())
+    assert list(documented) == list(MAY_IMPORT)
+    assert documented.pop("cli") == "all"
+    for package, imports in documented.items():
+        assert set(re.findall(r"`(\w+)`", imports)) == MAY_IMPORT[package], package

@@ -9,6 +9,7 @@ from keras_osnet.cli import options
 from keras_osnet.cli.console import print_facts, print_json, waiting, warn
 from keras_osnet.cli.options import EXPORTED, FOLDER, ModelSource
 from keras_osnet.cli.people import PeopleSource, people_options, retrieval_task
+from keras_osnet.deploy.formats import suffixes_with
 
 if TYPE_CHECKING:
     import keras
@@ -167,7 +168,7 @@ def _check_quantization(suffix: str, quantization: str | None, calibration: Path
     """Refuse before the network is built what `keras_osnet.deploy.export` would refuse after."""
     if calibration is not None and quantization != "int8":
         raise click.UsageError("--calibration is for --quantization int8.")
-    takers = {None: EXPORTED, "float16": (".tflite", ".xml")}.get(quantization, (".tflite",))
+    takers = suffixes_with(quantization)
     if suffix not in takers:
         raise click.UsageError(
             f"--quantization {quantization} is for {' and '.join(takers)}. Received: {suffix}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from keras_osnet.cli.console import import_keras, waiting, warn
+from keras_osnet.deploy.formats import FORMATS
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +27,7 @@ WEIGHTS = (
     f'"{RANDOM}" for an untrained model.'
 )
 
-EXPORTED = (".tflite", ".onnx", ".xml")
+EXPORTED = tuple(FORMATS)
 """Suffixes of exported models."""
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -15,10 +15,9 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_osnet._utils.optional import check_installed
+from keras_osnet.deploy.formats import format_of
 from keras_osnet.deploy.int8 import quantize_int8
-from keras_osnet.deploy.onnx_openvino import write_onnx, write_openvino
 from keras_osnet.deploy.serving import ServedModel
-from keras_osnet.deploy.tflite import tflite_bytes
 
 _MODEL, _IMAGES, _REQUEST = "model.keras", "images.npy", "request.json"
 
@@ -67,17 +66,17 @@ def write(
         file: To write.
         quantization: None, `"float16"`, `"dynamic"` or `"int8"`.
         images: What the model takes, (n, height, width, 3), for `"int8"`; None for the others.
+
+    Raises:
+        ValueError: No format has the file's suffix.
     """
+    kind = format_of(file)
     if images is not None:
         with warnings.catch_warnings():  # of few images: the exporter has warned already
             warnings.filterwarnings("ignore", "int8 is calibrated on", UserWarning)
             file.write_bytes(quantize_int8(model, images, output=output))
-    elif file.suffix == ".tflite":
-        file.write_bytes(tflite_bytes(_with_means(model), output, quantization))
-    elif file.suffix == ".onnx":
-        write_onnx(_with_means(model), file)
-    else:
-        write_openvino(_with_means(model), file)
+        return
+    kind.function(kind.write)(_with_means(model), output, file, quantization)
 
 
 def _with_means(model: keras.Model) -> keras.Model:

@@ -2,8 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,27 +12,9 @@ from keras_osnet._utils.checks import one_of
 from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
+from keras_osnet.deploy.formats import FORMATS, format_of, suffixes_with
 from keras_osnet.deploy.images import calibration_images, comparison_images
-from keras_osnet.deploy.onnx_openvino import describe_onnx, describe_openvino
 from keras_osnet.deploy.serving import serve
-from keras_osnet.deploy.tflite import describe_tflite
-from keras_osnet.runtime.metadata import ModelMetadata
-
-
-@dataclass(frozen=True)
-class _Format:
-    """What is particular to the files of one suffix."""
-
-    describe: Callable[[Path, ModelMetadata, str], None]
-    quantizations: tuple[str | None, ...]
-    batch: int | None
-
-
-_FORMATS = {
-    ".tflite": _Format(describe_tflite, (None, "float16", "dynamic", "int8"), batch=1),
-    ".onnx": _Format(describe_onnx, (None,), batch=None),
-    ".xml": _Format(describe_openvino, (None, "float16"), batch=None),
-}
 
 
 def export(
@@ -123,11 +104,9 @@ def export(
         (True, ('1 × CAST',))
     """
     target = Path(path)
-    if target.suffix not in _FORMATS:
-        raise ValueError(f"`path` must end in {', '.join(_FORMATS)}. Received: {target}")
+    kind = format_of(target)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
-    kind = _FORMATS[target.suffix]
     _check_quantization(target.suffix, quantization, calibration)
     if max_drop is not None and not max_drop >= 0:
         raise ValueError(f"`max_drop` must be percentage points, from 0. Received: {max_drop!r}")
@@ -155,7 +134,7 @@ def export(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".keras-osnet-") as folder:
         file = Path(folder, target.name)
         convert(served, file, None if calibrated is None else served.metadata.scale(calibrated))
-        kind.describe(file, served.metadata, served.output)
+        kind.function(kind.describe)(file, served.metadata, served.output)
         report = measure_fidelity(model, file, images)
         check_drop(report, max_drop)
         report.save(file.with_name(f"{file.name}.json"))
@@ -165,10 +144,10 @@ def export(
 
 
 def _check_quantization(suffix: str, quantization: str | None, calibration: Any) -> None:
-    every = dict.fromkeys(each for kind in _FORMATS.values() for each in kind.quantizations)
+    every = dict.fromkeys(each for kind in FORMATS.values() for each in kind.quantizations)
     one_of("quantization", quantization, list(every))
-    if quantization not in _FORMATS[suffix].quantizations:
-        takers = [each for each, kind in _FORMATS.items() if quantization in kind.quantizations]
+    takers = suffixes_with(quantization)
+    if suffix not in takers:
         raise ValueError(
             f'`quantization="{quantization}"` is for {" and ".join(takers)} files. '
             f"Received: a path ending in {suffix}"

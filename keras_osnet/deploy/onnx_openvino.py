@@ -8,14 +8,17 @@ from keras_osnet._utils.optional import require
 from keras_osnet.runtime.metadata import KEY, ModelMetadata
 
 
-def write_onnx(model: keras.Model, file: Path) -> None:
-    """Write an `.onnx` file through `model.export`."""
+def write_onnx(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:  # noqa: ARG001
+    """Write an `.onnx` file through `model.export`; `describe_onnx` names its output."""
     require("tf2onnx", "Exporting to ONNX", "deploy")
     _export(model, file, "onnx")
 
 
-def write_openvino(model: keras.Model, file: Path) -> None:
-    """Write an `.xml` file, and its `.bin`, through `model.export`."""
+def write_openvino(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:  # noqa: ARG001
+    """Write an `.xml` file, and its `.bin`, through `model.export`.
+
+    `describe_openvino` names its output and stores its weights as float16.
+    """
     require("openvino", "Exporting to OpenVINO", "deploy")
     _export(model, file, "openvino")
 

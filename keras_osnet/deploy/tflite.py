@@ -59,6 +59,11 @@ def tflite_bytes(model: keras.Model, output: str, quantization: str | None = Non
     return _with_dynamic_range(content) if quantization == "dynamic" else content
 
 
+def write_tflite(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:
+    """Write a `.tflite` file, quantized in every way but int8; see `tflite_bytes`."""
+    file.write_bytes(tflite_bytes(model, output, quantization))
+
+
 def describe_tflite(file: Path, metadata: ModelMetadata, output: str) -> None:  # noqa: ARG001
     """Append the metadata and the labels to a flatbuffer as a ZIP archive.
 

@@ -9,7 +9,7 @@ import keras
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.weights.convert import ConversionReport, to_torchreid
-from keras_osnet.weights.file_formats import KERAS, KERAS_H5, SAFETENSORS, file_format
+from keras_osnet.weights.file_formats import KERAS, KERAS_H5, SAFETENSORS, destination_format
 from keras_osnet.weights.safetensors import save_safetensors
 from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 
@@ -80,7 +80,7 @@ def convert_file(
 
 def _check_destination(target: Path, include_preprocessing: bool, overwrite: bool) -> None:
     """Raise before the work is done rather than after."""
-    kind = file_format(target, "destination")
+    kind = destination_format(target)
     if include_preprocessing and kind != KERAS:
         raise ValueError(
             "`include_preprocessing` needs a .keras destination: the other formats hold weights "
@@ -99,7 +99,7 @@ def _check_destination(target: Path, include_preprocessing: bool, overwrite: boo
 
 
 def _write(model: keras.Model, target: Path) -> None:
-    kind = file_format(target)
+    kind = destination_format(target)
     if kind == SAFETENSORS:
         save_safetensors(model, target)
     elif kind in (KERAS, KERAS_H5):

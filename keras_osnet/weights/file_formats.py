@@ -1,6 +1,7 @@
 """The formats of weights files, known by the ending of their names."""
 
 import os
+import re
 
 TORCH, SAFETENSORS, KERAS, KERAS_H5 = ("torch", "safetensors", "keras", "weights.h5")
 
@@ -13,23 +14,47 @@ _ENDINGS = {
     ".keras": KERAS,
     ".weights.h5": KERAS_H5,
 }
-WEIGHTS_ENDINGS = tuple(_ENDINGS)
+_EPOCH = re.compile(r"(?<=\.pth\.tar)-[0-9]+$")
+"""What torchreid appends to the names of its checkpoints, such as `model.pth.tar-60`."""
 
 
-def file_format(path: str | os.PathLike[str], argument: str = "weights") -> str:
+def file_format(path: str | os.PathLike[str]) -> str:
     """Return the format of a weights file: `TORCH`, `SAFETENSORS`, `KERAS` or `KERAS_H5`.
 
     Args:
-        path: The file; only its name is looked at.
-        argument: Name of the argument that it was given as, for the error.
+        path: The file; only its name is looked at. An epoch may follow `.pth.tar`, as in torchreid.
 
     Raises:
         ValueError: The name has none of the known endings.
     """
-    name = os.fspath(path)
-    for ending, kind in _ENDINGS.items():
-        if name.endswith(ending):
-            return kind
-    raise ValueError(
-        f"`{argument}` must end in one of {', '.join(WEIGHTS_ENDINGS)}. Received: {name}"
+    kind = _by_ending(_EPOCH.sub("", os.fspath(path)))
+    if kind is None:
+        raise _wrong_ending("weights", path)
+    return kind
+
+
+def destination_format(path: str | os.PathLike[str]) -> str:
+    """Return the format of a file to write; unlike `file_format`, no epoch may follow the ending.
+
+    Raises:
+        ValueError: The name has none of the known endings.
+    """
+    kind = _by_ending(os.fspath(path))
+    if kind is None:
+        raise _wrong_ending("destination", path)
+    return kind
+
+
+def is_weights_name(name: str) -> bool:
+    """Return whether a file's name has an ending that `file_format` knows."""
+    return _by_ending(_EPOCH.sub("", name)) is not None
+
+
+def _by_ending(name: str) -> str | None:
+    return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
+
+
+def _wrong_ending(argument: str, path: str | os.PathLike[str]) -> ValueError:
+    return ValueError(
+        f"`{argument}` must end in one of {', '.join(_ENDINGS)}. Received: {os.fspath(path)}"
     )

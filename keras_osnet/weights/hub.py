@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_osnet._utils.files import atomic_path
-from keras_osnet.weights.file_formats import WEIGHTS_ENDINGS
+from keras_osnet.weights.file_formats import is_weights_name
 from keras_osnet.weights.hub_reference import HubReference, parse_hub_reference
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -184,7 +184,7 @@ def _choose_file(reference: HubReference) -> str:
         if not cached or not is_of_the_hub(error):
             raise
         unreachable, files = True, cached
-    choices = [file for file in files if file.endswith(WEIGHTS_ENDINGS)]
+    choices = [file for file in files if is_weights_name(file)]
     if "model.safetensors" in choices:
         return "model.safetensors"
     if len(choices) != 1:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from keras_osnet.weights.file_formats import WEIGHTS_ENDINGS
+from keras_osnet.weights.file_formats import is_weights_name
 
 PREFIX = "hf://"
 
@@ -48,7 +48,7 @@ def parse_hub_reference(reference: str) -> HubReference:
     name, *file = rest or [""]
     are_names = all(map(_NAME.fullmatch, (owner, name)))
     is_revision = all(map(_is_plain, revision.split("/"))) or not at
-    is_last = bool(file) or not revision.endswith(WEIGHTS_ENDINGS)
+    is_last = bool(file) or not is_weights_name(revision)
     rules = {
         f'it begins with "{PREFIX}"': reference.startswith(PREFIX),
         "it names an owner and a repository": bool(rest),

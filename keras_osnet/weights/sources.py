@@ -17,8 +17,8 @@ from keras_osnet.weights.file_formats import (
     KERAS_H5,
     SAFETENSORS,
     TORCH,
-    WEIGHTS_ENDINGS,
     file_format,
+    is_weights_name,
 )
 from keras_osnet.weights.hub import download, resolve_hub_reference
 from keras_osnet.weights.keras_h5 import KerasH5Source
@@ -103,7 +103,7 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
         return path
     if path.is_dir() and weights not in tags:
         raise ValueError(f"`weights` must be a file. Received the folder: {path}")
-    if str(weights).endswith(WEIGHTS_ENDINGS) or path.name != str(weights):
+    if is_weights_name(str(weights)) or path.name != str(weights):
         raise ValueError(f"`weights` names a file that does not exist. Received: {path}")
     checkpoint = find_weights(str(weights), variant=variant, width=width)
     if checkpoint.repository is None:

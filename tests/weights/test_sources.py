@@ -17,7 +17,16 @@ from keras_osnet.weights import (
     write_torch_checkpoint,
 )
 
-FILES = ("a.pth", "a.pth.tar", "a.pyth", "a.pt", "a.safetensors", "a.keras", "a.weights.h5")
+FILES = (
+    "a.pth",
+    "a.pth.tar",
+    "a.pth.tar-60",
+    "a.pyth",
+    "a.pt",
+    "a.safetensors",
+    "a.keras",
+    "a.weights.h5",
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +47,7 @@ def folder(model, tmp_path_factory):
         elif name.endswith(".safetensors"):
             save_safetensors(model, folder / name)
         else:
-            wrapper = "state_dict" if name.endswith(".tar") else None
+            wrapper = "state_dict" if ".tar" in name else None
             write_torch_checkpoint(folder / name, to_torchreid(model), wrapper=wrapper)
     return folder
 
@@ -55,6 +64,10 @@ def test_every_kind_of_file(name, model, folder):
     assert loaded.output_shape == (None, 10)
     assert_same_weights(loaded, model)
     assert_same_weights(keras_osnet.OSNet(0.25, weights=str(folder / name)), model)
+
+
+def test_a_checkpoint_of_torchreid_with_its_epoch(model, folder):
+    assert_same_weights(keras_osnet.load_model(folder / "a.pth.tar-60"), model)
 
 
 @pytest.mark.large
