@@ -21,7 +21,7 @@ def register_with_keras(packages: Sequence[str]) -> None:
     """Import packages that register Keras classes: now if Keras is imported, else right after it.
 
     It is the last statement of the package's `__init__`. Calling it again (`importlib.reload`)
-    replaces what an earlier call has arranged.
+    replaces the finder of an earlier call.
 
     Args:
         packages: Full names of the packages.
@@ -101,7 +101,7 @@ def _import_all(packages: Sequence[str]) -> None:
 
 
 def _mark_complete(module: ModuleType) -> None:
-    """Let other threads have a module that has been executed, but is still being imported.
+    """Release a module that has been executed, but is still being imported, to other threads.
 
     One that imports our packages at the same moment would wait for this import to end, and this one
     for our packages.

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def without_autotuning(dataset: Any) -> Any:
-    """Disable tf.data autotuning of a `tf.data.Dataset`, so that its iterators end at once.
+    """Disable tf.data autotuning of a `tf.data.Dataset`, so that its iterators end without delay.
 
     The autotuning thread of TensorFlow (up to 2.21) wakes up after 10, 30, 70, … ms, at intervals
     that double up to a minute. An iterator that ends notifies that thread before it can see the

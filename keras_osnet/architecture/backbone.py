@@ -1,4 +1,4 @@
-"""From an image to the last feature map."""
+"""The convolutional backbone."""
 
 from typing import Any
 

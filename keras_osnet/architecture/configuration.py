@@ -1,4 +1,4 @@
-"""What makes one OSNet differ from another: the arguments of the architecture, checked."""
+"""Validated configuration of the architecture."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -31,17 +31,17 @@ _AIN_RESIDUAL_NORM = ((True, True), (False, True), (True, False))
 """The blocks of each stage whose residual OSNet-AIN normalizes (TPAMI 2021, found by search)."""
 
 _OF_WEIGHTS = {"of_weights": True}
-"""Marks arguments that weights are bound to; the others only say how weights are used."""
+"""Marks arguments that weights depend on; the others only affect how weights are used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The arguments of an OSNet's architecture: the one list of them, and of their defaults.
+    """The arguments of an OSNet's architecture, with their defaults.
 
-    They are described in `keras_osnet.OSNet`. What is created is checked and complete: arguments
-    that are left open (`head`, `pooling`, `classes`) have the values that they stand for, and those
-    that do not apply to the head have their defaults. So two configurations are equal if they build
-    the same network.
+    They are described in `keras_osnet.OSNet`. A configuration is valid and complete: arguments that
+    are None by default (`head`, `pooling`, `classes`) get their effective values, and those that do
+    not apply to the head their defaults. So two configurations are equal if they build the same
+    network.
 
     Raises:
         ValueError: An argument is wrong; the message names it.
@@ -80,7 +80,7 @@ class Configuration:
 
     @classmethod
     def names(cls, *, of_weights: bool = False) -> tuple[str, ...]:
-        """Return the names of all arguments, or of those that weights are bound to."""
+        """Return the names of all arguments, or of those that weights depend on."""
         return tuple(
             each.name
             for each in dataclasses.fields(cls)
@@ -104,7 +104,7 @@ class Configuration:
 
     @property
     def downscaling(self) -> int:
-        """How many input pixels one pixel of the last feature map stands for, in each direction."""
+        """Stride of the last feature map, in input pixels."""
         return 16 if self.stem == "imagenet" else 4
 
     def instance_norm(self, stage: int, block: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Which OSNet a model is: what an `OSNetModel` knows, read off the layers of a plain model."""
+"""Infer the configuration of a model from its layers."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def configuration_of(model: keras.Model) -> Configuration:
 def describe(model: keras.Model) -> dict[str, Any]:
     """Return the arguments of `keras_osnet.OSNet` that rebuild a model, as JSON can hold them.
 
-    They are those of the architecture: the name, the precision and what is trained are left out.
+    Only arguments of the architecture: name, dtype policy and trainability are left out.
 
     Raises:
         ValueError: As for `configuration_of`; or the classifier's activation has no name.

@@ -1,4 +1,4 @@
-"""A model up to its embedding."""
+"""Cut a model at its embedding."""
 
 import keras
 

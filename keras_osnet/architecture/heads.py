@@ -1,4 +1,4 @@
-"""From the last feature map to an embedding, identities or attributes."""
+"""Heads: embedding, identity classification and attribute recognition."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from keras_osnet.layers import initializers
 from keras_osnet.layers.policies import policy_of
 
 OUTPUTS = ("pooled", "embedding", "normalized", "logits", "predictions")
-"""What heads compute, in this order."""
+"""Intermediates that heads compute, in this order."""
 
 _POOLING_LAYERS = {
     "avg": keras.layers.GlobalAveragePooling2D,
@@ -19,7 +19,7 @@ _POOLING_LAYERS = {
 
 
 def head(named: Mapping[str, Any], configuration: Configuration, dtype: Any) -> dict[str, Any]:
-    """Build what an architecture has on top of its last feature map.
+    """Build the head of an architecture on its last feature map.
 
     Embeddings, logits and predictions are float32 under every precision policy, because distances
     between embeddings are small differences.

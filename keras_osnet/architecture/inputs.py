@@ -1,4 +1,4 @@
-"""The image that a model starts from."""
+"""Validation of the input shape."""
 
 from typing import Any
 

@@ -17,28 +17,28 @@ from keras_osnet.architecture.preprocessing import preprocessing_layer
 from keras_osnet.layers.policies import check_quantization, policy_of, saved_policy
 
 _BATCH_SIZE = 32
-"""What Keras takes where no `batch_size` is given."""
+"""Keras's default `batch_size`."""
 
 _HEAD_ARGUMENTS = (
     "head", "include_top", "classes", "classifier_activation", "normalize", "outputs",
 )  # fmt: skip
-"""What `replace` can change: what comes after the embedding."""
+"""Arguments that `replace` can change: those of layers after the embedding."""
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class OSNetModel(keras.Model):
     """OSNet (Zhou et al., ICCV 2019; OSNet-AIN: TPAMI 2021) as a functional Keras model.
 
-    `keras_osnet.OSNet` is the function that builds one and loads its weights. The class is what
-    makes a model know its architecture: `get_config` returns the arguments that it was built with,
-    and a `.keras` file, a pickle and a copy (`copy.deepcopy`) are rebuilt from them.
+    `keras_osnet.OSNet` is the function that builds one and loads its weights. The class stores the
+    architecture of a model: `get_config` returns the arguments that it was built with, from which
+    a `.keras` file, a pickle and a copy (`copy.deepcopy`) are rebuilt.
     `keras.models.clone_model` goes by the layers instead and returns a plain `keras.Model`, as
     `keras.Model(model.input, …)` does.
 
-    On TensorFlow `predict` does not wait: Keras makes a tf.data pipeline of every array that it
-    predicts on, which takes longer to begin and to end than OSNet takes for an image. This class
-    gives Keras a pipeline that does not wait (see `without_autotuning`), and none for what is one
-    batch: of that, `verbose="auto"` shows no progress. Results are the same.
+    On TensorFlow `predict` has little overhead. Keras wraps every array in a tf.data pipeline that
+    takes longer to start and stop than OSNet takes for an image. This class passes a pipeline
+    without autotuning (see `without_autotuning`), and calls the model directly on a single batch,
+    where `verbose="auto"` shows no progress. Results are the same.
 
     Args:
         name: Name of the model, torchreid's (`osnet_x1_0`) if None.
@@ -85,11 +85,11 @@ class OSNetModel(keras.Model):
         name: str | None = None,
         dtype: Any = None,
     ) -> "OSNetModel":
-        """Make a model of tensors that are computed already.
+        """Make a model from existing tensors.
 
         Args:
             image: An input that `is_own_input`: it is not part of the configuration.
-            named: What `network` returns for this input and this configuration.
+            named: Result of `network` for this input and this configuration.
             configuration: The architecture.
             name: Name of the model, torchreid's if None.
             dtype: Dtype policy that the layers have; Keras's global one if None.
@@ -138,8 +138,8 @@ class OSNetModel(keras.Model):
     def replace(self, **changes: Any) -> "OSNetModel":
         """Return a model with another head or other outputs, which shares the layers it can.
 
-        What is trained in one of them is trained in both. A classifier of another number of classes
-        is a new one.
+        Training one of them changes the shared variables of both. A classifier with another number
+        of classes is a new one.
 
         Args:
             **changes: `head`, `include_top`, `classes`, `classifier_activation`, `normalize` and
@@ -234,7 +234,7 @@ class OSNetModel(keras.Model):
         self.dtype_policy = policy_of(dtype, "")
         self._configuration = configuration
         operations = {id(operation) for operation in self.operations}
-        # Of what is cut off here, a model that is loaded has no values.
+        # A loaded model has no values for the layers that are cut off here.
         self._named = {
             name: tensor
             for name, tensor in named.items()
@@ -253,7 +253,7 @@ class OSNetModel(keras.Model):
             )
 
     def _runs_alone(self) -> bool:
-        """Whether TensorFlow runs the model on one device; on others Keras knows what to do."""
+        """Return whether TensorFlow runs the model on a single device."""
         return (
             keras.backend.backend() == "tensorflow"
             and self.distribute_strategy.num_replicas_in_sync == 1
@@ -311,7 +311,7 @@ def is_own_input(tensor: Any) -> bool:
 
 @keras.saving.register_keras_serializable(package="keras_osnet", name="PromptModel")
 class _SavedBefore(keras.Model):
-    """Stands for the models in `.keras` files of before `OSNetModel`."""
+    """Loads models of `.keras` files that were saved before `OSNetModel` existed."""
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Any = None) -> Any:  # noqa: ARG003

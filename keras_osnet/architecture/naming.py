@@ -1,4 +1,4 @@
-"""torchreid's names: which tensor each variable of a model is, and which OSNet tensors are of."""
+"""Map variables to torchreid state-dict names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _LAYOUTS = {
 
 @dataclass(frozen=True)
 class NamedVariable:
-    """A variable of a Keras model and what it is called in a torchreid state dict.
+    """A variable of a Keras model and its name in a torchreid state dict.
 
     Attributes:
         name: Name in the state dict, without a `module.` prefix.
@@ -62,11 +62,11 @@ class NamedVariable:
 def named_variables(model: keras.Model, *, to_assign: bool = False) -> list[NamedVariable]:
     """Return all variables of an OSNet under their torchreid names, in the network's order.
 
-    Where LoRA is enabled, the kernel is the sum of the layer's own and what LoRA adds to it.
+    Where LoRA is enabled, the kernel is the sum of the layer's own and the LoRA update.
 
     torchreid has two naming schemes, one a source file: OSNet-AIN's (`conv2.0.conv2.1.layers.0`,
-    `pool2.0`) and that of the others (`conv2.0.conv2b.0`, `conv2.2.0`). What torchreid cannot build
-    (the ablations' gates) is named in the same manner.
+    `pool2.0`) and that of the others (`conv2.0.conv2b.0`, `conv2.2.0`). Layers that torchreid
+    cannot build (the ablations' gates) are named in the same manner.
 
     Args:
         model: An OSNet.
@@ -236,7 +236,7 @@ def classes_in(tensors: Mapping[str, np.ndarray]) -> int | None:
 
 
 def describe_tensors(tensors: Mapping[str, np.ndarray]) -> str:
-    """Say in words what a state dict holds, for error messages."""
+    """Describe a state dict in words, for error messages."""
     architecture = architecture_of(tensors)
     if architecture is None:
         return "tensors that are not an OSNet's"

@@ -1,4 +1,4 @@
-"""Pixels in, names out: what comes before and after a model."""
+"""Preprocess inputs and decode predictions."""
 
 import warnings
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from keras_osnet._utils.constants import MEAN, STD
 
 
 def preprocess_input(images: Any) -> Any:
-    """Turn RGB pixels of 0–255 into what the models take: (pixel / 255 - mean) / std per channel.
+    """Normalize RGB pixels of 0–255 for the models: (pixel / 255 - mean) / std per channel.
 
     Args:
         images: Array or tensor (..., 3), RGB, 0–255, of any integer or float type.
@@ -50,7 +50,7 @@ def preprocess_input(images: Any) -> Any:
 def preprocessing_layer(
     mean: Sequence[float] = MEAN, std: Sequence[float] = STD
 ) -> keras.layers.Layer:
-    """Return `preprocess_input`, or the same by other numbers, as a layer that a model keeps."""
+    """Return `preprocess_input`, or the same with another mean and std, as a layer."""
     # In three dimensions: Keras takes a plain list for the first axis of images where the user's
     # keras.json says `channels_first`.
     return keras.layers.Rescaling(

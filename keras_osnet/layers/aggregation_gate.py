@@ -21,7 +21,7 @@ class AggregationGate(keras.layers.Layer):
 
     Eq. 3 is x̃ = Σₜ G(xᵗ) ⊙ xᵗ. The gate G is a small network (global average pooling, a dense
     layer to `channels // reduction` with ReLU, a dense layer back to `channels`, sigmoid) and the
-    *same* G serves all streams: its gradient gathers what every scale has to say.
+    *same* G serves all streams: its gradient is summed over all scales.
 
     Args:
         kind: `"unified"`, the paper's gate; or one of its ablations (Table 5): `"separate"`, a G
@@ -84,7 +84,7 @@ class AggregationGate(keras.layers.Layer):
         return (fused, gates) if return_gates else fused
 
     def compute_output_spec(self, inputs: Sequence[Any], return_gates: bool = False) -> Any:
-        """Describe what `call` returns, without running it."""
+        """Return the output spec of `call` without running it."""
         fused = keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
         if not return_gates:
             return fused

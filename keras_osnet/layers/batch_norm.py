@@ -69,7 +69,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return self.infers(training) and keras.backend.backend() != "torch"
 
     def folded_into(self, kernel: Any) -> tuple[Any, Any]:
-        """Return the kernel and the bias of a convolution that also does what this norm infers.
+        """Fold this norm, as in inference, into a convolution; return its kernel and bias.
 
         Args:
             kernel: That of a bias-free convolution (height, width, channels, filters) or depthwise
@@ -122,7 +122,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return torch.movedim(outputs, 1, -1)
 
     def _affine(self) -> tuple[Any, Any]:
-        """Gamma and beta as torch takes them; None where there is none."""
+        """Return gamma and beta as torch tensors; None for one that does not exist."""
         return (
             None if self.gamma is None else self.gamma.value,
             None if self.beta is None else self.beta.value,
@@ -153,6 +153,6 @@ class BatchNorm(keras.layers.BatchNormalization):
 
 
 def _precise(values: Any) -> str:
-    """The dtype for moments and what is made of them: float32 at least."""
+    """Return the dtype for computing with moments: float32 at least."""
     dtype = keras.backend.standardize_dtype(values.dtype)
     return "float64" if dtype == "float64" else "float32"

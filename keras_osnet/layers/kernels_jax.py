@@ -55,7 +55,7 @@ convolve_depthwise.defvjp(_convolve, _convolution_gradients)
 
 
 def _shifts(maps: Any, size: int) -> list[Any]:
-    """Return the feature map that each position of a kernel sees, row by row."""
+    """Return the shifted feature map of each position of a kernel, row by row."""
     height, width = maps.shape[-3:-1]
     margin = size // 2
     frame = [(0, 0)] * (maps.ndim - 3) + [(margin, margin)] * 2 + [(0, 0)]

@@ -136,7 +136,7 @@ class OmniScaleBlock(keras.layers.Layer):
 
     @property
     def has_gates(self) -> bool:
-        """Whether the streams are fused by a gate."""
+        """True if the streams are fused by a gate."""
         return self.fusion in aggregation_gate.KINDS
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -196,7 +196,7 @@ class OmniScaleBlock(keras.layers.Layer):
     def compute_output_spec(
         self, inputs: Any, training: bool | None = None, return_gates: bool = False
     ) -> Any:
-        """Describe what `call` returns, without running it."""
+        """Return the output spec of `call` without running it."""
         del training
         maps = keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
         self._check_gates(return_gates)

@@ -12,7 +12,7 @@ def policy_of(dtype: Any, path: str, default: Any = None) -> Any:
     Args:
         dtype: Policy of the outer layer or model: a map from paths if something in it is quantized.
         path: The inner layer's path, such as `"conv2_block1/gate/squeeze"`.
-        default: What it gets if it is not quantized; by default what the outer one has.
+        default: Its policy if it is not quantized; by default that of the outer one.
     """
     if isinstance(dtype, DTypePolicyMap):
         return dtype.get(path, default or dtype.default_policy)
@@ -22,7 +22,7 @@ def policy_of(dtype: Any, path: str, default: Any = None) -> Any:
 def saved_policy(layer: keras.Layer) -> keras.DTypePolicy:
     """Return the policy that `get_config` stores for a layer with layers inside.
 
-    It is the layer's own, or if something inside is quantized a map from the paths of what is.
+    It is the layer's own, or, if inner layers are quantized, a map from their paths.
     Without it a quantized layer would be built as a float one when it is loaded.
     """
     own = policy_of(layer.dtype_policy, "")

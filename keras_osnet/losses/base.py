@@ -6,14 +6,14 @@ from keras import ops
 
 
 def tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Return the two as tensors. Keras hands lists over as lists of scalars."""
+    """Return the two as tensors. Keras passes lists as lists of scalars."""
     return ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
 
 
 def labeled(loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Return whole-number labels as (batch,) int32 and a (batch, n) prediction, if they are that.
+    """Return integer labels (batch,) as int32 and a prediction (batch, n), or raise ValueError.
 
-    Keras hands labels over as float32, in which whole numbers are exact up to 2**24.
+    Keras passes labels as float32, in which whole numbers are exact up to 2**24.
     """
     y_true, y_pred = tensors(y_true, y_pred)
     truth, prediction = tuple(y_true.shape), tuple(y_pred.shape)

@@ -19,7 +19,7 @@ from keras_osnet.metrics.reranking import K1, rerank_rows, rows_of_all
 from keras_osnet.metrics.single_gallery_shot import check_sampling, shoot_blocks
 
 GalleryProtocol = Literal["market1501", "single-gallery-shot"]
-"""How a ranked gallery is evaluated."""
+"""Protocol by which a ranked gallery is evaluated."""
 
 
 def evaluate_features(

@@ -160,7 +160,7 @@ class Labels:
 
     @cached_property
     def _by_identity(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Gallery indices sorted by identity, and the sorted identities."""
+        """Return gallery indices sorted by identity, and the sorted identities."""
         order = np.argsort(self.gallery_ids, kind="stable")
         return order, self.gallery_ids[order]
 

@@ -97,7 +97,7 @@ def rerank_features(
         Array (num_query, num_gallery), float32, from 0 to 1; smaller is more similar.
 
     Raises:
-        ValueError: For what `pairwise_distances` and `k_reciprocal_rerank` refuse.
+        ValueError: As for `pairwise_distances` and `k_reciprocal_rerank`.
 
     Example:
         >>> query, gallery = [[0.0], [9.0]], [[1.0], [2.0], [8.0], [10.0]]
@@ -219,7 +219,7 @@ def rerank_rows(
         for line, image in zip(distances, range(part.start, part.stop), strict=True):
             columns, values = codes.row(image)
             place, gallery_image, other = holders.take(columns)
-            # Codes sum to 1 each, so that their union is 2 less what they share.
+            # Codes sum to 1 each, so that their union is 2 minus their intersection.
             common = np.minimum(values[place], other)
             shared = np.bincount(gallery_image, common, minlength=len(line))
             np.minimum(shared, 1, out=shared)  # rounding

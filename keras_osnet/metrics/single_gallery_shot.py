@@ -51,9 +51,9 @@ def evaluate_single_gallery_shot(
         A `RankingResult`.
 
     Raises:
-        ValueError: If `repeats` is not positive or `seed` is negative, or for what
-            `evaluate_ranking` refuses.
-        TypeError: For what `evaluate_ranking` refuses.
+        ValueError: If `repeats` is not positive or `seed` is negative, or as for
+            `evaluate_ranking`.
+        TypeError: As for `evaluate_ranking`.
 
     Example:
         One of the two images of "bob" is closer than the match and one is not: the match comes

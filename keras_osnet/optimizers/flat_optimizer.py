@@ -51,7 +51,7 @@ class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
     def update(
         self, gradient: Any, slots: Sequence[Any], learning_rate: Any
     ) -> tuple[Any, Sequence[Any]]:
-        """Return what to subtract from the variables, and the new slots.
+        """Return the update step, which is subtracted from the variables, and the new slots.
 
         Args:
             gradient: Vector of gradients, weight decay included.
@@ -69,7 +69,7 @@ class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
             return
         import tensorflow as tf
 
-        # As Keras's own: sum over the replicas, then update what each device has.
+        # As in Keras: sum over the replicas, then update the copy on each device.
         values = [variable.value for variable in trainable_variables]
         summed = self._all_reduce_sum_gradients(list(zip(grads, values, strict=True)))
 

@@ -44,7 +44,7 @@ def recipe_text(recipe: str | os.PathLike[str]) -> str:
 
 
 def recipe_entries(recipe: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what the TOML of a recipe says, unchecked.
+    """Return the entries of a recipe's TOML, unchecked.
 
     Raises:
         ValueError: There is no such recipe, or the file is not TOML.
