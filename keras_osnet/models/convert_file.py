@@ -1,4 +1,4 @@
-"""From one kind of weights file to another."""
+"""Convert weights between file formats."""
 
 import os
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 
 @dataclass(frozen=True)
 class ConvertedFile:
-    """What was converted.
+    """Result of a conversion.
 
     Attributes:
         path: The file that was written.
         architecture: The network it holds, such as `osnet_x0_25`.
         classes: Rows of its classifier, None without one.
-        report: What became of the source's tensors; None for a `.weights.h5`.
+        report: Report of loaded and skipped tensors; None for a `.weights.h5`.
     """
 
     path: Path
@@ -43,8 +43,8 @@ def convert_file(
 ) -> ConvertedFile:
     """Convert weights to the format that the destination's ending names.
 
-    They go through the network, so that a file which is not all of an OSNet is refused. Numbers
-    become float32, and torch's batch counts, which Keras does not keep, 0.
+    Weights are loaded into a network first, so that a file of an incomplete OSNet is refused.
+    Numbers become float32, and torch's batch counts, which Keras does not keep, 0.
 
     Args:
         source: A tag, a local file or an `hf://` reference; see `open_checkpoint`.
@@ -55,7 +55,7 @@ def convert_file(
         width: Width multiplier of the source, if it is a tag or a `.weights.h5`.
         variant: Variant of the source, likewise.
         head: `"embedding"` leaves a classifier out, `"classification"` insists on one. None keeps
-            what there is.
+            the source's.
         include_preprocessing: Make a `.keras` model take RGB 0–255.
         overwrite: Whether a destination that exists may be replaced.
 
@@ -79,7 +79,7 @@ def convert_file(
 
 
 def _check_destination(target: Path, include_preprocessing: bool, overwrite: bool) -> None:
-    """Raise before the work is done rather than after."""
+    """Raise before the conversion if the destination cannot be written."""
     kind = destination_format(target)
     if include_preprocessing and kind != KERAS:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What a model is made of and what a checkpoint holds, as plain facts to print."""
+"""Describe the layers of a model and the content of a checkpoint."""
 
 import hashlib
 import math
@@ -31,7 +31,7 @@ class LayerDescription:
 
 @dataclass(frozen=True)
 class CheckpointDescription:
-    """What a file of weights holds.
+    """Content of a weights file.
 
     Attributes:
         file: The file's path.
@@ -64,7 +64,7 @@ def describe_layers(model: keras.Model) -> list[LayerDescription]:
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> CheckpointDescription:
-    """Say what an opened file of weights holds."""
+    """Describe the content of a weights file."""
     tensors = None
     if isinstance(checkpoint.source, TensorSource):
         types = (array.dtype.name for array in checkpoint.source.tensors.values())

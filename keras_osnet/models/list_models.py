@@ -1,4 +1,4 @@
-"""The named architectures, as data."""
+"""List the named architectures."""
 
 import tomllib
 from importlib import resources

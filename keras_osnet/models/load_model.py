@@ -1,4 +1,4 @@
-"""A file of weights and the network that it belongs to, read off the file."""
+"""Load weights, and the model that they belong to, from a file."""
 
 import os
 import warnings
@@ -25,10 +25,10 @@ class Checkpoint:
     """Weights that have been found and read, and the arguments of the OSNet that they fit.
 
     Attributes:
-        weights: What was asked for.
+        weights: The argument `weights` of `open_checkpoint`.
         path: The local file.
-        description: Arguments of `keras_osnet.OSNet`: of the whole model, where the file tells
-            them (as a `.keras` model and our `.safetensors` do), else those that tensors show.
+        description: Arguments of `keras_osnet.OSNet`: of the whole model, where the file stores
+            them (`.keras`, and `.safetensors` of keras-osnet), else those inferred from tensors.
         classes: Rows of the classifier, None without one.
         source: The weights themselves.
     """
@@ -58,22 +58,22 @@ class Checkpoint:
         normalize: bool = False,
         include_preprocessing: bool = False,
     ) -> tuple[keras.Model, ConversionReport | None]:
-        """Build the network and give it these weights.
+        """Build the network and load these weights into it.
 
         Args:
             head: `"embedding"`, `"classification"` or `"attribute"`. None takes the file's own,
-                or where the file does not tell, a classification head if it has a classifier.
-            image_size: (height, width) of the images; by default what the weights were trained at.
+                or where it does not store one, a classification head if it has a classifier.
+            image_size: (height, width) of the images; by default of the training images.
             normalize: Scale embeddings to length 1.
             include_preprocessing: Make the model take RGB 0–255.
 
         Returns:
-            The model and what became of every tensor. For a `.weights.h5`, which Keras itself
-            loads, there is no such report.
+            The model and the report of loaded and skipped tensors. For a `.weights.h5`, which Keras
+            itself loads, the report is None.
 
         Raises:
-            ValueError: The weights are not all of the network's, or have no classifier for a
-                head that needs one.
+            ValueError: The weights are not those of the whole network, or have no classifier for
+                a head that needs one.
         """
         if head is None:
             default = "embedding" if self.classes is None else "classification"
@@ -126,18 +126,18 @@ class Checkpoint:
 def open_checkpoint(
     weights: str | os.PathLike[str], *, width: float | None = None, variant: str | None = None
 ) -> Checkpoint:
-    """Find weights, download them if need be, and read off them which OSNet they are of.
+    """Find weights, download them if need be, and infer the arguments of their OSNet.
 
     Args:
         weights: A tag of the catalogue, a local file, or `"hf://owner/repo[/file][@revision]"`.
-        width: Width multiplier. None takes what the file holds; for a tag, the only one it is
-            published for, or 1.0.
-        variant: `"base"`, `"ibn"` or `"ain"`. None takes what the file holds; `"base"` for a tag.
+        width: Width multiplier. None takes the file's; for a tag, the only one it is published for,
+            or 1.0.
+        variant: `"base"`, `"ibn"` or `"ain"`. None takes the file's; for a tag, `"base"`.
 
     Raises:
         ValueError: There is no such tag or file, it does not hold an OSNet, or holds one of
-            another width or variant; or `width` is missing for a `.weights.h5`, whose numbered
-            variables do not tell.
+            another width or variant; or `width` is missing for a `.weights.h5`, which does not
+            store it.
         OSError: The file cannot be read or downloaded.
     """
     path = resolve_weights(weights, variant=variant or "base", width=width)
@@ -179,15 +179,15 @@ def load_model(
 ) -> keras.Model:
     """Load a model from any kind of weights: a published tag, the Hub, or a file.
 
-    What is None is what the file says. Where it does not say, a model has a classification head if
-    the weights have a classifier, else an embedding head, and takes normalized images of the size
-    that the weights were trained at.
+    Arguments that are None are read from the file. Where it does not store them, a model has a
+    classification head if the weights have a classifier, else an embedding head, and takes
+    normalized images of the size that the weights were trained at.
 
     Args:
         weights: A tag of `keras_osnet.list_weights`; a local file (`.keras`, `.safetensors`,
             `.weights.h5`, `.pth`, `.pth.tar`, `.pyth`, `.pt`); or
             `"hf://owner/repo[/file][@revision]"`.
-        width: Width multiplier, needed for a `.weights.h5`, which does not tell; for a tag, the
+        width: Width multiplier, needed for a `.weights.h5`, which does not store it; for a tag, the
             only one it is published for, or 1.0.
         variant: `"base"`, `"ibn"` or `"ain"`.
         head: `"classification"`, `"attribute"` or `"embedding"`.
@@ -200,8 +200,8 @@ def load_model(
         holds, unless another argument is given; everything else is an OSNet.
 
     Raises:
-        ValueError: There is no such tag or file, it does not hold an OSNet, or an argument is not
-            what the weights are of.
+        ValueError: There is no such tag or file, it does not hold an OSNet, or an argument does
+            not fit the weights.
         OSError: The file cannot be read or downloaded.
 
     Example:

@@ -1,4 +1,4 @@
-"""The public constructor of every OSNet."""
+"""The function that builds any OSNet."""
 
 import dataclasses
 import os
@@ -150,7 +150,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         )
 
     if source is not None:
-        # All of the network, also what the outputs do not need: weights fit it or do not.
+        # The whole network, also layers that the outputs do not need: weights must fit all of it.
         source.load_into(model(dataclasses.replace(configuration, outputs=None)))
     return model(configuration)
 

@@ -16,7 +16,7 @@ _BUNDLED_FOLDERS = (Path(__file__).with_name("bundled"), Path(__file__).parents[
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """One weights file with a tag: what is in it, and where it is.
+    """A weights file with a tag: its content and its location.
 
     Attributes:
         architecture: Name of the architecture in the literature, such as "osnet_ain_x1_0".
@@ -93,7 +93,7 @@ def find_weights(tag: str, *, variant: str, width: float | None) -> WeightsInfo:
 
     Raises:
         ValueError: There is no such tag, or none for this variant and width. The message names
-            what there is.
+            the available ones.
 
     Example:
         >>> find_weights("cuhk03+market1501+msmt17", variant="ibn", width=1.0).file
@@ -162,7 +162,7 @@ def bundled_file(name: str, sha256: str) -> Path:
 
 
 def _check_choices(entries: list[WeightsInfo], variant: str | None, width: float | None) -> None:
-    """Refuse a variant or a width that has no published weights at all."""
+    """Raise ValueError for a variant or a width that has no published weights at all."""
     variants = dict.fromkeys(entry.variant for entry in entries)
     if variant is not None and variant not in variants:
         raise ValueError(
@@ -178,12 +178,12 @@ def _check_choices(entries: list[WeightsInfo], variant: str | None, width: float
 
 
 def _datasets(tag: str) -> list[str]:
-    """The datasets of a tag, in an order that does not depend on that of the tag."""
+    """Return the datasets of a tag, in an order that does not depend on that of the tag."""
     return sorted(tag.split("+"))
 
 
 def _models(entries: list[WeightsInfo]) -> str:
-    """The models that entries are of, variant by variant, as a phrase."""
+    """Return the models of entries, variant by variant, as a phrase."""
     widths: dict[str, list[str]] = {}
     for entry in entries:
         widths.setdefault(entry.variant, []).append(str(entry.width))

@@ -1,4 +1,4 @@
-"""Weights between torchreid state dicts and Keras models, both ways."""
+"""Convert weights between torchreid state dicts and Keras models."""
 
 import os
 import warnings
@@ -24,7 +24,7 @@ _BATCH_COUNT = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """How each tensor of a checkpoint was used.
+    """Report of the tensors that were loaded, skipped and missing.
 
     Attributes:
         used: Names of the tensors that were copied into the model.
@@ -69,7 +69,7 @@ def load_torchreid(
     Raises:
         FileNotFoundError: The path leads to no file.
         CheckpointError: The file is not a checkpoint that can be read safely.
-        ValueError: Names or shapes differ; the message lists what does.
+        ValueError: Names or shapes differ; the message lists the differences.
     """
     tensors = read_torch_checkpoint(source) if isinstance(source, (str, os.PathLike)) else source
     return load_tensors(model, plain_names(tensors))
@@ -159,9 +159,9 @@ def plain_names(source: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def why_classifier_differs(stored: int | None, wanted: int | None) -> str | None:
-    """Say how the classes of a checkpoint's classifier and a model's differ; None if they agree.
+    """Return how the classes of a checkpoint and of a model differ, or None if they agree.
 
-    None stands for no classifier.
+    Arguments are None without a classifier.
     """
     if stored == wanted:
         return None

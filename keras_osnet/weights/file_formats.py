@@ -1,4 +1,4 @@
-"""The formats of weights files, known by the ending of their names."""
+"""Formats of weights files, by their file names."""
 
 import os
 import re

@@ -102,7 +102,7 @@ def download(
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return the name and the words of an error of the client, which says what to do about it."""
+    """Return the name and the message of an error of the client in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
@@ -130,7 +130,7 @@ def _explained(reference: HubReference) -> Iterator[None]:
 
 
 def is_of_the_hub(error: Exception) -> bool:
-    """Whether the Hub or the network failed, and not this machine (disk full, no permission)."""
+    """Return whether the Hub or network failed, not this machine (disk full, no permission)."""
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
     # The HTTP library's base class, whichever library this version of the client is built on. Not
@@ -216,7 +216,7 @@ def _locate(reference: HubReference, file: str) -> Path:
         return cached
     try:
         # Asked here, and not by the download only, which without a network would take minutes to
-        # give up; and the digest is wanted wherever the cache does not tell it by a link.
+        # give up; and the digest is needed where the cache does not store it as a link.
         digest = _ask_for_digest(reference, file, patient=cached is None)
     except Exception as error:
         is_gone = isinstance(error, (EntryNotFoundError, RevisionNotFoundError))
@@ -251,8 +251,8 @@ def _fetch(reference: HubReference, file: str, *, force: bool = False) -> Path:
     try:
         return Path(hf_hub_download(**where, force_download=force))
     except Exception as error:
-        # The Hub's answers are final. What else goes wrong is the network's doing, and the client
-        # does not resume a transfer after all of it.
+        # The Hub's answers are final. Other errors come from the network, and the client does not
+        # resume a transfer after all of them.
         if isinstance(error, (EntryNotFoundError, HfHubHTTPError)) or not is_of_the_hub(error):
             raise
         return Path(hf_hub_download(**where, force_download=force))
@@ -291,7 +291,7 @@ def _replace(reference: HubReference, file: str, path: Path, digest: str, size: 
 
 
 def _find_difference(path: Path, digest: str, size: int | None) -> str | None:
-    """Return what a file is instead of the one of this digest and size, None if it is that one."""
+    """Describe a file that has another digest or size; return None if it has these."""
     from huggingface_hub.utils.sha import git_hash
 
     try:
@@ -310,7 +310,7 @@ def _describe(digest: str, size: int | None) -> str:
 
 
 def _recall_digest(path: Path, file: str) -> str | None:
-    """Return what the Hub said the digest of a cached file is, None if nothing tells."""
+    """Return the digest that the Hub gave for a cached file, None if it is not stored."""
     with contextlib.suppress(OSError):
         told = _record(path, file).read_text("ascii").strip()
         if _DIGEST.fullmatch(told):
@@ -343,7 +343,7 @@ def _own_folder(path: Path, file: str) -> Path:
 
 
 def _discard(path: Path) -> None:
-    """Remove a wrong file from the cache, so that no user of the cache takes it for right."""
+    """Remove a wrong file from the cache, so that no program loads it."""
     if path.is_symlink():
         (path.parent / path.readlink()).unlink(missing_ok=True)
     path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ PREFIX = "hf://"
 
 # The Hub's own rule for the names of owners and repositories.
 _NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?", re.ASCII)
-# What stands first in the Hub's addresses of things that are not model repositories.
+# First parts of the Hub's URLs of pages that are not model repositories.
 _KINDS = ("models", "datasets", "spaces", "kernels", "buckets")
 
 
@@ -69,5 +69,5 @@ def parse_hub_reference(reference: str) -> HubReference:
 
 
 def _is_plain(part: str) -> bool:
-    """Whether a part of a path stays where it is put, as the part of a path in the cache."""
+    """Return whether a part of a path is safe as a part of a path in the cache."""
     return part not in ("", ".", "..") and "\\" not in part and part == part.strip()

@@ -10,7 +10,7 @@ from keras_osnet.weights.convert import warn_fresh_classifier, why_classifier_di
 _HEAD = ("fc", "fc_norm", "logits")
 
 _NORM = "batch_norm"
-"""What Keras calls the embedding's `BatchNorm` in a file."""
+"""Name of the embedding's `BatchNorm` in a file of Keras."""
 
 
 class KerasH5Source:

@@ -34,7 +34,7 @@ def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
     if not os.fspath(path).endswith(".safetensors"):
         raise ValueError(f"`path` must end in .safetensors. Received: {os.fspath(path)}")
     metadata = {
-        "format": "pt",  # tells readers that the layout is torch's
+        "format": "pt",  # marks the layout as torch's
         "library": f"keras-osnet {__version__}",
         _DESCRIPTION: json.dumps(describe(model)),
     }

@@ -45,7 +45,7 @@ class TensorSource:
     Attributes:
         tensors: The arrays.
         description: The arguments of `keras_osnet.OSNet` that build their model, where the file
-            tells them (see `Configuration.to_dict`): a `.keras` model, a `.safetensors` of ours.
+            stores them (see `Configuration.to_dict`): `.keras`, or `.safetensors` of keras-osnet.
         classes: Rows of the classifier, None without one.
     """
 

@@ -1,1 +1,1 @@
-"""Weights for the Hugging Face Hub: `folder` writes what `push` sends, `card` its model card."""
+"""Publish weights on the Hugging Face Hub."""

@@ -21,14 +21,14 @@ _DATASET = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True)
 class Origin:
-    """What nobody can read off the weights, and a card has to say.
+    """Facts for the model card that weights do not store.
 
     Args:
         license: The Hub's identifier of the license, such as "mit" or "cc-by-nc-4.0".
         trained_on: The training set, or several joined with "+", as catalogue tags or Hub names.
-        base: What the weights derive from; None if they were trained from random initial values.
+        base: Weights that these derive from; None if they were trained from random initial values.
         metrics: Figures in percent and their conditions, by test set.
-        about: Text of the publisher's own.
+        about: Text by the publisher.
     """
 
     license: str
@@ -81,8 +81,8 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
     """Return a model card, metadata and text, with `REPOSITORY` where its repository belongs.
 
     Args:
-        name: What the model is called.
-        origin: What is known about the weights.
+        name: Name of the model.
+        origin: Facts about the weights.
         configuration: The `config.json` beside the card; see `keras_osnet.weights.save_for_hub`.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -199,7 +199,7 @@ def _result(model: Configuration) -> str:
 
 
 def _torchreid_name(model: Configuration) -> str | None:
-    """Return the name of the torchreid network that the weights go into, None without one."""
+    """Return the name of the torchreid network that the weights fit, None without one."""
     plain = Configuration(head="embedding", width=model.width, variant=model.variant)
     same = all(
         getattr(model, argument) == getattr(plain, argument)

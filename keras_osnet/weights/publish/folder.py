@@ -1,4 +1,4 @@
-"""A folder ready for the Hugging Face Hub, and sending it there."""
+"""Write a folder for the Hugging Face Hub, and push it."""
 
 import contextlib
 import hashlib
@@ -57,8 +57,8 @@ def save_for_hub(
     """Write a folder ready for the Hub: weights, configuration and model card.
 
     - `model.safetensors`: the weights under torchreid's names, which torch reads too.
-    - `config.json`: the arguments of `keras_osnet.OSNet` that rebuild the model, what its input is,
-      and the digest of the weights.
+    - `config.json`: the arguments of `keras_osnet.OSNet` that rebuild the model, its input, and the
+      digest of the weights.
     - `README.md`: the model card, under the model's name. Read it, and edit it if need be:
       `push_to_hub` sends it as it then is, with its repository in place of "owner/repository".
 
@@ -74,7 +74,7 @@ def save_for_hub(
             "cc-by-nc-4.0", …, or "other", whose terms `description` has to state.
         trained_on: The training set, several joined with "+": a tag as the catalogue has it
             ("market1501", "msmt17+cuhk03"), a dataset of the Hub ("owner/name") or your own name.
-        base: What the weights derive from: a `WeightsInfo` of the catalogue, a reference
+        base: Weights that these derive from: a `WeightsInfo` of the catalogue, a reference
             ("hf://owner/repository"), or a sentence. None states that they were trained from
             random initial values.
         metrics: Measured figures in percent by test set, with their conditions as text, such as
@@ -138,7 +138,7 @@ def save_for_hub(
         (temporary / CONFIGURATION).write_text(_json(configuration), "utf-8", newline="\n")
         if target.exists():
             # The configuration last: until then its digest is not that of the new weights, and
-            # `push_to_hub` refuses what an interruption leaves.
+            # `push_to_hub` refuses the files of an interrupted call.
             for name in (WEIGHTS, CARD, CONFIGURATION):
                 (temporary / name).replace(target / name)
         else:
@@ -160,8 +160,8 @@ def push_to_hub(
     """Push a folder of `save_for_hub` to the Hub, as one commit.
 
     Before anything is sent, the folder is checked: nothing is missing, and the weights are those
-    that the configuration was written for. What was checked is what is sent, and nothing else that
-    may lie in the folder. The repository is created if it does not exist.
+    that the configuration was written for. The checked files are pushed, and no others that may
+    be in the folder. The repository is created if it does not exist.
 
     Args:
         folder: The folder.
@@ -228,7 +228,7 @@ def _explained(repository: str, revision: str | None) -> Iterator[None]:
 
 
 def _read_folder(folder: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Return what is to be sent of a folder of `save_for_hub`, after a check that it is whole."""
+    """Return the files of a folder of `save_for_hub` to push, after a check that it is whole."""
     folder = Path(folder)
     missing = [name for name in (WEIGHTS, CARD, CONFIGURATION) if not (folder / name).is_file()]
     if missing:

@@ -29,7 +29,7 @@ class RefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What a pickle may call.
+    """A function that a pickle may call.
 
     Attributes:
         name: Full name, for messages.
@@ -93,7 +93,7 @@ def load_pickle(
     Args:
         data: The bytes that hold the pickle.
         start: Where in them it begins.
-        names: What a pickle may name: (module, name) to a stand-in. A `Function` may be called.
+        names: Stand-ins that a pickle may use, by (module, name). A `Function` may be called.
         persistent_load: Turns a persistent id, which may be anything, into an object. Without it
             such ids are refused.
 
@@ -101,8 +101,8 @@ def load_pickle(
         The object, and the position behind the pickle.
 
     Raises:
-        RefusedError: The pickle is damaged or holds anything but containers, scalars and what
-            `names` lists.
+        RefusedError: The pickle is damaged or holds anything but containers, scalars and the
+            entries of `names`.
     """
     machine = _Machine(data, start, names, persistent_load)
     return machine.run(), machine.position

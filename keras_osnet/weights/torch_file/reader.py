@@ -74,7 +74,7 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
     with path.open("rb") as file:
         try:
             check_start(file.read(265))
-            # Mapped, so that of a file which claims to be huge only what is looked at is read.
+            # Mapped, so that only accessed parts of a file that claims to be huge are read.
             return parse_checkpoint(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except MemoryError:
             raise CheckpointError(f"{path} holds more than there is memory for.") from None

@@ -1,4 +1,4 @@
-"""What the pickle of a PyTorch checkpoint may name, and the arrays that its tensors become.
+"""Names that the pickle of a PyTorch checkpoint may use, and the arrays of its tensors.
 
 While a pickle is read, a storage, a tensor and all else that it names are stand-ins: facts without
 data, that run nothing. Only at the end are tensors turned into views of the storages.
@@ -24,8 +24,8 @@ from keras_osnet.weights.torch_file.pickle_machine import (
 MAX_DIMENSIONS = 32
 """As many as an array has in NumPy 1."""
 
-# PyTorch's name of an element type, NumPy's for what a file holds of it, and PyTorch's class of
-# storages, which newer types do not have.
+# PyTorch's name of an element type, NumPy's type of its elements in a file, and PyTorch's class
+# of storages, which newer types do not have.
 _TYPES = (
     ("float16", "f2", "HalfStorage"),
     ("float32", "f4", "FloatStorage"),
@@ -87,7 +87,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What a pickle says of a tensor; nothing about it is checked but the types.
+    """The arguments of a tensor in a pickle; only their types are checked.
 
     Attributes:
         storage: Where its elements lie.
@@ -285,7 +285,7 @@ def _names() -> dict[tuple[str, str], object]:
     }
     for (module, name), call in functions.items():
         names[module, name] = Function(f"{module}.{name}", call)
-    # What stands beside the tensors: the best rank-1 accuracy as a NumPy scalar (whose bytes
+    # Values beside the tensors: the best rank-1 accuracy as a NumPy scalar (whose bytes
     # protocol 2 spells as encoded text), the counters of a scheduler.
     for module, name in (
         ("collections", "Counter"),

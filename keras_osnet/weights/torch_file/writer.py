@@ -81,7 +81,7 @@ def _add(archive: zipfile.ZipFile, file: BinaryIO, name: str, content: bytes) ->
 
 
 def _pickle(tensors: Mapping[str, np.ndarray], wrapper: str | None) -> bytes:
-    # The standard library's pickler can write a name only by importing what it stands for.
+    # The standard library's pickler can write a name only by importing its object.
     ordered_dict = b"ccollections\nOrderedDict\n)R"
     items = b"".join(
         _text(name) + _tensor(index, array) for index, (name, array) in enumerate(tensors.items())
