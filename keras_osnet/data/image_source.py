@@ -24,7 +24,7 @@ class ImageSource:
     Args:
         images: The files, or the array.
         image_size: (height, width) that images are resized to; None, for arrays only, is their own.
-        keep: Whether to keep what was read or resized.
+        keep: Whether to keep images that were read or resized.
 
     Attributes:
         images: Paths, or the array.

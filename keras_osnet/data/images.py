@@ -31,7 +31,7 @@ class ImageReadError(ValueError):
     """Some files cannot be read as images.
 
     Args:
-        reasons: For each of the files, what is wrong with it.
+        reasons: The reason for each of the files.
 
     Attributes:
         reasons: The same.
@@ -60,12 +60,12 @@ class ImageReadError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class LoadedImages:
-    """The readable ones of a chunk of image files.
+    """The readable images of a chunk of files.
 
     Attributes:
         images: Array (n, height, width, 3), uint8, RGB.
         paths: The n files that the images come from, in the same order.
-        unreadable: The other files, with what is wrong with each.
+        unreadable: The other files, with the reason for each.
     """
 
     images: NDArray[np.uint8]
@@ -126,7 +126,7 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Read an image as RGB, resized the way the published weights were trained.
 
-    Does what torchreid does, `Image.open(path).convert("RGB")` and torchvision's
+    Reads as torchreid does, by `Image.open(path).convert("RGB")` and torchvision's
     `Resize((height, width))`: bilinear with antialiasing, as Pillow's `resize`. Hence:
 
     - Gray becomes three equal channels; palettes are looked up; CMYK is converted by Pillow's
@@ -270,7 +270,7 @@ def read_together(
 
 
 def find_unreadable(paths: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
-    """Return those of any number of files that cannot be read, with what is wrong with each."""
+    """Return the files that cannot be read, with the reason for each."""
     unreadable: dict[Path, str] = {}
     for start in range(0, len(paths), _CHUNK):
         unreadable |= load_images(paths[start : start + _CHUNK], (1, 1)).unreadable

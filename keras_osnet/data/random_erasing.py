@@ -166,7 +166,7 @@ class Window(NamedTuple):
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """What to index an image with."""
+        """The slices of the window, to index an image with."""
         return (
             slice(self.top, self.top + self.height),
             slice(self.left, self.left + self.width),

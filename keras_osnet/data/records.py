@@ -204,12 +204,12 @@ Dataset = ReidDataset | AttributeDataset | ClassificationDataset
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedImages:
-    """The embeddings of the readable ones of a list of image files.
+    """The embeddings of the readable images of a list of files.
 
     Attributes:
         vectors: Array (n, dim), float32.
         paths: The n files, in the order of the rows.
-        unreadable: The other files, with what is wrong with each.
+        unreadable: The other files, with the reason for each.
     """
 
     vectors: NDArray[np.float32]

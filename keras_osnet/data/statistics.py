@@ -17,7 +17,7 @@ from keras_osnet.data.images import ImageReadError
 _LEVELS = 256
 
 _CHUNK = 64
-"""Images handed to the threads at once: a million futures would take more memory than they."""
+"""Images submitted to the threads at once: a million futures would take more memory."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class PixelStatistics:
         mean: Of red, green and blue.
         std: Of red, green and blue.
         images: Number of images.
-        unreadable: The files that could not be read, with what is wrong with each.
+        unreadable: The files that could not be read, with the reason for each.
     """
 
     mean: tuple[float, float, float]

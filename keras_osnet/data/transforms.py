@@ -210,7 +210,7 @@ class PadAndCrop:
             )
         margins = 2 * self.padding
         top, left = draw_place(rng, (height + margins, width + margins), (height, width))
-        # Only what the window shows is mirrored: `np.pad` takes several times as long.
+        # Only the pixels in the window are mirrored: `np.pad` takes several times as long.
         rows = _mirrored(top - self.padding, height)
         columns = _mirrored(left - self.padding, width)
         return image[rows][:, columns]

@@ -33,7 +33,7 @@ def find_root(
         The folder that holds all of `entries`.
 
     Raises:
-        FileNotFoundError: There is none. Says what was looked for and what was found.
+        FileNotFoundError: There is none. The message lists expected and existing entries.
         NotADirectoryError: `folder` is a file.
         ValueError: There are several.
     """
@@ -114,7 +114,7 @@ def _not_found(
     hint: str,
     looked_at: Sequence[Path],
 ) -> str:
-    """Return a message of what was looked for, where, and what was found."""
+    """Return a message that lists the expected and the existing entries."""
     info = dataset_info(name)
     nearest = min(looked_at, key=lambda place: len(_missing(place, entries)))
     missing = _missing(nearest, entries)
@@ -147,7 +147,7 @@ def _text(entry: str | tuple[str, ...]) -> str:
 
 def _subfolders(place: Path) -> list[Path]:
     """Return the folders in a folder, without hidden ones and those that may not be read."""
-    # Entries of scandir know what they are; asking each file of a large folder would be slow.
+    # Entries of scandir store their type; a call of stat for each file would be slow.
     with os.scandir(place) as entries:
         return sorted(
             Path(entry.path)

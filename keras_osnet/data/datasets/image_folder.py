@@ -23,7 +23,7 @@ _PARTS = (
 def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = None) -> ReidDataset:
     r"""Read your own images of people in any of three layouts.
 
-    | what is there | what reads it |
+    | layout | reader |
     | --- | --- |
     | a `.csv` or `.parquet` file | `people_from_table` |
     | a folder of files named as Market-1501's, `0002_c1s1_000451_03.jpg` | `read_folder` |
@@ -44,8 +44,8 @@ def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = No
 
     Raises:
         FileNotFoundError: There is no such folder or table, or a table's images are not there.
-        ValueError: What is there is none of the three, or a mixture; the message says what was
-            looked for and what was found. Or the function that reads it raises one.
+        ValueError: The layout is another one, or a mixture; the message describes expected and
+            existing files. Or the reader of the layout raises one.
         ImportError: A table is Parquet and pyarrow is not installed.
 
     Example:
@@ -184,7 +184,7 @@ def _check_person_folders(root: Path, folders: Sequence[str]) -> None:
 def _what_was_found(
     root: Path, paths: Sequence[Path], by_name: Sequence[Path], camera_pattern: str | None
 ) -> str:
-    """Return a message of what was looked for and what was found."""
+    """Return a message that describes the expected and the existing files."""
     named = frozenset(by_name)
     outside = [path for path in paths if not _top_folder(path, root)]
     otherwise = [path for path in paths if path not in named]

@@ -33,7 +33,7 @@ def read_market1501(folder: Path, version: str) -> ReidDataset:
 
 
 def read_dukemtmcreid(folder: Path, version: str) -> ReidDataset:
-    """Read DukeMTMC-reID, whose distractors are people with identities of their own."""
+    """Read DukeMTMC-reID, whose distractors are people with identities."""
     root = find_root(folder, "dukemtmcreid", _PARTS)
     train, query, gallery = (tuple(read_folder(root / part)) for part in _PARTS)
     return ReidDataset("dukemtmcreid", train, query, gallery, version=version)
@@ -77,7 +77,7 @@ def read_folder(folder: str | os.PathLike[str], *, keep_junk: bool = False) -> l
     the ranking.
 
     Args:
-        folder: The folder; see `list_images` for what is found in it.
+        folder: The folder, which is searched as by `list_images`.
         keep_junk: Whether to list junk as well.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Published facts of the datasets, and a check of what was read against them."""
+"""Published facts of the datasets, and a check of read datasets against them."""
 
 import os
 import tomllib
@@ -47,7 +47,7 @@ class DatasetInfo:
 
 
 class DatasetCountError(ValueError):
-    """The counts of what was read differ from the published ones."""
+    """The counts of a read dataset differ from the published ones."""
 
 
 @cache

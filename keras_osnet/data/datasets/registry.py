@@ -68,8 +68,8 @@ def read_dataset(
 
     Args:
         name: One of `list_datasets()`.
-        folder: The dataset's folder; `dataset_info(name).layout` shows what is expected. For CIFAR,
-            also an `.npz` file of JPEG images.
+        folder: The dataset's folder; `dataset_info(name).layout` shows its expected content. For
+            CIFAR, also an `.npz` file of JPEG images.
         version: Version or protocol; None is the default.
         split: Index of the split into training and test people.
         check: Whether the counts must be the published ones. False reads a part of a dataset, or a
@@ -80,7 +80,7 @@ def read_dataset(
         `ClassificationDataset`, whose images are an array (CIFAR) or files (ImageNet).
 
     Raises:
-        FileNotFoundError: `folder` or what belongs in it is not there.
+        FileNotFoundError: `folder` does not exist, or files are missing in it.
         NotADirectoryError: `folder` is a file.
         DatasetCountError: Images or people are missing, or there are too many.
         ValueError: There is no such name, version or split, or files are damaged.

@@ -1,6 +1,6 @@
-"""How synthetic people are drawn.
+"""Draw synthetic people.
 
-`appearance` is what a person looks like and what is labeled, `pose` how they stand; `figure`
-puts a person on a canvas, and `body` and `head` draw one; `places` is what is behind and in front;
-`camera` takes the image. Everything is drawn with `shapes`.
+`appearance` holds looks and labels of a person, `pose` the skeleton; `figure` puts a person on a
+canvas, and `body` and `head` draw one; `places` draws background and obstacles; `camera` takes the
+image. Everything is drawn with `shapes`.
 """

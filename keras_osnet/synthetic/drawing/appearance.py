@@ -51,7 +51,7 @@ _TWO_DETAILS = 0.3
 
 @dataclass(frozen=True)
 class Appearance:
-    """A person: body, hair, clothes and what they carry.
+    """A person: body, hair, clothes and bags.
 
     Attributes:
         female: Whether the hips are wide and the shoulders narrow, or the other way round.
@@ -60,26 +60,26 @@ class Appearance:
         girth: Width of body and limbs, relative to the average.
         skin: Color of the skin.
         hair: Color of the hair.
-        hair_style: How it is worn.
-        hat: What is on it.
-        hat_color: Of the hat.
+        hair_style: Style of the hair.
+        hat: Kind of hat.
+        hat_color: Color of the hat.
         glasses: None, with clear glass, or dark.
-        outer: What is worn above: a shirt, or something that reaches to the knees.
-        sleeves: How long they are.
-        top: Color of what is worn above.
+        outer: Upper garment: a shirt, or a garment that reaches to the knees.
+        sleeves: Length of the sleeves.
+        top: Color of the upper garment.
         accent: Its second color, that of the pattern.
-        pattern: What it shows; "open" shows a shirt below in the accent, from the front.
+        pattern: Its pattern; "open" shows a shirt below in the accent, from the front.
         print: A shape on the chest, and on the back.
         print_color: Of the print.
         scarf: Whether there is one.
         scarf_color: Of the scarf.
-        lower: What is worn below.
+        lower: Lower garment.
         bottom: Its color.
         bottom_accent: Its second color.
         bottom_pattern: "stripe" is a line down the side, "dots" are all over.
         shoes: Color of the shoes.
         boots: Whether they reach to the knees.
-        bag: What is carried.
+        bag: Kind of bag.
         bag_color: Of the bag.
         bag_side: The hand or hip it is at: -1 the right, 1 the left one.
         holds: Whether the hands hold a parcel in front.

@@ -1,4 +1,4 @@
-"""What a camera sees besides people: streets, parks and halls, and obstacles in front."""
+"""Places: streets, parks and halls, and obstacles in front of people."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ class Scene:
         self.cloud = rng.uniform(-1, 1, (_GRID, _GRID)).astype(np.float32)
 
     def wall(self, color: Color, tone: FloatArray | float = 1.0) -> None:
-        """Fill what is above the ground."""
+        """Fill the area above the ground."""
         dirt = 1 + np.float32(0.09) * self.smooth(self.y, self.x, 5.0)
         self.pixels[:] = _column(color) * (dirt * tone)
 
@@ -166,7 +166,7 @@ def _shops(scene: Scene) -> None:
         scene.bar(left, top - 0.12, right, low + 0.05, frame)
         scene.bar(left + 0.02, top - 0.1, right - 0.02, top - 0.01, _bright(rng))
         scene.bar(left + 0.03, top + 0.02, right - 0.03, low - 0.02, _gray(rng, 30, 90))
-        for _ in range(3):  # what is in the window
+        for _ in range(3):  # goods in the window
             x = rng.uniform(left + 0.05, right - 0.05)
             tall = rng.uniform(0.05, 0.2)
             scene.bar(x - 0.03, low - 0.02 - tall, x + 0.03, low - 0.02, _bright(rng))
