@@ -1,4 +1,4 @@
-"""From a trained model to files that run elsewhere: batch-norm folding, LiteRT, ONNX, OpenVINO."""
+"""Export models: batch-norm folding, LiteRT, ONNX and OpenVINO."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Conversion to a file: in this process if Keras runs on TensorFlow, else in one where it does."""
+"""Convert models to files, in a TensorFlow process if Keras runs on another backend here."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def convert(served: ServedModel, file: Path, images: NDArray | None = None) -> N
     Args:
         served: The model.
         file: To write; its folder exists.
-        images: What the model takes, (n, height, width, 3), to calibrate int8 with.
+        images: Inputs of the model, (n, height, width, 3), to calibrate int8 with.
 
     Raises:
         ImportError: TensorFlow or another package that the conversion needs is not installed.
@@ -65,7 +65,7 @@ def write(
         output: Name of the result in the file.
         file: To write.
         quantization: None, `"float16"`, `"dynamic"` or `"int8"`.
-        images: What the model takes, (n, height, width, 3), for `"int8"`; None for the others.
+        images: Inputs of the model, (n, height, width, 3), for `"int8"`; None for the others.
 
     Raises:
         ValueError: No format has the file's suffix.
@@ -137,7 +137,7 @@ def _run_on_tensorflow(folder: str) -> None:
 
 
 def _answer(folder: Path) -> None:
-    """Do what another process asks for in a folder."""
+    """Convert the model in a folder that another process has written."""
     request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
     images = folder / _IMAGES
     write(

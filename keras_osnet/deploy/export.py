@@ -1,4 +1,4 @@
-"""One call from a model to a file for LiteRT, ONNX or OpenVINO that is compared with the model."""
+"""Export a model for LiteRT, ONNX or OpenVINO, and compare it with the file."""
 
 import os
 import tempfile
@@ -76,7 +76,7 @@ def export(
         labels: Name of each class or attribute.
         license: Of the weights, such as `"MIT"`.
         source: Where the weights come from.
-        images: What the file is compared on; see `measure_fidelity`. By default those of
+        images: Images of the comparison; see `measure_fidelity`. By default those of
             `calibration`, and without these synthetic people.
         max_drop: The most that the file may lose, in percentage points: of rank-1 and of mAP where
             `images` have identities; else of the share of predictions that agree; for embeddings
@@ -90,7 +90,7 @@ def export(
             one image in, one result out.
         FidelityError: The file loses more than `max_drop`; none was written.
         FileNotFoundError: The folder does not exist.
-        ImportError: TensorFlow, Pillow, or what the format needs (LiteRT; tf2onnx, onnx and
+        ImportError: TensorFlow, Pillow, or a package for the format (LiteRT; tf2onnx, onnx and
             onnxruntime; OpenVINO and scipy) is not installed.
 
     Example:

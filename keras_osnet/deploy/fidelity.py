@@ -31,7 +31,7 @@ _TIMED_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class FidelityReport:
-    """How close an exported file comes to its Keras model, on the same images.
+    """Agreement of an exported file with its Keras model, on the same images.
 
     Attributes:
         file: Name of the file.
@@ -180,7 +180,7 @@ def measure_fidelity(
     Args:
         model: The Keras model that was exported.
         path: The `.tflite`, `.onnx` or `.xml` file, written by `keras_osnet.deploy`.
-        images: What to compare them on: a folder, a list of files or an array
+        images: Images of the comparison: a folder, a list of files or an array
             (n, height, width, 3), uint8, RGB, of which at most 256 are used; or a
             `keras_osnet.data.ReidDataset`, on whose query and gallery rank-1 and mAP are measured
             as well. None uses synthetic people, which are enough to detect a broken file.
@@ -188,7 +188,7 @@ def measure_fidelity(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file was not written by keras-osnet, or `images` are none of these.
+        ValueError: The file was not written by keras-osnet, or `images` are of another kind.
         ImportError: Pillow or the file's engine is not installed.
 
     Example:

@@ -1,4 +1,4 @@
-"""Batch-norm folding: from a trained model to an inference model."""
+"""Batch-norm folding: turn a trained model into an inference model."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -38,7 +38,7 @@ def read_images(
         Array (n, *image_size, 3), uint8.
 
     Raises:
-        ValueError: `given` is none of these, or has no image that can be read.
+        ValueError: `given` is of another kind, or has no image that can be read.
         FileNotFoundError: There is no such folder.
         ImportError: Pillow is not installed.
     """

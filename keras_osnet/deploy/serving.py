@@ -1,4 +1,4 @@
-"""The model that a file holds: from RGB pixels to one named output."""
+"""The model inside an exported file: RGB pixels in, one named output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class ServedModel:
         model: Functional and of Keras's own layers; one input "image" (batch, height, width, 3);
             one output.
         output: The output's name in the file.
-        metadata: What is written into the file.
+        metadata: The metadata to write into the file.
     """
 
     model: keras.Model
@@ -129,7 +129,7 @@ def output_of(model: keras.Model) -> tuple[str, str]:
 
 
 def _features(model: keras.Model, image: Any, pixel_range: str, mean: Any, std: Any) -> Any:
-    """Return what the model's own first layers take, computed from `image`; None for the same."""
+    """Return the input of the model's own first layers, from `image`; None if it is `image`."""
     has_preprocessing = takes_pixels(model)
     if pixel_range == "normalized":
         if has_preprocessing:

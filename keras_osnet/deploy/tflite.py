@@ -68,7 +68,7 @@ def describe_tflite(file: Path, metadata: ModelMetadata, output: str) -> None:  
     """Append the metadata and the labels to a flatbuffer as a ZIP archive.
 
     TFLite's own metadata keeps its associated files the same way: readers of the flatbuffer ignore
-    what follows it, and readers of ZIP start at the end of a file. The name of the output is in
+    bytes after it, and readers of ZIP start at the end of a file. The name of the output is in
     the signature already.
     """
     entries = {TFLITE_METADATA: metadata.to_json()}
@@ -91,7 +91,7 @@ def off_gpu(file: Path) -> tuple[str, ...]:
     text = resources.files("keras_osnet.deploy").joinpath("gpu_operations.toml").read_text("utf-8")
     table = tomllib.loads(text)
     known, castable = set(table["operations"]), set(table["cast"])
-    # As they are in the file: delegates add operations of their own.
+    # As they are in the file: delegates add operations.
     litert = require("ai_edge_litert.interpreter", "Inspecting .tflite files", "deploy")
     interpreter = litert.Interpreter(
         model_content=file.read_bytes(),

@@ -1,4 +1,4 @@
-"""From nothing to a tested, exported model in a few minutes, and a report that shows it."""
+"""Fine-tune, test and export a model in a few minutes, with a report."""
 
 from typing import TYPE_CHECKING
 

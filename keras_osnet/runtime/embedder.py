@@ -55,7 +55,7 @@ class Embedder:
             mean and std). Its type is that of the file's input.
 
     Attributes:
-        metadata: A `ModelMetadata`: what the file says of itself, or the caller said.
+        metadata: A `ModelMetadata`, from the file or from the arguments.
         engine: Name of the engine that runs the file.
         image_size: (height, width) that images are resized to.
         dim: Length of the embeddings.
@@ -125,7 +125,7 @@ class Embedder:
         Raises:
             ImageReadError: Files cannot be read as images; it names all of them.
                 `embed_files` leaves them out instead.
-            TypeError: An array is not uint8, or something is none of these.
+            TypeError: An array is not uint8, or an image is of another type.
             ValueError: An array is not of these shapes, or the model's output is not finite.
         """
         vectors, unreadable = self._embed(listed(images), None)

@@ -60,8 +60,8 @@ def as_pixels(
         Array (n, *image_size, 3), black for unreadable files, and their errors by index.
 
     Raises:
-        TypeError: One of them is none of these, or not uint8.
-        ValueError: One of them has another shape.
+        TypeError: An image is of another type, or not uint8.
+        ValueError: An array has another shape.
     """
     if isinstance(images, np.ndarray) and images.shape[1:] == (*image_size, 3) and len(images):
         check_image(images[0], "images")
@@ -86,7 +86,7 @@ def to_pixels(
 
     Raises:
         ImageReadError: It is a file that cannot be read.
-        TypeError: It is none of these, or not uint8.
+        TypeError: It is of another type, or not uint8.
         ValueError: It is an array of another shape.
     """
     if isinstance(image, str | os.PathLike):

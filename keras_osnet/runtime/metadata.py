@@ -82,7 +82,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "source": ("text or None", _is_text_or_none),
     "library_version": ("text", _is_text),
 }
-"""What each field must be, in words and as a check."""
+"""Valid values of each field, in words and as a check."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Read the metadata of a model's file, and compare it with what the engine finds in the file."""
+"""Read the metadata of a model's file, and compare it with the engine's view of the file."""
 
 import os
 import xml.etree.ElementTree as ElementTree
@@ -17,7 +17,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 """Metadata is a few kilobytes; a hostile ZIP archive could unpack to anything."""
 
 _DTYPES = ("uint8", "int8", "float16", "float32")
-"""Types of an image tensor that an engine can be given."""
+"""Supported types of an image tensor."""
 
 _ONNX_METADATA_FIELD = 14
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

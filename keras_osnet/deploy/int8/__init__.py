@@ -1,11 +1,11 @@
 """Int8 quantization that keeps the accuracy of the float model.
 
 quantization          the entry point: a folded model and images to a flatbuffer
-graph                 what is computed in integers and what stays float; the model to round
+graph                 the operations in integers and in float; the model to round
 channel_equalization  channels rescaled to equal ranges
 calibration           the pass over the images that rounds all weights
 rounding              weights to int8, and the grids of numbers that int8 can hold
-flatbuffer            the ranges of tensors, and from float to int8 in the file
+flatbuffer            the ranges of tensors, and conversion of the file from float to int8
 """
 
 from keras_osnet.deploy.int8.quantization import quantize_int8

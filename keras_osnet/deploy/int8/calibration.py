@@ -52,7 +52,7 @@ class Calibrator:
     """Round the weights of a network while computing it in float and as int8 side by side.
 
     For each layer in turn, the int8 weights and the bias are chosen so that the results are nearest
-    to those of the float network, given what rounding has done to the layer's inputs so far.
+    to those of the float network, given the errors of the layer's inputs that rounding has caused.
 
     Attributes:
         scales: For each rounded layer, the steps of the grids of its output channels, (channels,).
@@ -108,7 +108,7 @@ class Calibrator:
         missing = results - compute(layer, noisy, kernel, bias)
         moments = Moments.of(layer, noisy, missing)
         matrix = moments.as_matrix(kernel).astype("float64")
-        # One scale per channel, also where each channel is a product of its own.
+        # One scale per channel, also where each channel is a separate product.
         scales = weight_scales(matrix if matrix.ndim == 2 else matrix[..., 0].T)
         steps = scales.reshape(1, -1) if matrix.ndim == 2 else scales.reshape(-1, 1, 1)
         chosen = rounded(matrix, steps, moments.inputs) * steps

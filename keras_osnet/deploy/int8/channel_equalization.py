@@ -37,7 +37,7 @@ _DEAD = 1e-4
 
 
 def equalize(model: keras.Model, images: NDArray) -> None:
-    """Rescale the channels of a folded model in place; what it computes stays the same.
+    """Rescale the channels of a folded model in place, without changing its function.
 
     Between a pointwise and a depthwise convolution, both of which have a weight grid per channel,
     ranges are made fully equal at no cost. Elsewhere the next kernel sums over the channels on one

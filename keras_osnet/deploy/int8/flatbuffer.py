@@ -1,4 +1,4 @@
-"""From a float flatbuffer to an int8 one: ranges of tensors, and grids by litert-quantizer."""
+"""Convert a float flatbuffer to int8: ranges of tensors, and grids by litert-quantizer."""
 
 import contextlib
 import io

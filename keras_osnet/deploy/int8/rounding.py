@@ -43,7 +43,7 @@ class Grid:
 
     Attributes:
         scale: The distance between two.
-        zero_point: The int8 that stands for zero.
+        zero_point: The int8 value of zero.
     """
 
     scale: float
@@ -150,7 +150,7 @@ class Moments:
         Args:
             layer: Conv2D, DepthwiseConv2D or Dense.
             inputs: Its inputs, (n, …, channels).
-            missing: The error: what to add to its results, (n, …, outputs).
+            missing: The error: the correction of its results, (n, …, outputs).
         """
         import tensorflow as tf
 

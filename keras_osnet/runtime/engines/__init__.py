@@ -36,7 +36,7 @@ def open_engine(file: Path, engine: str, *, precision: str, threads: int | None)
     """Load a model's file.
 
     Args:
-        file: One that `checked_file` let through.
+        file: A path that `checked_file` returned.
         engine: "auto" or one of `ENGINES`.
         precision: "float32" or "bfloat16".
         threads: Number of threads; None for all processors that this process may use.

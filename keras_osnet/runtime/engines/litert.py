@@ -35,7 +35,7 @@ class LiteRT(Engine):
             )
             given = self._interpreter.get_input_details()
             if all(None not in _shape(each)[1:] for each in given):
-                # Otherwise the smallest image would be tried, for which most models have no room.
+                # Otherwise LiteRT would try the smallest image, which is too small for most models.
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise unusable(file, type(self), error) from error

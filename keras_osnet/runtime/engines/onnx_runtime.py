@@ -40,7 +40,7 @@ class OnnxRuntime(Engine):
             self._session = onnxruntime.InferenceSession(
                 file, options, providers=["CPUExecutionProvider"]
             )
-        # Its errors share no class of their own.
+        # Its errors have no common base class.
         except Exception as error:
             raise unusable(file, type(self), error) from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -58,5 +58,5 @@ class OnnxRuntime(Engine):
 
 
 def _shape(sides: list[int | str | None]) -> Shape:
-    """Free dimensions have names there."""
+    """Return a shape with None for free dimensions, which have names in ONNX."""
     return tuple(side if isinstance(side, int) and side > 0 else None for side in sides)
