@@ -1,4 +1,4 @@
-"""Train what `train` or `resume` was asked for, test it, and print the result."""
+"""Train and test for the commands `train` and `resume`, and print the result."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def run(
     *,
     as_json: bool,
 ) -> None:
-    """Train what is left to train in a folder, test it, and print the result.
+    """Train the unfinished trainings of a folder, test them, and print the result.
 
     Call it inside `keras_osnet.training.distributed(request.distribution)`. Of several machines
     that train together one writes and prints.

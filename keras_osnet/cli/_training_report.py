@@ -1,4 +1,4 @@
-"""The report of `train` and `resume`: what is trained, and the result."""
+"""The report of `train` and `resume`."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ _TITLES = {
 def describe(
     request: TrainingRequest, recipe: "Recipe", datasets: "Sequence[Dataset]"
 ) -> dict[str, Any]:
-    """Return what is known before anything is built."""
+    """Return the part of the report that is known before anything is built."""
     dataset = datasets[0]
     return {
         "recipe": recipe.name,
@@ -52,7 +52,7 @@ def describe(
 
 
 def _knows_cameras(dataset: "Dataset") -> bool | None:
-    """Whether a test ignores images of a query's own camera; None if it is of another kind."""
+    """Return whether a test ignores images of the query's camera; None for other tasks."""
     from keras_osnet.data import ReidDataset, camera_labels
 
     if not isinstance(dataset, ReidDataset) or not dataset.query:
@@ -61,7 +61,7 @@ def _knows_cameras(dataset: "Dataset") -> bool | None:
 
 
 def run_report(result: "TrainingResult") -> dict[str, Any]:
-    """Return what the report has of one training."""
+    """Return the report of one training."""
     from keras_osnet.training.run_folder import RunFolder
 
     folder, count = RunFolder(result.folder), result.networks
@@ -76,7 +76,7 @@ def run_report(result: "TrainingResult") -> dict[str, Any]:
 
 
 def _per_cent(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the metrics that are shares, in per cent; None, which JSON has, for NaN."""
+    """Return the metrics that are shares, in percent; None, which JSON has, for NaN."""
     return {name: per_cent(value) for name, value in metrics.items() if isinstance(value, float)}
 
 
@@ -89,7 +89,7 @@ def summary(mean: Mapping[str, float], std: Mapping[str, float], count: int) -> 
 
 
 def print_beginning(report: Mapping[str, Any]) -> None:
-    """Print what is going to be trained."""
+    """Print the settings of the training."""
     print_facts(_facts(report))
     click.echo()
 

@@ -1,4 +1,4 @@
-"""What `train` was asked for: its options and datasets, as the folder's record keeps them."""
+"""The options and datasets of `train`, as the folder's record stores them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keras_osnet.training.run_folder import RunFolder
 
 OWN = "own"
-"""The name of a user's own images where a published dataset could be named."""
+"""Name of a user's own images where a published dataset could be named."""
 
 _SHARE = 0.5
 """Default share of a user's own people to test on."""
@@ -104,7 +104,7 @@ class TrainingSources:
         Raises:
             click.UsageError: As for `check_usage`.
             FileNotFoundError: A folder or table is not there.
-            ValueError: It is a dataset of another kind than the task's, or what reads it refuses.
+            ValueError: It is a dataset of another kind than the task's, or cannot be read.
             OSError: Files cannot be read.
         """
         self.check_usage(task)
@@ -133,7 +133,7 @@ class TrainingSources:
 
     @property
     def _published(self) -> bool:
-        """Whether any of the data is a published dataset."""
+        """Return whether any of the data is a published dataset."""
         return any(name != OWN for name in self.dataset)
 
     def _refuse(self, reason: str, *names: str) -> None:

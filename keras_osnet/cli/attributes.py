@@ -129,7 +129,7 @@ def load_attribute_model(source: ModelSource) -> "keras.Model":
         OSError: They cannot be read.
     """
     checkpoint = source.open()
-    # A torch checkpoint does not tell its head: accept any number of classes as attributes.
+    # A torch checkpoint does not store its head: accept any number of classes as attributes.
     head = checkpoint.description.get("head") or "attribute"
     if head != "attribute":
         raise ValueError(

@@ -172,7 +172,7 @@ def _what_to_install(error: Exception) -> str:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2, and show it only if the block fails.
+    """Hold back output to file descriptor 2, and show it only if the block fails.
 
     TensorFlow logs a screenful before it reads any setting of the log level.
     """

@@ -149,7 +149,7 @@ def command(
 
 
 def _images(source: PeopleSource, images: Path | None) -> Any:
-    """Return what the file is compared on: people with identities, a folder, or None."""
+    """Return the images of the comparison: people with identities, a folder, or None."""
     source.check_usage()
     if source.data is None:
         return images
@@ -165,7 +165,7 @@ def _images(source: PeopleSource, images: Path | None) -> Any:
 
 
 def _check_quantization(suffix: str, quantization: str | None, calibration: Path | None) -> None:
-    """Refuse before the network is built what `keras_osnet.deploy.export` would refuse after."""
+    """Check before the network is built what `keras_osnet.deploy.export` checks after."""
     if calibration is not None and quantization != "int8":
         raise click.UsageError("--calibration is for --quantization int8.")
     takers = suffixes_with(quantization)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the model that they ask for."""
+"""Options that several commands share, and the model that they describe."""
 
 import functools
 import tempfile
@@ -153,7 +153,7 @@ class ModelSource:
 
     @property
     def exported(self) -> Path | None:
-        """The file if it is an exported model, which has its width and variant, else None.
+        """The file if it is an exported model, which stores its width and variant, else None.
 
         Raises:
             click.UsageError: --width or --variant was given for it.

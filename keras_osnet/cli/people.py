@@ -1,4 +1,4 @@
-"""Images of people, a user's own or a published dataset, and what to search for in them."""
+"""Options for images of people, and for queries and galleries."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -103,8 +103,8 @@ class PeopleSource:
 
         Raises:
             click.UsageError: Options contradict each other or --data was not given.
-            ValueError: It is a dataset for another task, or for what
-                `keras_osnet.data.read_people` and `read_dataset` refuse.
+            ValueError: It is a dataset for another task; or as for
+                `keras_osnet.data.read_people` and `read_dataset`.
             OSError: Files are not there or cannot be read.
         """
         self.check_usage()
@@ -149,13 +149,13 @@ class PeopleSource:
 
 @dataclass(frozen=True)
 class RetrievalTask:
-    """Queries and galleries, and what to report about them.
+    """Queries and galleries, and facts to report about them.
 
     Attributes:
         splits: Queries and gallery of each split.
         protocol: The usual one of the images.
         facts: Name, version and split of a published dataset, for the report.
-        notes: What a reader might not expect.
+        notes: Remarks to print with the result.
     """
 
     splits: "list[tuple[Sequence[PersonImage], Sequence[PersonImage]]]"

@@ -1,4 +1,4 @@
-"""`keras-osnet quickstart`: from nothing to a tested, exported model and a report."""
+"""`keras-osnet quickstart`: fine-tune, test and export a model, with a report."""
 
 from pathlib import Path
 

@@ -16,14 +16,14 @@ from keras_osnet.training.recipe import Recipe, load_recipe
 _RECIPES_OWN = "recipe"
 
 _FREE = ("pooling", "mean", "std")
-"""Those that have no weights: what they were in an earlier training does not bind this one."""
+"""Arguments without weights: a value from an earlier training is not binding."""
 
 _NETWORK = tuple(
     name
     for name in Configuration.names(of_weights=True)
     if name not in ("variant", "width", *_FREE)
 )
-"""Arguments of `OSNet` that weights are bound to, besides variant and width."""
+"""Arguments of `OSNet` that weights depend on, besides variant and width."""
 
 _KNOWN = ("variant", "width", *_FREE, *_NETWORK, "image_size", "weights")
 
@@ -115,7 +115,7 @@ def _checked_table(recipe: Recipe) -> dict[str, Any]:
 
 
 def _fitted(checkpoint: Checkpoint, recipe: Recipe, table: dict[str, Any]) -> Checkpoint:
-    """The checkpoint of the network that the recipe wants, as far as its weights allow."""
+    """Return the checkpoint with the arguments of the recipe, as far as its weights allow."""
     wanted = {key: table[key] for key in _NETWORK if key in table}
     for key, value in wanted.items():
         held = checkpoint.description.get(key, value)

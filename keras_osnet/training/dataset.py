@@ -3,7 +3,7 @@
 Both give the same batches, to the bit. Both are endless, one epoch after the other, and `fit` gets
 the length of an epoch: `model.fit(dataset, steps_per_epoch=len(batches), epochs=60)`. Thus a batch
 depends on its number alone. With a finite dataset it would not: Keras may have begun to fetch the
-next epoch when it tells the dataset that one has ended, and it shuffles batches with a stateful
+next epoch when it notifies the dataset of the end of one, and it shuffles batches with a stateful
 generator. (For an endless PyDataset Keras warns that it will not shuffle; pass `shuffle=False`.)
 """
 
@@ -61,7 +61,7 @@ class TrainingDataset(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> None:
-        """None: the dataset is endless."""
+        """None, because the dataset is endless."""
         return
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
@@ -126,7 +126,7 @@ def to_tf_dataset(
 def _numbered_batch(
     batches: ImageBatches, first_epoch: int, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The batch with a number, counted from the start of the first epoch."""
+    """Return the batch with a number, counted from the start of the first epoch."""
     epoch, index = divmod(number, len(batches))
     return batches.batch(first_epoch + epoch, index)
 

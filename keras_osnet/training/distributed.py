@@ -36,9 +36,9 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
     - Keras clips gradients per replica, before they are summed, and fails to accumulate them:
       optimizers that do either are refused. `jit_compile` must stay `"auto"` or be False.
 
-    `"data-parallel"` has none of these differences: JAX computes what one device would, whole-batch
-    statistics and triplets included. Batches of `evaluate` and `predict` must be multiples of the
-    devices there; see `Distribution.unsharded`.
+    `"data-parallel"` does not have these differences: JAX computes the results of one device, with
+    statistics and triplets of the whole batch. Batches of `evaluate` and `predict` must be
+    multiples of the devices there; see `Distribution.unsharded`.
 
     `"multi-worker"` runs the same program on every machine, each with its own `task` in
     `TF_CONFIG`. It has to be entered before TensorFlow computes anything, so that models are built

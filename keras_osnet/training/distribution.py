@@ -1,4 +1,4 @@
-"""Training on several devices: what the strategies have in common, and JAX's data parallelism."""
+"""Base class of the distribution strategies, and JAX's data parallelism."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -27,7 +27,7 @@ class Distribution:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process is the one that writes files; see `on_chief`."""
+        """True in the process that writes files; see `on_chief`."""
         return self.worker[0] == 0
 
     def replicate(self, model: keras.Model) -> keras.Model:

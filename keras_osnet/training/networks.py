@@ -1,4 +1,4 @@
-"""A backbone with a new classifier: what `fit` trains, what is saved, what embeds."""
+"""Add a classifier to a backbone for training."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Network:
         trained: The model for `fit`. Its outputs are a dict of those that have a loss: `logits`
             (batch, classes) and, with a triplet loss, `embedding` (batch, dim).
         embedder: The backbone: image to embedding.
-        classifier: Image to predictions (batch, classes). Of an OSNet, this is what
-            `OSNet(classes=…)` builds, and what is saved.
+        classifier: Image to predictions (batch, classes). This is the model that is saved; of an
+            OSNet, the one that `OSNet(classes=…)` builds.
     """
 
     trained: keras.Model
@@ -130,7 +130,7 @@ def freeze_except(model: keras.Model, layers: Collection[str] | None) -> None:
 
 
 def _flatten_layers(model: keras.Model) -> list[keras.Layer]:
-    """Layers of a model, those of nested models in their place."""
+    """Return the layers of a model, those of nested models in their place."""
     found: list[keras.Layer] = []
     for layer in model.layers:
         found += _flatten_layers(layer) if isinstance(layer, keras.Model) else [layer]

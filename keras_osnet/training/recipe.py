@@ -119,7 +119,7 @@ class Recipe:
 
     @property
     def is_mutual(self) -> bool:
-        """Whether several networks are trained together and learn from each other."""
+        """True if several networks are trained together and learn from each other."""
         return self.task == "reid" and self.loss_term("mutual")
 
     def with_epochs(self, epochs: int) -> "Recipe":

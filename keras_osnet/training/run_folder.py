@@ -60,7 +60,7 @@ class RunFolder:
 
     | file | content |
     | --- | --- |
-    | `training.json` | the record: what is trained, how far it is, the test metrics |
+    | `training.json` | the record: description, progress, test metrics |
     | `metrics.csv` | a line for each epoch |
     | `tensorboard/` | the same for TensorBoard |
     | `state-EPOCH.weights.h5` | network and optimizer at the end of the last whole epoch |
@@ -107,7 +107,7 @@ class RunFolder:
         """Begin a training in the folder or resume it, locked.
 
         Args:
-            training: What is trained, of types that JSON has.
+            training: Description of the training, of types that JSON has.
 
         Raises:
             ValueError: Another training, or something else, is in the folder.
@@ -308,7 +308,7 @@ def describe_training(
     seed: int,
     distribution: str | None,
 ) -> dict[str, Any]:
-    """Return what identifies a training, and what it runs on, for `RunFolder.open`."""
+    """Return a description of a training and its environment, for `RunFolder.open`."""
     import keras
 
     return {
@@ -328,7 +328,7 @@ def describe_training(
 
 
 def _shape(model: "keras.Model") -> str:
-    """Types and shapes. Names of layers are left out: Keras numbers them within a process."""
+    """Describe types and shapes, without names of layers: Keras numbers them per process."""
     layers = [type(layer).__name__ for layer in model.layers]
     variables = [tuple(variable.shape) for variable in model.variables]
     return f"{model.input_shape} {layers} {variables}"

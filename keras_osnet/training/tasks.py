@@ -1,4 +1,4 @@
-"""What a recipe trains: re-identification, attributes or classes."""
+"""Training tasks: re-identification, attribute recognition and classification."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from keras_osnet.training.recipe import Recipe
 
 
 class Task:
-    """Images, their labels, and how what was learned from them is measured.
+    """Base class of the tasks: training images, labels, losses, validation and test.
 
     Attributes:
         images: Paths, or an array (images, height, width, 3) of uint8, to train on.

@@ -1,4 +1,4 @@
-"""Training on several devices by TensorFlow's strategies, with what Keras lacks for them."""
+"""Distribution by TensorFlow's strategies, with workarounds for Keras."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class TensorFlowDistribution(Distribution):
             check_divides(batches, batches.batch_size, "images", self.replicas)
 
         # Given a dataset, TensorFlow and Keras divide its batches and its elements among the
-        # workers by rules of their own. Given a function, they use the dataset that it returns for
+        # workers by other rules. Given a function, they use the dataset that it returns for
         # this worker, one element for each of its replicas in turn.
         def parts(_: Any) -> Any:
             whole = to_tf_dataset(batches, first_epoch, outputs)
@@ -109,7 +109,7 @@ class MultiWorker(TensorFlowDistribution):
 
 
 def _make_strategy(base: Any) -> Any:
-    """Return a strategy of TensorFlow's that can do what `fit` and `evaluate` ask of it."""
+    """Return a strategy of TensorFlow with the operations that `fit` and `evaluate` need."""
     import tensorflow as tf
 
     class Strategy(base):
@@ -145,7 +145,7 @@ def _multi_worker_strategy() -> Any:
 
 
 def _worker_of_tf_config() -> tuple[int, int]:
-    """(index, count) of this process; TensorFlow takes a missing `TF_CONFIG` for one worker."""
+    """Return (index, count) of this process; without `TF_CONFIG`, it is the only worker."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         raise ValueError(
@@ -172,7 +172,7 @@ def _worker_of_tf_config() -> tuple[int, int]:
 
 
 class _Synchronization(keras.callbacks.Callback):
-    """Averages batch norm's moving statistics, and refuses what Keras cannot train."""
+    """Averages batch norm's moving statistics, and refuses models that Keras cannot train."""
 
     def __init__(self, strategy: Any, kind: str | None) -> None:
         super().__init__()
@@ -244,6 +244,6 @@ class _Synchronization(keras.callbacks.Callback):
 
 
 def _first_outside(strategy: Any, variables: Sequence[Any]) -> Any:
-    """The first of Keras's variables that is not on the strategy's devices, or None."""
+    """Return the first of Keras's variables that is not on the strategy's devices, or None."""
     created_here = strategy.extended.variable_created_in_scope
     return next((each for each in variables if not created_here(each.value)), None)

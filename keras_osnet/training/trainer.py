@@ -249,7 +249,7 @@ class _Trainer:
 
 
 def _per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    """From values by a network's outputs to values by the outputs of the joint model."""
+    """Map values by a network's outputs to values by the outputs of the joint model."""
     if count == 1:
         return dict(values)
     return {
@@ -344,7 +344,7 @@ def _size(model: keras.Model) -> tuple[int, int]:
 
 
 def _steps(recipe: Recipe, model: keras.Model) -> list[Any]:
-    """The recipe's steps, with the normalization that the model needs, before any erasing."""
+    """Return the recipe's steps, with any normalization that the model needs before erasing."""
     steps = recipe.make_steps()
     if takes_pixels(model):
         return steps

@@ -1,4 +1,4 @@
-"""Figures that look inside a network and at its results; each returns a matplotlib figure.
+"""Figures of networks and of their results, drawn with matplotlib.
 
 Functions named `plot_…` draw arrays, images or a model; the others compute the numbers that are
 drawn, and run on every backend except `grad_cam`, `score_cam` and `saliency_maps`, which need

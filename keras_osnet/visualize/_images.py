@@ -23,7 +23,7 @@ def listed_images(images: Any, name: str = "images") -> Sequence[Any]:
 
     Raises:
         ValueError: If there is no image, or an array has another shape.
-        TypeError: If it is none of these.
+        TypeError: If it is of another type.
         OSError: If the folder cannot be read.
     """
     if isinstance(images, str | os.PathLike) and Path(images).is_dir():

@@ -1,7 +1,7 @@
 """Figures laid out in inches from the top left corner: tiles, texts, boxes and arrows.
 
 Figures are made without `pyplot`, which keeps every figure of a process in memory until it is
-closed and changes what the user's own calls of it draw on.
+closed and changes the current figure of the user's own calls.
 """
 
 import functools
@@ -64,7 +64,7 @@ def axes(figure: "Figure", x: float, y: float, width: float, height: float, **op
 
 
 def write(figure: "Figure", x: float, y: float, text: str, **options: Any) -> None:
-    """Write at (x, y) inches from the top left corner; `ha` and `va` say which point that is."""
+    """Write at (x, y) inches from the top left corner; `ha` and `va` align the text there."""
     width, height = figure.get_size_inches()
     options = {"fontsize": TEXT, "color": INK, "ha": "center", "va": "center", **options}
     figure.text(x / width, 1 - y / height, text, **options)

@@ -146,7 +146,7 @@ def layer_of(model: keras.Model, name: str) -> keras.layers.Layer:
 
 
 class _GatesOf(keras.layers.Layer):
-    """The gating vectors of a block, in a layer of their own.
+    """The gating vectors of a block, as a separate layer.
 
     Keras assumes that a layer returns the same number of tensors in every call: one, for a block
     that was built without its gates.

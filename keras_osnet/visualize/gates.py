@@ -81,7 +81,7 @@ def plot_gate_statistics(gates: Mapping[str, ArrayLike]) -> "Figure":
         A matplotlib figure; see `save_figure`.
 
     Raises:
-        ValueError: If there is no block, or for what `gate_statistics` refuses.
+        ValueError: If there is no block, or as for `gate_statistics`.
         ImportError: If matplotlib is not installed.
 
     Example:

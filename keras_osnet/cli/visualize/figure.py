@@ -1,4 +1,4 @@
-"""What the commands that draw share: readable images in, a figure out."""
+"""Read images and write figures, for the commands of `visualize`."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ output = options.output(
 
 
 def show(default: int) -> Callable:
-    """An option `--show N`."""
+    """Return an option `--show N`."""
     return click.option(
         "--show",
         type=click.IntRange(min=1),
@@ -58,7 +58,7 @@ def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
 def titles(given: Sequence[str]) -> list[str]:
     """Return distinct titles of files and tags: names, or more of the paths where names are equal.
 
-    Every training ends in a file of the same name, in a folder of its own.
+    Every training writes a file of the same name, in its own folder.
     """
     different = list(dict.fromkeys(given))
     parts = {each: Path(each).parts for each in different}
