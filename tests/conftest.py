@@ -18,13 +18,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """The folder of small reference files that are part of the repository."""
+    """Return the folder of small reference files that are part of the repository."""
     return DATA
 
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """The folder of real weights and images, which is not part of the repository."""
+    """Return the folder of real weights and images, which is not part of the repository."""
     folder = Path(os.environ.get("KERAS_OSNET_REFERENCE", Path(__file__).parents[2] / "shared"))
     if not (folder / "weights").is_dir():
         pytest.skip(f"real weights and images are not at {folder} (set KERAS_OSNET_REFERENCE)")

@@ -1,4 +1,4 @@
-"""The reference implementation's networks with deterministic weights, from tests/assets/golden."""
+"""Networks of torchreid with deterministic weights, from tests/assets/golden."""
 
 import json
 import zlib
@@ -11,7 +11,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 
 
 class Golden:
-    """One network of the reference: its arguments here, state dict, input and results."""
+    """A network of torchreid: its arguments here, state dict, input and results."""
 
     def __init__(self, name: str) -> None:
         with np.load(FOLDER / f"{name}.npz") as file:
@@ -28,7 +28,7 @@ class Golden:
 
     @property
     def images(self) -> np.ndarray:
-        """Normalized images (batch, height, width, 3)."""
+        """Return normalized images (batch, height, width, 3)."""
         nchw = np.random.default_rng([self.seed, 7]).standard_normal(self.input_shape)
         return nchw.astype("float32").transpose(0, 2, 3, 1)
 

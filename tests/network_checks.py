@@ -1,4 +1,4 @@
-"""What every OSNet must do, checked on one model: the base of the tests over all networks."""
+"""Checks that every OSNet must pass, on one model: the base of the tests over all networks."""
 
 import json
 
@@ -41,7 +41,7 @@ def check_network(arguments, tmp_path, *, run_eagerly):
 
 
 def check_training_step(model, *, run_eagerly):
-    """A step of SGD changes the variables, and the loss is a number."""
+    """Check that a step of SGD changes the variables, and that the loss is finite."""
     model.compile(
         keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", run_eagerly=run_eagerly
     )
@@ -54,7 +54,7 @@ def check_training_step(model, *, run_eagerly):
 
 
 def check_copies(model, expected):
-    """A model that its configuration rebuilds takes its weights, by torchreid's names too."""
+    """Check that a model rebuilt from its configuration loads its weights in every way."""
     config = json.loads(json.dumps(model.get_config()))
     rebuilt = OSNetModel.from_config(config)
     assert rebuilt.get_config() == model.get_config()
@@ -65,7 +65,7 @@ def check_copies(model, expected):
 
 
 def check_stock_only(folded):
-    """A folded model consists of Keras's own layers, without batch norm, with plain names."""
+    """Check that a folded model has only Keras's layers, no batch norm, and plain names."""
     for layer in folded.layers:
         assert type(layer).__module__.partition(".")[0] == "keras", layer
         assert not isinstance(layer, keras.layers.BatchNormalization), layer
@@ -86,7 +86,7 @@ def give_statistics(model):
 
 
 def outputs(model, images=IMAGES):
-    """Run a model in inference; its outputs as arrays."""
+    """Run a model in inference, and return its outputs as arrays."""
     images = images.astype(model.inputs[0].dtype)
     return keras.tree.map_structure(keras.ops.convert_to_numpy, model(images, training=False))
 

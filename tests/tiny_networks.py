@@ -1,4 +1,4 @@
-"""A network that trains in a moment: an OSNet's training step takes half a minute to compile."""
+"""A network that trains quickly: an OSNet's training step takes half a minute to compile."""
 
 import keras
 
@@ -6,7 +6,7 @@ SIZE = (32, 16)
 
 
 def tiny_backbone(seed=0, preprocessing=True):
-    """From pixels (or normalised images) of `SIZE` to an embedding of 8 numbers."""
+    """Build a model from pixels (or normalized images) of `SIZE` to an embedding of 8 numbers."""
     keras.utils.set_random_seed(seed)
     image = keras.Input((*SIZE, 3))
     maps = image

@@ -1,9 +1,9 @@
-"""A short training on CIFAR-10: the 2-2-2 network, a part of the pictures, a few epochs.
+"""A short training on CIFAR-10: the 2-2-2 network, a part of the images, a few epochs.
 
     python tests/benchmarks/cifar10.py --data cifar10_jpeg.npz --output runs/cifar10
 
-The whole training, 200 epochs on all pictures, is `keras-osnet train cifar --dataset cifar10 --data
-cifar10_jpeg.npz -o DIR`, and wants an accelerator.
+The whole training, 200 epochs on all images, is `keras-osnet train cifar --dataset cifar10 --data
+cifar10_jpeg.npz -o DIR`, and needs an accelerator.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from keras_osnet.training import load_recipe, train
 
 
 def part(images, count):
-    """As many pictures, drawn at random: files may have one class after the other."""
+    """Return `count` images, drawn at random: files may have one class after the other."""
     chosen = np.random.default_rng(0).permutation(len(images.labels))[:count]
     return LabeledImages(images.images[chosen], images.labels[chosen])
 

@@ -3,19 +3,19 @@
     python tests/benchmarks/evaluator.py msmt17 --torchreid deep-person-reid --extension build
     python tests/benchmarks/evaluator.py million
 
-`msmt17` has a gallery as large as MSMT17's. The reference is torchreid's own `distance.py` and its
-compiled `rank_cy` (built in the folder of `rank_cy.pyx` by `python setup.py build_ext --inplace`).
-Both evaluate the same queries, a part of MSMT17's as the reference's memory grows with them, and
-take turns, round after round; a ratio is taken within a round. What the reference would need for
-all queries is scaled from that: its time and what its memory grows by are linear in the queries.
-Ours is measured with all of them, too. Ours keeps all processors busy and the reference one, for
-the most part, so that whatever else runs makes the ratio smaller: the fastest runs of both are
-compared as well. `million` is 1,000 queries and a gallery of a million.
+`msmt17` has a gallery as large as MSMT17's. Of torchreid, it runs `distance.py` and the compiled
+`rank_cy` (built in the folder of `rank_cy.pyx` by `python setup.py build_ext --inplace`). Both
+evaluate the same queries, a part of MSMT17's as torchreid's memory grows with them, and take turns,
+round after round; a ratio is taken within a round. Time and added memory of torchreid for
+all queries are scaled from that, as both are linear in the queries. Ours is measured with all of
+them, too. Ours keeps all processors busy and torchreid mostly one, so that other load makes the
+ratio smaller: the fastest runs of both are compared as well. `million` is
+1,000 queries and a gallery of a million.
 
-Features are random, float32, 512 numbers an image. Those of a person are alike, more or less so
-from picture to picture: rank-1 and mAP come out near those of OSNet on MSMT17. Every measurement
-has a process of its own; `added MB` is what its peak memory grew by during the evaluation, and
-`peak MB` has features, interpreter and libraries in it.
+Features are random, float32, 512 numbers per image. Those of a person are alike, more or less so
+from image to image: rank-1 and mAP come out near those of OSNet on MSMT17. Every measurement runs
+in a separate process; `added MB` is the growth of its peak memory during the evaluation, and
+`peak MB` includes features, interpreter and libraries.
 """
 
 import argparse
@@ -37,7 +37,7 @@ COLUMNS = ("measured", "queries", "gallery", "seconds", "CPU s", "added MB", "pe
 
 
 def people(num_query, num_gallery):
-    """Features and labels of both sides, with about as many pictures a person as MSMT17 has."""
+    """Return features and labels of both sides, with about MSMT17's images per person."""
     rng = np.random.default_rng(0)
     count = num_query + num_gallery
     num_identities = IDENTITIES * num_gallery // GALLERY
@@ -51,7 +51,7 @@ def people(num_query, num_gallery):
 
 
 def measured_from_here(call):
-    """Seconds, processor seconds, what the peak memory grew by and came to; rank-1 and mAP."""
+    """Return seconds, processor seconds, growth and value of peak memory; rank-1 and mAP."""
     before = measured(lambda: None)[1][2]
     accuracy, (seconds, cpu_seconds, peak) = measured(call)
     return (seconds, cpu_seconds, peak - before, peak), accuracy
@@ -73,7 +73,7 @@ def torchreid(num_query, num_gallery, source, extension):
     sys.path.insert(0, str(extension))
     import rank_cy
 
-    # The file alone: the reference's package imports far more than distances need.
+    # The file alone: torchreid's package imports far more than distances need.
     path = source / "torchreid" / "metrics" / "distance.py"
     spec = importlib.util.spec_from_file_location("torchreid_distance", path)
     distance = importlib.util.module_from_spec(spec)
@@ -98,7 +98,7 @@ def accuracy_of(accuracy):
 
 
 def beside_the_reference(source, extension, num_query, rounds):
-    """Rows of a table, and what both took in each round."""
+    """Return the rows of a table, and the times of both in each round."""
     of_ours, of_theirs = [], []
     for _ in range(rounds):
         of_ours.append(alone(ours, num_query, GALLERY))
@@ -117,7 +117,7 @@ def beside_the_reference(source, extension, num_query, rounds):
 
 
 def show_ratios(mine, theirs):
-    """Print how many times as long theirs took, by the clock and of all processors."""
+    """Print the ratios of torchreid's time to ours, by the clock and of all processors."""
     for unit, of_mine, of_theirs in zip(("seconds", "CPU s"), mine, theirs, strict=True):
         ratios = [b / a for a, b in zip(of_mine, of_theirs, strict=True)]
         print(

@@ -2,13 +2,13 @@
 
     python tests/benchmarks/export_layouts.py --widths 0.25 1.0 --batches 1 32
 
-The k-th layers of all streams that are still running see maps of one shape, so they can be one
+The k-th layers of all streams that are still running have inputs of one shape, so they can be one
 operation on concatenated channels: 4 steps in place of 10 in a block of 4 streams. `dense` does the
 1×1 convolutions of a step as one whose kernel is zero between the streams; `sliced` does them one
-by one and only the depthwise convolutions as one. (A convolution in groups is what it should be:
-XNNPACK has none, and the way to ONNX fails at Keras's.) All layouts of a model are run in turn, and
-the ratio is taken turn by turn; weights are random. Times are those of the engines that
-`keras_osnet.runtime` opens, in float32.
+by one and only the depthwise convolutions as one. (A grouped convolution would fit best, but
+XNNPACK has none, and the conversion of Keras's to ONNX fails.) All layouts of a model are run in
+turn, and the ratio is taken turn by turn; weights are random. Times are those of the engines of
+`keras_osnet.runtime`, in float32.
 """
 
 import argparse
@@ -30,7 +30,7 @@ SIZE = (256, 128)
 
 
 def side_by_side(streams, reduced, name, layout):
-    """The streams of a block, the k-th layers of all together; one map a stream, as they were."""
+    """Compute the k-th layers of all streams of a block together; return one map per stream."""
     width = reduced.shape[-1]
     running = sorted(range(len(streams)), key=lambda index: len(streams[index]))
     maps, done = reduced, {}
@@ -69,7 +69,7 @@ def side_by_side(streams, reduced, name, layout):
 
 
 def block_diagonal(kernels):
-    """1×1 kernels of streams beside each other, zero between the streams."""
+    """Return one 1×1 kernel for the kernels of several streams, zero between the streams."""
     width = kernels[0].shape[-1]
     kernel = np.zeros((1, 1, width * len(kernels), width * len(kernels)))
     for index, each in enumerate(kernels):
@@ -79,7 +79,7 @@ def block_diagonal(kernels):
 
 
 def block(layout):
-    """Replacement of `folded_layers.omni_scale_block`, for blocks with the unified gate."""
+    """Replace `folded_layers.omni_scale_block`, for blocks with the unified gate."""
 
     def written(layer, maps, name, *, return_gates=False):
         reduced = folded_layers.conv_norm(layer.reduce, maps, f"{name}_reduce")
@@ -104,7 +104,7 @@ def served(model, layout):
 
 
 def engines(model, folder, threads):
-    """Each layout in each engine."""
+    """Open each layout in each engine."""
     opened = {}
     for layout in LAYOUTS:
         network = served(model, layout).model
@@ -116,7 +116,7 @@ def engines(model, folder, threads):
 
 
 def measure(opened, batch, seconds):
-    """Times of every engine and layout, taken in turn."""
+    """Return the times of every engine and layout, taken in turn."""
     images = np.random.default_rng(0).uniform(0, 255, (batch, *SIZE, 3)).astype("float32")
     results = {key: engine.run(images) for key, engine in opened.items()}
     expected = results[".tflite", "separate"]

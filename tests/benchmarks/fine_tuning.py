@@ -1,6 +1,6 @@
-"""What fine-tuning x0.25 gains on few people: recipe by recipe, three seeds.
+"""Accuracy of fine-tuning x0.25 on few people: recipe by recipe, three seeds.
 
-Forty people under two cameras, eight pictures each (the 20 people of each seed's half that are
+Forty people under two cameras, eight images each (the 20 people of each seed's half that are
 trained on are nobody's query). The folder is named as Market-1501 names it:
 
     python tests/benchmarks/fine_tuning.py --data pku_reid --weights osnet_x0_25_msmt17.pth \
@@ -29,7 +29,7 @@ METRICS = ("cosine", "euclidean")
 
 
 def half(people, seed):
-    """20 people to train on; of the others, camera 1 asks and camera 2 is searched."""
+    """Return 20 people to train on; of the others, queries of camera 1, a gallery of camera 2."""
     identities = sorted({person.identity for person in people})
     chosen = set(np.random.default_rng(seed).permutation(identities)[: len(identities) // 2])
     query, gallery = split_by_camera([one for one in people if one.identity not in chosen])
@@ -42,7 +42,7 @@ def half(people, seed):
 
 
 def plain(recipe, **changes):
-    """The recipe for few people without held-out people, to compare like with like."""
+    """Return a recipe without held-out people, to compare like with like."""
     return recipe.with_overrides({"validation_fraction": 0.0, **changes})
 
 
@@ -125,7 +125,7 @@ def main():
 
 def print_table(results):
     print(f"\n{'':40}{'runs':>4}   rank-1 / mAP, cosine        euclidean")
-    # `fine_tuning_reference.py` writes the same with the reference implementation.
+    # `fine_tuning_reference.py` writes the same with torchreid.
     for name in (f"{recipe}{by}" for recipe in RECIPES for by in ("", "_reference")):
         own = [one for one in results if one["recipe"] == name]
         for when, found in (

@@ -1,6 +1,6 @@
-"""What the reference implementation gains where `fine_tuning.py` measures ours.
+"""Accuracy of torchreid in the trainings of `fine_tuning.py`.
 
-Its network, loss, optimiser, schedule, freezing and erasing are imported from torchreid's source
+Its network, loss, optimizer, schedule, freezing and erasing are imported from torchreid's source
 tree, which is not part of this repository; halves, pixels, recipes, ranking and table are those of
 `fine_tuning.py`:
 
@@ -19,8 +19,8 @@ import sys
 import types
 from pathlib import Path
 
-# Keras is here for the recipes only, so it need not bring TensorFlow along. (Not where this is
-# imported, as pytest does to look for doctests: the environment is everybody's.)
+# Keras is used for the recipes only, so TensorFlow need not be imported. (Not where this file is
+# imported, as pytest does to look for doctests: the environment is shared.)
 if __name__ == "__main__":
     os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -43,14 +43,14 @@ NAMES = [
     and not recipe.validation_fraction
     and set(recipe.loss) <= {"label_smoothing"}
 ]
-"""Recipes of which this script does all: AMSGrad, softmax alone, no people held out."""
+"""Recipes that this script supports: AMSGrad, softmax alone, no people held out."""
 
 
 def import_reference(tree):
-    """The parts of torchreid that are needed, without what its `__init__` files bring along.
+    """Import the required parts of torchreid without running its `__init__` files.
 
-    These import compiled code, download clients and all of torchvision, of which the erasing
-    needs nothing.
+    These import compiled code, download clients and all of torchvision, which the erasing does
+    not need.
     """
     root = tree / "torchreid"
     if not root.is_dir():
@@ -81,7 +81,7 @@ def import_reference(tree):
 
 
 def pictures(people):
-    """Normalised pictures of people, tensor (people, 3, height, width)."""
+    """Return normalized images of people, tensor (people, 3, height, width)."""
     loaded = load_images([one.path for one in people], SIZE)
     assert not loaded.unreadable, loaded.unreadable
     pixels = torch.from_numpy(loaded.images).permute(0, 3, 1, 2) / 255
@@ -90,7 +90,7 @@ def pictures(people):
 
 
 def figures(network, dataset):
-    """Per cents, as `fine_tuning.figures` has them."""
+    """Return percentages, as `fine_tuning.figures` does."""
     network.eval()
     with torch.inference_mode():
         query, gallery = (
@@ -118,7 +118,7 @@ def figures(network, dataset):
 
 
 class Training:
-    """One run: network, optimiser and schedule, and how far they are."""
+    """One run: network, optimizer, schedule and progress."""
 
     def __init__(self, reference, recipe, weights, dataset, seed):
         torch.manual_seed(seed)
@@ -148,7 +148,7 @@ class Training:
         self.loss = reference.CrossEntropyLoss(
             classes, eps=recipe.loss["label_smoothing"], use_gpu=False
         )
-        # The reference erases with the mean after it has normalised.
+        # torchreid erases with the mean after it has normalized.
         self.erase = reference.RandomErasing(mean=MEAN)
 
     def save(self, file):
@@ -165,14 +165,14 @@ class Training:
             getattr(self, part).load_state_dict(state[part])
 
     def run_epoch(self, images, labels):
-        """Train for one epoch, as the reference's engine does; the mean loss."""
+        """Train for one epoch, as torchreid's engine does; return the mean loss."""
         if self.epoch < self.recipe.fixbase_epochs:
             self.network.train()
             self.reference.tools.open_specified_layers(self.network, "classifier")
         else:
             self.reference.tools.open_all_layers(self.network)
         chance = np.random.default_rng([self.seed, self.epoch])
-        random.seed(int(chance.integers(2**63)))  # what the reference's erasing draws from
+        random.seed(int(chance.integers(2**63)))  # the generator of torchreid's erasing
         order = chance.permutation(len(images))
         size = self.recipe.batch_size
         losses = []

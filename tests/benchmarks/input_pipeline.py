@@ -1,10 +1,10 @@
-"""How fast training pictures are read and augmented, beside how fast x0.25 trains on them.
+"""Speed of reading and augmenting training images, beside that of training x0.25 on them.
 
 Run it from the repository's root, on a machine that does nothing else:
 
     python tests/benchmarks/input_pipeline.py
 
-Pictures are drawn at Market-1501's size, 128 x 64, written as JPEG, and trained on at 256 x 128.
+Images are drawn at Market-1501's size, 128 x 64, written as JPEG, and trained on at 256 x 128.
 Rates of training are beside each other, from one batch held in memory and from disk: on a CPU,
 reading takes processor time from the model. How long the model waits for a batch that is not ready
 is measured apart, with tf.data.
@@ -60,7 +60,7 @@ class Constant(keras.utils.PyDataset):
 
 
 def fit_rate(model, data, steps):
-    """Images a second in an epoch that follows one to warm up."""
+    """Return images per second in an epoch that follows one to warm up."""
     times = []
     clock = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: times.append(time.perf_counter()),
@@ -71,7 +71,7 @@ def fit_rate(model, data, steps):
 
 
 def waiting_share(model, dataset):
-    """Share of an epoch's time in which the model has no batch to work on, after one to warm up."""
+    """Return the share of an epoch, after one to warm up, in which the model waits for batches."""
     for _ in range(2):
         waited, start = 0.0, time.perf_counter()
         batches = iter(dataset)

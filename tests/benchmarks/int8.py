@@ -1,11 +1,11 @@
-"""What each part of int8 quantisation gives on real people, and what the file takes.
+"""Effect of each part of int8 quantization on real people, and cost of the file.
 
-    python tests/benchmarks/int8.py weights.pth pictures/ --rows all
+    python tests/benchmarks/int8.py weights.pth images/ --rows all
 
-The pictures are those of a folder in Market-1501's naming: queries of camera 1, a gallery of camera
+The images are those of a folder in Market-1501's naming: queries of camera 1, a gallery of camera
 2, cosine. Calibration takes the first 10 people's. `rank-1` and `mAP` are of all people, `held` of
-the others; `cosine` is to the float32 embeddings, median and lowest over all pictures; `ms` is one
-picture's time with 1 and with 2 threads, median of rounds in which all files take turns.
+the others; `cosine` is to the float32 embeddings, median and lowest over all images; `ms` is the
+time of one image with 1 and with 2 threads, median of rounds in which all files take turns.
 """
 
 import argparse
@@ -33,7 +33,7 @@ COLUMNS = (
 
 
 def converters_own(model, images):
-    """TFLiteConverter's post-training quantisation."""
+    """Convert with TFLiteConverter's post-training quantization."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image[None].astype("float32")] for image in images)
@@ -62,7 +62,7 @@ def ours(model, images, part=None):
 
 
 def rows(checkpoint, images, calibrated):
-    """(title, function that makes a file) of each row."""
+    """Yield (title, function that makes a file) of each row."""
     trained = checkpoint.build(head="embedding", include_preprocessing=True)[0]
     model = served(trained, "uint8")
     floats = served(trained, "float32")
@@ -102,7 +102,7 @@ def embedded(content, images):
 
 
 def milliseconds(contents, image, rounds=40):
-    """Median time of each file with 1 and 2 threads, all taking turns."""
+    """Return the median time of each file with 1 and 2 threads, all taking turns."""
     runners = [[opened(content, threads) for threads in (1, 2)] for content in contents]
     spent = np.empty((rounds, len(contents), 2))
     for turn in range(rounds):

@@ -2,12 +2,12 @@
 
     python tests/benchmarks/look_alikes.py --output runs
 
-Drawn look-alikes, three of a kind, who share all but shoes, a print, a bag, a hat or a scarf (as in
-Fig. 1 of the paper). Networks of width 0.25 with T=4 streams and the unified gate, with T=4 and
+Synthetic look-alikes, three of a kind, who share all but shoes, a print, a bag, a hat or a scarf
+(as in Fig. 1 of the paper). Networks of width 0.25 with T=4 streams and the unified gate, with T=4 and
 addition in its place, and with T=1, are trained from random values on some and tested on others.
-`of its kind`: how often, among the gallery's pictures of the three look-alikes alone, the nearest
-is the right person's (a third by chance). `detail`: in how many of the pictures that show the
-detail its place is more active (Fig. 6's maps) than three quarters of the picture are. Every
+`of its kind`: how often, among the gallery's images of the three look-alikes alone, the nearest
+is the right person's (a third by chance). `detail`: in how many of the images that show the
+detail its place is more active (Fig. 6's maps) than three quarters of the image are. Every
 training goes into a folder below `--output`, is skipped if it is done, and goes on if it was
 interrupted. `--image` draws where the networks of the first seed are active, into a file.
 """
@@ -39,9 +39,9 @@ SIZE = (128, 64)
 ALIKE, CAMERAS, VIEWS = 3, 4, 2
 TRAINED, TESTED = range(300), range(3000, 3090)
 DRAWN = 4
-"""How many groups of look-alikes are in the picture."""
+"""Number of groups of look-alikes in the figure."""
 ACTIVE = 75
-"""Per cent of a picture that the detail has to be more active than."""
+"""Percentage of an image that the detail has to be more active than."""
 
 
 def world(folder, identities, seed):
@@ -95,7 +95,7 @@ def found(model, people):
 
 
 def details_seen(model, people):
-    """Share of the visible details that lie in the most active quarter of the picture."""
+    """Return the share of visible details in the most active quarter of the image."""
     shown = people.detail_masks.any(axis=(1, 2))
     images, masks = people.images[shown], people.detail_masks[shown]
     maps = activation_maps(feature_maps(model, images, ["conv5"])["conv5"])
@@ -108,7 +108,7 @@ def details_seen(model, people):
 
 
 def draw(seed, output, file):
-    """Two look-alikes of each group, from one camera: what they differ in, and where each looks."""
+    """Draw two look-alikes of each group, the detail that differs, and the activation maps."""
     identities = [first + member for first in TESTED[: ALIKE * DRAWN : ALIKE] for member in (0, 1)]
     people = synthetic_people(identities, 1, 1, image_size=SIZE, seed=seed, look_alikes=ALIKE)
     columns = {"the detail": people.detail_masks.astype("float32")}

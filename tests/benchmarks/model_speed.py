@@ -1,15 +1,15 @@
-"""How fast the Keras models infer and train beside the reference implementation in PyTorch.
+"""Speed of inference and training of the Keras models, beside torchreid in PyTorch.
 
     python tests/benchmarks/model_speed.py --torchreid deep-person-reid
 
-Every contender has a process of its own with the same number of threads, and all take turns, round
+Every contender runs in a separate process with the same number of threads. All take turns, round
 after round; a ratio is the time of PyTorch in eager mode over the contender's in the same round,
 and its median and quartiles are over the rounds. Inference (`infer`) is `model.predict` on an array
-of 64 pictures or more, so many at a time, or on one of a single batch (`alone`), or what each
-title says; a training step is `train_on_batch` with momentum SGD and the cross-entropy of 751
-identities, which the reference's network does in the same way. `stock` is the same network by
-Keras's own operations, batch norm and `predict`. `first s` is from the start of a process until
-everything that it does has run once: imports, building, tracing, compiling.
+of 64 images or more, by this batch size, or on one of a single batch (`alone`), or as each title
+says; a training step is `train_on_batch` with momentum SGD and the cross-entropy of 751
+identities, as for torchreid's network. `stock` is the same network by Keras's own
+operations, batch norm and `predict`. `first s` is from the start of a process until everything
+that it does has run once: imports, building, tracing, compiling.
 """
 
 import argparse
@@ -26,7 +26,7 @@ CLASSES = 751
 SIZE = (256, 128)
 INFERENCE, TRAINING = (1, 32), (16,)
 BATCHES = 4
-"""How many `predict` gets, 64 pictures at least, so that its own beginning and end weigh little."""
+"""Number of batches for `predict`, at least 64 images, so that its overhead weighs little."""
 
 CONTENDERS = {
     "PyTorch eager": {"kind": "torch", "form": "eager"},
@@ -50,7 +50,7 @@ def identities(count):
 
 
 def reference(task):
-    """The reference's network, from normalised images in PyTorch's layout."""
+    """Yield the works of torchreid's network, on normalized images in PyTorch's layout."""
     import torch
 
     torch.set_num_threads(task["threads"])
@@ -85,7 +85,7 @@ def reference(task):
 
 
 def ours(task):
-    """Our network on the backend of this process."""
+    """Yield the works of our network on the backend of this process."""
     import keras
 
     if task["form"] == "stock":
@@ -119,7 +119,7 @@ def ours(task):
 
 
 def compute_as_keras_does():
-    """Put Keras's own operations in the place of what `keras_osnet.layers` does instead."""
+    """Replace the operations of `keras_osnet.layers` by Keras's own."""
     from keras import ops
     from keras.layers import BatchNormalization
 
@@ -165,7 +165,7 @@ def works(task):
 
 
 def measure(width, titles, works_wanted, arguments):
-    """Let contenders take turns; (title, contender) of each."""
+    """Let contenders take turns, and return them."""
     with ExitStack() as stack:
         contenders = []
         for title in titles:
@@ -193,7 +193,7 @@ def measure(width, titles, works_wanted, arguments):
 
 
 def figures(width, contenders):
-    """The figures of every contender and work."""
+    """Yield the figures of every contender and work."""
     for contender in contenders:
         for name in contender.rounds[0]:
             work, batch, count = name.split()

@@ -1,19 +1,19 @@
-"""The reference's networks, from its source tree, which is not part of this repository."""
+"""Networks of torchreid, from its source tree, which is not part of this repository."""
 
 import importlib.util
 from pathlib import Path
 
 
 def reference_network(torchreid, name, classes):
-    """Return a network of torchreid's in PyTorch, of random weights.
+    """Return a network of torchreid in PyTorch with random weights.
 
     Args:
         torchreid: Its source tree.
-        name: Of the network, such as `osnet_x1_0`.
-        classes: How many its classifier knows.
+        name: Name of the network, such as `osnet_x1_0`.
+        classes: Number of classes.
     """
     path = Path(torchreid, "torchreid", "models", "osnet.py")
-    # The file alone: the reference's package imports far more than its networks need.
+    # The file alone: torchreid's package imports far more than its networks need.
     spec = importlib.util.spec_from_file_location("torchreid_osnet", path)
     osnet = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(osnet)

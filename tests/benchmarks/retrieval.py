@@ -6,8 +6,8 @@
 `msmt17` evaluates features as numerous as MSMT17's, `market1501` re-ranks as many as
 Market-1501's, from features and from distance matrices, `msmt17-rerank` re-ranks and evaluates
 features as numerous as MSMT17's, and `reference` runs torchreid's `re_ranking` beside ours on the
-same, smaller input. Features are random, float32, 512 numbers an image, in one cluster a person.
-Every line is measured in a process of its own: the seconds are those of the call, by the clock
+same, smaller input. Features are random, float32, 512 numbers per image, in one cluster per person.
+Every line is measured in a separate process: the seconds are those of the call, by the clock
 and of all processors; the peak memory is the process's, features, interpreter and NumPy included.
 """
 
@@ -34,7 +34,7 @@ COLUMNS = ("measured", "queries", "gallery", "seconds", "CPU s", "peak MB", "loa
 
 
 def clustered(num_query, num_gallery, num_identities):
-    """Features and labels: queries first, as many cameras as MSMT17 has."""
+    """Return features and labels: queries first, as many cameras as MSMT17 has."""
     rng = np.random.default_rng(0)
     count = num_query + num_gallery
     identities = rng.integers(0, num_identities, count)
@@ -47,7 +47,7 @@ def clustered(num_query, num_gallery, num_identities):
 
 
 def measured(call):
-    """The result; seconds, processor seconds and the peak of this process's memory in MB."""
+    """Return the result; seconds, processor seconds and this process's peak memory in MB."""
     start, cpu_start = time.perf_counter(), time.process_time()
     result = call()
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
@@ -97,7 +97,7 @@ def reference(num_query, num_gallery, path):
 
 
 def lines(what, path):
-    """What to measure: title, function, queries, gallery."""
+    """Return the measurements: title, function, queries, gallery."""
     if what == "msmt17":
         return [("evaluate_features", functools.partial(streaming, rerank=False), 11659, 82161)]
     if what == "msmt17-rerank":
@@ -113,7 +113,7 @@ def lines(what, path):
 
 
 def alone(function, *arguments):
-    """What the function returns in a process of its own."""
+    """Call the function in a separate process."""
     # A forked process would start with the memory of this one.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:

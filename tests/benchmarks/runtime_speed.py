@@ -1,12 +1,12 @@
-"""How fast exported files run beside the reference implementation in PyTorch's eager mode.
+"""Speed of exported files beside torchreid in PyTorch's eager mode.
 
     python tests/benchmarks/runtime_speed.py --torchreid deep-person-reid \
-        --weights osnet_x1_0.pth.tar osnet_x0_25.pth --calibration pictures
+        --weights osnet_x1_0.pth.tar osnet_x0_25.pth --calibration images
 
-Every contender has a process of its own with the same number of threads, and all take turns, round
+Every contender runs in a separate process with the same number of threads. All take turns, round
 after round; a ratio is taken within a round, and its median and quartiles are over the rounds.
-`Embedder` takes pixels and gives vectors of length 1, all of its own work included; `bare` is the
-engine alone on the same file; PyTorch gets normalised images. `start` is from the start of a
+`Embedder` turns pixels into vectors of length 1, all of its work included; `bare` is the engine
+alone on the same file; PyTorch gets normalized images. `start` is from the start of a
 process to its first result, `MB` the most memory that the process held; the last rows are Python
 processes that only import TensorFlow or PyTorch.
 """
@@ -26,7 +26,7 @@ BATCHES = (1, 32)
 
 
 def torch_eager(task):
-    """The reference's network on normalised images."""
+    """Return torchreid's network in eager mode, and normalized images."""
     import torch
 
     torch.set_num_threads(task["threads"])
@@ -41,7 +41,7 @@ def torch_eager(task):
 
 
 def embedder(task):
-    """Our runtime, from pixels to vectors of length 1."""
+    """Return our runtime, from pixels to vectors of length 1, and pixels."""
     from keras_osnet.runtime import Embedder
 
     made = Embedder(task["file"], task["engine"], task["precision"], threads=task["threads"])
@@ -49,7 +49,7 @@ def embedder(task):
 
 
 def bare(task):
-    """An engine on a file, without the embedder around it."""
+    """Return an engine on a file, without the embedder around it, and pixels."""
     from keras_osnet.runtime.engines import open_engine
 
     engine = open_engine(
@@ -59,7 +59,7 @@ def bare(task):
 
 
 def importing(task):
-    """Nothing but the import of a framework."""
+    """Only import a framework."""
     __import__(task["module"])
     return None, None
 
@@ -72,7 +72,7 @@ def pixels():
 
 
 def works(task):
-    """What to time in a contender's process: the first images of its own, by their number."""
+    """Return the functions to time in a contender's process, by their number of images."""
     run, images = CONTENDERS[task["kind"]](task)
     if run is None:
         return {}
@@ -81,7 +81,7 @@ def works(task):
 
 
 def exported(checkpoint, calibration, folder):
-    """Write a model's files; (title, file, engine, precision) of what runs them."""
+    """Write a model's files; return (title, file, engine, precision) of each run."""
     from keras_osnet.deploy import export
     from keras_osnet.models import open_checkpoint
     from keras_osnet.runtime.engines.open_vino import computes_bfloat16

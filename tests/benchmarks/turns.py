@@ -1,4 +1,4 @@
-"""Contenders that take turns: processes that wait, and how a turn of theirs is timed."""
+"""Contenders that take turns: processes that wait, and the timing of a turn."""
 
 import json
 import os
@@ -8,14 +8,14 @@ import sys
 import time
 
 SECONDS = 0.4
-"""How long a contender runs in one turn, for each of its works."""
+"""Seconds that a contender runs in one turn, for each of its works."""
 
 FEWEST = 3
-"""Runs in one turn at least."""
+"""Minimum number of runs in one turn."""
 
 
 def timed(run, *given):
-    """Median seconds of a run; others go before, as the others' turns have left the caches."""
+    """Return the median seconds of a run, after runs that fill the caches again."""
     start = time.perf_counter()
     run(*given)
     if time.perf_counter() - start < SECONDS:
@@ -29,12 +29,12 @@ def timed(run, *given):
 
 
 def serve(task, prepare):
-    """What a contender's process does: a line of JSON out for every line in.
+    """Run a contender's process: a line of JSON out for every line in.
 
     Args:
-        task: What the process was started with.
-        prepare: From the task to what to time: a function for each work, by name. It runs what it
-            wants to have run before the process says that it is ready.
+        task: The arguments of the process.
+        prepare: Function from the task to the functions to time, by name of the work. It also runs
+            everything that has to run before the process reports that it is ready.
     """
     from keras_osnet.runtime._benchmark_worker import peak_memory
 
@@ -53,10 +53,10 @@ class Contender:
     """A process that waits for its turn.
 
     Attributes:
-        title: What it is called in tables.
+        title: Name in tables.
         start: Seconds from its start until it was ready.
         memory: The most memory that it has held, in MB.
-        rounds: The seconds of its works, by name, one dict a turn.
+        rounds: The seconds of its works, by name, one dict per turn.
     """
 
     def __init__(self, script, title, environment=(), **task):

@@ -3,8 +3,8 @@
     python tests/benchmarks/variants.py
 
 Weights are arbitrary, no two of a layer alike, so that nothing is stored once for several; int8 is
-calibrated on drawn people. All files take turns in LiteRT, a process each; see
-`keras_osnet.runtime.benchmark`. Times are of one picture of 256×128, with the Embedder's own
+calibrated on synthetic people. All files take turns in LiteRT, a process each; see
+`keras_osnet.runtime.benchmark`. Times are of one image of 256×128, with the Embedder's own
 work; sizes in kB of 1,000 bytes.
 """
 

@@ -16,13 +16,13 @@ _load_once = functools.cache(ModelSource.load)
 
 @pytest.fixture(autouse=True)
 def models_are_built_once(monkeypatch):
-    """Building and compiling the same network for every run would take most of the time."""
+    """Reuse models: building and compiling them for every run would take most of the time."""
     monkeypatch.setattr(ModelSource, "load", _load_once)
 
 
 @pytest.fixture(autouse=True)
 def lines_do_not_wrap(monkeypatch):
-    """As in a file; whoever starts the tests may have set the width of a terminal."""
+    """Set the width of a file: the tests may be started in a narrow terminal."""
     monkeypatch.delenv("COLUMNS", raising=False)
 
 
@@ -47,7 +47,7 @@ def run_json(run):
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
-    """A torch checkpoint of a random OSNet x0.25 with five classes."""
+    """Write a torch checkpoint of a random OSNet x0.25 with five classes."""
     path = tmp_path_factory.mktemp("weights") / "osnet_x0_25.pth"
     # The gate of this width has one hidden unit, which other random values can leave dead.
     keras.utils.set_random_seed(1)
@@ -57,7 +57,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory):
-    """A folder of 12 small pictures: three people, two cameras, two views."""
+    """Write a folder of 12 small images: three people, two cameras, two views."""
     folder = tmp_path_factory.mktemp("people")
     write_synthetic_people(folder, 3, cameras=2, views=2, image_size=(64, 32))
     return folder
@@ -65,7 +65,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture
 def damaged(people, tmp_path):
-    """The same with two files that are no pictures, one of each camera."""
+    """Write the same with two files that are not images, one of each camera."""
     folder = tmp_path / "damaged"
     folder.mkdir()
     for path in people.glob("*.png"):

@@ -32,6 +32,6 @@ def eager():
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """The bundled weights, exported to a `.tflite` file."""
+    """Export the bundled weights to a `.tflite` file."""
     script = runpy.run_path(str(EXAMPLES / "track_across_cameras.py"))
     return script["export_model"](tmp_path_factory.mktemp("exported") / "people.tflite")

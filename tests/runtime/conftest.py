@@ -15,7 +15,7 @@ DIM = 8
 
 
 def attach(path, metadata):
-    """Put metadata where `export` puts it."""
+    """Write metadata where `export` writes it."""
     text = metadata.to_json()
     if path.suffix == ".tflite":
         with zipfile.ZipFile(path, "a") as archive:
@@ -64,7 +64,7 @@ def to_tflite():
 
 @pytest.fixture(scope="session")
 def model():
-    """The Keras model that all files are of: pixels of 32 x 16 to 8 numbers."""
+    """Return the Keras model of all files: pixels of 32 x 16 to 8 numbers."""
     model = tiny_backbone(seed=3)
     rng = np.random.default_rng(3)
     # A moving mean and variance that folding has to get right.
@@ -75,7 +75,7 @@ def model():
 
 @pytest.fixture(scope="session")
 def stock(model, to_tflite, tmp_path_factory):
-    """The model's files as stock converters write them, by what they are."""
+    """Convert the model with stock converters; return the files by kind."""
     folder = tmp_path_factory.mktemp("stock")
     to_tflite(model, folder / "any.tflite")
     to_tflite(model, folder / "one.tflite", batch=1)
@@ -101,13 +101,13 @@ def described(stock, tmp_path):
 
 @pytest.fixture(scope="session")
 def people():
-    """12 images (12, 32, 16, 3), uint8."""
+    """Return 12 images (12, 32, 16, 3), uint8."""
     return synthetic_people(3, cameras=2, views=2, image_size=SIZE).images
 
 
 @pytest.fixture(scope="session")
 def by_keras(model):
-    """The embeddings of images of the model's size according to Keras, of length 1."""
+    """Return Keras's embeddings of images of the model's size, of length 1."""
 
     def by_keras(images, model=model):
         vectors = np.asarray(model(images.astype("float32"), training=False))
@@ -118,7 +118,7 @@ def by_keras(model):
 
 @pytest.fixture(scope="session")
 def any_size(to_tflite, tmp_path_factory):
-    """A file that takes images of any size, and its Keras model."""
+    """Return a file that takes images of any size, and its Keras model."""
     image = keras.Input((None, None, 3))
     maps = keras.layers.Rescaling(1 / 255.0)(image)
     maps = keras.layers.Conv2D(DIM, 3, strides=2, activation="relu")(maps)

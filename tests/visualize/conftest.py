@@ -9,7 +9,7 @@ import keras_osnet
 
 @pytest.fixture
 def pictures():
-    """Three different pictures, n first."""
+    """Return three different images, n first."""
     return np.random.default_rng(0).integers(0, 256, (3, 64, 32, 3), np.uint8)
 
 
@@ -22,7 +22,7 @@ def embedder():
 
 @pytest.fixture(autouse=True)
 def no_pyplot_state():
-    """Nothing here may leave a figure with pyplot or change matplotlib's settings."""
+    """Check that no test leaves a figure in pyplot or changes matplotlib's settings."""
     before = dict(mpl.rcParams)
     yield
     assert dict(mpl.rcParams) == before

@@ -1,4 +1,4 @@
-"""A server on this machine that the real client of the Hub is made to use."""
+"""A local server for the real client of the Hub."""
 
 import socket
 
@@ -15,7 +15,7 @@ def server():
 
 @pytest.fixture
 def use_hub(tmp_path, monkeypatch):
-    """Call it with an endpoint, and the client in this process asks there, with its own cache."""
+    """Return a function that sets the client's endpoint in this process, with a separate cache."""
 
     def use(endpoint):
         # Read from the environment when the client is imported: too late for that in this process.
@@ -37,7 +37,7 @@ def use_hub(tmp_path, monkeypatch):
 
 @pytest.fixture
 def disconnect(use_hub, monkeypatch):
-    """Call it with "offline", and HF_HUB_OFFLINE is set; with "dead", connections are refused."""
+    """Return a function: "offline" sets HF_HUB_OFFLINE, "dead" makes connections fail."""
 
     def leave(how):
         if how == "dead":
