@@ -165,7 +165,7 @@ def _images(source: PeopleSource, images: Path | None) -> Any:
 
 
 def _check_quantization(suffix: str, quantization: str | None, calibration: Path | None) -> None:
-    """Check before the network is built what `keras_osnet.deploy.export` checks after."""
+    """Check the quantization before the network is built, as `keras_osnet.deploy.export` does."""
     if calibration is not None and quantization != "int8":
         raise click.UsageError("--calibration is for --quantization int8.")
     takers = suffixes_with(quantization)

@@ -19,7 +19,7 @@ class ImageSource:
     """Images of one size that are read one by one, from files or from an array.
 
     An array is not copied. Arrays that are views of it, or kept, are read-only: whoever wrote to
-    one would change what others read.
+    one would change later results.
 
     Args:
         images: The files, or the array.

@@ -38,7 +38,7 @@ class ReidDataset:
     An identity is the same person in all parts; `train_labels` has the classifier's numbers.
 
     Attributes:
-        name: As in `list_datasets()`, or what it was made from.
+        name: As in `list_datasets()`, or that of the folder, table or datasets it was made from.
         train: Training images.
         query: Queries.
         gallery: Images that the queries are searched in.
@@ -131,7 +131,7 @@ class AttributeDataset:
     """Images labeled with attributes.
 
     Attributes:
-        name: As in `list_datasets()`, or what it was made from.
+        name: As in `list_datasets()`, or that of the folder, table or datasets it was made from.
         attribute_names: One for each column.
         train: Training images.
         validation: Images for choosing hyperparameters.

@@ -19,8 +19,8 @@ class ConvNorm2D(keras.layers.Layer):
     The stem, the transitions, the 1×1 layers of the omni-scale block and its full 3×3
     convolutions (Table 5) are all of this form.
 
-    Padding is `kernel_size // 2` zeros on every side, whatever the stride. At stride 2 that is
-    not what `padding="same"` means in Keras, which pads the right and bottom only on even sizes.
+    Padding is `kernel_size // 2` zeros on every side, whatever the stride. At stride 2 this
+    differs from `padding="same"` in Keras, which pads even sizes on the right and bottom only.
 
     Args:
         filters: Output channels.

@@ -43,7 +43,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
 ) -> keras.Model:
     """Build an OSNet (Zhou et al., ICCV 2019; OSNet-AIN: TPAMI 2021) as a functional Keras model.
 
-    Arguments that keras.applications has mean what they mean there. It differs in this:
+    Arguments of keras.applications have the same meaning here. The differences:
     `classes=None` takes the checkpoint's own count; another count than the checkpoint's gets a
     fresh classifier and a warning, not an error; the default input is 256×128 pixels, but for
     `weights="imagenet"` with its classifier, which is 224×224, and for `"synthetic"`, 128×64.

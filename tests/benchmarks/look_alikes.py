@@ -3,8 +3,8 @@
     python tests/benchmarks/look_alikes.py --output runs
 
 Synthetic look-alikes, three of a kind, who share all but shoes, a print, a bag, a hat or a scarf
-(as in Fig. 1 of the paper). Networks of width 0.25 with T=4 streams and the unified gate, with T=4 and
-addition in its place, and with T=1, are trained from random values on some and tested on others.
+(as in Fig. 1 of the paper). Networks of width 0.25 with T=4 streams and the unified gate, with T=4
+and addition instead, and with T=1, are trained from random values on some and tested on others.
 `of its kind`: how often, among the gallery's images of the three look-alikes alone, the nearest
 is the right person's (a third by chance). `detail`: in how many of the images that show the
 detail its place is more active (Fig. 6's maps) than three quarters of the image are. Every

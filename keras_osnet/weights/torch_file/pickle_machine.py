@@ -1,6 +1,6 @@
 """A pickle machine that can build containers and scalars, and nothing else.
 
-The standard library's unpickler imports what a file names and calls it. This one has no way to
+The standard library's unpickler imports and calls the names in a file. This one has no way to
 import: a name is looked up in a table that the caller passes, an opcode in the table below, and
 whatever is in neither ends the reading. Time and memory are linear in the size of the pickle.
 """
@@ -68,7 +68,7 @@ def describe(value: object) -> str:
 def check_key(key: object) -> str | int:
     """Return a value that may be a key of a dictionary, else raise `RefusedError`.
 
-    Strings and 64-bit integers are what checkpoints use. For floats, tuples and longer integers
+    Checkpoints use strings and 64-bit integers. For floats, tuples and longer integers
     anyone can compute thousands that hash alike, and a tuple of tuples takes exponential time to
     hash when it holds each part twice.
     """
@@ -164,7 +164,7 @@ class _Machine:
         self.stack.append(value)
 
     def top(self) -> Any:
-        # What lies below the last mark belongs to a container that is still open.
+        # Items below the last mark belong to a container that is still open.
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
             raise RefusedError("the pickle takes a value from an empty stack")
         return self.stack[-1]
