@@ -20,7 +20,7 @@ _BY_FILE: dict[str, tuple[type[Engine], ...]] = {
 For .onnx that is onnxruntime, which was faster for one image at a time; OpenVINO was for 32. Both
 ran .onnx files, on two cores in float32, ms per image, onnxruntime and OpenVINO: x1.0 12.9 and 14.0
 (batch 1), 12.9 and 12.5 (batch 32); x0.25 2.3 and 3.6, 2.6 and 2.0. The page "Choose a model" has a
-later run, on another state of the machine, in which OpenVINO ran .xml files: the two differ in more
+later run, on another day, in which OpenVINO ran .xml files: the two runs differ in more
 than the engine, so do not compare their figures.
 """
 
