@@ -1,6 +1,6 @@
 """OSNet, the omni-scale network for person re-identification, for Keras 3.
 
-`keras_osnet.OSNet(width=1.0, weights="imagenet")` is the way in. The names below are imported on
+Start with `keras_osnet.OSNet(width=1.0, weights="imagenet")`. The names below are imported on
 first use, so that importing the package imports neither Keras nor a backend. Its Keras classes are
 registered as soon as Keras is imported, so that `keras.saving.load_model` reads a saved OSNet
 whichever of the two comes first.

@@ -15,8 +15,8 @@ def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable, Callable, 
 
     Args:
         package: The package's `__name__`.
-        homes: For each public name, the module that defines it. A module that does not define
-            anything of its own name is public itself.
+        homes: For each public name, the module that defines it. A module that does not
+            define this name is public itself.
     """
     names = sorted(homes)
 

@@ -49,7 +49,7 @@ class KerasFinder:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the other finders' spec of `keras`, with a loader that registers; else None."""
-        # Another package's hook may ask all finders in turn, this one included.
+        # Another package's hook may call all finders in turn, this one included.
         if name != _KERAS or getattr(self._searching, "active", False):
             return None
         self._searching.active = True
@@ -103,8 +103,8 @@ def _import_all(packages: Sequence[str]) -> None:
 def _mark_complete(module: ModuleType) -> None:
     """Release a module that has been executed, but is still being imported, to other threads.
 
-    One that imports our packages at the same moment would wait for this import to end, and this one
-    for our packages.
+    A thread that imports our packages at the same time would wait for this import to end, and this
+    one for our packages.
     """
     if module.__spec__ is not None:
         module.__spec__._initializing = False  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ def backbone(image: Any, configuration: Configuration, dtype: Any) -> dict[str, 
     Args:
         image: Tensor (batch, height, width, 3), normalized as `preprocess_input` does.
         configuration: The architecture. Gating vectors are among the intermediates if its
-            `outputs` ask for any.
+            `outputs` name any.
         dtype: Dtype policy of the layers.
 
     Returns:
@@ -42,7 +42,7 @@ def backbone(image: Any, configuration: Configuration, dtype: Any) -> dict[str, 
         name="conv1",
     )(image)
     if is_large:
-        # Zeros serve as well as torchreid's minus infinity: nothing is below zero after ReLU.
+        # Zero padding is equivalent to torchreid's minus infinity: no value is negative after ReLU.
         maps = keras.layers.ZeroPadding2D(
             1, data_format="channels_last", dtype=dtype, name="maxpool_pad"
         )(maps)

@@ -20,9 +20,9 @@ _STEMS = {7: "imagenet", 3: "cifar"}
 def configuration_of(model: keras.Model) -> Configuration:
     """Return the architecture of a model.
 
-    An `OSNetModel` knows its own. Of another functional model the layers are looked at: one that
-    was cloned, or cut off at an intermediate by `keras.Model`, or that has named outputs, whose
-    configuration is that of the part which these outputs need.
+    An `OSNetModel` stores it. For any other functional model it is inferred from the layers: a
+    clone, a model that ends at an intermediate, or one with named outputs, where it is the
+    configuration of the part that these outputs need.
 
     Args:
         model: An OSNet that reaches the last feature map (conv5) at least.

@@ -189,7 +189,7 @@ class OSNetModel(keras.Model):
             ValueError: A saved model could not keep the `config`, but only its mode.
         """
         check_quantization(config)
-        if filters is None:  # of every other layer Keras would warn that it cannot quantize it
+        if filters is None:  # Keras would warn that it cannot quantize any other layer
             filters = _is_dense
         super().quantize(mode, filters=filters, **kwargs)
 
@@ -217,7 +217,7 @@ class OSNetModel(keras.Model):
             return self.predict_on_batch(images)
         import tensorflow as tf
 
-        # In a tuple, as `predict_on_batch` has it too: one trace serves both.
+        # In a tuple, as in `predict_on_batch`, so that both share one trace.
         batches = without_autotuning(tf.data.Dataset.from_tensor_slices((images,)).batch(size))
         return super().predict(batches, None, verbose, steps, callbacks)
 

@@ -51,8 +51,8 @@ def preprocessing_layer(
     mean: Sequence[float] = MEAN, std: Sequence[float] = STD
 ) -> keras.layers.Layer:
     """Return `preprocess_input`, or the same with another mean and std, as a layer."""
-    # In three dimensions: Keras takes a plain list for the first axis of images where the user's
-    # keras.json says `channels_first`.
+    # In three dimensions: Keras applies a plain list to the first axis of images if the user's
+    # keras.json sets `channels_first`.
     return keras.layers.Rescaling(
         scale=[[[1.0 / (255.0 * each) for each in std]]],
         offset=[[[-one / other for one, other in zip(mean, std, strict=True)]]],

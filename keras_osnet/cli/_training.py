@@ -91,7 +91,7 @@ def _train(
     *,
     show: bool,
 ) -> dict[str, Any]:
-    """Train and test; return the report, with shares in per cent."""
+    """Train and test; return the report, with shares in percent."""
     from keras_osnet.training import train_seeds
     from keras_osnet.training.run_folder import RunFolder
     from keras_osnet.training.train_seeds import mean_and_std, planned_runs
@@ -128,7 +128,7 @@ def _train(
         seeds=seeds,
         distribution=request.distribution,
         in_memory=request.in_memory,
-        # Nothing, a bar for each epoch, or in a file a line for each epoch.
+        # Silent, a progress bar per epoch, or, in a file, a line per epoch.
         verbose=(1 if sys.stdout.isatty() else 2) if show else 0,
     )
     found = {name: _search(results.runs, task, devices) for name, task in targets.items()}

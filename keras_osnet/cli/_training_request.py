@@ -34,7 +34,7 @@ class TrainingSources:
 
     Attributes:
         data: Folders or tables; several are mixed.
-        dataset: For each of them the published dataset in it or `OWN`; or nothing at all.
+        dataset: For each of them, the published dataset in it or `OWN`; or empty.
         version: Of the dataset; None if the option was not given, as are the others.
         split: Of the dataset.
         all_splits: Whether to train on each split.

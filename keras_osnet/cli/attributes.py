@@ -157,7 +157,7 @@ def read_attributes(data: Path, dataset: str | None, *, check: bool) -> "Attribu
     Raises:
         click.UsageError: --data is a folder and --dataset is missing; or --no-check was given
             without --dataset.
-        ValueError: It is a dataset for another task, or its reader refuses it.
+        ValueError: It is a dataset for another task, or cannot be read.
         OSError: Files are not there or cannot be read.
     """
     from keras_osnet.data import AttributeDataset, attributes_from_table, read_dataset

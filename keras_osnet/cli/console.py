@@ -112,7 +112,7 @@ def waiting(description: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    # Its own handle still reaches the terminal while the import of Keras has stderr muted.
+    # A separate handle still writes to the terminal while the import of Keras mutes stderr.
     with (
         os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding) as stream,
         Console(file=stream).status(description),
@@ -145,7 +145,7 @@ def import_keras() -> None:
         ImportError: The backend is not installed; the message says how to get one.
     """
     # TensorFlow's C++ side reads this when it is loaded; 3 leaves fatal errors. A user who has set
-    # it lower wants to see everything.
+    # it lower gets all messages.
     quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
     with waiting("Starting Keras …"), _quiet_stderr() if quiet else nullcontext():
         try:

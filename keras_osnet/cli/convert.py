@@ -43,7 +43,7 @@ def command(
     keras-osnet convert osnet_x0_25_msmt17.pth osnet_x0_25.keras --head embedding
     keras-osnet convert msmt17 osnet_ain.safetensors --variant ain
     """  # noqa: D301 - \b is click's mark of lines to leave alone
-    # Checked before Keras starts; the library checks again, but does not know --force.
+    # Checked before Keras starts; the library checks again, but its message does not name --force.
     if destination.exists() and not force:
         raise click.ClickException(
             f"{destination} exists; give --force to replace it. Received: {destination}"

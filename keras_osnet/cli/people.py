@@ -234,8 +234,7 @@ def retrieval_task(
 
     Raises:
         click.UsageError: Options contradict each other, or images are missing.
-        ValueError: The images cannot be split into queries and gallery, or their reader refuses
-            them.
+        ValueError: The images cannot be read, or not be split into queries and gallery.
         OSError: Files are not there or cannot be read.
     """
     source.check_usage()

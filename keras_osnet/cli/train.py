@@ -220,7 +220,7 @@ def command(
     from keras_osnet.training import distributed
     from keras_osnet.training.run_folder import RunFolder
 
-    # Entered before Keras makes anything: several machines find each other at the very start.
+    # Entered before Keras creates anything: several machines must connect first.
     with distributed(request.distribution) as devices:
         changed = request.make_recipe()
         datasets, others = read_datasets(request, changed)

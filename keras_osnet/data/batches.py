@@ -110,7 +110,7 @@ class ImageBatches:
 
         These are whole batches, of which a worker reads its part.
         """
-        # One atomic read and write: threads may draw twice, but never see half an order.
+        # One atomic read and write: threads may draw twice, but never see a partial order.
         drawn = self._order
         if drawn[0] != epoch:
             self._order = drawn = (epoch, self._draw(epoch))
@@ -130,7 +130,7 @@ class ImageBatches:
         Raises:
             IndexError: The epoch has no such batch.
             ImageReadError: A file cannot be read.
-            ValueError: A step refuses images of this size, or steps return several shapes.
+            ValueError: A step does not support images of this size, or steps return several shapes.
         """
         check_whole(0, epoch=epoch)
         if not 0 <= index < len(self):

@@ -86,7 +86,7 @@ def _checked_images(images: Images) -> tuple[Path, ...] | NDArray[np.uint8]:
         pixels.flags.writeable = False
         return pixels
     try:
-        if isinstance(images, str):  # a path itself would be taken for one path a letter
+        if isinstance(images, str):  # a single path would be iterated letter by letter
             raise TypeError
         return tuple(path if isinstance(path, Path) else Path(path) for path in images)
     except TypeError:

@@ -158,12 +158,12 @@ def read_image(
     path = Path(path)
     try:
         with pillow.open(path) as image:
-            # Pillow itself refuses at twice the limit and only warns from here on.
+            # Pillow itself only warns above the limit, and raises above twice the limit.
             limit = pillow.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise ValueError(f"{image.width}x{image.height} is over {limit} pixels")
             return convert_image(image, image_size)
-    # Decoders meet broken files with errors of every kind (struct.error, SyntaxError, zlib's).
+    # Decoders raise errors of every kind for broken files (struct.error, SyntaxError, zlib's).
     except Exception as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ImageReadError({path: reason or type(error).__name__}) from error
@@ -306,7 +306,7 @@ def _as_rgb(image: Any, pillow: Any) -> Any:
     """Return a Pillow image in mode "RGB"."""
     if image.mode == "F":
         raise ValueError("images of floating-point numbers have no defined range")
-    if image.mode.startswith("I"):  # "I;16" and its like; older Pillow gives "I" for 16 bits
+    if image.mode.startswith("I"):  # "I;16" and similar; older Pillow uses "I" for 16 bits
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("gray of more than 16 bits has no defined range")

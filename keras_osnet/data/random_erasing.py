@@ -83,9 +83,10 @@ class RandomPatch:
     torchreid keeps a pool with one patch of each of the last 50,000 images and draws from it: the
     result depends on how images are divided among workers, and the pool takes up to a gigabyte.
     Here another training image is drawn and its patch is cut out when it is needed. The
-    distribution is that of a pool that all images have gone into, nothing is kept, and the first
-    hundred images get patches too. In return, every patch reads another file, unless images are
-    kept in memory. torchreid cuts patches after flip and crop, this transform before. Takes uint8.
+    distribution is that of a pool with patches of all images, without a pool in memory, and the
+    first hundred images get patches too. In return, every patch reads another file, unless images
+    are kept in memory. torchreid cuts patches after flip and crop, this transform before. Images are
+    uint8.
 
     Attributes:
         probability: From 0 to 1.

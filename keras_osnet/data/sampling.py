@@ -157,7 +157,7 @@ def _turns(
 ) -> Sequence[NDArray[np.int64]]:
     """Return the people of each batch; each person is in at most as many as they have groups."""
     batches = int(groups.sum()) // people
-    # A person is in a batch at most once, and so in no more batches than there are.
+    # A person is in a batch at most once, so at most in all batches.
     while np.minimum(groups, batches).sum() < people * batches:
         batches -= 1
     left = np.minimum(groups, batches)

@@ -72,7 +72,7 @@ def write(
     """
     kind = format_of(file)
     if images is not None:
-        with warnings.catch_warnings():  # of few images: the exporter has warned already
+        with warnings.catch_warnings():  # the exporter has warned of few images already
             warnings.filterwarnings("ignore", "int8 is calibrated on", UserWarning)
             file.write_bytes(quantize_int8(model, images, output=output))
         return

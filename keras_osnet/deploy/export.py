@@ -130,7 +130,7 @@ def export(
     if images is not None:
         images = comparison_images(images, image_size)
 
-    # In the target's own folder, so that putting the files in place is one step each.
+    # In the target's folder, so that each file is moved into place in one step.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".keras-osnet-") as folder:
         file = Path(folder, target.name)
         convert(served, file, None if calibrated is None else served.metadata.scale(calibrated))

@@ -163,7 +163,7 @@ class FidelityError(ValueError):
 
 def check_drop(report: FidelityReport, max_drop: float | None) -> None:
     """Raise FidelityError if the file loses more than `max_drop` points of any measure."""
-    # Not "loss > max_drop": a file that gives NaN has lost everything.
+    # Not "loss > max_drop": a NaN counts as a loss.
     if max_drop is not None and not all(loss <= max_drop for loss in report.losses.values()):
         raise FidelityError(report, max_drop)
 

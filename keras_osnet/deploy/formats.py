@@ -1,6 +1,7 @@
-"""The formats of exported files: the one table of them.
+"""Table of the formats of exported files.
 
-It needs neither Keras nor numpy, so that the command line checks its arguments before they start.
+It needs neither Keras nor numpy, so that the command line can check arguments before importing
+them.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Format:
-    """What is particular to the files of one suffix.
+    """Properties of a file format, by suffix.
 
     Attributes:
         module: Module of `keras_osnet.deploy` with the two functions.

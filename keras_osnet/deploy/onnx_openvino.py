@@ -51,6 +51,6 @@ def describe_openvino(file: Path, metadata: ModelMetadata, output: str) -> None:
 
 def _export(model: keras.Model, file: Path, kind: str) -> None:
     image = model.inputs[0]
-    # The input as it is: by default, Keras would leave the batch open.
+    # The input's shape: by default, Keras would leave the batch open.
     signature = [keras.InputSpec(shape=image.shape, dtype=image.dtype, name=image.name)]
     model.export(str(file), format=kind, input_signature=signature, verbose=False)

@@ -106,7 +106,7 @@ def evaluate_attribute_model(
 def _check_model(model: keras.Model, attributes: int) -> None:
     try:
         head = configuration_of(model).head
-    except ValueError:  # Not an OSNet: its output has to speak for itself.
+    except ValueError:  # Not an OSNet: only its output can be checked.
         head = "attribute"
     shape = model.output_shape
     if head != "attribute" or not isinstance(shape, tuple) or len(shape) != 2:

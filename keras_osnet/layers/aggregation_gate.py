@@ -107,7 +107,7 @@ class AggregationGate(keras.layers.Layer):
         if self.kind == "fixed":
             gates = ops.sigmoid(ops.cast(self.gate_logits, self.compute_dtype))[None]
             return ops.repeat(gates, ops.shape(inputs[0])[0], axis=0)
-        # Keras computes the mean of half-precision values in float32, as it has to.
+        # Keras computes the mean of half-precision values in float32.
         pooled = ops.stack([ops.mean(stream, axis=(1, 2)) for stream in inputs], axis=1)
         if self.kind == "separate":
             logits = ops.concatenate(

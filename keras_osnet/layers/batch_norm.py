@@ -131,7 +131,7 @@ class BatchNorm(keras.layers.BatchNormalization):
     def _by_moments(self, inputs: Any) -> tuple[Any, Any, Any]:
         inputs = ops.cast(inputs, _precise(inputs))
         on_jax = keras.backend.backend() == "jax"
-        # There `normalize` has the gradient that goes through the moments.
+        # On JAX, `normalize` computes the gradient through the moments.
         fixed = ops.stop_gradient(inputs) if on_jax else inputs
         mean, variance = ops.moments(fixed, axes=tuple(range(len(inputs.shape) - 1)))
         gamma, beta = (

@@ -55,7 +55,7 @@ def convolve_depthwise(maps: Any, kernel: Any, bias: Any = None) -> Any:
 
         from keras_osnet.layers import kernels_jax
 
-        # Compiled even in eager use, where each shift would otherwise be a call of its own.
+        # Compiled even in eager use, where each shift would otherwise be a separate call.
         return _plus(jax.jit(kernels_jax.convolve_depthwise)(maps, kernel), bias)
     return _plus(ops.depthwise_conv(maps, kernel, 1, "same", "channels_last"), bias)
 

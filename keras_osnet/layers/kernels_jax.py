@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 @jax.custom_vjp
 def convolve_depthwise(maps: Any, kernel: Any) -> Any:
-    """Convolve each channel with a kernel of its own, as a sum of shifted feature maps.
+    """Convolve each channel with its own kernel, as a sum of shifted feature maps.
 
     XLA makes one loop of them. Its own depthwise convolution takes some ten times as long on a
     processor.

@@ -18,7 +18,7 @@ class BatchHardTripletLoss(keras.losses.Loss):
 
     For each sample: the largest Euclidean distance to a sample of its identity in the batch, less
     the smallest to one of another identity, plus the margin, where that is above 0. The value is
-    torchreid's wherever torchreid's is defined and every sample has a partner; it wants batches of
+    torchreid's wherever torchreid's is defined and every sample has a partner. Use batches of
     P identities × K images.
 
     A sample without a partner, or whose batch has no other identity, is not part of a triplet: its
@@ -30,7 +30,7 @@ class BatchHardTripletLoss(keras.losses.Loss):
     batch² × dim float32: 8 MB for 64 × 512.
 
     Args:
-        margin: Wanted difference between the distances to the nearest image of another identity
+        margin: Minimum difference between the distances to the nearest image of another identity
             and to the farthest of the same, at least 0.
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.

@@ -70,6 +70,6 @@ def average_results(results: Sequence[RankingResult]) -> AveragedRanking:
 
 
 def _deviation(values: Sequence, axis: int = 0) -> NDArray[np.float64]:
-    if len(values) == 1:  # NumPy would say NaN too, with a warning
+    if len(values) == 1:  # NumPy would return NaN too, with a warning
         return np.full(np.shape(values)[1:], np.nan)
     return np.std(values, axis=axis, ddof=1)

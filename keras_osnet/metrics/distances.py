@@ -39,8 +39,8 @@ def pairwise_distances(
     is therefore at distance 1 from everything.
 
     Sums are accumulated in float64 and rounded once. In float32, |q|² + |g|² - 2·q·g suffers from
-    cancellation: equal vectors of norm 10 come out around ±1e-5 apart, and the order of
-    near-duplicates is noise. Here they come out below 1e-12, and values that rounding leaves below
+    cancellation: equal vectors of norm 10 have distances around ±1e-5, and the order of
+    near-duplicates is noise. Here these are below 1e-12, and values that rounding leaves below
     zero (or above 2 for "cosine") are clipped, so that a square root can be taken.
 
     Args:

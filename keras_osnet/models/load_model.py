@@ -1,4 +1,4 @@
-"""Load weights, and the model that they belong to, from a file."""
+"""Load a model and its weights."""
 
 import os
 import warnings
@@ -163,7 +163,7 @@ def open_checkpoint(
                 f"`{argument}` must be that of the weights or be left out: {path} holds "
                 f"{argument}={found[argument]!r}. Received: {argument}={wanted!r}"
             )
-    # Without an entry pooled features are the embedding: a model that was cut off before it.
+    # Without an entry, the pooled features are the embedding: the model has no layer for it.
     return Checkpoint(weights, path, {"feature_dim": None, **found}, source.classes, source)
 
 

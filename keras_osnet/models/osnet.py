@@ -63,9 +63,9 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
             (`.pth`, `.pth.tar`, `.pyth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras`); or
             `"hf://owner/repo[/file][@revision]"`.
         input_shape: (height, width, 3); None in place of a size leaves it open.
-        input_tensor: Keras tensor (batch, height, width, 3) to build the model on. If it is not an
-            input of floats but comes out of other layers, or has a fixed batch, no configuration
-            could rebuild the model, which then is a plain `keras.Model`.
+        input_tensor: Keras tensor (batch, height, width, 3) to build the model on. If it is
+            computed by other layers, is not of floats, or has a fixed batch size, the model is a
+            plain `keras.Model`, as no configuration could rebuild it.
         classes: Number of classes, identities or attributes. None takes the checkpoint's count,
             or without one 1000 classes, 26 attributes (PA-100K).
         pooling: `"avg"` or `"max"`, over the whole last feature map. None is `"avg"` under a head.

@@ -14,7 +14,7 @@ class CoupledWeightDecay:
     decoupled. It is torch's `weight_decay`, with which every OSNet was trained (5e-4, biases and
     norms included): the term goes through momentum and Adam's normalization like the gradient
     itself. Keras's own `weight_decay` is decoupled, as in AdamW: it shrinks the variables beside
-    the update, needs other values, and is refused here.
+    the update, needs other values, and cannot be set here.
 
     The term is added last: after the loss scale is removed, accumulated gradients are averaged,
     gradients are clipped (so that clipping applies to the loss alone, as with torch's

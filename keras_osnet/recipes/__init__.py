@@ -1,6 +1,6 @@
 """The recipes that come with the package, one TOML file each.
 
-They stand outside `keras_osnet.training`, whose `load_recipe` checks them, so that listing recipes
+They are outside of `keras_osnet.training`, whose `load_recipe` checks them, so that listing recipes
 does not import Keras.
 """
 

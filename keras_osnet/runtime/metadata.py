@@ -14,7 +14,7 @@ from keras_osnet._utils.checks import whole_number
 from keras_osnet._utils.constants import MEAN, STD
 
 FORMAT = 2
-"""Version of the JSON that `to_json` writes; a reader refuses every other one."""
+"""Version of the JSON that `to_json` writes; readers reject every other one."""
 
 KEY = "keras_osnet"
 """Where ONNX (`metadata_props`) and OpenVINO (`rt_info`) keep the metadata."""

@@ -25,7 +25,7 @@ class RetrievalMetrics(keras.callbacks.Callback):
     They appear as `val_rank_1`, `val_mAP` and `val_mINP` (0–1) in the progress bar, in `fit`'s
     history and to later callbacks in the list: `ModelCheckpoint(…, monitor="val_mAP", mode="max")`
     keeps the best epoch. Use people who are not trained on: accuracy on the training identities
-    says little about others.
+    does not predict that on others.
 
     Args:
         query: Images to search for; see `keras_osnet.data.split_by_identity`.

@@ -2,7 +2,7 @@
 
 Both give the same batches, to the bit. Both are endless, one epoch after the other, and `fit` gets
 the length of an epoch: `model.fit(dataset, steps_per_epoch=len(batches), epochs=60)`. Thus a batch
-depends on its number alone. With a finite dataset it would not: Keras may have begun to fetch the
+depends only on its number. With a finite dataset it would not: Keras may have begun to fetch the
 next epoch when it notifies the dataset of the end of one, and it shuffles batches with a stateful
 generator. (For an endless PyDataset Keras warns that it will not shuffle; pass `shuffle=False`.)
 """

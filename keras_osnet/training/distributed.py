@@ -25,7 +25,7 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
       `TF_CONFIG` names (`tf.distribute.MultiWorkerMirroredStrategy`).
     - `"data-parallel"`, on JAX: all devices of this process (`keras.distribution.DataParallel`).
 
-    Under `"mirrored"` and `"multi-worker"`, a replica knows only its part of the batch:
+    Under `"mirrored"` and `"multi-worker"`, a replica has only its part of the batch:
 
     - Batch norm normalizes by the part's statistics. The moving statistics, which Keras leaves
       different on every replica, are averaged at the end of each epoch and before `evaluate`, by

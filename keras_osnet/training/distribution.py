@@ -86,7 +86,7 @@ class Distribution:
                 worker's, or `outputs` is not a list of names.
         """
         if keras.backend.backend() == "tensorflow":
-            # Keras's own dataset of the other delays the end of `fit`; see `without_autotuning`.
+            # With a PyDataset, Keras delays the end of `fit`; see `without_autotuning`.
             return to_tf_dataset(batches, first_epoch, outputs)
         return TrainingDataset(batches, first_epoch, outputs)
 

@@ -131,7 +131,7 @@ def mutual_learning_model(
     Returns:
         A functional model of the peers' input with every output of every peer in a dict, numbered
         from 1: `embedding_1`, `logits_1`, `embedding_2`, `logits_2`. `logits_…` are float32. `fit`
-        wants labels for all outputs, also those without a loss:
+        needs labels for all outputs, also those without a loss:
         `{name: labels for name in model.output_names}`.
 
     Raises:

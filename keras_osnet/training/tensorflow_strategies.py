@@ -115,7 +115,7 @@ def _make_strategy(base: Any) -> Any:
     class Strategy(base):
         def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
             if tf.nest.is_nested(value):
-                # Keras asks for the mean of a batch, to look at its shapes and types. The base
+                # Keras computes the mean of a batch to get its shapes and types. The base class
                 # fails if replicas have unequal parts or (keras issue 20585) are on two machines.
                 return tf.nest.map_structure(
                     lambda each: self.experimental_local_results(each)[0], value

@@ -147,7 +147,7 @@ def plain_names(source: Mapping[str, Any]) -> dict[str, np.ndarray]:
         if not isinstance(name, str):
             raise ValueError(f"Tensor names must be text. Received: {name!r}")
         array = np.asarray(value)
-        if array.dtype.name == "bfloat16":  # a type that NumPy itself does not know as a number
+        if array.dtype.name == "bfloat16":  # a type that is not a number to NumPy itself
             array = array.astype("float32")
         if array.dtype.kind not in "fiu":
             raise ValueError(f"Tensor {name!r} must hold numbers. Received: {array.dtype}")

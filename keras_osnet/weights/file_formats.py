@@ -15,14 +15,14 @@ _ENDINGS = {
     ".weights.h5": KERAS_H5,
 }
 _EPOCH = re.compile(r"(?<=\.pth\.tar)-[0-9]+$")
-"""What torchreid appends to the names of its checkpoints, such as `model.pth.tar-60`."""
+"""Epoch that torchreid appends to the names of its checkpoints, as in `model.pth.tar-60`."""
 
 
 def file_format(path: str | os.PathLike[str]) -> str:
     """Return the format of a weights file: `TORCH`, `SAFETENSORS`, `KERAS` or `KERAS_H5`.
 
     Args:
-        path: The file; only its name is looked at. An epoch may follow `.pth.tar`, as in torchreid.
+        path: The file; only its name is used. An epoch may follow `.pth.tar`, as in torchreid.
 
     Raises:
         ValueError: The name has none of the known endings.

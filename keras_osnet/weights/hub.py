@@ -23,7 +23,7 @@ from keras_osnet.weights.hub_reference import HubReference, parse_hub_reference
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # The Hub identifies a large (LFS) file by its SHA-256, any other by its git blob id.
 _DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
-# A Hub that answers, but is too busy, is asked again after these seconds.
+# Seconds after which to retry if the Hub answers that it is busy.
 _BUSY = (408, 429, 500, 502, 503, 504)
 _PAUSES = (1.0, 2.0, 4.0)
 
@@ -114,7 +114,7 @@ def _explained(reference: HubReference) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # A forced download wraps whatever went wrong in a ValueError.
+        # A forced download wraps any error in a ValueError.
         inner = error.__cause__ if isinstance(error, ValueError) else None
         inner = inner if isinstance(inner, Exception) else error
         if not is_of_the_hub(inner):
@@ -138,7 +138,7 @@ def is_of_the_hub(error: Exception) -> bool:
     if isinstance(error, (HfHubHTTPError.__bases__[0], EntryNotFoundError, json.JSONDecodeError)):
         return True
     # The client raises a bare OSError for a transfer that broke off; those of the operating
-    # system carry a number. RuntimeError is how hf_xet fails.
+    # system have an errno. hf_xet raises RuntimeError.
     return isinstance(error, (RuntimeError, ConnectionError, TimeoutError)) or (
         isinstance(error, OSError) and error.errno is None
     )
@@ -215,8 +215,8 @@ def _locate(reference: HubReference, file: str) -> Path:
     if cached is not None and _COMMIT.fullmatch(reference.revision or ""):
         return cached
     try:
-        # Asked here, and not by the download only, which without a network would take minutes to
-        # give up; and the digest is needed where the cache does not store it as a link.
+        # Requested here, not only by the download, which without a network would take minutes to
+        # fail; and the digest is needed where the cache does not store it as a link.
         digest = _ask_for_digest(reference, file, patient=cached is None)
     except Exception as error:
         is_gone = isinstance(error, (EntryNotFoundError, RevisionNotFoundError))
@@ -296,7 +296,7 @@ def _find_difference(path: Path, digest: str, size: int | None) -> str | None:
 
     try:
         content = path.read_bytes()
-    except FileNotFoundError:  # another process found it wrong, and is downloading it again
+    except FileNotFoundError:  # another process is downloading it again
         return "no file"
     found = hashlib.sha256(content).hexdigest() if len(digest) == 64 else git_hash(content)
     if found == digest and size in (None, len(content)):

@@ -41,7 +41,7 @@ def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
     library = _safetensors()
     content = library.numpy.save(to_torchreid(model), metadata)
     with atomic_path(path) as temporary:
-        # Not `save_file`, whose files nobody but their owner may read.
+        # Not `save_file`, whose files are readable by their owner only.
         temporary.write_bytes(content)
 
 

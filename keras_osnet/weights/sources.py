@@ -98,7 +98,7 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
             f'"hf://owner/repo[/file][@revision]". Received: {weights!r}'
         )
     path = Path(weights).expanduser()
-    # A tag stays a tag, whatever lies in the folder that the program is run from.
+    # A tag takes precedence over a file of that name in the working directory.
     if path.is_file() and weights not in tags:
         return path
     if path.is_dir() and weights not in tags:
@@ -143,5 +143,5 @@ def _read_keras_model(path: str | os.PathLike[str]) -> TensorSource:
     try:
         model = keras.saving.load_model(path, compile=False)
         return TensorSource(to_torchreid(model), describe(model))
-    except Exception as error:  # Keras has no error of its own for a file that it cannot read
+    except Exception as error:  # Keras has no error class for unreadable files
         raise ValueError(f"{path} does not hold an OSNet saved by Keras: {error}") from error

@@ -68,7 +68,7 @@ def split_queries(
         (queries, gallery)
 
     Raises:
-        ValueError: Nobody has images that could be found.
+        ValueError: No person has an image with a match.
 
     Example:
         >>> from pathlib import Path

@@ -88,7 +88,7 @@ def attributes_from_table(path: str | os.PathLike[str]) -> AttributeDataset:
 
     Raises:
         FileNotFoundError: The table or images are not there.
-        ValueError: A column is missing, or a value is not as said.
+        ValueError: A column is missing, or a value is invalid.
         ImportError: The table is Parquet and pyarrow is not installed.
     """
     table = Path(path)

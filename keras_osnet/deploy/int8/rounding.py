@@ -96,7 +96,7 @@ def rounded(kernel: NDArray, scales: NDArray, inputs: NDArray) -> NDArray:
         Whole numbers from -127 to 127, of the kernel's shape.
     """
     power = np.diagonal(inputs, axis1=-2, axis2=-1)
-    # One order for all, so that stacked kernels (one a channel) stay stacked.
+    # One order for all, so that stacked kernels (one per channel) stay stacked.
     order = np.argsort(-power.reshape(-1, power.shape[-1]).mean(axis=0), kind="stable")
     inputs = _damped(inputs)[..., order, :][..., :, order]
     upper = np.swapaxes(np.linalg.cholesky(np.linalg.inv(inputs)), -1, -2)

@@ -205,6 +205,6 @@ def _torchreid_name(model: Configuration) -> str | None:
         getattr(model, argument) == getattr(plain, argument)
         for argument in Configuration.names(of_weights=True)
     )
-    # torchreid has the architectures that its authors published weights of, and no other.
+    # torchreid only has the architectures of its published weights.
     published = {entry.architecture for entry in list_weights()}
     return model.name if same and model.name in published else None

@@ -108,7 +108,7 @@ def save_for_hub(
     origin = Origin(license, trained_on, base, metrics or {}, description)
     target = Path(folder).resolve()
     _check_target(target)
-    # Beside the folder, so that renaming moves it and copies nothing.
+    # Beside the folder, so that it can be renamed without a copy.
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     temporary.mkdir()
     try:

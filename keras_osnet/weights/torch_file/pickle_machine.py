@@ -244,7 +244,7 @@ class _Machine:
     def find(self, module: object, name: object) -> None:
         if not (isinstance(module, str) and isinstance(name, str)):
             raise RefusedError(f"the pickle asks for a name that is {describe(name)}")
-        # `in`, then a look-up by key: the table is all there is, no attribute of anything.
+        # A look-up by key only: attributes cannot be reached.
         if (module, name) not in self.names:
             raise RefusedError(
                 f"the pickle asks for {f'{module[:120]}.{name[:120]}'!r}, "

@@ -226,7 +226,7 @@ def _check_call(name: str, arguments: tuple[Any, ...], least: int, most: int) ->
 
 
 def _check_metadata(arguments: tuple[Any, ...]) -> None:
-    # Bits that say that the values are still to be negated or conjugated.
+    # Bits that mark values that are still to be negated or conjugated.
     if any(arguments):
         raise RefusedError("the pickle holds a tensor with a pending negation or conjugation")
 
