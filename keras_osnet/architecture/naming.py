@@ -103,7 +103,7 @@ def named_variables(model: keras.Model, *, to_assign: bool = False) -> list[Name
 
 
 def check_not_quantized(model: keras.Model) -> None:
-    """Raise ValueError if Keras has quantized a layer, whose kernel then is not the float one."""
+    """Raise ValueError if Keras has quantized a layer, as its float kernel is lost then."""
     quantized = [layer for layer in model._flatten_layers() if layer.quantization_mode is not None]
     if quantized:
         raise ValueError(

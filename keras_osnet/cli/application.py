@@ -88,7 +88,7 @@ class _Application(LazyGroup):
 
 
 def _name_option(message: str, command: click.Command | None, arguments: Sequence[str]) -> str:
-    """Put an option in place of the library's argument that a message begins with.
+    """Replace the argument at the start of the library's message by its option.
 
     "`width` must be …" becomes "--width must be …" if --width was given, or has to be.
     """

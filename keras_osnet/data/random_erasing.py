@@ -85,8 +85,8 @@ class RandomPatch:
     Here another training image is drawn and its patch is cut out when it is needed. The
     distribution is that of a pool with patches of all images, without a pool in memory, and the
     first hundred images get patches too. In return, every patch reads another file, unless images
-    are kept in memory. torchreid cuts patches after flip and crop, this transform before. Images are
-    uint8.
+    are kept in memory. torchreid cuts patches after flip and crop, this transform before. Images
+    are uint8.
 
     Attributes:
         probability: From 0 to 1.

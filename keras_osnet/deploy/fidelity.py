@@ -136,7 +136,7 @@ class FidelityReport:
         return dataclasses.asdict(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as JSON; `path` stays as it was if that fails.
+        """Write the report as JSON, atomically.
 
         Raises:
             FileNotFoundError: The folder does not exist.

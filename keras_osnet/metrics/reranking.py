@@ -114,7 +114,7 @@ class Rows(Protocol):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(num_images, num_images)."""
+        """Shape of the matrix, (num_images, num_images)."""
 
     def __getitem__(self, part: slice) -> NDArray[np.float32]: ...
 

@@ -178,7 +178,7 @@ class _Trainer:
         )
 
     def _compile(self, resumes: bool) -> None:
-        """Compile for a stage, with a new optimizer, and load the weights to go on from."""
+        """Compile for a stage, with a new optimizer, and load the weights to continue from."""
         if self.state.epochs and not resumes:
             # Also after a stage of this process: if there are averages of weights, Keras has put
             # them in the place of the weights at its end.

@@ -1,4 +1,4 @@
-"""Maps beside and over their images, for one model or several."""
+"""Draw maps beside and over their images, for one model or several."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Weights from the Hub and from files, and their conversion from and to torchreid."""
+"""Load weights from the Hub and from files, and convert them from and to torchreid."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The steps of a functional model, which of its tensors int8 holds, and the model to round."""
+"""The calls of a functional model in order, and the model to round."""
 
 from collections import Counter
 from collections.abc import Iterator
