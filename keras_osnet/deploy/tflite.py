@@ -133,8 +133,8 @@ def _with_dynamic_range(content: bytes) -> bytes:
 
     Each layer's input is rounded to int8 at run time, and its result is float again. Depthwise
     kernels stay float: they hold a fiftieth of the weights, and XNNPACK does not run them on
-    rounded inputs, which the converter's dynamic range needs; that takes twice as long at
-    width 1.0.
+    rounded inputs, as the converter's own dynamic-range quantization does; that takes twice as
+    long at width 1.0.
     """
     purpose = '`quantization="dynamic"`'
     quantizer = require("litert_quantizer.quantizer", purpose, "deploy")

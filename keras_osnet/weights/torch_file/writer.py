@@ -93,7 +93,7 @@ def _pickle(tensors: Mapping[str, np.ndarray], wrapper: str | None) -> bytes:
 
 
 def _tensor(index: int, array: np.ndarray) -> bytes:
-    """Pickle a call of `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)`."""
+    """Pickle `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)`."""
     storage = _STORAGES[array.dtype.name].encode()
     strides = [1] * array.ndim
     for axis in range(array.ndim - 1, 0, -1):
