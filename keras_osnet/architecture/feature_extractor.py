@@ -8,8 +8,8 @@ from keras_osnet.architecture.model import OSNetModel
 def feature_extractor(model: keras.Model) -> keras.Model:
     """Return the part of a model that ends in its embedding, with the same variables.
 
-    It leaves a classifier out: a classification or attribute model becomes one that finds people
-    again.
+    It leaves a classifier out: a classification or attribute model becomes a re-identification
+    model.
 
     Args:
         model: A functional model with a layer `embedding`, which an OSNet with any head has; or one

@@ -25,8 +25,8 @@ def head(named: Mapping[str, Any], configuration: Configuration, dtype: Any) -> 
     between embeddings are small differences.
 
     Args:
-        named: Intermediates, `conv5` among them. Those of a head are taken as they are, with their
-            layers, if the architecture has them.
+        named: Intermediates, `conv5` among them. Those of a head are reused with their layers, if
+            the architecture has them.
         configuration: The architecture.
         dtype: Dtype policy of the layers.
 

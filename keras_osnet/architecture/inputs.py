@@ -14,10 +14,10 @@ def checked_image_shape(
     """Return (height, width, channels), or raise ValueError naming the argument.
 
     Args:
-        name: The argument that gave the shape.
+        name: Name of the argument, for errors.
         shape: The shape, without the batch.
         min_size: The smallest height and width that leave a pixel in the last feature map.
-        rgb: Why the image must have 3 channels, or None if it may have others.
+        rgb: Reason why the image must have 3 channels, or None if it may have others.
     """
     if not isinstance(shape, (list, tuple)) or len(shape) != 3:
         raise ValueError(

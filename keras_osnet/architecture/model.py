@@ -32,7 +32,7 @@ class OSNetModel(keras.Model):
     `keras_osnet.OSNet` is the function that builds one and loads its weights. The class stores the
     architecture of a model: `get_config` returns the arguments that it was built with, from which
     a `.keras` file, a pickle and a copy (`copy.deepcopy`) are rebuilt.
-    `keras.models.clone_model` goes by the layers instead and returns a plain `keras.Model`, as
+    `keras.models.clone_model` copies the layers instead and returns a plain `keras.Model`, as
     `keras.Model(model.input, …)` does.
 
     On TensorFlow `predict` has little overhead. Keras wraps every array in a tf.data pipeline that

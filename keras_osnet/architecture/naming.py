@@ -64,7 +64,7 @@ def named_variables(model: keras.Model, *, to_assign: bool = False) -> list[Name
 
     Where LoRA is enabled, the kernel is the sum of the layer's own and the LoRA update.
 
-    torchreid has two naming schemes, one a source file: OSNet-AIN's (`conv2.0.conv2.1.layers.0`,
+    torchreid has two naming schemes, one per source file: OSNet-AIN's (`conv2.0.conv2.1.layers.0`,
     `pool2.0`) and that of the others (`conv2.0.conv2b.0`, `conv2.2.0`). Layers that torchreid
     cannot build (the ablations' gates) are named in the same manner.
 

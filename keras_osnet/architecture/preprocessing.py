@@ -83,7 +83,7 @@ def decode_predictions(
 
     Args:
         predictions: Array or tensor (batch, classes).
-        top: How many to name.
+        top: Number of predictions to return per image.
         class_names: Name of each class. Without it the classes are ImageNet's 1000, whose names
             Keras downloads once.
 

@@ -57,8 +57,8 @@ def run(
 ) -> None:
     """Train the unfinished trainings of a folder, test them, and print the result.
 
-    Call it inside `keras_osnet.training.distributed(request.distribution)`. Of several machines
-    that train together one writes and prints.
+    Call it inside `keras_osnet.training.distributed(request.distribution)`. If several machines
+    train together, one of them writes and prints.
 
     Raises:
         BlockingIOError: Another process is training in the folder.

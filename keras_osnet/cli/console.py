@@ -174,7 +174,7 @@ def _what_to_install(error: Exception) -> str:
 def _quiet_stderr() -> Iterator[None]:
     """Hold back output to file descriptor 2, and show it only if the block fails.
 
-    TensorFlow logs a screenful before it reads any setting of the log level.
+    TensorFlow logs many lines before it reads any setting of the log level.
     """
     sys.stderr.flush()
     own = os.dup(2)

@@ -153,7 +153,7 @@ class RetrievalTask:
 
     Attributes:
         splits: Queries and gallery of each split.
-        protocol: The usual one of the images.
+        protocol: Evaluation protocol of the images.
         facts: Name, version and split of a published dataset, for the report.
         notes: Remarks to print with the result.
     """

@@ -24,7 +24,7 @@ class RandomErasing:
     """Fill a random rectangle of an image (Zhong et al., Random Erasing, AAAI 2020).
 
     torchreid erases after normalization and fills with the mean of unnormalized pixels, which is a
-    gray lighter than the mean. So does this transform. It also takes pixels, for models that
+    gray lighter than the mean. This transform does the same. It also takes pixels, for models that
     normalize inside, and then fills with the nearest pixel.
 
     Attributes:
@@ -190,7 +190,7 @@ def _draw_rectangle(
     """Draw a rectangle smaller than an image in both directions, or None if none fits.
 
     `area` holds the smallest and largest share of the image. Height / width is uniform from
-    `min_aspect` to its inverse, hence more often upright than not.
+    `min_aspect` to its inverse, hence upright more often than not.
     """
     height, width = shape[:2]
     for _ in range(_ATTEMPTS):

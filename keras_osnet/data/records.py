@@ -68,7 +68,7 @@ class ReidDataset:
     def distractors(self) -> frozenset[int]:
         """Identities that are no single person or match no query.
 
-        They only make the ranking harder; training on all parts leaves them out.
+        They only make the ranking harder; `combineall` leaves them out.
         """
         return frozenset(image.identity for image in self.all_images if image.distractor)
 

@@ -142,8 +142,8 @@ class CenterCrop:
     """Cut the window in the middle out of an image, of any dtype.
 
     Odd margins are divided as torchvision's CenterCrop does: the upper and left ones are half the
-    difference, rounded to the nearest even number. Small images, which
-    torchvision pads with black, raise an error.
+    difference, rounded to the nearest even number. Small images, which torchvision pads with black,
+    raise an error.
 
     Attributes:
         size: (height, width) of the window.

@@ -83,8 +83,8 @@ def _with_means(model: keras.Model) -> keras.Model:
     """Write every instance norm as two means over the image and a multiply-add.
 
     Keras's own goes through reshapes: LiteRT takes 1.5 times as long for them with OSNet-AIN x0.25
-    and twice with OSNet-IBN x1.0 (one image), and OpenVINO takes the shapes, where the batch is
-    open, for further outputs of the model.
+    and twice with OSNet-IBN x1.0 (one image), and OpenVINO treats the shapes, where the batch is
+    open, as further outputs of the model.
 
     Args:
         model: Flat and functional; its layers are shared with the result.

@@ -45,7 +45,7 @@ def export(
     `keras_osnet.json` and `labels.txt` of a ZIP archive behind the flatbuffer, ONNX in
     `metadata_props`, OpenVINO in `rt_info`, both under the key `keras_osnet`.
 
-    A report of how the file compares with the model is written beside it, such as
+    A report of the comparison with the model is written beside it, such as
     `model.tflite.json`. Files appear only when everything has succeeded.
 
     Works under every backend of Keras. TensorFlow, which has the converters, must be installed.

@@ -58,8 +58,8 @@ def evaluate_retrieval(
     """Embed the images of a query set and a gallery, and rank the gallery for each query.
 
     For each query, gallery images of the same identity and camera are ignored; see
-    `keras_osnet.metrics.evaluate_ranking`. If cameras are not known, none are ignored, and the
-    result says so.
+    `keras_osnet.metrics.evaluate_ranking`. If cameras are not known, none are ignored, and
+    `cameras_known` of the result is False.
 
     Args:
         model: A model with one output (batch, dim); see `embed_images`. Or several, an ensemble:

@@ -26,9 +26,9 @@ class AggregationGate(keras.layers.Layer):
     Args:
         kind: `"unified"`, the paper's gate; or one of its ablations (Table 5): `"separate"`, a G
             for each stream; `"streamwise"`, one G that gives each stream a single number in place
-            of one a channel; `"fixed"`, gates that are learned and do not depend on the input.
-        reduction: How much narrower than the channels the hidden layer of G is. At least one
-            hidden unit remains.
+            of one per channel; `"fixed"`, gates that are learned and do not depend on the input.
+        reduction: Factor by which the hidden layer of G is narrower than the channels. It has at
+            least one unit.
         **kwargs: `name`, `dtype` and the like, for `keras.layers.Layer`.
 
     Input shape: a list of T feature maps of one shape (batch, height, width, channels).

@@ -73,8 +73,8 @@ def normalize(inputs: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsi
 
     Args:
         inputs: Array (…, channels).
-        mean: Array (channels,), of these inputs. It is taken for a function of them: their gradient
-            is that of normalizing by their own moments, and its own is zero.
+        mean: Array (channels,), of these inputs. It is treated as a function of them: their
+            gradient is that of normalizing by their own moments, and that of the mean is zero.
         variance: The same.
         gamma: Array (channels,).
         beta: Array (channels,).

@@ -15,7 +15,7 @@ from keras_osnet.layers.kernels import convolve, convolve_depthwise, relu
 class LiteConv2D(keras.layers.Layer):
     """Lite 3×3 convolution: pointwise, depthwise, batch norm, ReLU (paper, Section 3.1, Fig. 3b).
 
-    A full convolution's kernel is factorised into a 1×1 convolution across channels followed by
+    A full convolution's kernel is factorized into a 1×1 convolution across channels followed by
     a depthwise one, in this order (MobileNet has it the other way round), with no normalization
     between the two.
 

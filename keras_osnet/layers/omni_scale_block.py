@@ -62,8 +62,8 @@ class OmniScaleBlock(keras.layers.Layer):
         convolution: `"lite"` or `"full"`, the streams' 3×3 layers.
         instance_norm: None; `"output"`, after the addition, before the ReLU (OSNet-IBN); or
             `"residual"`, in place of the batch norm of the last 1×1 layer (OSNet-AIN).
-        reduction: How much narrower than `filters` the streams are.
-        gate_reduction: How much narrower than the streams the gate's hidden layer is.
+        reduction: Factor by which the streams are narrower than `filters`.
+        gate_reduction: Factor by which the gate's hidden layer is narrower than the streams.
         **kwargs: `name`, `dtype` and the like, for `keras.layers.Layer`.
 
     Input shape: (batch, height, width, channels).

@@ -30,7 +30,7 @@ class BatchHardTripletLoss(keras.losses.Loss):
     batch² × dim float32: 8 MB for 64 × 512.
 
     Args:
-        margin: Minimum difference between the distances to the nearest image of another identity
+        margin: Target difference between the distances to the nearest image of another identity
             and to the farthest of the same, at least 0.
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.

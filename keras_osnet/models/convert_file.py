@@ -50,8 +50,8 @@ def convert_file(
         source: A tag, a local file or an `hf://` reference; see `open_checkpoint`.
         destination: `.pth`, `.pyth` or `.pt`, a state dict; `.pth.tar`, one in a dictionary under
             "state_dict", as torchreid saves its training; `.safetensors`, the same names;
-            `.keras`, a whole model; or `.weights.h5`, Keras's weights of one. Replaced at once or
-            not at all.
+            `.keras`, a whole model; or `.weights.h5`, Keras's weights of one. Replaced
+            atomically.
         width: Width multiplier of the source, if it is a tag or a `.weights.h5`.
         variant: Variant of the source, likewise.
         head: `"embedding"` leaves a classifier out, `"classification"` insists on one. None keeps

@@ -20,7 +20,7 @@ class LayerDescription:
         name: The layer's name, such as `conv2_block1`.
         kind: Its class.
         output_shape: Shape of its result for one image.
-        parameters: Trainable parameters that are really there.
+        parameters: Actual number of trainable parameters.
     """
 
     name: str

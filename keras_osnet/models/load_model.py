@@ -196,8 +196,8 @@ def load_model(
         include_preprocessing: Whether the model takes RGB 0–255.
 
     Returns:
-        A model that is not compiled. A `.keras` file is loaded as Keras does, whatever model it
-        holds, unless another argument is given; everything else is an OSNet.
+        A model that is not compiled. A `.keras` file of any model is loaded as by Keras, unless
+        another argument is given; everything else is an OSNet.
 
     Raises:
         ValueError: There is no such tag or file, it does not hold an OSNet, or an argument does

@@ -44,8 +44,8 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     """Build an OSNet (Zhou et al., ICCV 2019; OSNet-AIN: TPAMI 2021) as a functional Keras model.
 
     Arguments of keras.applications have the same meaning here. The differences:
-    `classes=None` takes the checkpoint's own count; another count than the checkpoint's gets a
-    fresh classifier and a warning, not an error; the default input is 256×128 pixels, but for
+    `classes=None` takes the checkpoint's count; another count than the checkpoint's gets a new
+    classifier and a warning, not an error; the default input is 256×128 pixels, but for
     `weights="imagenet"` with its classifier, which is 224×224, and for `"synthetic"`, 128×64.
 
     Args:
@@ -71,12 +71,12 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         pooling: `"avg"` or `"max"`, over the whole last feature map. None is `"avg"` under a head.
         classifier_activation: Activation on top of a classification head, None for logits. An
             attribute head has `"sigmoid"` in place of the default.
-        feature_dim: Length of the embedding. None takes the pooled features as they are.
+        feature_dim: Length of the embedding. None uses the pooled features as the embedding.
         normalize: Scale the embedding to length 1 (`head="embedding"` only).
         include_preprocessing: Put `preprocess_input` inside, so that the model takes RGB 0–255.
         mean: Of red, green and blue in 0–1, in place of ImageNet's, for `include_preprocessing`:
-            a network trained with the statistics of its own dataset (supplement, Table 12a; see
-            `keras_osnet.data.pixel_statistics`) takes no others.
+            the statistics that the network was trained with (supplement, Table 12a; see
+            `keras_osnet.data.pixel_statistics`).
         std: Their standard deviations, above 0; given with `mean`.
         outputs: Names of intermediates to return in place of the head's result, as a dict: the
             stages `conv1`, `maxpool`, `conv2`, `transition2`, `conv3`, `transition3`, `conv4`,

@@ -14,10 +14,10 @@ from keras_osnet.optimizers.coupled_weight_decay import CoupledWeightDecay
 class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
     """An optimizer with coupled weight decay whose slots are vectors over all variables.
 
-    A Keras optimizer has slots for each variable and updates one after the other: in an OSNet of
-    327 variables most of the operations of the training step, which take longer to trace and
-    compile than the rest of it. Here the gradients and variables are concatenated, updated once and
-    split. Every number is the same.
+    A Keras optimizer has slots for each variable and updates one after the other. In an OSNet of
+    327 variables, these are most of the operations of the training step, and take longer to trace
+    and compile than the rest. Here the gradients and variables are concatenated,
+    updated once and split. Every number is the same.
 
     There is a vector for each dtype among the variables. Subclasses name their slots and implement
     `update`.

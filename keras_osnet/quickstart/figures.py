@@ -77,7 +77,7 @@ def figures(result: "QuickstartResult") -> "dict[str, Figure]":
 def telling_queries(before: "Sequence[bool]", after: "Sequence[bool]") -> list[int]:
     """Choose queries to show: first those that fine-tuning improved, then failures, then others.
 
-    A list that was right all along shows little.
+    A list that was correct before fine-tuning is not informative.
 
     Args:
         before: For each query, whether its nearest gallery image was right before fine-tuning.

@@ -47,7 +47,7 @@ class QuickstartResult:
     """Models, files and measurements of the quickstart.
 
     Attributes:
-        folder: The folder of everything.
+        folder: The folder of all files.
         weights: The initial weights.
         dataset: The people: those trained on, and queries and gallery of the others.
         synthetic: Whether the people are synthetic.
@@ -96,7 +96,7 @@ def quickstart(
     table has queries and a gallery. An interrupted call is continued.
 
     Args:
-        folder: Folder for everything; created if it does not exist.
+        folder: Folder for all files; created if it does not exist.
         data: People of your own, at least four, as for `keras_osnet.data.read_people`; synthetic
             people by default. Unreadable images are left out with a warning.
         weights: Initial weights: a tag, a file, or `"hf://owner/repo[/file][@revision]"`.

@@ -1,6 +1,6 @@
 """The process that measures one engine: it answers every line of input with a line of JSON.
 
-It is started by `keras_osnet.runtime.benchmark`, with its task as JSON in the only argument.
+It is started by `keras_osnet.runtime.benchmark`, with its task as JSON in the argument.
 """
 
 import time

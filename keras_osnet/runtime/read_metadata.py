@@ -77,9 +77,9 @@ def effective_metadata(
 
     Args:
         file: The model's file, for messages.
-        engine: It, loaded.
+        engine: The engine with the loaded file.
         stored: The metadata in the file, if there is any.
-        pixel_range: "0-255", "0-1", "normalized" or None, as `Embedder` has it.
+        pixel_range: "0-255", "0-1", "normalized" or None, as for `Embedder`.
 
     Raises:
         ValueError: The model does not turn RGB images into embeddings, the metadata is that of

@@ -34,7 +34,7 @@ def distributed(kind: str | None = None) -> Iterator[Distribution]:
       batch go to one replica, and each replica should get two people or more.
     - Dropout draws the same on each replica.
     - Keras clips gradients per replica, before they are summed, and fails to accumulate them:
-      optimizers that do either are refused. `jit_compile` must stay `"auto"` or be False.
+      optimizers that do either raise an error. `jit_compile` must stay `"auto"` or be False.
 
     `"data-parallel"` does not have these differences: JAX computes the results of one device, with
     statistics and triplets of the whole batch. Batches of `evaluate` and `predict` must be

@@ -99,8 +99,8 @@ class Distribution:
 
         Under `"data-parallel"` Keras cannot divide a batch among the devices unless it is a
         multiple of them. (When it fails it also leaves the model without variables.) Inside this
-        `with` every device computes the whole batch. Other strategies need no such help, and
-        nothing changes for them.
+        `with` every device computes the whole batch. It has no effect under other
+        strategies.
         """
         return nullcontext()
 
@@ -108,7 +108,7 @@ class Distribution:
         """Call a function in the chief's process only: one that saves the model, for instance.
 
         Under `"multi-worker"` Keras cannot save a compiled model on one worker inside the `with`:
-        it makes an optimizer to find out its attributes, and making variables takes all workers.
+        it creates an optimizer to list its attributes, and creating variables needs all workers.
         The function is called in a thread, outside the strategy's scope. It may read the model's
         variables and write files, but must not call `fit`, `evaluate` or `predict`.
 

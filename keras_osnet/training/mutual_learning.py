@@ -123,8 +123,8 @@ def mutual_learning_model(
 
     Args:
         peers: Two or more functional models, each with one input, of the same shape and type, and
-            a dict of outputs, among them `"logits"` (batch, classes) of the same classes. Widths
-            and variants, and names, may differ or not.
+            a dict of outputs, among them `"logits"` (batch, classes) of the same classes. Widths,
+            variants and names may differ.
         weight: Factor of the mutual loss, at least 0; 1 in the paper and torchreid.
         name: Name of the joint model.
 

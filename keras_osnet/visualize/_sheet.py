@@ -30,7 +30,7 @@ HEAT = "inferno"
 """Colormap of feature maps: lightness rises steadily, so that it also works in gray."""
 
 MARGIN = 0.12
-"""Inches around everything."""
+"""Margin in inches."""
 
 POINTWISE, SPATIAL, GATE, OTHER = "#CFE2F3", "#FBE3C0", "#CDEBDD", "#EFEFEF"
 """Fills: 1×1 convolutions, 3×3 and larger, gates and blocks with them, everything else."""

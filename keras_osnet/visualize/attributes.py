@@ -46,10 +46,10 @@ def plot_attributes(
     Args:
         images: Array (n, height, width, 3), uint8, RGB; files; or a folder.
         probabilities: Array (n, attributes) of numbers from 0 to 1.
-        names: Of the attributes.
+        names: Names of the attributes.
         labels: Array (n, attributes) of 0 and 1, the ground truth; or None.
         threshold: Lowest probability at which an attribute is predicted, above 0 and at most 1.
-        top: How many attributes to list beside each image, the most probable first.
+        top: Number of attributes to list beside each image, the most probable first.
 
     Returns:
         A matplotlib figure; see `save_figure`.

@@ -37,7 +37,7 @@ def feature_maps(
         names: As for `outputs` of `keras_osnet.OSNet`: `conv5`, `conv4`, `conv4_block2`,
             `conv4_block2_gates`, …; of another model, names of layers.
         image_size: (height, width) that images are resized to; the model's own by default.
-        batch_size: How many images the model takes at once.
+        batch_size: Number of images per batch.
 
     Returns:
         For each name an array (n, …), float32. Results of all images are in memory together.

@@ -165,8 +165,8 @@ class GateClusters:
         """Return the images of a cluster that are nearest to its center, nearest first.
 
         Args:
-            cluster: Which one, from 0.
-            count: How many at most.
+            cluster: Index of the cluster, from 0.
+            count: Maximum number of images.
         """
         members = np.flatnonzero(self.labels == cluster)
         return members[np.argsort(self.distances[members], kind="stable")][:count]
@@ -181,7 +181,7 @@ def gate_clusters(gates: ArrayLike, clusters: int = 8, *, seed: int = 0) -> Gate
     Args:
         gates: Array (n, streams, channels), real: the gating vectors of one block, in the paper the
             last one's; see `feature_maps` (`conv4_block2_gates`).
-        clusters: How many clusters, at most n.
+        clusters: Number of clusters, at most n.
         seed: Seed of the initial centers.
 
     Returns:
@@ -229,7 +229,7 @@ def plot_gate_clusters(images: Any, clusters: GateClusters, *, top: int = 15) ->
         images: The images that were clustered, in the same order: array
             (n, height, width, 3), uint8, RGB; files; or a folder.
         clusters: As returned by `gate_clusters`.
-        top: How many images of each cluster.
+        top: Number of images of each cluster.
 
     Returns:
         A matplotlib figure; see `save_figure`.

@@ -52,7 +52,7 @@ def grad_cam(
             query's. An image's own embedding gives empty maps: its similarity is at its maximum.
         layer: Name of the feature maps; see `feature_maps`.
         image_size: (height, width) that images are resized to; the model's own by default.
-        batch_size: How many images the model takes at once.
+        batch_size: Number of images per batch.
 
     Returns:
         Array (n, h, w), float32, from 0 to 1 in each image, of the size of the feature maps; see
@@ -102,7 +102,7 @@ def score_cam(
         references: As for `grad_cam`.
         layer: As for `grad_cam`.
         image_size: As for `grad_cam`.
-        batch_size: How many masked images the model takes at once.
+        batch_size: Number of masked images per batch.
 
     Returns:
         Array (n, h, w), float32, from 0 to 1 in each image, of the size of the feature maps.

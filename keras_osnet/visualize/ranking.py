@@ -33,7 +33,7 @@ def plot_ranked_lists(
     """Draw queries and their nearest gallery images, framed as right or wrong.
 
     Gallery images of the query's identity under its own camera are left out, as in
-    `keras_osnet.metrics.evaluate_ranking` (Market-1501's protocol). Right ones have a green
+    `keras_osnet.metrics.evaluate_ranking` (Market-1501's protocol). Correct ones have a green
     frame and a tick, wrong ones a red frame and a cross. Only the files that are drawn are read.
 
     Args:
@@ -46,7 +46,7 @@ def plot_ranked_lists(
         query_cameras: Cameras of the queries (num_query,), integers or strings, or None.
         gallery_cameras: Cameras of the gallery images (num_gallery,), or None.
         queries: Indices of the queries to draw. By default up to eight, evenly spaced.
-        top: How many gallery images to draw for each.
+        top: Number of gallery images to draw for each.
 
     Returns:
         A matplotlib figure; see `save_figure`.

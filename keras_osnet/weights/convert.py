@@ -53,18 +53,18 @@ def load_torchreid(
 ) -> ConversionReport:
     """Copy a torchreid checkpoint into a model.
 
-    Strict: every tensor is used or skipped for a reason, and every variable is set, or nothing is.
-    Skipped are the batch counts of batch norm (Keras keeps none), an embedding or a classifier
-    that the model does not have, and a classifier of another size, which is reported as a warning
-    too; the model's own classifier then keeps its values.
+    Strict: either every tensor is used or skipped for a reason and every variable is set, or an
+    error is raised and nothing is set. Skipped are the batch counts of batch norm (Keras keeps
+    none), an embedding or a classifier that the model does not have, and a classifier of another
+    size, which is reported as a warning too; the model's own classifier then keeps its values.
 
     Args:
         model: A model of `keras_osnet.OSNet`, of the checkpoint's width and variant.
         source: Path of a checkpoint, or a state dict: names to arrays (or CPU torch tensors). The
-            `module.` prefix of DataParallel and a `state_dict` wrapper are seen through.
+            `module.` prefix of DataParallel and a `state_dict` wrapper are removed.
 
     Returns:
-        Which tensors were used, skipped and missing.
+        The report of used, skipped and missing tensors.
 
     Raises:
         FileNotFoundError: The path leads to no file.

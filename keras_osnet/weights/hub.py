@@ -1,8 +1,8 @@
 """Weights files from the Hugging Face Hub, through its own client and cache, verified.
 
 The client's cache keeps a file as `snapshots/<commit>/<file>`, a link to `blobs/<digest>`, or, on
-systems without links, the file itself. A folder `.keras-osnet` beside `snapshots` remembers the
-digests that the Hub told, one small file each, for checks without a network.
+systems without links, the file itself. A folder `.keras-osnet` beside `snapshots` stores the
+digests that the Hub returned, one small file each, for checks without a network.
 """
 
 import contextlib
@@ -161,7 +161,7 @@ def _ask(question: Callable[[], Any], *, patient: bool) -> Any:
 def _choose_file(reference: HubReference) -> str:
     """Return the weights file of a repository: "model.safetensors", or else the only one.
 
-    Where the Hub cannot be asked, the files in the cache are all there is to choose from.
+    If the Hub cannot be reached, only files in the cache are considered.
     """
     from huggingface_hub import HfApi, constants
 

@@ -20,11 +20,11 @@ def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Save a model's weights as a state dict in the safetensors format.
 
     The file's header has the arguments of `keras_osnet.OSNet` that build the model, so that it can
-    be evaluated or converted without being told.
+    be evaluated or converted without them.
 
     Args:
         model: A model of `keras_osnet.OSNet`.
-        path: File to write, ending in `.safetensors`. It is replaced at once or not at all.
+        path: File to write, ending in `.safetensors`. It is replaced atomically.
 
     Raises:
         ValueError: The model is not an OSNet, or the path does not end in `.safetensors`.

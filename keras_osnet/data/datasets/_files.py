@@ -26,7 +26,7 @@ def find_root(
     Args:
         folder: The folder that the user named.
         name: The dataset's.
-        entries: Files and folders that have to be there, relative to it; of a tuple, one.
+        entries: Required files and folders, relative to it; of a tuple, one is required.
         hint: A sentence for the error if they are not.
 
     Returns:

@@ -9,8 +9,8 @@ from keras_osnet.data.records import PersonImage, ReidDataset
 def combineall(dataset: ReidDataset) -> ReidDataset:
     """Train on all parts: training, validation, query and gallery, without distractors.
 
-    For weights that are used on other datasets or other cameras. Query and gallery stay as they
-    were, but results on them are meaningless afterwards.
+    For weights that are used on other datasets or other cameras. Query and gallery are not
+    changed, but results on them are meaningless afterwards.
 
     Args:
         dataset: The dataset.

@@ -1,6 +1,6 @@
 """CUHK01, CUHK02 and CUHK03.
 
-The people of CUHK01 are in CUHK02, so these two are not to be merged. CUHK03 has boxes drawn by a
+The people of CUHK01 are in CUHK02, so do not merge these two. CUHK03 has boxes drawn by a
 detector or by hand, and a new and a classic protocol.
 """
 

@@ -73,8 +73,8 @@ def read_folder(folder: str | os.PathLike[str], *, keep_junk: bool = False) -> l
     """List the images of a folder such as `bounding_box_test`, with their labels.
 
     Market-1501's protocol removes junk (identity -1) from the gallery: it is neither a match nor a
-    mistake. So does this function. Distractors (identity 0) stay, and are marked: they are part of
-    the ranking.
+    mistake. This function leaves it out too. Distractors (identity 0) stay, and are marked: they
+    are part of the ranking.
 
     Args:
         folder: The folder, which is searched as by `list_images`.

@@ -91,8 +91,8 @@ def split_by_camera(
 ) -> tuple[list[PersonImage], list[PersonImage]]:
     """Divide images into queries from one camera and a gallery from the others.
 
-    Distractors, which `read_folder` marks, match no one and are no queries; those of the other
-    cameras are in the gallery.
+    Distractors, which `read_folder` marks, do not match anyone and are not queries; those of the
+    other cameras are in the gallery.
 
     Args:
         people: The images; see `read_folder`.

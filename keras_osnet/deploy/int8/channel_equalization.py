@@ -42,7 +42,7 @@ def equalize(model: keras.Model, images: NDArray) -> None:
     Between a pointwise and a depthwise convolution, both of which have a weight grid per channel,
     ranges are made fully equal at no cost. Elsewhere the next kernel sums over the channels on one
     grid, so that precision gained in the feature map is lost in the weights: there, ranges are
-    evened out in part.
+    equalized in part.
 
     Args:
         model: Folded; its weights are changed.

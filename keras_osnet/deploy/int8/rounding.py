@@ -42,7 +42,7 @@ class Grid:
     """256 evenly spaced numbers, zero among them.
 
     Attributes:
-        scale: The distance between two.
+        scale: The distance between two adjacent numbers.
         zero_point: The int8 value of zero.
     """
 

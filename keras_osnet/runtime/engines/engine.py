@@ -22,7 +22,7 @@ class Engine(ABC):
     Attributes:
         name: The engine's, as `Embedder` takes it.
         package: Name of its package in the package index.
-        input_shape: (batch, height, width, channels), None where any length will do.
+        input_shape: (batch, height, width, channels), None for sides of any length.
         input_dtype: NumPy's name for the type of the image tensor.
         output_shape: Of the result, batch first.
     """
@@ -51,8 +51,8 @@ class Engine(ABC):
         uses all of the engine's own threads.
 
         Args:
-            images: Array (n, height, width, channels), uint8 or float32; the values that the
-                model is meant to see, whatever its tensor stores them as.
+            images: Array (n, height, width, channels), uint8 or float32; the values before
+                any quantization of the model's input tensor.
 
         Returns:
             Array (n, ...), float32.

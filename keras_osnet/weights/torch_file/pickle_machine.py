@@ -92,7 +92,7 @@ def load_pickle(
 
     Args:
         data: The bytes that hold the pickle.
-        start: Where in them it begins.
+        start: Position of its first byte.
         names: Stand-ins that a pickle may use, by (module, name). A `Function` may be called.
         persistent_load: Turns a persistent id, which may be anything, into an object. Without it
             such ids are refused.

@@ -1,6 +1,6 @@
 """Read the tensors of a PyTorch checkpoint without PyTorch, and without trusting the file.
 
-Both file formats of `torch.save` are known: the zip archive, of which an entry is a view of the
+Both file formats of `torch.save` are supported: the zip archive, of which an entry is a view of the
 bytes of the file (the standard library's `zipfile` copies and unpacks: a gigabyte of zeros takes a
 megabyte there), and the sequence of pickles before PyTorch 1.6.
 """

@@ -74,7 +74,7 @@ class Storage:
         key: Its name in the file.
         element: A key of `ELEMENTS`, or None for a storage of bytes.
         numel: Number of elements under that name in the file.
-        first: The part that this storage is begins at this element.
+        first: Index of the first element of the part that this storage is.
         length: Number of elements of that part.
     """
 
@@ -94,7 +94,7 @@ class Tensor:
         element: A key of `ELEMENTS`.
         offset: Its first element within the storage.
         shape: Its shape, of at most `MAX_DIMENSIONS`.
-        strides: Steps in elements, one a dimension.
+        strides: Steps in elements, one per dimension.
     """
 
     storage: Storage
