@@ -50,6 +50,7 @@ def test_other_ways_to_import_them(imports):
     assert in_fresh_python(f"{imports}\nprint({REGISTERED}, len({FINDERS}))") == [COMPLETE]
 
 
+@pytest.mark.large
 def test_the_loader_of_keras_is_left_as_it_was():
     code = "import keras_osnet, keras\nprint(sorted(vars(keras.__spec__.loader)))"
     assert in_fresh_python(code) == ["['name', 'path']"]
@@ -77,6 +78,7 @@ print({REGISTERED}, len({FINDERS}))
     assert in_fresh_python(code, "0") == in_fresh_python(code, "1") == [COMPLETE]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("first", ["keras", "keras_osnet", "keras_osnet.layers"])
 def test_threads_that_import_both_at_once(first):
     code = f"""

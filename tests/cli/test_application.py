@@ -54,6 +54,7 @@ def test_help_lists_the_commands_and_their_purpose(run):
     assert run("--version").stdout == f"keras-osnet {keras_osnet.__version__}\n"
 
 
+@pytest.mark.large
 def test_tensorflow_does_not_warn_of_every_model(monkeypatch):
     warning = (
         "from keras_osnet.cli.console import import_keras\n"

@@ -62,6 +62,7 @@ def pictures(tmp_path_factory):
     return folder / "people.csv"
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", ["model.keras", "model.safetensors", "model.pth"])
 def test_a_table(run, run_json, weights, pictures, model, name):
     options = (
@@ -153,6 +154,7 @@ def test_pa100k(run, run_json, weights, tmp_path):
     assert "images     3" in result.stdout
 
 
+@pytest.mark.large
 def test_models_that_do_not_fit(run, weights, pictures, model, checkpoint, tmp_path):
     options = ("attributes", "--data", pictures, "--weights")
     error = run(*options, checkpoint, code=1).stderr  # five identities, as far as one can tell

@@ -25,6 +25,7 @@ def given(weights):
     return [each for one in weights for each in ("--weights", one)]
 
 
+@pytest.mark.large
 def test_a_table(run, files):
     printed = run("benchmark", *given(files), "--rounds", 1, "--threads", 1).stdout
     lines = [line.split() for line in printed.splitlines()]

@@ -79,7 +79,7 @@ def test_names_of_another_kind(run, evaluate, people, tmp_path):
 
 def test_cameras_that_do_not_exist(run, evaluate, people):
     error = run(*evaluate, "--data", people, "--query-camera", 7, code=1).stderr
-    assert error.endswith("Received: query_camera=7, 12 pictures of cameras [1, 2]\n")
+    assert error.endswith("Received: query_camera=7, 12 images of cameras [1, 2]\n")
 
 
 def test_usage_errors(run, evaluate, people):
@@ -101,6 +101,7 @@ def test_weights_that_do_not_exist(run, people):
     assert error.endswith("does not exist. Received: gone.pth\n")
 
 
+@pytest.mark.large
 def test_the_size_is_that_of_the_model_in_the_file(run_json, people, tmp_path):
     model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
     model.save(tmp_path / "small.keras")

@@ -98,6 +98,7 @@ def test_too_few_pictures_to_rerank(run, evaluate, people):
     assert error.endswith("Received: 6 queries, 6 gallery images\n")
 
 
+@pytest.mark.large
 def test_an_ensemble(run, run_json, evaluate, checkpoint, crowd, model, tmp_path):
     other = keras_osnet.OSNet(0.25, head="embedding", input_shape=(48, 32, 3))
     other.save(tmp_path / "other.keras")
@@ -184,7 +185,7 @@ def test_pictures_that_fit_nothing(run, evaluate, people, tmp_path):
     shutil.copy(people / "0001_c1s1_000001_00.png", tmp_path / "holiday.png")
     error = run(*evaluate, "--data", tmp_path, code=1).stderr
     assert "must either all be named as Market-1501's" in error
-    assert error.endswith("with 1 pictures, of which 0 are named so, 0 are in sub-folders\n")
+    assert error.endswith("with 1 images, of which 0 are named so, 0 are in sub-folders\n")
 
 
 @pytest.fixture(scope="module")

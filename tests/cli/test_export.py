@@ -86,6 +86,7 @@ def test_a_classifier_with_labels_for_any_number_of_images(run_json, checkpoint,
     assert (metadata.batch, metadata.dtype) == (None, "float32")
 
 
+@pytest.mark.large
 def test_int8(run, checkpoint, people, tmp_path):
     path = tmp_path / "model.tflite"
     result = run(

@@ -40,6 +40,7 @@ def test_figures_of_people(run, people, checkpoint, output, arguments):
     check_written(result, output)
 
 
+@pytest.mark.large
 def test_several_networks_side_by_side(run, people, checkpoint, output):
     both = ("--weights", checkpoint, "--weights", "random", "--width", 0.25)
     result = run("visualize", "activations", people, *both, *SMALL, "--show", 1, "-o", output)
@@ -47,6 +48,7 @@ def test_several_networks_side_by_side(run, people, checkpoint, output):
     assert output.exists()
 
 
+@pytest.mark.large
 def test_trainings_whose_files_have_the_same_name_are_told_apart(
     run, people, checkpoint, output, tmp_path
 ):
@@ -77,6 +79,7 @@ def test_titles(given, expected):
     assert titles(given) == expected
 
 
+@pytest.mark.large
 def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output, tmp_path):
     common = ("--weights", checkpoint, *SMALL, "-o", output)
     for kind in (

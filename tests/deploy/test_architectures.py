@@ -73,6 +73,7 @@ def test_other_formats(name, tmp_path):
         assert export(model, tmp_path / file, images=IMAGES).max_relative_difference <= 1e-4
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("variant", "file"), [("ibn", "m.tflite"), ("ain", "m.xml"), ("ibn", "m.onnx")]
 )
@@ -95,6 +96,7 @@ def test_instance_norm(variant, file, tmp_path):
     assert report.off_xnnpack in (None, ("1 × CAST",))
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("quantized", [False, True])
 def test_tensorflows_own_converter_takes_a_model_as_it_is(quantized):
     import tensorflow as tf

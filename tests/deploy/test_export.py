@@ -45,7 +45,10 @@ def run(file, images):
 
 
 @pytest.mark.parametrize("suffix", WRITTEN)
-@pytest.mark.parametrize(("batch", "dtype"), [(1, "uint8"), (None, "float32")])
+@pytest.mark.parametrize(
+    ("batch", "dtype"),
+    [(1, "uint8"), pytest.param(None, "float32", marks=pytest.mark.large)],
+)
 def test_the_file_is_the_model(model, suffix, batch, dtype, tmp_path):
     file = tmp_path / f"m{suffix}"
     report = export(
@@ -71,6 +74,7 @@ def test_the_file_is_the_model(model, suffix, batch, dtype, tmp_path):
     np.testing.assert_allclose(Embedder(file).embed(IMAGES), expected, atol=1e-5)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("pixel_range", "quantization"), [("0-1", None), ("normalized", None), ("0-1", "int8")]
 )
@@ -112,6 +116,7 @@ def test_signature_and_labels(tmp_path):
     assert report.rank_1 is None
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_names_in_other_formats(model, suffix, tmp_path):
     file = tmp_path / f"m{suffix}"

@@ -6,6 +6,8 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
+pytestmark = pytest.mark.extra_large
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = [pytest.param(path, id=path.name) for path in sorted(EXAMPLES.glob("*.ipynb"))]
 
@@ -18,7 +20,6 @@ SMALL = {
 EAGER = """
 import keras
 
-pytestmark = pytest.mark.extra_large
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
     tf.config.run_functions_eagerly(True)

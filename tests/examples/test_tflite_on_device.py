@@ -4,16 +4,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import write_synthetic_people
+
+pytestmark = pytest.mark.large
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "tflite_on_device.py"
 
 ALONE = f"""
 import json, runpy, sys
 
-pytestmark = pytest.mark.large
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 names = "keras_osnet", "keras", "tensorflow", "torch", "jax"
 print(json.dumps([name for name in names if name in sys.modules]))

@@ -4,14 +4,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+pytestmark = pytest.mark.large
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "track_across_cameras.py"
 
 WITHOUT_FRAMEWORKS = f"""
 import runpy, sys
 
-pytestmark = pytest.mark.large
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 print([name for name in ("tensorflow", "keras", "torch", "jax") if name in sys.modules])
 """

@@ -206,7 +206,7 @@ def test_initial_values_are_the_references():
         (lambda: OmniScaleBlock(64, instance_norm=True), "`instance_norm`.*True"),
         (lambda: OmniScaleBlock(64)(np.zeros((2, 64), "float32")), r"shape \(2, 64\)"),
         (lambda: LiteConv2D(8)(np.zeros((2, 8, 8), "float32")), r"shape \(2, 8, 8\)"),
-        (lambda: AggregationGate()(maps()), "list of maps"),
+        (lambda: AggregationGate()(maps()), "list of feature maps"),
         (lambda: AggregationGate()([maps(), maps(9)]), "one shape"),
         (
             lambda: OmniScaleBlock(64, fusion="addition")(maps(), return_gates=True),

@@ -6,6 +6,7 @@ from keras_osnet.runtime import benchmark
 from keras_osnet.runtime._benchmark_worker import peak_memory
 
 
+@pytest.mark.large
 def test_engines_in_processes_of_their_own(described):
     files = [described("any.tflite"), described("any.onnx")]
     done = []

@@ -37,6 +37,7 @@ def by_keras(osnet, files):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("suffix", "batch"), [(".tflite", 1), (".tflite", None), (".onnx", None), (".xml", None)]
 )
@@ -50,6 +51,7 @@ def test_files_of_our_own(osnet, files, by_keras, tmp_path, suffix, batch):
     np.testing.assert_allclose(Embedder(path).embed(files), by_keras, rtol=0, atol=1e-5)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("quantization", ["float16", "dynamic", "int8"])
 def test_quantized_files_of_our_own(osnet, files, by_keras, tmp_path, quantization):
     path = tmp_path / "osnet.tflite"

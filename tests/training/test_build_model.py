@@ -103,6 +103,7 @@ def test_weights_of_another_network(trained):
         build_model(recipe(), weights="lfw")
 
 
+@pytest.mark.large
 def test_networks_that_learn_from_each_other(trained):
     folder, _ = trained
     mutual = recipe("triplet_mutual")

@@ -71,6 +71,7 @@ def test_grad_cam_of_a_class(classifier, pictures, layer):
     np.testing.assert_allclose(found, cam_by_hand(*hand), atol=1e-3)
 
 
+@pytest.mark.large
 def test_the_class_is_the_likeliest_by_default(classifier, pictures):
     likeliest = classifier.predict_on_batch(pictures).argmax(axis=1)
     np.testing.assert_allclose(
@@ -120,7 +121,7 @@ def scores_through_masks(model, picture, maps, score):
 @pytest.mark.parametrize(
     "head",
     [
-        "attribute",
+        pytest.param("attribute", marks=pytest.mark.large),
         pytest.param("classification", marks=pytest.mark.extra_large),
         pytest.param("embedding", marks=pytest.mark.extra_large),
     ],
@@ -165,6 +166,7 @@ def test_dict_outputs_and_no_preprocessing_inside(pictures):
     assert grad_cam(model, pictures[:1], classes=0).shape == (1, 4, 2)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_is_explained_in_full(embedder, pictures, precision):
     keras.config.set_dtype_policy(precision)

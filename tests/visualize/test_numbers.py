@@ -46,6 +46,7 @@ def test_activation_maps_refuse(features, message):
         activation_maps(features)
 
 
+@pytest.mark.large
 @pytest.mark.backends
 def test_intermediates_are_those_of_a_network_that_hands_them_out(pictures, embedder):
     names = ["conv1", "maxpool", "transition2", "conv3", "conv4_block1", "conv5", "embedding"]
@@ -72,6 +73,7 @@ def test_intermediates_are_those_of_a_network_that_hands_them_out(pictures, embe
     )
 
 
+@pytest.mark.large
 def test_a_model_is_saved_as_before_after_its_gates_were_looked_at(pictures, embedder, tmp_path):
     feature_maps(embedder, pictures, gate_names(embedder))
     embedder.save(tmp_path / "model.keras")

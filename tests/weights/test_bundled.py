@@ -31,6 +31,7 @@ def test_files_are_whole_and_small(tag):
     assert (path.parent / "README.md").is_file()
 
 
+@pytest.mark.large
 def test_they_find_synthetic_people_outside_their_training_data():
     model = keras_osnet.OSNet(
         0.25, head="embedding", weights="synthetic", include_preprocessing=True
@@ -47,6 +48,7 @@ def test_they_find_synthetic_people_outside_their_training_data():
     assert result.rank(1) > 0.6
 
 
+@pytest.mark.large
 def test_they_recognize_attributes_of_synthetic_people():
     model = keras_osnet.OSNet(
         0.25,

@@ -97,6 +97,7 @@ def test_nothing_is_loaded_where_something_differs(state_dict, name, value, mess
         np.testing.assert_array_equal(new, old)
 
 
+@pytest.mark.large
 def test_weights_of_another_architecture_are_recognized(state_dict):
     with pytest.raises(ValueError, match=r"width=0.25, variant='base'"):
         load_torchreid(keras_osnet.OSNet(0.5), state_dict)
@@ -117,6 +118,7 @@ def test_models_that_are_not_an_osnet(state_dict):
         to_torchreid(extended)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("file", "width"),
     [("osnet_x0_25_msmt17.pth", 0.25), ("osnet_x1_0_msmt17_rounded.pth.tar", 1.0)],
@@ -131,6 +133,7 @@ def test_real_checkpoints(reference, file, width):
             np.testing.assert_array_equal(tensor, stored[f"module.{name}"])
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
 def test_every_wrapper_that_the_reader_knows(state_dict, wrapper):
     load_torchreid(osnet(), {wrapper: state_dict, "epoch": 3})

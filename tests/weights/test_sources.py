@@ -58,6 +58,7 @@ def assert_same_weights(model, expected, but=()):
         np.testing.assert_array_equal(actual[name], wanted[name], err_msg=name)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", FILES)
 def test_every_kind_of_file(name, model, folder):
     loaded = keras_osnet.OSNet(0.25, weights=folder / name)

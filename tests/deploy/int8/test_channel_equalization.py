@@ -52,6 +52,7 @@ def test_other_activations_fix_their_group(layer):
     assert group_of(ChannelGroups(model), "before") == FIXED
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "arguments",
     [
