@@ -8,8 +8,6 @@ from pathlib import Path
 import keras
 import pytest
 
-pytestmark = pytest.mark.extra_large
-
 ROOT = Path(__file__).parents[1]
 BACKENDS = ["tensorflow", "jax", "torch"]
 
@@ -29,12 +27,13 @@ def run_tests_on(backend, marks):
     assert " passed" in result.stdout
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_backend(backend):
-    run_tests_on(backend, "backends and not extra_large")
-
-
 @pytest.mark.extra_large
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_backend(backend):
+    run_tests_on(backend, "backends and not exhaustive")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_backend_at_length(backend):
-    run_tests_on(backend, "backends and extra_large")
+    run_tests_on(backend, "backends and exhaustive")

@@ -84,7 +84,7 @@ def test_files_that_cannot_be_measured(run, tmp_path):
     assert "damaged or of another kind" in error
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 def test_a_model_is_exported_for_every_engine(run_json, checkpoint):
     speeds = run_json("benchmark", "--weights", checkpoint, "--image-size", 64, 32, "--rounds", 1)
     assert {(speed["file"].rpartition(".")[2], speed["engine"]) for speed in speeds} == {

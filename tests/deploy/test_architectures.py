@@ -39,7 +39,7 @@ def test_nine():
     assert len(NINE) == 9
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("name", NINE)
 def test_litert(name, head, tmp_path):
@@ -50,7 +50,7 @@ def test_litert(name, head, tmp_path):
         assert report.cosine_min > 0.98, quantization
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("name", NINE)
 def test_int8(name, head, tmp_path):
@@ -65,7 +65,7 @@ def test_int8(name, head, tmp_path):
     assert report.cosine_min > 0.98
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NINE)
 def test_other_formats(name, tmp_path):
     model = build(name, head="embedding")

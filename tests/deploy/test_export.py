@@ -230,7 +230,7 @@ print(keras.backend.backend(), report.engine)
 """
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_models_of_other_backends(backend, tmp_path):
     done = subprocess.run(

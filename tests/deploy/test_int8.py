@@ -81,7 +81,7 @@ def test_a_batch_norm_must_be_folded_first():
         quantize_int8(small(streams=1), IMAGES)
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 def test_real_weights_on_real_images(reference, tmp_path):
     """One query of 320 lost at most; calibrated on the first ten people."""
     with tarfile.open(reference / "data" / "pku_reid_40.tar") as archive:

@@ -181,7 +181,7 @@ def test_changelog_and_examples_are_part_of_it(site):
     assert {path.relative_to(site) for path in copied} == expected
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "choose_a_model.md"])
 def test_sizes_are_those_of_the_networks(document):
     from keras_osnet.evaluation import complexity

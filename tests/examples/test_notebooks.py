@@ -6,8 +6,6 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
-pytestmark = pytest.mark.extra_large
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = [pytest.param(path, id=path.name) for path in sorted(EXAMPLES.glob("*.ipynb"))]
 
@@ -29,12 +27,13 @@ if keras.backend.backend() == "tensorflow":
 ABSOLUTE = re.compile(r"""(?:^|[\s"'(=:])(/[A-Za-z][\w.-]*/|~/|[A-Za-z]:\\|file:)""", re.MULTILINE)
 
 
+@pytest.mark.extra_large
 @pytest.mark.parametrize("path", NOTEBOOKS)
 def test_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     run_small(path, tmp_path, monkeypatch, EAGER)
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 @pytest.mark.parametrize("path", [EXAMPLES / "fine_tune_with_fit.ipynb"])  # Grad-CAM: TensorFlow
 def test_runs_on_every_backend(path, backend, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_compiled_training(name, tmp_path):
     check_network(small(name), tmp_path, run_eagerly=False)
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.backends
 @pytest.mark.parametrize("name", [*ARCHITECTURES, *EXTRA])
 def test_compiled_training_of_every_architecture(name, tmp_path):

@@ -62,7 +62,7 @@ def test_quantized_files_of_our_own(osnet, files, by_keras, tmp_path, quantizati
     assert (embedder.embed(files) * by_keras).sum(axis=1).min() > 0.98
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 def test_stock_files(osnet, to_tflite, files, by_keras, tmp_path):
     to_tflite(osnet, tmp_path / "osnet.tflite")
     osnet.export(str(tmp_path / "osnet.onnx"), format="onnx", verbose=False)
@@ -72,7 +72,7 @@ def test_stock_files(osnet, to_tflite, files, by_keras, tmp_path):
         np.testing.assert_allclose(vectors, by_keras, rtol=0, atol=1e-5)
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 def test_published_weights_on_images_of_their_own_size(reference, tmp_path):
     """float32 files of the real network agree with Keras to the last digits."""
     from keras_osnet.models import open_checkpoint

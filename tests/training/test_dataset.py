@@ -156,7 +156,7 @@ def test_a_broken_file_is_named(tmp_path):
         TrainingDataset(batches)[0]
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 def test_osnet_learns_from_it(make):
     keras.utils.set_random_seed(0)
     batches = make((6, 4), steps=(RandomFlip(), Normalize()))

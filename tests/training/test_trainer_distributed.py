@@ -17,7 +17,7 @@ from tiny_networks import SIZE
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training.run_folder import RunFolder
 
-pytestmark = pytest.mark.extra_large
+pytestmark = pytest.mark.exhaustive
 
 HERE = Path(__file__).parent
 

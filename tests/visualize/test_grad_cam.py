@@ -122,8 +122,8 @@ def scores_through_masks(model, picture, maps, score):
     "head",
     [
         pytest.param("attribute", marks=pytest.mark.large),
-        pytest.param("classification", marks=pytest.mark.extra_large),
-        pytest.param("embedding", marks=pytest.mark.extra_large),
+        pytest.param("classification", marks=pytest.mark.exhaustive),
+        pytest.param("embedding", marks=pytest.mark.exhaustive),
     ],
 )
 def test_score_cam(classifier, attributes, embedder, pictures, head):

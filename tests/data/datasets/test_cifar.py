@@ -150,7 +150,7 @@ def test_images_of_the_reference(cifar10_jpeg, tmp_path):
     assert np.allclose(means, [0.4914, 0.4822, 0.4465], atol=0.03)
 
 
-@pytest.mark.extra_large  # 60,000 images are decoded
+@pytest.mark.exhaustive  # 60,000 images are decoded
 def test_all_of_the_reference(cifar10_jpeg):
     dataset = read_dataset("cifar10", cifar10_jpeg)
     assert np.bincount(dataset.train.labels).tolist() == [5000] * 10

@@ -188,7 +188,7 @@ MATRIX = [
 ]
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("arguments", MATRIX, ids=lambda each: "-".join(map(str, each.values())))
 def test_every_architecture_and_head_converts_and_runs(arguments):
     arguments = dict(arguments)
@@ -240,7 +240,7 @@ def people(reference, tmp_path_factory):
     return found, load_images([person.path for person in found], (256, 128)).images
 
 
-@pytest.mark.extra_large
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("weights", "lost_queries", "lost_map", "kilobytes"),
     [
