@@ -149,10 +149,12 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
             name=name or configuration.name,
         )
 
-    if source is not None:
-        # The whole network, also layers that the outputs do not need: weights must fit all of it.
-        source.load_into(model(dataclasses.replace(configuration, outputs=None)))
-    return model(configuration)
+    if source is None:
+        return model(configuration)
+    # The whole network, also layers that the outputs do not need: weights must fit all of it.
+    whole = model(dataclasses.replace(configuration, outputs=None))
+    source.load_into(whole)
+    return whole if configuration.outputs is None else model(configuration)
 
 
 def _image_shape(
