@@ -14,10 +14,10 @@ from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.architecture.naming import architecture_of, describe_tensors
 from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.catalogue import default_image_size
-from keras_osnet.weights.convert import ConversionReport, load_tensors
+from keras_osnet.weights.convert import ConversionReport
 from keras_osnet.weights.file_formats import KERAS_H5, file_format
 from keras_osnet.weights.keras_h5 import KerasH5Source
-from keras_osnet.weights.sources import TensorSource, read_state_dict, resolve_weights
+from keras_osnet.weights.sources import WeightsSource, read_state_dict, resolve_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Checkpoint:
     path: Path
     description: Mapping[str, Any]
     classes: int | None
-    source: TensorSource | KerasH5Source
+    source: WeightsSource
 
     @property
     def architecture(self) -> str:
@@ -111,10 +111,7 @@ class Checkpoint:
             "outputs": None,
         }
         model = OSNet(**arguments)
-        if isinstance(self.source, TensorSource):
-            return model, load_tensors(model, self.source.tensors)
-        self.source.load_into(model)
-        return model, None
+        return model, self.source.load_into(model)
 
     def _size(self, head: str | None) -> tuple[int | None, int | None]:
         if "input_shape" in self.description:

@@ -27,10 +27,7 @@ def file_format(path: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: The name has none of the known endings.
     """
-    kind = _by_ending(_EPOCH.sub("", os.fspath(path)))
-    if kind is None:
-        raise _wrong_ending("weights", path)
-    return kind
+    return _known("weights", path, _EPOCH.sub("", os.fspath(path)))
 
 
 def destination_format(path: str | os.PathLike[str]) -> str:
@@ -39,10 +36,7 @@ def destination_format(path: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: The name has none of the known endings.
     """
-    kind = _by_ending(os.fspath(path))
-    if kind is None:
-        raise _wrong_ending("destination", path)
-    return kind
+    return _known("destination", path, os.fspath(path))
 
 
 def is_weights_name(name: str) -> bool:
@@ -54,7 +48,10 @@ def _by_ending(name: str) -> str | None:
     return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
 
 
-def _wrong_ending(argument: str, path: str | os.PathLike[str]) -> ValueError:
-    return ValueError(
-        f"`{argument}` must end in one of {', '.join(_ENDINGS)}. Received: {os.fspath(path)}"
-    )
+def _known(argument: str, path: str | os.PathLike[str], name: str) -> str:
+    kind = _by_ending(name)
+    if kind is None:
+        raise ValueError(
+            f"`{argument}` must end in one of {', '.join(_ENDINGS)}. Received: {os.fspath(path)}"
+        )
+    return kind

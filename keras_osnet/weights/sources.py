@@ -11,7 +11,12 @@ import numpy as np
 from keras_osnet.architecture.describe import describe
 from keras_osnet.architecture.naming import classes_in
 from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
-from keras_osnet.weights.convert import load_tensors, plain_names, to_torchreid
+from keras_osnet.weights.convert import (
+    ConversionReport,
+    load_tensors,
+    plain_names,
+    to_torchreid,
+)
 from keras_osnet.weights.file_formats import (
     KERAS,
     KERAS_H5,
@@ -35,8 +40,12 @@ class WeightsSource(Protocol):
 
     classes: int | None
 
-    def load_into(self, model: keras.Model) -> None:
-        """Set the variables of a model; raise ValueError if the weights do not fit it."""
+    def load_into(self, model: keras.Model) -> ConversionReport | None:
+        """Set the variables of a model; raise ValueError if the weights do not fit it.
+
+        Returns:
+            The report of loaded and skipped tensors; None if Keras itself loads the file.
+        """
 
 
 class TensorSource:
@@ -56,9 +65,9 @@ class TensorSource:
         self.description = description
         self.classes = classes_in(tensors)
 
-    def load_into(self, model: keras.Model) -> None:
+    def load_into(self, model: keras.Model) -> ConversionReport:
         """Set the variables of a model strictly, as `load_torchreid` does."""
-        load_tensors(model, self.tensors)
+        return load_tensors(model, self.tensors)
 
 
 def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float) -> WeightsSource:
