@@ -16,7 +16,7 @@ from keras_osnet._utils.files import write_json
 from keras_osnet.architecture.inputs import RE_ID_SIZE
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data.images import load_images
-from keras_osnet.data.records import ReidDataset, ranking_labels
+from keras_osnet.data.records import EmbeddedImages, ReidDataset, ranking_labels
 from keras_osnet.deploy.images import comparison_images
 from keras_osnet.deploy.tflite import off_gpu, off_xnnpack
 from keras_osnet.metrics import evaluate_features
@@ -301,16 +301,17 @@ def _differences(outputs: _Outputs, kind: str) -> dict[str, float]:
 
 
 def _ranking(outputs: _Outputs, dataset: ReidDataset) -> dict[str, float]:
-    rows = {path: row for row, path in enumerate(outputs.paths)}
+    known = set(outputs.paths)
     query, gallery = (
-        [person for person in side if person.path in rows]
+        [person for person in side if person.path in known]
         for side in (dataset.query, dataset.gallery)
     )
     measured = {}
     for name, vectors in (("_model", outputs.model), ("", outputs.own)):
+        embedded = EmbeddedImages(vectors, outputs.paths, unreadable={})
         ranking = evaluate_features(
-            vectors[[rows[person.path] for person in query]],
-            vectors[[rows[person.path] for person in gallery]],
+            embedded.vectors_of(query),
+            embedded.vectors_of(gallery),
             *ranking_labels(query, gallery),
             metric="cosine",
         )

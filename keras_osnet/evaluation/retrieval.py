@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -187,20 +188,23 @@ def evaluate_splits(
     embedded = embed_by_all(
         models, files, image_size=image_size, batch_size=batch_size, flip=flip, progress=progress
     )
-    return [
-        evaluate_embeddings(
-            embedded,
-            query,
-            gallery,
-            metric=metric,
-            max_rank=max_rank,
-            rerank=rerank,
-            protocol=protocol,
-            repeats=repeats,
-            seed=seed,
+    results = []
+    for number, (query, gallery) in enumerate(splits, start=1):
+        sides = _sides(embedded, query, gallery)
+        if number == len(splits):
+            del embedded  # not needed to rank, which takes memory of its own
+        results.append(
+            _rank(
+                *sides,
+                metric=metric,
+                max_rank=max_rank,
+                rerank=rerank,
+                protocol=protocol,
+                repeats=repeats,
+                seed=seed,
+            )
         )
-        for query, gallery in splits
-    ]
+    return results
 
 
 def evaluate_embeddings(
@@ -233,17 +237,8 @@ def evaluate_embeddings(
         ValueError: No image of a side has an embedding, or `keras_osnet.metrics.evaluate_features`
             would raise one.
     """
-    named = {person.path for person in (*query, *gallery)}
-    unreadable = {path: why for path, why in embedded.unreadable.items() if path in named}
-    (queries, query_vectors), (others, gallery_vectors) = (
-        _with_vectors(embedded, side, people, unreadable)
-        for side, people in (("query", query), ("gallery", gallery))
-    )
-    labels = ranking_labels(queries, others)
-    ranking = evaluate_features(
-        query_vectors,
-        gallery_vectors,
-        *labels,
+    return _rank(
+        *_sides(embedded, query, gallery),
         metric=metric,
         max_rank=max_rank,
         rerank=rerank,
@@ -251,21 +246,37 @@ def evaluate_embeddings(
         repeats=repeats,
         seed=seed,
     )
+
+
+_Side = tuple[list[PersonImage], NDArray[np.float32]]
+"""The readable images of a query set or gallery, and their embeddings."""
+
+
+def _sides(
+    embedded: EmbeddedImages, query: Sequence[PersonImage], gallery: Sequence[PersonImage]
+) -> tuple[_Side, _Side, dict[Path, str]]:
+    """Return both sides, and the files of either that could not be read."""
+    named = {person.path for person in (*query, *gallery)}
+    unreadable = {path: why for path, why in embedded.unreadable.items() if path in named}
+    known = set(embedded.paths)
+
+    def side(name: str, people: Sequence[PersonImage]) -> _Side:
+        read = [person for person in people if person.path in known]
+        if not read:
+            raise ValueError(
+                f"`{name}` has no image that can be read. Received: {len(people)} images"
+                + (f"; {ImageReadError(unreadable)}" if unreadable else "")
+            )
+        return read, embedded.vectors_of(read)
+
+    return side("query", query), side("gallery", gallery), unreadable
+
+
+def _rank(
+    query: _Side, gallery: _Side, unreadable: dict[Path, str], **options: Any
+) -> RetrievalResult:
+    """Rank one side against the other; the options are those of `evaluate_features`."""
+    (queries, query_vectors), (others, gallery_vectors) = query, gallery
+    labels = ranking_labels(queries, others)
+    ranking = evaluate_features(query_vectors, gallery_vectors, *labels, **options)
     return RetrievalResult(ranking, len(queries), len(others), unreadable, labels[-1] is not None)
-
-
-def _with_vectors(
-    embedded: EmbeddedImages,
-    side: str,
-    people: Sequence[PersonImage],
-    unreadable: dict[Path, str],
-) -> tuple[list[PersonImage], NDArray[np.float32]]:
-    """Return the images of one side that have embeddings, and these."""
-    rows = {path: row for row, path in enumerate(embedded.paths)}
-    read = [person for person in people if person.path in rows]
-    if not read:
-        raise ValueError(
-            f"`{side}` has no image that can be read. Received: {len(people)} images"
-            + (f"; {ImageReadError(unreadable)}" if unreadable else "")
-        )
-    return read, embedded.vectors[[rows[person.path] for person in read]]
