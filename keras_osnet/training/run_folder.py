@@ -164,8 +164,7 @@ class RunFolder:
 
     def write_record(self, **entries: Any) -> None:
         """Set entries of the record."""
-        record = {**self.read_record(), "keras_osnet": __version__, **entries}
-        write_json(self.root / RECORD, record)
+        self._write(self.read_record(), **entries)
 
     def read_state(self) -> State:
         """Return the state of the training.
@@ -211,15 +210,22 @@ class RunFolder:
             with atomic_path(path) as temporary:
                 model.save(temporary)
 
+    def _write(self, record: Mapping[str, Any], **entries: Any) -> None:
+        write_json(self.root / RECORD, {**record, "keras_osnet": __version__, **entries})
+
     def _read_run(self) -> dict[str, Any]:
-        run = self.read_record().get("runs", {}).get(self.run, {})
+        return self._run_of(self.read_record())
+
+    def _run_of(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        run = record.get("runs", {}).get(self.run, {})
         if not isinstance(run, dict):
             raise ValueError(f"{RECORD} is damaged: {self.run} is {run!r}. Received: {self.root}")
         return run
 
     def _write_run(self, **entries: Any) -> None:
-        runs = self.read_record().get("runs", {})
-        self.write_record(runs={**runs, self.run: {**self._read_run(), **entries}})
+        record = self.read_record()
+        run = {**self._run_of(record), **entries}
+        self._write(record, runs={**record.get("runs", {}), self.run: run})
 
     def _read_metrics(self, epochs: int) -> list[dict[str, float]]:
         if not epochs:
