@@ -1,5 +1,6 @@
 """Infer the configuration of a model from its layers."""
 
+import dataclasses
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -35,12 +36,7 @@ def configuration_of(model: keras.Model) -> Configuration:
     parts = _Parts(model)
     arguments = {**_backbone(model, parts), **_preprocessing(parts), **_head(parts)}
     configuration = Configuration(input_shape=model.inputs[0].shape[1:], **arguments)
-    return Configuration(
-        **{
-            **{name: getattr(configuration, name) for name in Configuration.names()},
-            "outputs": _outputs(model, configuration),
-        }
-    )
+    return dataclasses.replace(configuration, outputs=_outputs(model, configuration))
 
 
 def describe(model: keras.Model) -> dict[str, Any]:
