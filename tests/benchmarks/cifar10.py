@@ -45,10 +45,10 @@ def main():
     start = time.perf_counter()
     run = train(recipe, model, cifar, arguments.output, verbose=2)
     seconds = time.perf_counter() - start
-    print(f"{count:,} pictures, {arguments.epochs} epochs, {model.name}, {keras.backend.backend()}")
+    print(f"{count:,} images, {arguments.epochs} epochs, {model.name}, {keras.backend.backend()}")
     for row in run.metrics:
         print(f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy {row['accuracy']:.1%}")
-    print(f"test error {run.test['error']:.1%} of {run.test['images']:,} pictures")
+    print(f"test error {run.test['error']:.1%} of {run.test['images']:,} images")
     print(f"{arguments.epochs * count / seconds:,.0f} images/s, compilation and test included")
 
 

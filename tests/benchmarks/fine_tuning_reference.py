@@ -80,7 +80,7 @@ def import_reference(tree):
     )
 
 
-def pictures(people):
+def pixels_of(people):
     """Return normalized images of people, tensor (people, 3, height, width)."""
     loaded = load_images([one.path for one in people], SIZE)
     assert not loaded.unreadable, loaded.unreadable
@@ -97,7 +97,7 @@ def figures(network, dataset):
             torch.cat(
                 [
                     network(batch.contiguous(memory_format=torch.channels_last))
-                    for batch in pictures(people).split(64)
+                    for batch in pixels_of(people).split(64)
                 ]
             ).numpy()
             for people in (dataset.query, dataset.gallery)
@@ -207,7 +207,7 @@ def measure(name, seed, arguments, people, reference):
     checkpoint = folder / "checkpoint.pth"
     if checkpoint.exists():
         training.restore(checkpoint)
-    images, labels = pictures(dataset.train), torch.from_numpy(dataset.train_labels)
+    images, labels = pixels_of(dataset.train), torch.from_numpy(dataset.train_labels)
     while training.epoch < recipe.epochs:
         loss = training.run_epoch(images, labels)
         print(f"Epoch {training.epoch}/{recipe.epochs} - loss: {loss:.4f}", flush=True)

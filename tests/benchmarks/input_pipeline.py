@@ -103,30 +103,30 @@ def main():
 
         for name, steps in CHAINS.items():
             for in_memory in (False, True):
-                pictures = make(steps, in_memory=in_memory)
-                pictures.batch(0, 0)
+                batches = make(steps, in_memory=in_memory)
+                batches.batch(0, 0)
                 for epoch in (0, 1):  # the first epoch fills the memory
                     start = time.perf_counter()
-                    for index in range(len(pictures)):
-                        pictures.batch(epoch, index)
+                    for index in range(len(batches)):
+                        batches.batch(epoch, index)
                     rate = len(people.train) / (time.perf_counter() - start)
                 print(f"{name}, {'in memory' if in_memory else 'from disk'}: {rate:,.0f} images/s")
 
         model = OSNet(0.25, input_shape=(256, 128, 3), classes=64)
         model.compile("sgd", "sparse_categorical_crossentropy")
-        pictures = make(CHAINS["fine-tuning"])
-        batch = tuple(np.ascontiguousarray(array) for array in pictures.batch(0, 0))
-        data = {"one batch in memory": Constant(batch), "PyDataset": TrainingDataset(pictures)}
+        batches = make(CHAINS["fine-tuning"])
+        batch = tuple(np.ascontiguousarray(array) for array in batches.batch(0, 0))
+        data = {"one batch in memory": Constant(batch), "PyDataset": TrainingDataset(batches)}
         if "tensorflow" in sys.modules:
-            data["tf.data"] = to_tf_dataset(pictures)
+            data["tf.data"] = to_tf_dataset(batches)
         data["one batch in memory, again"] = data["one batch in memory"]
         for name, dataset in data.items():
-            rate = fit_rate(model, dataset, len(pictures))
+            rate = fit_rate(model, dataset, len(batches))
             print(
                 f"training x0.25 from {name}: {rate:,.1f} images/s, load {os.getloadavg()[0]:.1f}"
             )
         if "tf.data" in data:
-            share = waiting_share(model, data["tf.data"].take(len(pictures)))
+            share = waiting_share(model, data["tf.data"].take(len(batches)))
             print(f"waiting for tf.data: {100 * share:.1f} % of the time")
 
 

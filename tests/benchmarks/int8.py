@@ -75,7 +75,7 @@ def rows(checkpoint, images, calibrated):
         yield f"ours without {part}", lambda part=part: ours(model, shots, part)
     for count in (8, 16, 32, 64):
         chosen = shots[np.linspace(0, len(shots) - 1, count).round().astype(int)]
-        yield f"ours, {count} pictures", lambda chosen=chosen: ours(model, chosen)
+        yield f"ours, {count} images", lambda chosen=chosen: ours(model, chosen)
 
 
 def served(trained, dtype):
@@ -134,11 +134,11 @@ def found(vectors, ids, cameras, chosen):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("weights", help="a checkpoint of an OSNet")
-    parser.add_argument("pictures", type=Path, help="a folder of pictures in Market-1501's naming")
+    parser.add_argument("images", type=Path, help="a folder of images in Market-1501's naming")
     parser.add_argument("--rows", default="all", help="all, or part of the titles of some")
     arguments = parser.parse_args()
     keras.utils.disable_interactive_logging()
-    people = sorted(read_folder(arguments.pictures), key=lambda person: person.path.name)
+    people = sorted(read_folder(arguments.images), key=lambda person: person.path.name)
     checkpoint = open_checkpoint(arguments.weights)
     images = load_images([person.path for person in people], checkpoint.embedding_size).images
     ids = np.array([person.identity for person in people])

@@ -41,7 +41,7 @@ CONTENDERS = {
 """`compiled` is torch.compile of the network in channels-last layout."""
 
 
-def pictures(count):
+def random_images(count):
     return np.random.default_rng(0).standard_normal((count, *SIZE, 3)).astype("float32")
 
 
@@ -62,7 +62,7 @@ def reference(task):
     optimizer = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.9)
 
     def given(count):
-        images = torch.from_numpy(pictures(count)).permute(0, 3, 1, 2)
+        images = torch.from_numpy(random_images(count)).permute(0, 3, 1, 2)
         return images.contiguous(memory_format=layout)
 
     def infer(images):
@@ -106,15 +106,15 @@ def ours(task):
 
         function = tf.function(functools.partial(model, training=False))
         for batch in task["inference"]:
-            images = tf.constant(pictures(batch))
+            images = tf.constant(random_images(batch))
             yield f"infer {batch}", functools.partial(function, images), batch
         return
     for batch in task["inference"]:
         for work, count in (("infer", max(64, BATCHES * batch)), ("alone", batch)):
-            predict = functools.partial(model.predict, pictures(count), batch, verbose=0)
+            predict = functools.partial(model.predict, random_images(count), batch, verbose=0)
             yield f"{work} {batch}", predict, count
     for batch in task["training"]:
-        step = functools.partial(model.train_on_batch, pictures(batch), identities(batch))
+        step = functools.partial(model.train_on_batch, random_images(batch), identities(batch))
         yield f"train {batch}", step, batch
 
 

@@ -39,15 +39,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--widths", type=float, nargs="+", default=WIDTHS)
     arguments = parser.parse_args()
-    pictures = synthetic_people(32, cameras=2, views=1).images
+    images = synthetic_people(32, cameras=2, views=1).images
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for width in arguments.widths:
             model = network(width)
             for quantization in QUANTIZATIONS:
                 file = Path(folder, f"{width}-{quantization}.tflite")
-                calibration = {"calibration": pictures} if quantization == "int8" else {}
-                export(model, file, quantization=quantization, images=pictures[:2], **calibration)
+                calibration = {"calibration": images} if quantization == "int8" else {}
+                export(model, file, quantization=quantization, images=images[:2], **calibration)
                 files[width, quantization] = file
         speeds = benchmark(list(files.values()), threads=arguments.threads, rounds=arguments.rounds)
         print(f"{'width':>6}{'':>10}{'kB':>9}{'ms (quartiles)':>24}{'images/s at 32':>18}")

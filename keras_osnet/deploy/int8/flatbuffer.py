@@ -18,7 +18,7 @@ _PURPOSE = '`quantization="int8"`'
 _WITHOUT_KERNEL = ("ADD", "CONCATENATION", "MAX_POOL_2D", "PAD")
 """Operations on feature maps that are computed in integers besides convolutions."""
 
-_ROOM = 0.25
+_MARGIN = 0.25
 """Share by which measured ranges are widened when there are hardly any images: other images exceed
 the range of a few, and clipping harms them more than coarser steps do. With `MOST` images, ranges
 are not widened."""
@@ -116,11 +116,11 @@ def measured_ranges(
         for index, (low, high) in found.items():
             values = runner.get_tensor(index)
             found[index] = min(low, float(values.min())), max(high, float(values.max()))
-    room = 1 + _ROOM * max(0.0, 1 - len(images) / MOST)
+    margin = 1 + _MARGIN * max(0.0, 1 - len(images) / MOST)
     return {
         flatbuffer.tensor_name(index): ends
         if ends == PIXELS
-        else told_range(ends[0] * room, ends[1] * room)
+        else told_range(ends[0] * margin, ends[1] * margin)
         for index, ends in found.items()
     }
 
