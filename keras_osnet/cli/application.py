@@ -16,8 +16,8 @@ _COMMANDS = {
     "models": "listings:models",
     "weights": "listings:weights",
     "info": "listings:info",
-    "convert": "convert:command",
-    "export": "export:command",
+    "convert": "export:convert",
+    "export": "export:export",
     "benchmark": "benchmark:command",
     "embed": "embed:command",
     "evaluate": "evaluate:command",
@@ -25,9 +25,9 @@ _COMMANDS = {
     "train": "train:command",
     "resume": "resume:command",
     "recipes": "recipes:command",
-    "stats": "stats:command",
+    "stats": "images:stats",
     "visualize": "visualize:command",
-    "synthetic": "synthetic:command",
+    "synthetic": "images:synthetic",
 }
 """Module of this package and name in it, in the order of `--help`."""
 
@@ -125,4 +125,4 @@ def application() -> None:
     keras-osnet embed DIR --weights TAG -o OUT.npz  compute a vector for every image
     keras-osnet train few_people --data DIR -o RUN  fine-tune on people of your own
     keras-osnet convert IN.pth OUT.keras            convert from torch to Keras and back
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """

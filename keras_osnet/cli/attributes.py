@@ -100,7 +100,7 @@ def command(
     \b
     keras-osnet attributes --data DIR --dataset pa100k --weights pa100k.pth
     keras-osnet attributes --data people.csv --weights own.keras --part train
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     content = read_attributes(data, dataset, check=not no_check)
     images = images_of(content, part)
     network = load_attribute_model(model)

@@ -55,7 +55,7 @@ def command(
     \b
     keras-osnet benchmark --weights osnet.tflite --weights osnet.onnx
     keras-osnet benchmark --weights msmt17_combineall --width 0.25 --threads 2
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     files = [each.exported for each in models if each.exported is not None]
     if (files and len(files) < len(models)) or len(models) - len(files) > 1:
         raise click.UsageError("Give exported files or one model with --weights, not both.")

@@ -80,7 +80,7 @@ def command(
     \b
     keras-osnet embed crops --weights msmt17_combineall --output vectors.npz
     keras-osnet embed crops --weights model.tflite --output vectors.npz
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     keras_only = {"--flip": flip, "--raw": raw, "--batch-size": batch_size is not None}
     for name, given in keras_only.items():
         if given and engine != _KERAS:

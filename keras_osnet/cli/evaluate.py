@@ -79,7 +79,7 @@ def command(
     keras-osnet evaluate --data DIR --weights osnet_x0_25_msmt17.pth
     keras-osnet evaluate --query DIR --gallery DIR --weights market1501
     keras-osnet evaluate --data DIR --dataset viper --all-splits --weights msmt17
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     task = read_task(all_splits)
     networks = [source.load("embedding") for source in models]
     from keras_osnet.evaluation import evaluate_splits

@@ -1,4 +1,4 @@
-"""`keras-osnet export`: from weights to a file for phones and other engines, checked on images."""
+"""`keras-osnet convert` and `export`: weights in other formats, and files for other engines."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import print_facts, print_json, waiting, warn
+from keras_osnet.cli.console import import_keras, print_facts, print_json, waiting, warn
 from keras_osnet.cli.options import EXPORTED, FOLDER, ModelSource
 from keras_osnet.cli.people import PeopleSource, people_options, retrieval_task
 from keras_osnet.deploy.formats import suffixes_with
@@ -87,7 +87,7 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 )
 @click.option("--force", is_flag=True, help="Replace the output if it exists.")
 @options.as_json
-def command(
+def export(
     model: ModelSource,
     output: Path,
     source: PeopleSource,
@@ -115,7 +115,7 @@ def command(
     keras-osnet export --weights msmt17 -o m.tflite --quantization int8
         --calibration DIR
     keras-osnet export --weights imagenet -o model.onnx --head classification
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     if output.exists() and not force:
         raise click.ClickException(
             f"{output} exists; give --force to replace it. Received: {output}"
@@ -123,10 +123,10 @@ def command(
     compared = _images(source, images)
     _check_quantization(output.suffix, quantization, calibration)
     network = _load(model, head)
-    from keras_osnet.deploy import export
+    from keras_osnet import deploy
 
     with waiting(f"Exporting to {output} …"):
-        report = export(
+        report = deploy.export(
             network,
             output,
             quantization=quantization,
@@ -184,3 +184,62 @@ def _load(model: ModelSource, head: str | None) -> "keras.Model":
         own = checkpoint.description.get("head")
         head = "attribute" if own == "attribute" else "embedding"
     return model.load(head, checkpoint=checkpoint)
+
+
+@click.command("convert")
+@click.argument("source")
+@click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
+@options.width
+@options.variant
+@click.option(
+    "--head",
+    type=click.Choice(["embedding", "classification"]),
+    help="embedding leaves a classifier out. Default: classification if the source has one.",
+)
+@click.option(
+    "--include-preprocessing",
+    is_flag=True,
+    help="Make a .keras model take RGB 0–255.",
+)
+@click.option("--force", is_flag=True, help="Replace DESTINATION if it exists.")
+def convert(
+    source: str,
+    destination: Path,
+    width: float | None,
+    variant: str | None,
+    head: str | None,
+    include_preprocessing: bool,
+    force: bool,
+) -> None:
+    """Convert weights between torch, safetensors and Keras.
+
+    SOURCE is a file (.pth, .pth.tar, .pyth, .pt, .safetensors, .keras, .weights.h5), a tag, or
+    hf://owner/repo[/file][@revision]. DESTINATION is a file with one of the same suffixes, which
+    selects the format.
+
+    \b
+    keras-osnet convert osnet_x0_25_msmt17.pth osnet_x0_25.keras --head embedding
+    keras-osnet convert msmt17 osnet_ain.safetensors --variant ain
+    """
+    # Checked before Keras starts; the library checks again, but its message does not name --force.
+    if destination.exists() and not force:
+        raise click.ClickException(
+            f"{destination} exists; give --force to replace it. Received: {destination}"
+        )
+    import_keras()
+    from keras_osnet.models import convert_file
+
+    with waiting(f"Converting {source} …"):
+        converted = convert_file(
+            source,
+            destination,
+            width=width,
+            variant=variant,
+            head=head,
+            include_preprocessing=include_preprocessing,
+            overwrite=force,
+        )
+    holds = "embedding" if converted.classes is None else f"classifier of {converted.classes}"
+    click.echo(f"Wrote {converted.path}: {converted.architecture}, {holds}")
+    if converted.report is not None:
+        click.echo("\n".join(f"  {line}" for line in str(converted.report).splitlines()))

@@ -129,7 +129,7 @@ def info(model: ModelSource, name: str | None, as_json: bool) -> None:
     keras-osnet info --model osnet_ain_x1_0
     keras-osnet info --weights osnet_x0_25_msmt17.pth
     keras-osnet info --weights market1501 --variant ain
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     checkpoint = described = None
     if name is not None:
         built = _named(name, model)

@@ -22,7 +22,7 @@ def command(name: str | None, as_json: bool) -> None:
     keras-osnet recipes
     keras-osnet recipes few_people > own.toml
     keras-osnet train own.toml --data crops -o run
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     if name is not None:
         text = recipe_text(name)
         if as_json:

@@ -21,7 +21,7 @@ def command(folder: Path, as_json: bool) -> None:
 
     \b
     keras-osnet resume run
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     from keras_osnet.training.run_folder import RunFolder
 
     place = RunFolder(folder)

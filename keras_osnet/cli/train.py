@@ -197,7 +197,7 @@ def command(
     keras-osnet train small_dataset --data DIR --dataset viper --all-splits -o run
     keras-osnet train cross_domain_ain --data DIR --dataset msmt17 --combineall
         --target market1501=DIR -o run
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     request = TrainingRequest(
         recipe=Path(recipe).stem if recipe.endswith(".toml") else recipe,
         entries=recipe_entries(recipe),

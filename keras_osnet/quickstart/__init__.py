@@ -5,14 +5,8 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.quickstart.quickstart import QuickstartResult, quickstart
-    from keras_osnet.quickstart.report import write_report
+    from keras_osnet.quickstart.quickstart import quickstart
 
 __getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "QuickstartResult": "keras_osnet.quickstart.quickstart",
-        "quickstart": "keras_osnet.quickstart.quickstart",
-        "write_report": "keras_osnet.quickstart.report",
-    },
+    __name__, {"quickstart": "keras_osnet.quickstart.quickstart"}
 )

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.cli.visualize import _KINDS
-from keras_osnet.cli.visualize.figure import titles
+from keras_osnet.cli.visualize import _KINDS, titles
 
 SMALL = ("--image-size", 64, 32)
 

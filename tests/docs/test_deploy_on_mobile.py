@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.cli.export import command
+from keras_osnet.cli.export import export as command
 from keras_osnet.runtime.metadata import TFLITE_LABELS, TFLITE_METADATA
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""`keras-osnet visualize` of retrieval: `ranked`, `cmc` and `embeddings`."""
+"""`keras-osnet visualize` of results: of retrieval, and the metrics of a training."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from keras_osnet.cli import options
+from keras_osnet.cli import visualize as figure
 from keras_osnet.cli.console import progress, warn_unreadable
 from keras_osnet.cli.options import ModelSource
 from keras_osnet.cli.people import PeopleSource, RetrievalTask, people_options, retrieval_options
-from keras_osnet.cli.visualize import figure
 
 if TYPE_CHECKING:
     from keras_osnet.data import EmbeddedImages, PersonImage
@@ -53,7 +53,7 @@ def ranked(
 
     \b
     keras-osnet visualize ranked --data DIR --weights market1501 -o ranked.png
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     sides = read_task().splits[0]
     embedded = _embed([*sides[0], *sides[1]], model, batch_size)
     from keras_osnet.data import ranking_labels
@@ -106,7 +106,7 @@ def cmc(
 
     \b
     keras-osnet visualize cmc --data DIR --weights A --weights B -o cmc.pdf
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     query, gallery = read_task().splits[0]
     from keras_osnet.evaluation import evaluate_embeddings
 
@@ -147,7 +147,7 @@ def embeddings(
 
     \b
     keras-osnet visualize embeddings --data DIR --weights msmt17 -o map.png
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     people = source.read().all_images
     from keras_osnet.data import identity_labels
     from keras_osnet.data.sampling import evenly_spaced
@@ -160,6 +160,30 @@ def embeddings(
     read = _readable(embedded, chosen)
     points = project_embeddings(embedded.vectors_of(read), metric=metric)
     figure.write(plot_embeddings(points, identity_labels(read)), output)
+
+
+@click.command("training")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@figure.output
+def training(runs: tuple[Path, ...], output: Path) -> None:
+    """Draw the metrics of one or several trainings.
+
+    RUNS are folders of `keras-osnet train` (with a line for each seed), or CSV files with a column
+    `epoch`.
+
+    \b
+    keras-osnet visualize training run -o training.png
+    """
+    from keras_osnet.visualize import plot_history
+
+    found = [seed for run in runs for seed in _seeds(run)]
+    several = dict(zip(figure.titles([str(each) for each in found]), found, strict=True))
+    figure.write(plot_history(several if len(several) > 1 else found[0]), output)
+
+
+def _seeds(run: Path) -> list[Path]:
+    """Return the trainings in a folder, one per seed, or the folder itself."""
+    return sorted(path.parent for path in run.glob("seed-*/metrics.csv")) or [run]
 
 
 def _embed(

@@ -1,4 +1,4 @@
-"""`keras-osnet stats`: mean and standard deviation of a dataset's pixels."""
+"""`keras-osnet stats` and `synthetic`: pixel statistics of images, and images to try with."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ _DEFAULT_SIZE = (256, 128)
     "Height and width that images are resized to. Default: 256 128; CIFAR's own.", default=None
 )
 @options.as_json
-def command(
+def stats(
     data: Path, dataset: str | None, image_size: tuple[int, int] | None, as_json: bool
 ) -> None:
     """Compute the mean and standard deviation of pixels.
@@ -47,7 +47,7 @@ def command(
     \b
     keras-osnet stats --data crops
     keras-osnet stats --data datasets --dataset market1501
-    """  # noqa: D301 - \b is click's mark of lines to leave alone
+    """
     with waiting("Looking for images …"):
         from keras_osnet.data import pixel_statistics
 
@@ -92,3 +92,66 @@ def _images(data: Path, dataset: str | None) -> Any:
     if isinstance(content, AttributeDataset):
         return content.train.paths
     return [image.path for image in content.train]
+
+
+_POSITIVE = click.IntRange(min=1)
+
+
+@click.command("synthetic")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder to write to, new or empty.",
+)
+@click.option("--identities", type=_POSITIVE, default=20, show_default=True, help="People.")
+@click.option("--cameras", type=_POSITIVE, default=2, show_default=True, help="Cameras.")
+@click.option(
+    "--views",
+    type=_POSITIVE,
+    default=4,
+    show_default=True,
+    help="Images of each person per camera.",
+)
+@options.image_size("Height and width of the images.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--look-alikes",
+    type=click.IntRange(min=1, max=6),
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Size of groups of people that differ only in a small detail, listed in details.csv.",
+)
+def synthetic(
+    output: Path,
+    identities: int,
+    cameras: int,
+    views: int,
+    image_size: tuple[int, int],
+    seed: int,
+    look_alikes: int,
+) -> None:
+    """Draw synthetic people to try things out with.
+
+    Files are named as in Market-1501; attributes.csv lists their attributes. Repeating the call
+    completes an interrupted one.
+    """
+    from keras_osnet.synthetic import write_synthetic_people
+
+    with waiting(f"Drawing {identities * cameras * views} images …"):
+        people = write_synthetic_people(
+            output,
+            identities,
+            cameras,
+            views,
+            image_size=image_size,
+            seed=seed,
+            look_alikes=look_alikes,
+        )
+    click.echo(
+        f"Wrote {len(people)} images of {identities} people under {cameras} cameras to {output}\n"
+        f"Next: keras-osnet evaluate --data {output} --weights msmt17_combineall --width 0.25"
+    )
