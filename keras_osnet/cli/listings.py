@@ -1,5 +1,6 @@
 """`keras-osnet models`, `weights` and `info`: architectures, published weights, one model."""
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from keras_osnet.cli.options import ModelSource
 
 if TYPE_CHECKING:
     import keras
-
-    from keras_osnet.models.describe_checkpoint import CheckpointDescription
 
 
 @click.command("models")
@@ -135,14 +134,12 @@ def info(model: ModelSource, name: str | None, as_json: bool) -> None:
         built = _named(name, model)
     else:
         if model.weights not in (None, options.RANDOM):
-            from keras_osnet.models import describe_checkpoint
-
             checkpoint = model.open()
-            described = describe_checkpoint(checkpoint)
+            described = checkpoint.describe()
         built = model.load("embedding", checkpoint=checkpoint, include_preprocessing=False)
     facts = _facts(built)
     if as_json:
-        print_json({"checkpoint": described and asdict(described), "model": facts})
+        print_json({"checkpoint": described, "model": facts})
         return
     if described:
         _print_checkpoint(described)
@@ -173,7 +170,6 @@ def _named(name: str, source: ModelSource) -> "keras.Model":
 
 def _facts(model: "keras.Model") -> dict[str, Any]:
     from keras_osnet.evaluation import complexity
-    from keras_osnet.models import describe_layers
 
     counted = complexity(model)
     return {
@@ -183,17 +179,31 @@ def _facts(model: "keras.Model") -> dict[str, Any]:
         "parameters": counted.parameters,
         "trainable_parameters": counted.trainable_parameters,
         "mult_adds": counted.mult_adds,
-        "layers": [asdict(layer) for layer in describe_layers(model)],
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": type(layer).__name__,
+                "output_shape": _shape_of_one(layer.output),
+                "parameters": sum(math.prod(each.shape) for each in layer.trainable_variables),
+            }
+            for layer in model.layers
+        ],
     }
 
 
-def _print_checkpoint(checkpoint: "CheckpointDescription") -> None:
-    tensors = checkpoint.tensors
+def _shape_of_one(tensors: Any) -> tuple[int | None, ...]:
+    """Return a shape without the batch, of the feature map where a layer also returns gates."""
+    tensor = tensors[0] if isinstance(tensors, (list, tuple)) else tensors
+    return tuple(tensor.shape[1:])
+
+
+def _print_checkpoint(checkpoint: dict[str, Any]) -> None:
+    tensors, classes = checkpoint["tensors"], checkpoint["classes"]
     print_facts(
         [
-            ("file", checkpoint.file),
-            ("bytes", f"{checkpoint.size:,}"),
-            ("sha256", checkpoint.sha256),
+            ("file", checkpoint["file"]),
+            ("bytes", f"{checkpoint['size']:,}"),
+            ("sha256", checkpoint["sha256"]),
             (
                 "tensors",
                 "in Keras's own format"
@@ -202,7 +212,7 @@ def _print_checkpoint(checkpoint: "CheckpointDescription") -> None:
                 + ", ".join(f"{count} {kind}" for kind, count in tensors.items())
                 + ")",
             ),
-            ("classes", "no classifier" if checkpoint.classes is None else f"{checkpoint.classes}"),
+            ("classes", "no classifier" if classes is None else f"{classes}"),
         ]
     )
     click.echo()

@@ -15,7 +15,7 @@ from keras_osnet.deploy.formats import FORMATS
 if TYPE_CHECKING:
     import keras
 
-    from keras_osnet.models import Checkpoint
+    from keras_osnet.models.load_model import Checkpoint
 
 _Command = TypeVar("_Command", bound=Any)
 
@@ -168,11 +168,11 @@ class ModelSource:
         """Find and read the weights.
 
         Raises:
-            ValueError: As for `keras_osnet.models.open_checkpoint`.
+            ValueError: As for `keras_osnet.load_model`.
             OSError: They cannot be read or downloaded.
         """
         import_keras()
-        from keras_osnet.models import open_checkpoint
+        from keras_osnet.models.load_model import open_checkpoint
 
         with waiting(f"Loading {self.weights} …"):
             return open_checkpoint(self.weights or "", width=self.width, variant=self.variant)

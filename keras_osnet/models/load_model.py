@@ -1,7 +1,9 @@
 """Load a model and its weights."""
 
+import hashlib
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from keras_osnet.weights.catalogue import default_image_size
 from keras_osnet.weights.convert import ConversionReport
 from keras_osnet.weights.file_formats import KERAS_H5, file_format
 from keras_osnet.weights.keras_h5 import KerasH5Source
-from keras_osnet.weights.sources import WeightsSource, read_state_dict, resolve_weights
+from keras_osnet.weights.sources import TensorSource, read_state_dict, resolve_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Checkpoint:
     path: Path
     description: Mapping[str, Any]
     classes: int | None
-    source: WeightsSource
+    source: TensorSource | KerasH5Source
 
     @property
     def architecture(self) -> str:
@@ -49,6 +51,26 @@ class Checkpoint:
         """Height and width that images are embedded at: the file's own, else 256×128."""
         height, width = self._size("embedding")
         return height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the file's path, size, digest, network, classes and number of tensors by type.
+
+        The tensors, such as `{"float32": 393}`, are None for a `.weights.h5`.
+        """
+        tensors = None
+        if isinstance(self.source, TensorSource):
+            types = (array.dtype.name for array in self.source.tensors.values())
+            tensors = dict(Counter(types).most_common())
+        with self.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {
+            "file": str(self.path),
+            "size": self.path.stat().st_size,
+            "sha256": digest,
+            "architecture": self.architecture,
+            "classes": self.classes,
+            "tensors": tensors,
+        }
 
     def build(
         self,

@@ -22,7 +22,7 @@ from keras_osnet.data import (
 from keras_osnet.data.images import find_unreadable
 from keras_osnet.deploy import FidelityReport, export
 from keras_osnet.evaluation import RetrievalResult, embed_images, evaluate_embeddings
-from keras_osnet.models import open_checkpoint
+from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.quickstart.report import write_report
 from keras_osnet.runtime import BenchmarkResult, benchmark
 from keras_osnet.synthetic import write_synthetic_people

@@ -9,8 +9,8 @@ import keras
 
 from keras_osnet._utils.checks import check_image_size
 from keras_osnet.architecture.configuration import Configuration
-from keras_osnet.models import OSNet, open_checkpoint
-from keras_osnet.models.load_model import Checkpoint
+from keras_osnet.models import OSNet
+from keras_osnet.models.load_model import Checkpoint, open_checkpoint
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"

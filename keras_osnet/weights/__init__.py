@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.weights.catalogue import WeightsInfo, find_weights, list_weights
-    from keras_osnet.weights.convert import ConversionReport, load_torchreid, to_torchreid
+    from keras_osnet.weights.catalogue import list_weights
+    from keras_osnet.weights.convert import load_torchreid, to_torchreid
     from keras_osnet.weights.hub import DownloadError
-    from keras_osnet.weights.publish.folder import PublishError, push_to_hub, save_for_hub
+    from keras_osnet.weights.publish import PublishError, push_to_hub, save_for_hub
     from keras_osnet.weights.safetensors import save_safetensors
-    from keras_osnet.weights.sources import open_weights, read_state_dict, resolve_weights
+    from keras_osnet.weights.sources import read_state_dict
     from keras_osnet.weights.torch_file.reader import CheckpointError, read_torch_checkpoint
     from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 
@@ -18,19 +18,14 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
         "CheckpointError": "keras_osnet.weights.torch_file.reader",
-        "ConversionReport": "keras_osnet.weights.convert",
         "DownloadError": "keras_osnet.weights.hub",
-        "PublishError": "keras_osnet.weights.publish.folder",
-        "WeightsInfo": "keras_osnet.weights.catalogue",
-        "find_weights": "keras_osnet.weights.catalogue",
+        "PublishError": "keras_osnet.weights.publish",
         "list_weights": "keras_osnet.weights.catalogue",
         "load_torchreid": "keras_osnet.weights.convert",
-        "open_weights": "keras_osnet.weights.sources",
-        "push_to_hub": "keras_osnet.weights.publish.folder",
+        "push_to_hub": "keras_osnet.weights.publish",
         "read_state_dict": "keras_osnet.weights.sources",
         "read_torch_checkpoint": "keras_osnet.weights.torch_file.reader",
-        "resolve_weights": "keras_osnet.weights.sources",
-        "save_for_hub": "keras_osnet.weights.publish.folder",
+        "save_for_hub": "keras_osnet.weights.publish",
         "save_safetensors": "keras_osnet.weights.safetensors",
         "to_torchreid": "keras_osnet.weights.convert",
         "write_torch_checkpoint": "keras_osnet.weights.torch_file.writer",

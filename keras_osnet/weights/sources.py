@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,23 +31,6 @@ from keras_osnet.weights.safetensors import read_description, read_safetensors
 from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
 
 
-class WeightsSource(Protocol):
-    """Weights that have been found and read, but belong to no model yet.
-
-    Attributes:
-        classes: Rows of their classifier, None without one.
-    """
-
-    classes: int | None
-
-    def load_into(self, model: keras.Model) -> ConversionReport | None:
-        """Set the variables of a model; raise ValueError if the weights do not fit it.
-
-        Returns:
-            The report of loaded and skipped tensors; None if Keras itself loads the file.
-        """
-
-
 class TensorSource:
     """Arrays under torchreid names, whatever kind of file they came from.
 
@@ -70,18 +53,10 @@ class TensorSource:
         return load_tensors(model, self.tensors)
 
 
-def open_weights(weights: str | os.PathLike[str], *, variant: str, width: float) -> WeightsSource:
-    """Find weights, download them unless they are cached, and read them.
-
-    Args:
-        weights: A tag of the catalogue, a local file, or `"hf://owner/repo[/file][@revision]"`.
-        variant: `"base"`, `"ibn"` or `"ain"`, for which the tag is looked up.
-        width: Width multiplier, likewise.
-
-    Raises:
-        ValueError: There is no such tag or file, or it is not a file of weights.
-        OSError: The file cannot be read or downloaded.
-    """
+def open_weights(
+    weights: str | os.PathLike[str], *, variant: str, width: float
+) -> TensorSource | KerasH5Source:
+    """Find and read weights; the arguments and errors are those of `resolve_weights`."""
     path = resolve_weights(weights, variant=variant, width=width)
     return KerasH5Source(path) if file_format(path) == KERAS_H5 else read_state_dict(path)
 

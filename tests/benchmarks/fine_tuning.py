@@ -18,10 +18,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_osnet import OSNet
+from keras_osnet import OSNet, load_model
 from keras_osnet.data import ReidDataset, read_folder, split_by_camera
 from keras_osnet.evaluation import evaluate_retrieval
-from keras_osnet.models import open_checkpoint
 from keras_osnet.training import load_recipe, train
 
 SEEDS = (0, 1, 2)
@@ -69,7 +68,7 @@ def network(weights, seed):
     keras.utils.set_random_seed(seed)
     if weights is None:
         return OSNet(0.25, head="embedding")
-    return open_checkpoint(weights).build(head="embedding")[0]
+    return load_model(weights, head="embedding")
 
 
 def figures(models, dataset):

@@ -23,7 +23,7 @@ from keras_osnet.deploy.int8 import calibration, quantization, quantize_int8
 from keras_osnet.deploy.serving import serve
 from keras_osnet.deploy.tflite import tflite_bytes
 from keras_osnet.metrics import evaluate_features
-from keras_osnet.models import open_checkpoint
+from keras_osnet.models.load_model import open_checkpoint
 
 CALIBRATED = 10
 COLUMNS = (

@@ -83,10 +83,10 @@ def works(task):
 def exported(checkpoint, calibration, folder):
     """Write a model's files; return (title, file, engine, precision) of each run."""
     from keras_osnet.deploy import export
-    from keras_osnet.models import open_checkpoint
+    from keras_osnet.models import load_model
     from keras_osnet.runtime.engines.open_vino import computes_bfloat16
 
-    model, _ = open_checkpoint(checkpoint).build(head="embedding")
+    model = load_model(checkpoint, head="embedding")
     name = model.name
     export(model, folder / f"{name}.tflite", batch=None)
     export(model, folder / f"{name}.onnx")

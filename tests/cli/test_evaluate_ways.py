@@ -16,7 +16,7 @@ from keras_osnet.data import (
 )
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.metrics import average_results
-from keras_osnet.models import open_checkpoint
+from keras_osnet.models import load_model
 from keras_osnet.synthetic import (
     write_synthetic_people,
 )
@@ -31,9 +31,7 @@ def evaluate(checkpoint):
 
 @pytest.fixture(scope="module")
 def model(checkpoint):
-    return open_checkpoint(checkpoint).build(
-        head="embedding", image_size=(64, 32), include_preprocessing=True
-    )[0]
+    return load_model(checkpoint, head="embedding", image_size=(64, 32), include_preprocessing=True)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +105,7 @@ def test_an_ensemble(run, run_json, evaluate, checkpoint, crowd, model, tmp_path
     assert report["weights"] == [str(checkpoint), str(tmp_path / "other.keras")]
     assert report["model"] == ["osnet_x0_25", "osnet_x0_25"]
     assert report["image_size"] == [[256, 128], [48, 32]]
-    large = open_checkpoint(checkpoint).build(head="embedding", include_preprocessing=True)[0]
+    large = load_model(checkpoint, head="embedding", include_preprocessing=True)
     sides = split_by_camera(read_folder(crowd))
     assert_figures(report, evaluate_retrieval([large, other], *sides))
 

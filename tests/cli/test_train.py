@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import miniature_datasets as miniature
 import pytest
 
-from keras_osnet.models import open_checkpoint
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import TrainingResult, build_model, list_recipes, run_folder, trainer
+from keras_osnet.weights import read_torch_checkpoint
 
 RECIPE = """
 title = "Tiny"
@@ -231,7 +231,7 @@ def test_where_to_start_from(train, trainings, checkpoint, tmp_path):
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
         options = ("--width", 0.25, "--image-size", 64, 32, "--seed", 7)
         train("--weights", weights, "--set", "model={}", *options)
-    kernel = open_checkpoint(checkpoint).source.tensors["conv5.conv.weight"].squeeze().T
+    kernel = read_torch_checkpoint(checkpoint)["conv5.conv.weight"].squeeze().T
     kernels = [one.models[0].get_layer("conv5").get_weights()[0].squeeze() for one in trainings]
     assert (kernels[0] == kernel).all()
     assert (kernels[1] != kernel).any()

@@ -12,7 +12,7 @@ from keras_osnet.deploy import export, fold_batch_norm
 from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.deploy.int8.channel_equalization import equalize
 from keras_osnet.deploy.int8.graph import prepared
-from keras_osnet.models import open_checkpoint
+from keras_osnet.models import load_model
 from keras_osnet.synthetic import synthetic_people
 
 pytestmark = pytest.mark.skipif(
@@ -88,9 +88,8 @@ def test_real_weights_on_real_images(reference, tmp_path):
         archive.extractall(tmp_path, filter="data")
     people = read_folder(tmp_path / "pku_reid")
     first = sorted({person.identity for person in people})[:10]
-    model, _ = open_checkpoint(reference / "weights" / "osnet_x0_25_msmt17.pth").build(
-        head="embedding", include_preprocessing=True
-    )
+    path = reference / "weights" / "osnet_x0_25_msmt17.pth"
+    model = load_model(path, head="embedding", include_preprocessing=True)
     query, gallery = split_by_camera(people)
     report = export(
         model,

@@ -11,7 +11,7 @@ import pytest
 
 from keras_osnet.cli.application import application
 from keras_osnet.recipes import recipe_names
-from keras_osnet.weights import find_weights
+from keras_osnet.weights.catalogue import find_weights
 
 pytestmark = pytest.mark.large
 

@@ -6,7 +6,7 @@ import pytest
 
 import keras_osnet
 from keras_osnet.architecture.describe import describe
-from keras_osnet.models import open_checkpoint
+from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.weights import save_safetensors, to_torchreid, write_torch_checkpoint
 
 

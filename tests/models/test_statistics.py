@@ -5,7 +5,7 @@ import pytest
 
 from keras_osnet import OSNet
 from keras_osnet.architecture.describe import describe
-from keras_osnet.models import open_checkpoint
+from keras_osnet.models import load_model
 
 OWN = {"mean": [0.4, 0.5, 0.25], "std": [0.2, 0.25, 0.125]}
 
@@ -32,7 +32,7 @@ def test_pixels_are_normalised_by_them(model):
 def test_a_file_keeps_them(model, tmp_path):
     assert {name: describe(model)[name] for name in OWN} == OWN
     model.save(tmp_path / "own.keras")
-    again, _ = open_checkpoint(tmp_path / "own.keras").build(include_preprocessing=True)
+    again = load_model(tmp_path / "own.keras", include_preprocessing=True)
     pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 32, 3), "uint8")
     np.testing.assert_allclose(again(pixels), model(pixels), rtol=1e-5, atol=1e-6)
 
@@ -40,7 +40,7 @@ def test_a_file_keeps_them(model, tmp_path):
 def test_leaving_them_out_is_said(model, tmp_path):
     model.save(tmp_path / "own.keras")
     with pytest.warns(UserWarning, match=r"normalize its images by \{'mean'"):
-        open_checkpoint(tmp_path / "own.keras").build()
+        load_model(tmp_path / "own.keras", include_preprocessing=False)
 
 
 def test_imagenets_are_not_described():

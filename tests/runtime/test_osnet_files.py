@@ -75,10 +75,8 @@ def test_stock_files(osnet, to_tflite, files, by_keras, tmp_path):
 @pytest.mark.exhaustive
 def test_published_weights_on_images_of_their_own_size(reference, tmp_path):
     """float32 files of the real network agree with Keras to the last digits."""
-    from keras_osnet.models import open_checkpoint
-
-    checkpoint = open_checkpoint(reference / "weights" / "osnet_x0_25_msmt17.pth")
-    model, _ = checkpoint.build(head="embedding", include_preprocessing=True)
+    path = reference / "weights" / "osnet_x0_25_msmt17.pth"
+    model = keras_osnet.load_model(path, head="embedding", include_preprocessing=True)
     people = synthetic_people(3, cameras=2, views=2).images
     expected = np.asarray(model(people.astype("float32"), training=False))
     expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)

@@ -67,8 +67,7 @@ def test_a_file_tells_its_network(trained, ending):
     assert built.input_shape == (None, *size, 3)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 32, 3)).astype("float32")
     if ending == "keras":
-        whole = keras_osnet.models.open_checkpoint(folder / "best.keras")
-        embedder, _ = whole.build(head="embedding", include_preprocessing=True)
+        embedder = keras_osnet.load_model(folder / "best.keras", head="embedding")
         np.testing.assert_array_equal(built(images), embedder(images))
     kernel = model.get_layer("conv5").get_weights()[0]
     np.testing.assert_array_equal(built.get_layer("conv5").get_weights()[0], kernel)

@@ -5,7 +5,8 @@ import pytest
 import keras_osnet
 from keras_osnet.metrics import evaluate_attributes, evaluate_ranking, pairwise_distances
 from keras_osnet.synthetic import synthetic_people
-from keras_osnet.weights import catalogue, find_weights, list_weights, sources
+from keras_osnet.weights import catalogue, list_weights, sources
+from keras_osnet.weights.catalogue import find_weights
 
 BUNDLED = [checkpoint for checkpoint in list_weights() if checkpoint.repository is None]
 UNSEEN = range(20_000, 20_024)

@@ -20,11 +20,10 @@ from werkzeug import Request, Response
 import keras_osnet
 from keras_osnet.architecture.describe import describe
 from keras_osnet.architecture.preprocessing import MEAN, STD
+from keras_osnet.weights import model_card, publish
 from keras_osnet.weights.catalogue import find_weights, list_weights
 from keras_osnet.weights.convert import to_torchreid
-from keras_osnet.weights.publish import card as model_card
-from keras_osnet.weights.publish import folder as publish
-from keras_osnet.weights.publish.folder import PublishError, push_to_hub, save_for_hub
+from keras_osnet.weights.publish import PublishError, push_to_hub, save_for_hub
 
 REPOSITORY = "someone/osnet_x0_25_mine"
 TOKEN = "hf_secret"

@@ -13,7 +13,7 @@ from keras_osnet.deploy.int8.calibration import MOST
 from keras_osnet.deploy.int8.quantization import checked_images
 from keras_osnet.deploy.serving import serve
 from keras_osnet.metrics import evaluate_features
-from keras_osnet.models import open_checkpoint
+from keras_osnet.models import load_model
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="int8 is calibrated on TensorFlow"
@@ -254,7 +254,7 @@ def test_real_people_are_found_as_in_float(
     """Calibrated on the first 10 people; figures of all, and of the 30 others."""
     found, images = people
     path = reference / "weights" / weights
-    model = served(open_checkpoint(path).build(head="embedding")[0])
+    model = served(load_model(path, head="embedding"))
     expected = model.predict(images, verbose=0, batch_size=1)
     ids = np.array([person.identity for person in found])
     first = np.isin(ids, np.unique(ids)[:10])

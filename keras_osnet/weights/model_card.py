@@ -113,7 +113,7 @@ def build_model_card(name: str, origin: Origin, configuration: Mapping[str, Any]
     model, weights = Configuration(**configuration["model"]), configuration["weights"]
     card = ModelCard.from_template(
         data,
-        template_str=resources.files(__package__).joinpath("card.md").read_text("utf-8"),
+        template_str=resources.files(__package__).joinpath("model_card.md").read_text("utf-8"),
         name=name,
         repository=REPOSITORY,
         model=model,

@@ -22,7 +22,7 @@ from keras_osnet.weights.catalogue import WeightsInfo
 from keras_osnet.weights.convert import to_torchreid
 from keras_osnet.weights.hub import in_one_line
 from keras_osnet.weights.hub_reference import PREFIX, parse_hub_reference
-from keras_osnet.weights.publish.card import REPOSITORY, Origin, build_model_card
+from keras_osnet.weights.model_card import REPOSITORY, Origin, build_model_card
 from keras_osnet.weights.safetensors import save_safetensors
 
 WEIGHTS, CARD, CONFIGURATION, LICENSE = ("model.safetensors", "README.md", "config.json", "LICENSE")
@@ -95,12 +95,13 @@ def save_for_hub(
     Example:
         >>> import keras_osnet
         >>> from keras_osnet.weights import save_for_hub
+        >>> from keras_osnet.weights.catalogue import find_weights
         >>> save_for_hub(
         ...     keras_osnet.OSNet(0.25, head="embedding", weights="market1501"),
         ...     "osnet_x0_25_market1501",
         ...     license="mit",
         ...     trained_on="market1501",
-        ...     base=keras_osnet.weights.find_weights("market1501", variant="base", width=0.25),
+        ...     base=find_weights("market1501", variant="base", width=0.25),
         ... )  # doctest: +SKIP
     """
     optional.check_installed("jinja2", "Writing a model card", "publish")

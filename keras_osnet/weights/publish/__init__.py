@@ -1,1 +1,0 @@
-"""Publish weights on the Hugging Face Hub."""
