@@ -14,7 +14,7 @@ from keras_osnet.cli.console import print_json, print_table, progress, waiting
 from keras_osnet.cli.options import EXPORTED, ModelSource
 
 if TYPE_CHECKING:
-    from keras_osnet.runtime import BenchmarkResult, Quartiles
+    from keras_osnet.runtime.benchmark import BenchmarkResult, Quartiles
 
 
 @click.command("benchmark")

@@ -6,7 +6,7 @@ from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
     from keras_osnet.deploy.export import export
-    from keras_osnet.deploy.fidelity import FidelityError, FidelityReport, measure_fidelity
+    from keras_osnet.deploy.fidelity import FidelityError, measure_fidelity
     from keras_osnet.deploy.fold import fold_batch_norm
     from keras_osnet.deploy.litert_embedder import litert_embedder
 
@@ -14,7 +14,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
         "FidelityError": "keras_osnet.deploy.fidelity",
-        "FidelityReport": "keras_osnet.deploy.fidelity",
         "export": "keras_osnet.deploy.export",
         "fold_batch_norm": "keras_osnet.deploy.fold",
         "litert_embedder": "keras_osnet.deploy.litert_embedder",

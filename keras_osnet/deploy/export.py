@@ -41,7 +41,7 @@ def export(
     preprocesses them itself. Its input is called `image`, its output `embedding`, `predictions` (or
     `logits` without a softmax), `attributes` or `maps`; a `.tflite` file has the signature
     `serving_default`. The file also holds metadata (input range, mean and standard deviation,
-    labels, license, source; see `keras_osnet.runtime.ModelMetadata`): a `.tflite` file in
+    labels, license, source; `keras_osnet.runtime.read_metadata` reads it): a `.tflite` file in
     `keras_osnet.json` and `labels.txt` of a ZIP archive behind the flatbuffer, ONNX in
     `metadata_props`, OpenVINO in `rt_info`, both under the key `keras_osnet`.
 

@@ -20,11 +20,12 @@ from keras_osnet.data import (
     split_by_identity,
 )
 from keras_osnet.data.images import find_unreadable
-from keras_osnet.deploy import FidelityReport, export
+from keras_osnet.deploy import export
+from keras_osnet.deploy.fidelity import FidelityReport
 from keras_osnet.evaluation import RetrievalResult, embed_images, evaluate_embeddings
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.quickstart.report import write_report
-from keras_osnet.runtime import BenchmarkResult, benchmark
+from keras_osnet.runtime.benchmark import BenchmarkResult, benchmark
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import load_recipe, train
 

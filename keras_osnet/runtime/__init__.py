@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.data.records import EmbeddedImages
-    from keras_osnet.runtime.benchmark import BenchmarkResult, Quartiles, benchmark
+    from keras_osnet.runtime.benchmark import benchmark
     from keras_osnet.runtime.embedder import Embedder
-    from keras_osnet.runtime.metadata import ModelMetadata
     from keras_osnet.runtime.read_metadata import read_metadata
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
-        "BenchmarkResult": "keras_osnet.runtime.benchmark",
-        "EmbeddedImages": "keras_osnet.data.records",
         "Embedder": "keras_osnet.runtime.embedder",
-        "ModelMetadata": "keras_osnet.runtime.metadata",
-        "Quartiles": "keras_osnet.runtime.benchmark",
         "benchmark": "keras_osnet.runtime.benchmark",
         "read_metadata": "keras_osnet.runtime.read_metadata",
     },

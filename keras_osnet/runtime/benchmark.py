@@ -6,21 +6,30 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from keras_osnet._utils.checks import check_whole
-from keras_osnet.runtime.engines import engines_for, usable_cpus
-from keras_osnet.runtime.engines.open_vino import computes_bfloat16
+from keras_osnet.runtime.embedder import Embedder
+from keras_osnet.runtime.engines import computes_bfloat16, engines_for, usable_cpus
 from keras_osnet.runtime.read_metadata import checked_file
 
-BATCH = 32
+_BATCH = 32
 """Images at once where the throughput is measured."""
 
-_WORKER = "keras_osnet.runtime._benchmark_worker"
+_SECONDS = 0.3
+"""Shortest duration of one turn, for one image and for many."""
+
+_FEWEST_CALLS = 3
+
+_WORKER = "keras_osnet.runtime.benchmark"
+"""Module that is run in the processes: this one."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,10 @@ def benchmark(
             `count_turns(files, rounds)` in total.
 
     Returns:
-        One result for each file, engine and precision, in this order.
+        One `keras_osnet.runtime.benchmark.BenchmarkResult` for each file, engine and precision, in
+        this order: `latency` (milliseconds for one image) and `throughput` (images per second, 32
+        at once), each with `median`, `low`, `high` (quartiles) and `repetitions`; `cold_start` in
+        seconds; `peak_memory` in MB; and `file`, `engine`, `precision`, `quantization`, `threads`.
 
     Raises:
         FileNotFoundError: A file does not exist.
@@ -153,12 +165,17 @@ class _Worker:
     """A process with one engine and one file that measures on request."""
 
     def __init__(
-        self, process: subprocess.Popen[str], complaints: IO[str], candidate: tuple[Path, str, str]
+        self,
+        process: subprocess.Popen[str],
+        complaints: IO[str],
+        candidate: tuple[Path, str, str],
+        started: float,
     ) -> None:
         self._process = process
         self._complaints = complaints
         self._candidate = candidate
         self._begun = self._read()
+        self._cold_start = time.perf_counter() - started
 
     def ask(self) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -172,14 +189,14 @@ class _Worker:
     def result(self, threads: int, answers: Sequence[dict[str, Any]]) -> BenchmarkResult:
         file, engine, precision = self._candidate
         alone = [1e3 * seconds for answer in answers for seconds in answer["alone"]]
-        together = [BATCH / seconds for answer in answers for seconds in answer["together"]]
+        together = [_BATCH / seconds for answer in answers for seconds in answer["together"]]
         return BenchmarkResult(
             file=file,
             engine=engine,
             precision=precision,
             quantization=self._begun["quantization"],
             threads=threads,
-            cold_start=self._begun["cold_start"],
+            cold_start=self._cold_start,
             latency=_quartiles(alone),
             throughput=_quartiles(together),
             peak_memory=answers[-1]["peak_memory"],
@@ -210,6 +227,7 @@ def _worker(
 ) -> Iterator[_Worker]:
     task = {"path": str(file), "engine": engine, "precision": precision, **arguments}
     command = [sys.executable, "-m", _WORKER, json.dumps(task)]
+    started = time.perf_counter()
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(
@@ -222,7 +240,7 @@ def _worker(
         ) as process,
     ):
         try:
-            yield _Worker(process, complaints, (file, engine, precision))
+            yield _Worker(process, complaints, (file, engine, precision), started)
         finally:
             process.kill()
 
@@ -230,3 +248,59 @@ def _worker(
 def _quartiles(values: Sequence[float]) -> Quartiles:
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return Quartiles(median=median, low=low, high=high, repetitions=len(values))
+
+
+def _measure(text: str) -> None:
+    """Load the model of a task in JSON, and measure once for every line of input.
+
+    Each answer is a line of JSON. This runs in the process of one engine.
+    """
+    try:
+        task = json.loads(text)
+        size = task.pop("image_size")
+        embedder = Embedder(**task, image_size=size and tuple(size))
+        images = np.random.default_rng(0).integers(
+            0, 256, (_BATCH, *embedder.image_size, 3), np.uint8
+        )
+        embedder.embed(images[:1])
+        _answer({"quantization": embedder.metadata.quantization})
+        embedder.embed(images)  # the first of that size may set up memory
+        for _ in sys.stdin:
+            alone = _times(embedder, images[:1])
+            together = _times(embedder, images)
+            _answer({"alone": alone, "together": together, "peak_memory": peak_memory()})
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        _answer({"error": str(error), "kind": type(error).__name__})
+
+
+def _times(embedder: Embedder, images: np.ndarray) -> list[float]:
+    """Return the seconds of each of several calls, after one that wakes the threads."""
+    embedder.embed(images)
+    times: list[float] = []
+    while len(times) < _FEWEST_CALLS or sum(times) < _SECONDS:
+        start = time.perf_counter()
+        embedder.embed(images)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _answer(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+def peak_memory() -> float | None:
+    """Return the peak memory of this process so far, in MB of 10^6 bytes; None on Windows."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage would count the process that started this one, too.
+        lines = status.read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line[:6] == "VmHWM:")
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+if __name__ == "__main__":
+    _measure(sys.argv[1])

@@ -10,22 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.batches import loaded_ahead
+from keras_osnet._utils.checks import check_image_size
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages
-from keras_osnet.runtime.engines import open_engine
+from keras_osnet.runtime.engines import Engine, open_engine
 from keras_osnet.runtime.images import as_pixels, cut_out, listed
-from keras_osnet.runtime.metadata import ModelMetadata
-from keras_osnet.runtime.read_metadata import (
-    checked_file,
-    effective_metadata,
-    effective_size,
-    read_metadata,
-)
+from keras_osnet.runtime.metadata import PIXEL_RANGES, ModelMetadata
+from keras_osnet.runtime.read_metadata import checked_file, read_metadata
 
 _CHUNK = 32
 """Images that are decoded and held at once."""
 
 _NORM_EPSILON = 1e-12
+
+_DTYPES = ("uint8", "int8", "float16", "float32")
+"""Supported types of an image tensor."""
 
 _Pixels = tuple[NDArray[np.uint8], dict[int, ImageReadError]]
 
@@ -55,7 +54,7 @@ class Embedder:
             mean and std). Its type is that of the file's input.
 
     Attributes:
-        metadata: A `ModelMetadata`, from the file or from the arguments.
+        metadata: As `keras_osnet.runtime.read_metadata` returns it, or made from the arguments.
         engine: Name of the engine that runs the file.
         image_size: (height, width) that images are resized to.
         dim: Length of the embeddings.
@@ -95,9 +94,9 @@ class Embedder:
         stored = read_metadata(file)
         self._arguments = (file.absolute(), engine, precision, threads, image_size, pixel_range)
         self._engine = open_engine(file, engine, precision=precision, threads=threads)
-        self.metadata: ModelMetadata = effective_metadata(file, self._engine, stored, pixel_range)
+        self.metadata: ModelMetadata = _effective_metadata(file, self._engine, stored, pixel_range)
         self.engine = self._engine.name
-        self.image_size = effective_size(self.metadata, image_size, file)
+        self.image_size = _effective_size(self.metadata, image_size, file)
         self.dim = self.metadata.dim
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -233,3 +232,108 @@ def _reopened(
     return Embedder(
         path, engine, precision, threads, image_size=image_size, pixel_range=pixel_range
     )
+
+
+def _effective_metadata(
+    file: Path, engine: Engine, stored: ModelMetadata | None, pixel_range: str | None
+) -> ModelMetadata:
+    """Return the metadata to use: that of the file, or else from the caller and the engine.
+
+    Args:
+        file: The model's file, for messages.
+        engine: The engine with the loaded file.
+        stored: The metadata in the file, if there is any.
+        pixel_range: "0-255", "0-1", "normalized" or None, as for `Embedder`.
+
+    Raises:
+        ValueError: The model does not turn RGB images into embeddings, the metadata is that of
+            another model, or the range of the pixels is unknown.
+    """
+    if pixel_range is not None and pixel_range not in PIXEL_RANGES:
+        raise ValueError(
+            f"`pixel_range` must be one of {PIXEL_RANGES} or None. Received: {pixel_range!r}"
+        )
+    _check_tensors(file, engine, stored)
+    batch, height, width, _ = engine.input_shape
+    if stored is None:
+        if pixel_range is None:
+            raise ValueError(
+                "The file does not say what its input is, because it was not written by "
+                'keras-osnet or was cut off; pass pixel_range="0-255" (RGB, such as a model with '
+                'include_preprocessing=True takes), pixel_range="0-1" or '
+                f'pixel_range="normalized" (by preprocess_input). Received: {file}'
+            )
+        dim = engine.output_shape[1]
+        if dim is None:
+            raise ValueError(
+                "The model must have embeddings of a fixed length. "
+                f"Received: output of shape {engine.output_shape} in {file}"
+            )
+        whole = engine.input_dtype == "uint8" and pixel_range == "0-255"
+        return ModelMetadata(
+            name=file.stem,
+            dim=dim,
+            image_size=(height, width),
+            pixel_range=pixel_range,
+            dtype="uint8" if whole else "float32",
+            batch=batch,
+        )
+    if pixel_range not in (None, stored.pixel_range):
+        raise ValueError(
+            "`pixel_range` contradicts the metadata of the file; leave it out. "
+            f"Received: {pixel_range!r}, a model with pixel_range={stored.pixel_range!r}"
+        )
+    agrees = all(
+        found in (None, said)
+        for found, said in zip(
+            (batch, height, width, engine.output_shape[1]),
+            (stored.batch, *stored.image_size, stored.dim),
+            strict=True,
+        )
+    )
+    if not agrees:
+        raise ValueError(
+            f"The file's metadata is that of another model: batch {stored.batch}, size "
+            f"{stored.image_size}, dim {stored.dim}. Received: input {engine.input_shape}, output "
+            f"{engine.output_shape} in {file}"
+        )
+    return stored
+
+
+def _effective_size(
+    metadata: ModelMetadata, image_size: tuple[int, int] | None, file: Path
+) -> tuple[int, int]:
+    """Return the (height, width) that images are resized to, or raise ValueError."""
+    own = metadata.image_size
+    if image_size is not None:
+        check_image_size(image_size)
+    height, width = own if image_size is None else image_size
+    if (
+        height is None
+        or width is None
+        or not (own[0] in (None, height) and own[1] in (None, width))
+    ):
+        raise ValueError(
+            "`image_size` must be given for a model that takes images of any size, and agree with "
+            f"one that does not. Received: image_size={image_size}, model of images {own} in {file}"
+        )
+    return height, width
+
+
+def _check_tensors(file: Path, engine: Engine, stored: ModelMetadata | None) -> None:
+    if stored is not None and stored.output_kind != "embedding":
+        raise ValueError(
+            "The model must give embeddings, and its task is another. "
+            f"Received: {stored.output_kind} of {stored.dim} in {file}"
+        )
+    shape, dtype = engine.input_shape, engine.input_dtype
+    if len(shape) != 4 or shape[3] not in (3, None) or dtype not in _DTYPES:
+        raise ValueError(
+            "The model must take RGB images (batch, height, width, 3), channels last, of "
+            f"{', '.join(_DTYPES)}. Received: input of shape {shape} and type {dtype} in {file}"
+        )
+    if len(engine.output_shape) != 2:
+        raise ValueError(
+            "The model must give embeddings, one vector (batch, dim) an image. "
+            f"Received: output of shape {engine.output_shape} in {file}"
+        )

@@ -113,7 +113,7 @@ class ModelMetadata:
         ValueError: A field is not as above; the message names it.
 
     Example:
-        >>> from keras_osnet.runtime import ModelMetadata
+        >>> from keras_osnet.runtime.metadata import ModelMetadata
         >>> metadata = ModelMetadata(name="osnet_x0_25", image_size=(256, 128), dim=512)
         >>> ModelMetadata.from_json(metadata.to_json()) == metadata
         True

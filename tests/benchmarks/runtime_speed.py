@@ -84,7 +84,7 @@ def exported(checkpoint, calibration, folder):
     """Write a model's files; return (title, file, engine, precision) of each run."""
     from keras_osnet.deploy import export
     from keras_osnet.models import load_model
-    from keras_osnet.runtime.engines.open_vino import computes_bfloat16
+    from keras_osnet.runtime.engines import computes_bfloat16
 
     model = load_model(checkpoint, head="embedding")
     name = model.name

@@ -36,7 +36,7 @@ def serve(task, prepare):
         prepare: Function from the task to the functions to time, by name of the work. It also runs
             everything that has to run before the process reports that it is ready.
     """
-    from keras_osnet.runtime._benchmark_worker import peak_memory
+    from keras_osnet.runtime.benchmark import peak_memory
 
     works = prepare(task)
     _say({"start": time.time() - task["started"], "memory": peak_memory()})

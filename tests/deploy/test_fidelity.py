@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from keras_osnet.data import PersonImage, ReidDataset
-from keras_osnet.deploy import FidelityError, FidelityReport, measure_fidelity
-from keras_osnet.deploy.fidelity import check_drop
-from keras_osnet.runtime import ModelMetadata
+from keras_osnet.deploy import FidelityError, measure_fidelity
+from keras_osnet.deploy.fidelity import FidelityReport, check_drop
+from keras_osnet.runtime.metadata import ModelMetadata
 from keras_osnet.synthetic import write_synthetic_people
 
 FIDELITY = "keras_osnet.deploy.fidelity"

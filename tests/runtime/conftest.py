@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_networks import SIZE, tiny_backbone
 
-from keras_osnet.runtime import ModelMetadata
+from keras_osnet.runtime.metadata import ModelMetadata
 from keras_osnet.synthetic import synthetic_people
 
 DIM = 8

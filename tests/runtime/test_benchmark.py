@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from keras_osnet.runtime import benchmark
-from keras_osnet.runtime._benchmark_worker import peak_memory
+from keras_osnet.runtime.benchmark import peak_memory
 
 
 @pytest.mark.large

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from keras_osnet.runtime import Embedder
-from keras_osnet.runtime.engines import engines_for, usable_cpus
-from keras_osnet.runtime.engines.open_vino import computes_bfloat16
+from keras_osnet.runtime.engines import computes_bfloat16, engines_for, usable_cpus
 
 KINDS = ["any.tflite", "any.onnx", "any.xml"]
 

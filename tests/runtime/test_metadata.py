@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.runtime import ModelMetadata
+from keras_osnet.runtime.metadata import ModelMetadata
 
 FULL = ModelMetadata(
     name="osnet_x0_25",

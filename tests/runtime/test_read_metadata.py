@@ -2,7 +2,8 @@ import zipfile
 
 import pytest
 
-from keras_osnet.runtime import ModelMetadata, read_metadata
+from keras_osnet.runtime import read_metadata
+from keras_osnet.runtime.metadata import ModelMetadata
 
 KINDS = ["any.tflite", "any.onnx", "any.xml"]
 
