@@ -53,7 +53,8 @@ def describe(
 
 def _knows_cameras(dataset: "Dataset") -> bool | None:
     """Return whether a test ignores images of the query's camera; None for other tasks."""
-    from keras_osnet.data import ReidDataset, camera_labels
+    from keras_osnet.data import ReidDataset
+    from keras_osnet.data.records import camera_labels
 
     if not isinstance(dataset, ReidDataset) or not dataset.query:
         return None

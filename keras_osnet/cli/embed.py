@@ -15,7 +15,7 @@ from keras_osnet.cli.options import ModelSource
 if TYPE_CHECKING:
     import keras
 
-    from keras_osnet.data import EmbeddedImages
+    from keras_osnet.data.records import EmbeddedImages
 
 _KERAS = "keras"
 

@@ -245,7 +245,7 @@ def retrieval_task(
             raise click.UsageError("--camera-pattern is for --data.")
         if all_splits:
             raise click.UsageError("--all-splits is of a published dataset; give --dataset NAME.")
-        from keras_osnet.data import read_folder
+        from keras_osnet.data.datasets.market1501 import read_folder
 
         return RetrievalTask([(read_folder(query), read_folder(gallery))])
     if not source.data or query or gallery:
@@ -267,7 +267,9 @@ def retrieval_task(
 
 
 def _own_images(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:
-    from keras_osnet.data import camera_labels, split_by_camera, split_queries
+    from keras_osnet.data import split_by_camera
+    from keras_osnet.data.datasets.splits import split_queries
+    from keras_osnet.data.records import camera_labels
 
     if is_divided(people):
         if query_camera is not None:

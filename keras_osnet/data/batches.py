@@ -49,7 +49,7 @@ class ImageBatches:
 
     Example:
         >>> import tempfile
-        >>> from keras_osnet.data import read_folder
+        >>> from keras_osnet.data.datasets.market1501 import read_folder
         >>> from keras_osnet.synthetic import write_synthetic_people
         >>> from keras_osnet.data import Normalize, RandomErasing, RandomFlip
         >>> with tempfile.TemporaryDirectory() as folder:

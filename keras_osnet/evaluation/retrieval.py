@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet.architecture.feature_extractor import ends_in_classifier
-from keras_osnet.data import ranking_labels
 from keras_osnet.data.images import ImageReadError
-from keras_osnet.data.records import EmbeddedImages, PersonImage
+from keras_osnet.data.records import EmbeddedImages, PersonImage, ranking_labels
 from keras_osnet.evaluation.embed import embed_by_all
 from keras_osnet.metrics import RankingResult, evaluate_features
 from keras_osnet.metrics.distances import Metric
@@ -66,7 +65,7 @@ def evaluate_retrieval(
         model: A model with one output (batch, dim); see `embed_images`. Or several, an ensemble:
             their embeddings are scaled to unit length and concatenated; see
             `keras_osnet.metrics.concatenate_features`.
-        query: The queries, with cameras or without; see `keras_osnet.data.read_folder`,
+        query: The queries, with cameras or without; see `keras_osnet.data.read_people`,
             `keras_osnet.data.split_by_camera` and `keras_osnet.data.read_dataset`.
         gallery: The gallery images.
         metric: `"cosine"` or `"euclidean"`; see `keras_osnet.metrics.pairwise_distances`.

@@ -4,28 +4,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_osnet.data import PersonImage, ranking_labels
+from keras_osnet.data import PersonImage
+from keras_osnet.data.records import ranking_labels
 from keras_osnet.metrics import pairwise_distances, ranked_lists
 from keras_osnet.visualize import (
     activation_maps,
     feature_maps,
     gate_clusters,
-    gate_names,
     plot_cmc,
     plot_embeddings,
     plot_gate_clusters,
     plot_gate_statistics,
     plot_maps,
     plot_ranked_lists,
-    project_embeddings,
 )
+from keras_osnet.visualize.embeddings import project_embeddings
+from keras_osnet.visualize.feature_maps import gate_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
-    from keras_osnet.data import EmbeddedImages
+    from keras_osnet.data.records import EmbeddedImages
     from keras_osnet.quickstart.quickstart import QuickstartResult
 
 _QUERIES, _TOP = 5, 8

@@ -12,14 +12,9 @@ import keras
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.checks import positive_integer
-from keras_osnet.data import (
-    EmbeddedImages,
-    PersonImage,
-    ReidDataset,
-    read_people,
-    split_by_identity,
-)
+from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
 from keras_osnet.data.images import find_unreadable
+from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.deploy import export
 from keras_osnet.deploy.fidelity import FidelityReport
 from keras_osnet.evaluation import RetrievalResult, embed_images, evaluate_embeddings

@@ -13,7 +13,7 @@ from keras_osnet import __version__
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.data.images import require_pillow
 from keras_osnet.data.records import PersonImage
-from keras_osnet.synthetic.drawing.appearance import ATTRIBUTE_NAMES, details
+from keras_osnet.synthetic.appearance import ATTRIBUTE_NAMES, details
 from keras_osnet.synthetic.people import (
     attributes_of,
     chosen_identities,

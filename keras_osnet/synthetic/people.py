@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import check_image_size, check_whole
-from keras_osnet.synthetic.drawing.appearance import (
+from keras_osnet.synthetic.appearance import (
     ATTRIBUTE_NAMES,
     MAX_LOOK_ALIKES,
     appearance,
     details,
     image_attributes,
 )
-from keras_osnet.synthetic.drawing.camera import Situation
+from keras_osnet.synthetic.camera import Situation
 
 
 @dataclass(frozen=True, eq=False)

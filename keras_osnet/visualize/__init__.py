@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
+    from keras_osnet.visualize._sheet import save_figure
     from keras_osnet.visualize.attributes import plot_attributes
     from keras_osnet.visualize.diagrams import plot_block, plot_network
-    from keras_osnet.visualize.embeddings import plot_embeddings, project_embeddings
-    from keras_osnet.visualize.feature_maps import activation_maps, feature_maps, gate_names
+    from keras_osnet.visualize.embeddings import plot_embeddings
+    from keras_osnet.visualize.feature_maps import activation_maps, feature_maps
     from keras_osnet.visualize.gates import (
-        GateClusters,
-        GateStatistics,
         gate_clusters,
         gate_statistics,
         plot_gate_clusters,
@@ -26,17 +25,13 @@ if TYPE_CHECKING:
     from keras_osnet.visualize.history import plot_history
     from keras_osnet.visualize.maps import plot_maps
     from keras_osnet.visualize.ranking import plot_cmc, plot_ranked_lists
-    from keras_osnet.visualize.save_figure import save_figure
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
-        "GateClusters": "keras_osnet.visualize.gates",
-        "GateStatistics": "keras_osnet.visualize.gates",
         "activation_maps": "keras_osnet.visualize.feature_maps",
         "feature_maps": "keras_osnet.visualize.feature_maps",
         "gate_clusters": "keras_osnet.visualize.gates",
-        "gate_names": "keras_osnet.visualize.feature_maps",
         "gate_statistics": "keras_osnet.visualize.gates",
         "grad_cam": "keras_osnet.visualize.grad_cam",
         "plot_attributes": "keras_osnet.visualize.attributes",
@@ -49,9 +44,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "plot_maps": "keras_osnet.visualize.maps",
         "plot_network": "keras_osnet.visualize.diagrams",
         "plot_ranked_lists": "keras_osnet.visualize.ranking",
-        "project_embeddings": "keras_osnet.visualize.embeddings",
         "saliency_maps": "keras_osnet.visualize.grad_cam",
-        "save_figure": "keras_osnet.visualize.save_figure",
+        "save_figure": "keras_osnet.visualize._sheet",
         "score_cam": "keras_osnet.visualize.grad_cam",
     },
 )

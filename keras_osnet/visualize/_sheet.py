@@ -1,4 +1,4 @@
-"""Figures laid out in inches from the top left corner: tiles, texts, boxes and arrows.
+"""Figures laid out in inches from the top left corner: tiles, texts, boxes and arrows; their files.
 
 Figures are made without `pyplot`, which keeps every figure of a process in memory until it is
 closed and changes the current figure of the user's own calls.
@@ -6,9 +6,12 @@ closed and changes the current figure of the user's own calls.
 
 import functools
 import io
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_osnet._utils.files import atomic_path
 from keras_osnet._utils.optional import require
 
 if TYPE_CHECKING:
@@ -201,3 +204,39 @@ def arrow(drawing: "Axes", *corners: tuple[float, float], head: bool = True) -> 
             },
             zorder=2,
         )
+
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def save_figure(figure: "Figure", path: str | os.PathLike[str], *, dpi: int = 150) -> None:
+    """Write a figure to a file, atomically.
+
+    Args:
+        figure: The figure.
+        path: The file, replaced if it exists: `.png`, or the vector formats `.svg` and `.pdf`.
+        dpi: Pixels per inch, of a `.png` and of images in the vector formats.
+
+    Raises:
+        ValueError: If the path has another suffix.
+        FileNotFoundError: If the folder does not exist.
+
+    Example:
+        >>> from keras_osnet.visualize import plot_cmc
+        >>> file = getfixture("tmp_path") / "cmc.svg"
+        >>> save_figure(plot_cmc({"osnet_x1_0": [0.5, 1.0]}), file)
+        >>> file.exists()
+        True
+    """
+    check_format(path)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
+
+
+def check_format(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError if `save_figure` does not write files of this name."""
+    if Path(path).suffix not in FORMATS:
+        raise ValueError(f"`path` must end in {', '.join(FORMATS)}. Received: {os.fspath(path)}")

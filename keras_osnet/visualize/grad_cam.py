@@ -234,16 +234,13 @@ def explained(
     references: ArrayLike | None,
     image_size: tuple[int, int] | None,
 ) -> Target:
-    """Check the arguments and prepare them for tf-keras-vis.
-
-    Args:
-        model: As for `grad_cam`, as are the others.
-        images: The images.
-        classes: Index of a class or attribute for each image, or one for all.
-        references: An embedding for each image, or one for all.
-        image_size: (height, width) of the images.
-    """
-    check_tensorflow()
+    """Check the arguments of `grad_cam` and prepare them for tf-keras-vis."""
+    require("tf_keras_vis", _PURPOSE, extra="visualize")
+    if keras.backend.backend() != "tensorflow":  # tf-keras-vis takes TensorFlow's gradients
+        raise ValueError(
+            f"{_PURPOSE} need Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}"
+        )
     classifies = ends_in_classifier(model) and references is None
     images = listed_images(images)
     pixels = np.stack(read_images(images, resolve_image_size(model, image_size)))
@@ -265,21 +262,6 @@ def explained(
             f"`references`. Received: {model.name} and classes={classes!r}"
         )
     return Target(target, prepared, _references(references, count, output.shape[-1]), False)
-
-
-def check_tensorflow() -> None:
-    """Raise unless tf-keras-vis is installed and Keras runs on TensorFlow.
-
-    Raises:
-        ImportError: If tf-keras-vis is not installed.
-        ValueError: If Keras runs on another backend, whose gradients tf-keras-vis cannot take.
-    """
-    require("tf_keras_vis", _PURPOSE, extra="visualize")
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            f"{_PURPOSE} need Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
-            f"Received: KERAS_BACKEND={keras.backend.backend()}"
-        )
 
 
 def tf_keras_vis(module: str) -> ModuleType:

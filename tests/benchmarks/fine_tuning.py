@@ -19,7 +19,8 @@ import keras
 import numpy as np
 
 from keras_osnet import OSNet, load_model
-from keras_osnet.data import ReidDataset, read_folder, split_by_camera
+from keras_osnet.data import ReidDataset, split_by_camera
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.training import load_recipe, train
 

@@ -29,7 +29,9 @@ import torch
 from fine_tuning import METRICS, RECIPES, SEEDS, half, print_table
 
 from keras_osnet._utils.files import atomic_path
-from keras_osnet.data import camera_labels, identity_labels, load_images, read_folder
+from keras_osnet.data import load_images
+from keras_osnet.data.datasets.market1501 import read_folder
+from keras_osnet.data.records import camera_labels, identity_labels
 from keras_osnet.metrics import evaluate_features
 
 SIZE = (256, 128)

@@ -19,8 +19,9 @@ import keras
 import numpy as np
 
 from keras_osnet import OSNet
-from keras_osnet.data import ReidDataset, read_folder
+from keras_osnet.data import ReidDataset
 from keras_osnet.data.batches import ImageBatches
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.transforms import (
     ColorJitter,
     Normalize,

@@ -18,7 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_osnet.data import load_images, read_folder
+from keras_osnet.data import load_images
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.deploy.int8 import calibration, quantization, quantize_int8
 from keras_osnet.deploy.serving import serve
 from keras_osnet.deploy.tflite import tflite_bytes

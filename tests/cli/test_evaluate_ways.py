@@ -9,11 +9,8 @@ import pytest
 from PIL import Image
 
 import keras_osnet
-from keras_osnet.data import (
-    read_folder,
-    read_splits,
-    split_by_camera,
-)
+from keras_osnet.data import read_splits, split_by_camera
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.metrics import average_results
 from keras_osnet.models import load_model

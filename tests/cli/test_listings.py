@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 import keras_osnet
-from keras_osnet.data import read_folder
+from keras_osnet.data.datasets.market1501 import read_folder
 
 
 def test_models(run, run_json):

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_osnet.data import (
-    ImageReadError,
-    ReidDataset,
-    read_folder,
-    read_image,
-)
+from keras_osnet.data import ImageReadError, ReidDataset, read_image
 from keras_osnet.data.batches import ImageBatches
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.images import load_images
 from keras_osnet.data.sampling import identity_batches, shuffled_indices
 from keras_osnet.data.transforms import (

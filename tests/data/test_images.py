@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_osnet.data import read_folder
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.images import (
     ImageReadError,
     find_unreadable,

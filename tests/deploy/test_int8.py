@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.data import ReidDataset, read_folder, split_by_camera
+from keras_osnet.data import ReidDataset, split_by_camera
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.deploy import export, fold_batch_norm
 from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.deploy.int8.channel_equalization import equalize

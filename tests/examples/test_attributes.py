@@ -3,7 +3,7 @@ import re
 import pytest
 from PIL import Image
 
-from keras_osnet.synthetic.drawing.appearance import ATTRIBUTE_NAMES
+from keras_osnet.synthetic.appearance import ATTRIBUTE_NAMES
 
 pytestmark = pytest.mark.large
 

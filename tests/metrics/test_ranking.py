@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from keras_osnet.data import parse_market1501_name
+from keras_osnet.data.datasets.market1501 import parse_market1501_name
 from keras_osnet.metrics.distances import pairwise_distances
 from keras_osnet.metrics.ranking import checked_labels, evaluate_ranking
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_osnet.data import read_folder
 from keras_osnet.data.datasets.image_folder import read_people
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.datasets.table import attributes_from_table
 from keras_osnet.data.images import list_images, read_image
 from keras_osnet.synthetic import folder

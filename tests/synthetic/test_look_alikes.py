@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_osnet.synthetic.drawing.appearance import appearance, contrast
+from keras_osnet.synthetic.appearance import appearance, contrast
 from keras_osnet.synthetic.people import synthetic_people, synthetic_person
 
 SIZE = (128, 64)

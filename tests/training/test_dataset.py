@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from keras_osnet import OSNet
-from keras_osnet.data import ImageReadError, ReidDataset, read_folder
+from keras_osnet.data import ImageReadError, ReidDataset
 from keras_osnet.data.batches import ImageBatches
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.transforms import (
     Normalize,
     PadAndCrop,

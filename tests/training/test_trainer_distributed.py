@@ -36,7 +36,8 @@ from keras_osnet.training import distributed
 kind, folder = sys.argv[1], Path(sys.argv[2])
 with distributed(kind) as devices:
     # Recipes are checked by making their optimizers, and variables only after the cluster is there.
-    from keras_osnet.data import read_folder, split_by_identity
+    from keras_osnet.data import split_by_identity
+    from keras_osnet.data.datasets.market1501 import read_folder
     from test_trainer import Stop, run
     from tiny_networks import tiny_backbone
     dataset = split_by_identity(read_folder(folder / "people"), 0.4)

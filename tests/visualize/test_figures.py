@@ -8,7 +8,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import keras_osnet
-from keras_osnet.data import ImageReadError, read_folder
+from keras_osnet.data import ImageReadError
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.layers import OmniScaleBlock
 from keras_osnet.metrics import evaluate_ranking
 from keras_osnet.synthetic import write_synthetic_people

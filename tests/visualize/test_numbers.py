@@ -5,14 +5,9 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.visualize import (
-    activation_maps,
-    feature_maps,
-    gate_clusters,
-    gate_names,
-    gate_statistics,
-    project_embeddings,
-)
+from keras_osnet.visualize import activation_maps, feature_maps, gate_clusters, gate_statistics
+from keras_osnet.visualize.embeddings import project_embeddings
+from keras_osnet.visualize.feature_maps import gate_names
 
 rng = np.random.default_rng(3)
 

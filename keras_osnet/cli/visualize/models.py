@@ -214,7 +214,8 @@ def gates(images: Sequence[Path], model: ModelSource, batch_size: int, output: P
     """
     files = figure.readable(images)
     built = model.load("embedding")
-    from keras_osnet.visualize import feature_maps, gate_names, plot_gate_statistics
+    from keras_osnet.visualize import feature_maps, plot_gate_statistics
+    from keras_osnet.visualize.feature_maps import gate_names
 
     found = feature_maps(built, files, gate_names(built), batch_size=batch_size)
     figure.write(plot_gate_statistics(found), output)
@@ -260,7 +261,8 @@ def clusters(
     """
     files = figure.readable(images)
     built = model.load("embedding")
-    from keras_osnet.visualize import feature_maps, gate_clusters, gate_names, plot_gate_clusters
+    from keras_osnet.visualize import feature_maps, gate_clusters, plot_gate_clusters
+    from keras_osnet.visualize.feature_maps import gate_names
 
     name = f"{block}_gates" if block else gate_names(built)[-1]
     found = feature_maps(built, files, [name], batch_size=batch_size)[name]

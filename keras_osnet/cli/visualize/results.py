@@ -13,7 +13,8 @@ from keras_osnet.cli.options import ModelSource
 from keras_osnet.cli.people import PeopleSource, RetrievalTask, people_options, retrieval_options
 
 if TYPE_CHECKING:
-    from keras_osnet.data import EmbeddedImages, PersonImage
+    from keras_osnet.data import PersonImage
+    from keras_osnet.data.records import EmbeddedImages
 
 
 @click.command("ranked")
@@ -56,7 +57,7 @@ def ranked(
     """
     sides = read_task().splits[0]
     embedded = _embed([*sides[0], *sides[1]], model, batch_size)
-    from keras_osnet.data import ranking_labels
+    from keras_osnet.data.records import ranking_labels
     from keras_osnet.data.sampling import evenly_spaced
     from keras_osnet.metrics import pairwise_distances
     from keras_osnet.visualize import plot_ranked_lists
@@ -149,9 +150,10 @@ def embeddings(
     keras-osnet visualize embeddings --data DIR --weights msmt17 -o map.png
     """
     people = source.read().all_images
-    from keras_osnet.data import identity_labels
+    from keras_osnet.data.records import identity_labels
     from keras_osnet.data.sampling import evenly_spaced
-    from keras_osnet.visualize import plot_embeddings, project_embeddings
+    from keras_osnet.visualize import plot_embeddings
+    from keras_osnet.visualize.embeddings import project_embeddings
 
     known = sorted({person.identity for person in people})
     wanted = {known[index] for index in evenly_spaced(len(known), identities)}

@@ -4,27 +4,19 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from keras_osnet.data.datasets import (
-    cifar,
-    cuhk,
-    imagenet,
-    market1501,
-    msmt17,
-    pa100k,
-    small_datasets,
-)
+from keras_osnet.data.datasets import classification, cuhk, market1501, pa100k, small_datasets
 from keras_osnet.data.datasets.published import check_counts, dataset_info
 from keras_osnet.data.records import Dataset
 
 _READERS: dict[str, Callable[[Path, str], Dataset]] = {
     "market1501": market1501.read_market1501,
     "dukemtmcreid": market1501.read_dukemtmcreid,
-    "msmt17": msmt17.read_msmt17,
+    "msmt17": market1501.read_msmt17,
     "cuhk02": cuhk.read_cuhk02,
     "pa100k": pa100k.read_pa100k,
-    "cifar10": cifar.read_cifar10,
-    "cifar100": cifar.read_cifar100,
-    "imagenet": imagenet.read_imagenet,
+    "cifar10": classification.read_cifar10,
+    "cifar100": classification.read_cifar100,
+    "imagenet": classification.read_imagenet,
 }
 """Each takes the user's folder and an existing version."""
 

@@ -7,7 +7,8 @@ import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data import DatasetCountError, read_dataset
+from keras_osnet.data import read_dataset
+from keras_osnet.data.datasets.published import DatasetCountError
 
 
 def jpeg_arrays(count, seed, size=(32, 32)):

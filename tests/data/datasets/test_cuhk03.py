@@ -6,7 +6,8 @@ import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data import extract_cuhk03, read_dataset, read_splits
+from keras_osnet.data import read_dataset, read_splits
+from keras_osnet.data.datasets.cuhk import extract_cuhk03
 from keras_osnet.data.images import read_image
 
 

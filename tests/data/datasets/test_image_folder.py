@@ -5,15 +5,10 @@ import re
 import miniature_datasets as miniature
 import pytest
 
-from keras_osnet.data import (
-    PersonImage,
-    ReidDataset,
-    camera_labels,
-    identity_folders,
-    identity_labels,
-    read_folder,
-    read_people,
-)
+from keras_osnet.data import PersonImage, ReidDataset, read_people
+from keras_osnet.data.datasets.image_folder import identity_folders
+from keras_osnet.data.datasets.market1501 import read_folder
+from keras_osnet.data.records import camera_labels, identity_labels
 
 
 def test_identity_folders(tmp_path):

@@ -4,8 +4,8 @@ import miniature_datasets as miniature
 import numpy as np
 import pytest
 
-from keras_osnet.data import DatasetCountError, dataset_info, read_dataset
-from keras_osnet.data.datasets.published import check_counts
+from keras_osnet.data import dataset_info, read_dataset
+from keras_osnet.data.datasets.published import DatasetCountError, check_counts
 from keras_osnet.data.records import ClassificationDataset, LabeledImages
 
 

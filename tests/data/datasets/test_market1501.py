@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_osnet.data import PersonImage, parse_market1501_name, read_folder
+from keras_osnet.data import PersonImage
+from keras_osnet.data.datasets.market1501 import parse_market1501_name, read_folder
 
 
 @pytest.mark.parametrize(

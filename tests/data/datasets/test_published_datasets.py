@@ -6,7 +6,8 @@ import pytest
 
 from keras_osnet import data
 from keras_osnet.data import read_dataset, read_splits
-from keras_osnet.data.records import PersonImage
+from keras_osnet.data.datasets.published import DatasetCountError, check_counts
+from keras_osnet.data.records import PersonImage, camera_labels
 
 LAYOUTS = {
     "market1501": ("Market-1501-v15.09.15", miniature.market1501),
@@ -77,7 +78,7 @@ def test_wrong_counts_say_what_was_expected_and_found(made, name):
     if name in COMPLETE:
         removed = read_dataset(name, folder).query[0].path
         removed.unlink()
-    with pytest.raises(data.DatasetCountError) as caught:
+    with pytest.raises(DatasetCountError) as caught:
         read_dataset(name, folder)
     if removed is not None:
         removed.touch()
@@ -172,7 +173,7 @@ def test_two_datasets_of_one_layout_below_the_folder(tmp_path):
     miniature.dukemtmcreid(tmp_path / "duke")
     with pytest.raises(ValueError, match=r"more than one folder .*duke, .*market\. Name one"):
         read_dataset("market1501", tmp_path)
-    with pytest.raises(data.DatasetCountError, match=r"This is not Market-1501"):
+    with pytest.raises(DatasetCountError, match=r"This is not Market-1501"):
         read_dataset("market1501", tmp_path / "duke")
 
 
@@ -285,7 +286,7 @@ def test_prid_keeps_people_of_the_same_number_apart(made):
 
 def test_ilids_has_no_cameras(made):
     dataset = read_dataset("ilids", made("ilids"))
-    assert data.camera_labels(dataset.query) is None
+    assert camera_labels(dataset.query) is None
     for query, gallery in zip(dataset.query, dataset.gallery, strict=True):
         assert query.identity == gallery.identity
         assert query.path != gallery.path
@@ -359,4 +360,4 @@ def test_published_counts_agree_with_each_other():
 
 def test_check_counts_of_a_dataset_that_is_not_published():
     with pytest.raises(ValueError, match=r"Received: 'own'"):
-        data.check_counts(data.ReidDataset("own", (PersonImage(None, 1, 1),)), "folder")
+        check_counts(data.ReidDataset("own", (PersonImage(None, 1, 1),)), "folder")

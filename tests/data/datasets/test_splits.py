@@ -11,14 +11,14 @@ from keras_osnet.data import (
     PersonImage,
     ReidDataset,
     combineall,
-    identity_labels,
     merge_datasets,
     read_dataset,
-    read_folder,
     split_by_camera,
     split_by_identity,
-    split_queries,
 )
+from keras_osnet.data.datasets.market1501 import read_folder
+from keras_osnet.data.datasets.splits import split_queries
+from keras_osnet.data.records import identity_labels
 
 
 def people(identities, cameras, views):

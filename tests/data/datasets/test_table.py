@@ -5,12 +5,8 @@ import sys
 import miniature_datasets as miniature
 import pytest
 
-from keras_osnet.data import (
-    PersonImage,
-    attributes_from_table,
-    camera_labels,
-    people_from_table,
-)
+from keras_osnet.data import PersonImage, attributes_from_table, people_from_table
+from keras_osnet.data.records import camera_labels
 
 
 def write_table(folder, text, name="people.csv", encoding="utf-8"):

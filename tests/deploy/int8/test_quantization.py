@@ -7,7 +7,8 @@ from int8_networks import SIZE, cosines, lite_network, operations, run, smooth_i
 from keras import layers
 
 import keras_osnet
-from keras_osnet.data import load_images, read_folder
+from keras_osnet.data import load_images
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.deploy.int8.calibration import MOST
 from keras_osnet.deploy.int8.quantization import checked_images

@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from keras_osnet.synthetic.drawing.appearance import Appearance
-from keras_osnet.synthetic.drawing.figure import Figure, lower_pattern, upper_pattern
-from keras_osnet.synthetic.drawing.head import draw_head, draw_long_hair
-from keras_osnet.synthetic.drawing.pose import Pose, Position
-from keras_osnet.synthetic.drawing.shapes import Canvas
+from keras_osnet.synthetic.appearance import Appearance
+from keras_osnet.synthetic.figure import (
+    Figure,
+    draw_head,
+    draw_long_hair,
+    lower_pattern,
+    upper_pattern,
+)
+from keras_osnet.synthetic.pose import Pose, Position
+from keras_osnet.synthetic.shapes import Canvas
 
 
 def draw_figure(canvas: Canvas, person: Appearance, pose: Pose) -> None:

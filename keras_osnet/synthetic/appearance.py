@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.synthetic.drawing.shapes import Color
+from keras_osnet.synthetic.shapes import Color
 
 Print = Literal["none", "disc", "square", "cross", "triangle", "ring", "bars"]
 

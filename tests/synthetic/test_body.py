@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_osnet.synthetic.drawing.appearance import Appearance
-from keras_osnet.synthetic.drawing.body import draw_figure
-from keras_osnet.synthetic.drawing.pose import Pose
-from keras_osnet.synthetic.drawing.shapes import Canvas
+from keras_osnet.synthetic.appearance import Appearance
+from keras_osnet.synthetic.body import draw_figure
+from keras_osnet.synthetic.pose import Pose
+from keras_osnet.synthetic.shapes import Canvas
 
 GREEN = (20.0, 200.0, 40.0)
 SIZE = (128, 64)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_osnet.synthetic.drawing.appearance import VIVID, choose
-from keras_osnet.synthetic.drawing.shapes import Canvas, Color, FloatArray
+from keras_osnet.synthetic.appearance import VIVID, choose
+from keras_osnet.synthetic.shapes import Canvas, Color, FloatArray
 
 _GRID = 32
 

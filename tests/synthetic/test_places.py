@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_osnet.synthetic.drawing import places
-from keras_osnet.synthetic.drawing.places import draw_obstacle
-from keras_osnet.synthetic.drawing.shapes import Canvas
+from keras_osnet.synthetic import places
+from keras_osnet.synthetic.places import draw_obstacle
+from keras_osnet.synthetic.shapes import Canvas
 
 
 @pytest.mark.parametrize("kind", places._PLACES)

@@ -6,11 +6,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.synthetic.drawing.appearance import Appearance
-from keras_osnet.synthetic.drawing.body import draw_figure
-from keras_osnet.synthetic.drawing.places import draw_obstacle, draw_place
-from keras_osnet.synthetic.drawing.pose import Pose
-from keras_osnet.synthetic.drawing.shapes import Canvas, Color, FloatArray
+from keras_osnet.synthetic.appearance import Appearance
+from keras_osnet.synthetic.body import draw_figure
+from keras_osnet.synthetic.places import draw_obstacle, draw_place
+from keras_osnet.synthetic.pose import Pose
+from keras_osnet.synthetic.shapes import Canvas, Color, FloatArray
 
 _WIDER, _TALLER = 3.0, 1.12
 """Ratio of the size of a camera's scene to that of an image of one person in it."""

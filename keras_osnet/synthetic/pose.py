@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from keras_osnet.synthetic.drawing.appearance import Appearance, choose
-from keras_osnet.synthetic.drawing.shapes import Point
+from keras_osnet.synthetic.appearance import Appearance, choose
+from keras_osnet.synthetic.shapes import Point
 
 Position = tuple[float, float, float]
 Facing = Literal["front", "side", "back"]

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_osnet.synthetic.drawing.appearance import Appearance
-from keras_osnet.synthetic.drawing.pose import Pose, Skeleton, turn
+from keras_osnet.synthetic.appearance import Appearance
+from keras_osnet.synthetic.pose import Pose, Skeleton, turn
 
 POSE = Pose(
     yaw=0.0, phase=0.3, stride=0.4, bend=0.4, lean=0.0, nod=0.0, foot=(32, 120), scale=110,

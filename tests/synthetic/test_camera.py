@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_osnet.synthetic.drawing.camera import Camera
+from keras_osnet.synthetic.camera import Camera
 
 NEUTRAL = replace(
     Camera.draw((0, 1, 0)), gain=(1.0, 1.0, 1.0), saturation=1.0, contrast=1.0, brightness=0.0,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_osnet.synthetic.drawing.shapes import Canvas
+from keras_osnet.synthetic.shapes import Canvas
 
 
 def blank(height=40, width=60):
