@@ -107,22 +107,61 @@ def public_names(module: Path) -> list[str]:
 
 
 def package_page(package: str) -> str:
-    """Return the reference page of a package."""
+    """Return the reference page of a package.
+
+    After every function stand the classes that it returns, if they are not public names.
+    """
     module = PACKAGE / package / "__init__.py"
     text = ast.get_docstring(ast.parse(module.read_text("utf-8"))) or ""
     at_top = public_names(PACKAGE / "__init__.py")
     names = sorted(public_names(module), key=lambda name: (name not in at_top, name))
-    entries = (f"::: keras_osnet.{package}.{name}" for name in names)
+    entries: dict[str, None] = {}  # an ordered set
+    for name in names:
+        entries[f"::: keras_osnet.{package}.{name}"] = None
+        for path in returned_classes(package, name):
+            if path.rpartition(".")[2] not in names:
+                entries[f"::: {path}"] = None
     return "\n\n".join([f"# keras_osnet.{package}", text, *entries]) + "\n"
+
+
+def returned_classes(package: str, name: str) -> list[str]:
+    """Return the paths of the package's classes that a public name returns or has as fields."""
+    paths: list[str] = []
+    module = imported_names(PACKAGE / package / "__init__.py").get(name, "")
+    to_read = [(module, name)] if module else []
+    while to_read:
+        module, name = to_read.pop()
+        source = ROOT / (module.replace(".", "/") + ".py")
+        homes = imported_names(source)
+        body = ast.parse(source.read_text("utf-8")).body
+        homes |= {node.name: module for node in body if isinstance(node, ast.ClassDef)}
+        for node in body:
+            if getattr(node, "name", None) != name:
+                continue
+            fields = [each for each in getattr(node, "body", []) if isinstance(each, ast.AnnAssign)]
+            types = [each.annotation for each in fields] + [getattr(node, "returns", None)]
+            for each in re.findall(r"\w+", " ".join(ast.unparse(one) for one in types if one)):
+                path = f"{homes.get(each, '')}.{each}"
+                if path.startswith(f"keras_osnet.{package}.") and path not in paths:
+                    paths.append(path)
+                    to_read.append((homes[each], each))
+    return paths
+
+
+def imported_names(module: Path) -> dict[str, str]:
+    """Return the module that each name is imported from, of those of keras_osnet."""
+    return {
+        alias.asname or alias.name: node.module or ""
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_osnet.")
+        for alias in node.names
+    }
 
 
 def index_page() -> str:
     """Return the first page of the reference: the top-level names and the packages."""
     module = PACKAGE / "__init__.py"
-    homes: dict[str, str] = {}
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_osnet."):
-            homes |= {alias.name: node.module or "" for alias in node.names}
+    homes = imported_names(module)
     public = [name for name in public_names(module) if name in homes]
     names = [f"- [`keras_osnet.{name}`][{homes[name]}.{name}]" for name in public]
     summaries = []

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import keras  # first: see keras_osnet._utils.registration
 
 from keras_osnet._utils import lazy
-from keras_osnet.architecture.model import OSNetModel
+from keras_osnet.architecture.model import OSNetModel, feature_extractor
 
 if TYPE_CHECKING:
-    from keras_osnet.architecture.feature_extractor import feature_extractor
     from keras_osnet.architecture.preprocessing import decode_predictions, preprocess_input
 
 __getattr__, __dir__, __all__ = lazy.attach(
@@ -16,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     {
         "OSNetModel": "keras_osnet.architecture.model",
         "decode_predictions": "keras_osnet.architecture.preprocessing",
-        "feature_extractor": "keras_osnet.architecture.feature_extractor",
+        "feature_extractor": "keras_osnet.architecture.model",
         "preprocess_input": "keras_osnet.architecture.preprocessing",
     },
 )

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet.architecture import heads
 from keras_osnet.architecture.configuration import CHANNELS, STAGES, Configuration
 from keras_osnet.architecture.model import OSNetModel
+from keras_osnet.architecture.network import HEAD_OUTPUTS
 from keras_osnet.architecture.preprocessing import statistics_of
 from keras_osnet.layers.conv_norm import ConvNorm2D
 from keras_osnet.layers.omni_scale_block import OmniScaleBlock
@@ -168,7 +168,7 @@ def _outputs(model: keras.Model, configuration: Configuration) -> tuple[str, ...
         raise _not_an_osnet(model, "it does not have one input, and one output or named ones")
     if not isinstance(model.output, Mapping):
         return None
-    known = {"conv1", "maxpool", "transition2", "transition3", *STAGES, "conv5", *heads.OUTPUTS}
+    known = {"conv1", "maxpool", "transition2", "transition3", *STAGES, "conv5", *HEAD_OUTPUTS}
     for stage, depth in zip(STAGES, configuration.depths, strict=True):
         for number in range(1, depth + 1):
             known |= {f"{stage}_block{number}", f"{stage}_block{number}_gates"}

@@ -8,12 +8,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.tf_data import without_autotuning
-from keras_osnet.architecture import heads
-from keras_osnet.architecture.backbone import backbone
 from keras_osnet.architecture.configuration import Configuration
-from keras_osnet.architecture.preprocessing import preprocessing_layer
+from keras_osnet.architecture.network import head, network
 from keras_osnet.layers.policies import check_quantization, policy_of, saved_policy
 
 _BATCH_SIZE = 32
@@ -174,7 +171,7 @@ class OSNetModel(keras.Model):
             shared.pop("logits", None)
         if "logits" not in shared or new.classifier_activation != old.classifier_activation:
             shared.pop("predictions", None)
-        named = heads.head(shared, new, self.dtype_policy)
+        named = head(shared, new, self.dtype_policy)
         return self.of_graph(self.inputs[0], named, new, name=self.name, dtype=self.dtype_policy)
 
     def quantize(
@@ -260,22 +257,6 @@ class OSNetModel(keras.Model):
         )
 
 
-def network(image: Any, configuration: Configuration, dtype: Any) -> dict[str, Any]:
-    """Build an OSNet on an image tensor.
-
-    Args:
-        image: Tensor (batch, height, width, channels).
-        configuration: The architecture.
-        dtype: Dtype policy of the layers.
-
-    Returns:
-        The named intermediates, those of the head included. The last one is the result.
-    """
-    if configuration.include_preprocessing:
-        image = preprocessing_layer(configuration.mean or MEAN, configuration.std or STD)(image)
-    return heads.head(backbone(image, configuration, dtype), configuration, dtype)
-
-
 def chosen(named: Mapping[str, Any], outputs: Any) -> Any:
     """Return the last of a network's intermediates, or those of these names as a dict.
 
@@ -292,6 +273,47 @@ def chosen(named: Mapping[str, Any], outputs: Any) -> Any:
             f"computes, under that head). Received: {list(outputs) if listed else outputs!r}"
         )
     return {output: named[output] for output in outputs}
+
+
+def feature_extractor(model: keras.Model) -> keras.Model:
+    """Return the part of a model that ends in its embedding, with the same variables.
+
+    It leaves a classifier out: a classification or attribute model becomes a re-identification
+    model.
+
+    Args:
+        model: A functional model with a layer `embedding`, which an OSNet with any head has; or one
+            that ends in an embedding already.
+
+    Returns:
+        A functional model of the same input, with one output (batch, dim).
+
+    Raises:
+        ValueError: The model has no such layer and ends in a classifier.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.architecture import feature_extractor
+        >>> model = keras_osnet.OSNet(0.25, classes=5, depths=(1, 1, 1))
+        >>> feature_extractor(model).output_shape
+        (None, 512)
+    """
+    names = [layer.name for layer in model.layers]
+    if not ends_in_classifier(model) and not isinstance(model.output, dict):
+        return model
+    if "embedding" not in names:
+        raise ValueError(
+            "`model` must have a layer `embedding` to be cut off at. "
+            f"Received: {model.name} with the layers {', '.join(names)}"
+        )
+    if isinstance(model, OSNetModel):
+        return model.replace(head="embedding", normalize=False, outputs=None)
+    return keras.Model(model.input, model.get_layer("embedding").output, name=model.name)
+
+
+def ends_in_classifier(model: keras.Model) -> bool:
+    """Return whether a model returns logits or predictions, by the name of its last layer."""
+    return model.layers[-1].name in ("logits", "predictions")
 
 
 def _is_dense(layer: keras.Layer) -> bool:

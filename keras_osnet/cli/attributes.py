@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from keras_osnet.data import AttributeDataset
     from keras_osnet.data.records import AttributeImages
-    from keras_osnet.evaluation import RecognitionResult
+    from keras_osnet.evaluation.attribute_recognition import RecognitionResult
 
 _MEASURES = {
     "mA": "mean_accuracy",
@@ -31,7 +31,7 @@ _MEASURES = {
     "recall": "recall",
     "f1": "f1",
 }
-"""Names in the report, and in `keras_osnet.metrics.AttributeResult`."""
+"""Names in the report, and in `keras_osnet.metrics.attributes.AttributeResult`."""
 
 
 _Command = TypeVar("_Command", bound=Any)

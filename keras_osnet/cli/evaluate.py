@@ -20,8 +20,8 @@ from keras_osnet.cli.options import ModelSource
 from keras_osnet.cli.people import RetrievalTask, retrieval_options
 
 if TYPE_CHECKING:
-    from keras_osnet.evaluation import RetrievalResult
-    from keras_osnet.metrics import RankingResult
+    from keras_osnet.evaluation.retrieval import RetrievalResult
+    from keras_osnet.metrics.ranking import RankingResult
 
 _RANKS = (1, 5, 10)
 _PROTOCOLS = ("market1501", "single-gallery-shot")

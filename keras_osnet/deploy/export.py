@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 
 from keras_osnet._utils.checks import one_of
-from keras_osnet.architecture.inputs import RE_ID_SIZE
+from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
 from keras_osnet.deploy.formats import FORMATS, format_of, suffixes_with

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.files import write_json
-from keras_osnet.architecture.inputs import RE_ID_SIZE
+from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data.images import load_images
 from keras_osnet.data.records import EmbeddedImages, ReidDataset, ranking_labels

@@ -5,15 +5,11 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.evaluation.attribute_recognition import (
-        RecognitionResult,
-        evaluate_attribute_model,
-    )
-    from keras_osnet.evaluation.classification import ClassificationResult, evaluate_classification
-    from keras_osnet.evaluation.complexity import Complexity, complexity
+    from keras_osnet.evaluation.attribute_recognition import evaluate_attribute_model
+    from keras_osnet.evaluation.classification import evaluate_classification
+    from keras_osnet.evaluation.complexity import complexity
     from keras_osnet.evaluation.embed import embed_images
     from keras_osnet.evaluation.retrieval import (
-        RetrievalResult,
         evaluate_embeddings,
         evaluate_retrieval,
         evaluate_splits,
@@ -22,10 +18,6 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
-        "ClassificationResult": "keras_osnet.evaluation.classification",
-        "Complexity": "keras_osnet.evaluation.complexity",
-        "RecognitionResult": "keras_osnet.evaluation.attribute_recognition",
-        "RetrievalResult": "keras_osnet.evaluation.retrieval",
         "complexity": "keras_osnet.evaluation.complexity",
         "embed_images": "keras_osnet.evaluation.embed",
         "evaluate_attribute_model": "keras_osnet.evaluation.attribute_recognition",

@@ -23,7 +23,7 @@ from keras_osnet.metrics.attributes import (
 class RecognitionResult(AttributeResult):
     """Attribute recognition metrics of a model on images of people.
 
-    The measures are those of `keras_osnet.metrics.AttributeResult`.
+    The measures are those of `keras_osnet.metrics.attributes.AttributeResult`.
 
     Attributes:
         positive: Array (attributes,), float64: the share of positive images of each attribute, 0

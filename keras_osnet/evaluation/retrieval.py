@@ -9,13 +9,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.architecture.feature_extractor import ends_in_classifier
+from keras_osnet.architecture.model import ends_in_classifier
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages, PersonImage, ranking_labels
 from keras_osnet.evaluation.embed import embed_by_all
-from keras_osnet.metrics import RankingResult, evaluate_features
+from keras_osnet.metrics import evaluate_features
 from keras_osnet.metrics.distances import Metric
 from keras_osnet.metrics.evaluate_features import GalleryProtocol, check_ranking
+from keras_osnet.metrics.ranking import RankingResult
 
 
 @dataclass(frozen=True, eq=False)

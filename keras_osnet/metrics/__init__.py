@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING
 from keras_osnet._utils import lazy
 
 if TYPE_CHECKING:
-    from keras_osnet.metrics.attributes import AttributeResult, evaluate_attributes
-    from keras_osnet.metrics.averaging import AveragedRanking, average_results
+    from keras_osnet.metrics.attributes import evaluate_attributes
     from keras_osnet.metrics.distances import pairwise_distances
     from keras_osnet.metrics.evaluate_features import evaluate_features
     from keras_osnet.metrics.features import concatenate_features, flip_average, normalize
-    from keras_osnet.metrics.ranked_lists import RankedList, ranked_lists
-    from keras_osnet.metrics.ranking import RankingResult, evaluate_ranking
+    from keras_osnet.metrics.ranked_lists import ranked_lists
+    from keras_osnet.metrics.ranking import average_results, evaluate_ranking
     from keras_osnet.metrics.reranking import k_reciprocal_rerank, rerank_features
     from keras_osnet.metrics.single_gallery_shot import evaluate_single_gallery_shot
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     {
-        "AttributeResult": "keras_osnet.metrics.attributes",
-        "AveragedRanking": "keras_osnet.metrics.averaging",
-        "RankedList": "keras_osnet.metrics.ranked_lists",
-        "RankingResult": "keras_osnet.metrics.ranking",
-        "average_results": "keras_osnet.metrics.averaging",
+        "average_results": "keras_osnet.metrics.ranking",
         "concatenate_features": "keras_osnet.metrics.features",
         "evaluate_attributes": "keras_osnet.metrics.attributes",
         "evaluate_features": "keras_osnet.metrics.evaluate_features",

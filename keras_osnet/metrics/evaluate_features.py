@@ -14,7 +14,8 @@ from keras_osnet.metrics.distances import (
     check_metric,
     checked_sides,
 )
-from keras_osnet.metrics.ranking import RankingResult, checked_labels, rank_blocks
+from keras_osnet.metrics.ranked_lists import checked_labels
+from keras_osnet.metrics.ranking import RankingResult, rank_blocks
 from keras_osnet.metrics.reranking import K1, rerank_rows, rows_of_all
 from keras_osnet.metrics.single_gallery_shot import check_sampling, shoot_blocks
 

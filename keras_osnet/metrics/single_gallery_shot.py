@@ -7,13 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import check_whole
-from keras_osnet.metrics.ranking import (
-    Labels,
-    RankingResult,
-    checked_labels,
-    checked_matrix,
-    rank_blocks,
-)
+from keras_osnet.metrics.ranked_lists import Labels, checked_labels, checked_matrix
+from keras_osnet.metrics.ranking import RankingResult, rank_blocks
 
 
 def evaluate_single_gallery_shot(

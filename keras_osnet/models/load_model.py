@@ -11,8 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet.architecture.configuration import Configuration, architecture_name
-from keras_osnet.architecture.inputs import RE_ID_SIZE
+from keras_osnet.architecture.configuration import RE_ID_SIZE, Configuration, architecture_name
 from keras_osnet.architecture.naming import architecture_of, describe_tensors
 from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.catalogue import default_image_size

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from keras_osnet._utils.checks import one_of
-from keras_osnet.architecture.configuration import Configuration
-from keras_osnet.architecture.inputs import checked_image_shape
-from keras_osnet.architecture.model import OSNetModel, chosen, is_own_input, network
+from keras_osnet.architecture.configuration import Configuration, checked_image_shape
+from keras_osnet.architecture.model import OSNetModel, chosen, is_own_input
+from keras_osnet.architecture.network import network
 from keras_osnet.weights.catalogue import default_image_size
 from keras_osnet.weights.sources import open_weights
 

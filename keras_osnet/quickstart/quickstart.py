@@ -17,7 +17,8 @@ from keras_osnet.data.images import find_unreadable
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.deploy import export
 from keras_osnet.deploy.fidelity import FidelityReport
-from keras_osnet.evaluation import RetrievalResult, embed_images, evaluate_embeddings
+from keras_osnet.evaluation import embed_images, evaluate_embeddings
+from keras_osnet.evaluation.retrieval import RetrievalResult
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.quickstart.report import write_report
 from keras_osnet.runtime.benchmark import BenchmarkResult, benchmark

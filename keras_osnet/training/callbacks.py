@@ -10,10 +10,10 @@ from typing import Any, Literal
 import keras
 
 from keras_osnet._utils.checks import positive_integer
-from keras_osnet.architecture.feature_extractor import feature_extractor
+from keras_osnet.architecture.model import feature_extractor
 from keras_osnet.data import PersonImage
 from keras_osnet.evaluation import evaluate_retrieval
-from keras_osnet.metrics import RankingResult
+from keras_osnet.metrics.ranking import RankingResult
 
 VALIDATION = "val_"
 """Keras's prefix for metrics on images that are not trained on."""

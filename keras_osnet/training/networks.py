@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from keras_osnet.architecture import OSNetModel, heads
-from keras_osnet.architecture.feature_extractor import ends_in_classifier
+from keras_osnet.architecture import OSNetModel
+from keras_osnet.architecture.model import ends_in_classifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def add_classifier(
         classifier = backbone.replace(head=head, classes=classes, classifier_activation=activation)
         return Network(classifier.replace(outputs=shown), backbone, classifier)
     embedding = backbone.output
-    logits, predictions = heads.classifier(embedding, classes, activation)
+    logits, predictions = classifier(embedding, classes, activation)
     both = {"embedding": embedding, "logits": logits}
     return Network(
         trained=keras.Model(

@@ -28,7 +28,7 @@ from keras_osnet.losses import (
     WeightedBinaryCrossentropy,
     positive_ratios,
 )
-from keras_osnet.metrics import AttributeResult
+from keras_osnet.metrics.attributes import AttributeResult
 from keras_osnet.training.callbacks import VALIDATION, validation_metrics
 from keras_osnet.training.networks import Network
 from keras_osnet.training.recipe import Recipe

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import check_whole, positive_integer
 from keras_osnet._utils.optional import require
-from keras_osnet.architecture.feature_extractor import ends_in_classifier, feature_extractor
+from keras_osnet.architecture.model import ends_in_classifier, feature_extractor
 from keras_osnet.evaluation.embed import preparation, resolve_image_size
 from keras_osnet.visualize._images import listed_images, read_images
 from keras_osnet.visualize.feature_maps import layer_of

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.data.sampling import evenly_spaced
-from keras_osnet.metrics import RankedList, RankingResult, ranked_lists
+from keras_osnet.metrics.ranked_lists import RankedList, ranked_lists
+from keras_osnet.metrics.ranking import RankingResult
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._images import fitting, listed_images, read_images
 

@@ -33,7 +33,7 @@ def test_both_orders(imports):
     "imports",
     [
         "import keras_osnet.layers.conv_norm, keras",
-        "import keras_osnet.architecture.heads, keras",
+        "import keras_osnet.architecture.network, keras",
         "import keras_osnet.losses.batch_hard_triplet_loss, keras",
         "import keras_osnet.training.trainer, keras",
         "from keras_osnet.models import OSNet; import keras",

@@ -123,6 +123,15 @@ def test_reference_has_every_public_name(package, site, pages):
     assert sorted(public) == hooks.public_names(Path(module.__file__))
 
 
+def test_reference_has_the_classes_that_functions_return(site, pages):
+    assert hooks.returned_classes("metrics", "average_results") == [
+        "keras_osnet.metrics.ranking.AveragedRanking",
+        "keras_osnet.metrics.ranking.RankingResult",
+    ]
+    for name in ("ranking.RankingResult", "attributes.AttributeResult"):
+        assert f"keras_osnet.metrics.{name}" in pages[site / "reference" / "metrics.html"].ids
+
+
 def test_reference_has_every_package_and_top_level_name(site):
     page = (site / "reference" / "index.html").read_text("utf-8")
     packages = {path.parent.name for path in hooks.PACKAGE.glob("[!_]*/__init__.py")}

@@ -7,7 +7,7 @@ import pytest
 import keras_osnet
 from keras_osnet.data import AttributeImages, read_image
 from keras_osnet.evaluation import evaluate_attribute_model
-from keras_osnet.metrics import AttributeResult, evaluate_attributes
+from keras_osnet.metrics.attributes import AttributeResult, evaluate_attributes
 from keras_osnet.synthetic import write_synthetic_people
 
 

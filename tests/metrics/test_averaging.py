@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import pytest
 
-from keras_osnet.metrics import RankingResult, average_results, evaluate_ranking
+from keras_osnet.metrics.ranking import RankingResult, average_results, evaluate_ranking
 
 MEASURES = ("mean_average_precision", "mean_inverse_negative_penalty")
 

@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from keras_osnet.data.datasets.market1501 import parse_market1501_name
+from keras_osnet.metrics import evaluate_ranking
 from keras_osnet.metrics.distances import pairwise_distances
-from keras_osnet.metrics.ranking import checked_labels, evaluate_ranking
+from keras_osnet.metrics.ranked_lists import checked_labels
 
 
 @pytest.fixture(scope="module")

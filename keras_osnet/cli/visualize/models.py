@@ -105,7 +105,7 @@ def explain(
     if reference is not None:
         files = [*figure.readable([reference]), *files]
     built = model.load(None if reference is None else "embedding")
-    from keras_osnet.architecture.feature_extractor import ends_in_classifier
+    from keras_osnet.architecture.model import ends_in_classifier
     from keras_osnet.evaluation import embed_images
     from keras_osnet.visualize import grad_cam, plot_maps, saliency_maps, score_cam
 
