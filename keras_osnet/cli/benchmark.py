@@ -23,20 +23,8 @@ if TYPE_CHECKING:
     "several files. Or weights as for the other commands, which are exported for every engine.",
     several=True,
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads that an engine uses. Default: all processors.",
-)
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=5,
-    metavar="N",
-    show_default=True,
-    help="Turns that every engine takes.",
-)
+@options.count("--threads", "Threads that an engine uses. Default: all processors.")
+@options.count("--rounds", "Turns that every engine takes.", 5)
 @options.pixel_range
 @options.as_json
 def command(

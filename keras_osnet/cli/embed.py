@@ -38,11 +38,8 @@ _KERAS = "keras"
     "which needs no Keras."
 )
 @options.pixel_range
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Images that Keras takes at once; needs --engine keras. Default: 32.",
+@options.count(
+    "--batch-size", "Images that Keras takes at once; needs --engine keras. Default: 32."
 )
 @click.option(
     "--engine",

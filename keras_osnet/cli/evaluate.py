@@ -50,11 +50,8 @@ _NOTHING_LEFT_OUT = (
     "dataset's, else market1501.",
 )
 @options.batch_size
-@click.option(
-    "--max-rank",
-    type=click.IntRange(min=1),
-    metavar="K",
-    help="Report rank-K as well; in JSON, rank-1 to rank-K as cmc.",
+@options.count(
+    "--max-rank", "Report rank-K as well; in JSON, rank-1 to rank-K as cmc.", metavar="K"
 )
 @options.as_json
 def command(

@@ -94,9 +94,6 @@ def _images(data: Path, dataset: str | None) -> Any:
     return [image.path for image in content.train]
 
 
-_POSITIVE = click.IntRange(min=1)
-
-
 @click.command("synthetic")
 @click.option(
     "-o",
@@ -106,15 +103,9 @@ _POSITIVE = click.IntRange(min=1)
     metavar="DIR",
     help="Folder to write to, new or empty.",
 )
-@click.option("--identities", type=_POSITIVE, default=20, show_default=True, help="People.")
-@click.option("--cameras", type=_POSITIVE, default=2, show_default=True, help="Cameras.")
-@click.option(
-    "--views",
-    type=_POSITIVE,
-    default=4,
-    show_default=True,
-    help="Images of each person per camera.",
-)
+@options.count("--identities", "People.", 20)
+@options.count("--cameras", "Cameras.", 2)
+@options.count("--views", "Images of each person per camera.", 4)
 @options.image_size("Height and width of the images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(

@@ -32,6 +32,19 @@ EXPORTED = tuple(FORMATS)
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
+
+def count(name: str, text: str, default: int | None = None, *, metavar: str = "N") -> Any:
+    """Return an option of a positive number."""
+    return click.option(
+        name,
+        type=click.IntRange(min=1),
+        default=default,
+        metavar=metavar,
+        show_default=default is not None,
+        help=text,
+    )
+
+
 width = click.option(
     "--width",
     type=float,
@@ -52,14 +65,7 @@ metric = click.option(
     help="Distance between embeddings.",
 )
 
-batch_size = click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=32,
-    metavar="N",
-    show_default=True,
-    help="Images per batch.",
-)
+batch_size = count("--batch-size", "Images per batch.", 32)
 
 pixel_range = click.option(
     "--pixel-range",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from keras_osnet.cli import options
 from keras_osnet.cli.console import import_keras, print_table
 
 
@@ -32,7 +33,7 @@ from keras_osnet.cli.console import import_keras, print_table
     help="Initial weights. The default comes with the package; others are downloaded.",
 )
 @click.option("--width", type=float, default=0.25, show_default=True, help="Width multiplier.")
-@click.option("--epochs", type=click.IntRange(min=1), default=6, show_default=True, metavar="N")
+@options.count("--epochs", "Epochs of fine-tuning.", 6)
 def command(output: Path, data: Path | None, weights: str, width: float, epochs: int) -> None:
     """Test, fine-tune and export a model, offline.
 

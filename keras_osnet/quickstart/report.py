@@ -1,4 +1,4 @@
-"""The quickstart's report: one page in one file."""
+"""The quickstart's report: one page in one file, with its figures."""
 
 import base64
 import io
@@ -6,19 +6,48 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from keras_osnet import __version__
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
-from keras_osnet.data.records import camera_labels
-from keras_osnet.quickstart.figures import figures
+from keras_osnet.data import PersonImage
+from keras_osnet.data.records import camera_labels, ranking_labels
+from keras_osnet.metrics import pairwise_distances, ranked_lists
+from keras_osnet.visualize import (
+    activation_maps,
+    feature_maps,
+    gate_clusters,
+    plot_cmc,
+    plot_embeddings,
+    plot_gate_clusters,
+    plot_gate_statistics,
+    plot_maps,
+    plot_ranked_lists,
+)
+from keras_osnet.visualize.embeddings import project_embeddings
+from keras_osnet.visualize.feature_maps import gate_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
+    from keras_osnet.data.records import EmbeddedImages
     from keras_osnet.quickstart.quickstart import QuickstartResult
 
 _TEMPLATE = "report.html"
 _DPI = 130
+
+_QUERIES, _TOP = 5, 8
+"""Number of ranked lists, and their length."""
+
+_LAST_GATES = "conv4_block2_gates"
+
+_CLUSTERS, _CLUSTERED, _NEAREST = 4, 200, 10
+"""Of the gates: number of clusters, of images at most, and of images drawn of each cluster."""
+
+_PROJECTED_PEOPLE = 10
 
 
 def write_report(result: "QuickstartResult", path: str | os.PathLike[str]) -> None:
@@ -45,7 +74,7 @@ def write_report(result: "QuickstartResult", path: str | os.PathLike[str]) -> No
         dim=result.embeddings[1].vectors.shape[1],
         counts=result.dataset.counts,
         with_cameras=camera_labels(result.dataset.all_images) is not None,
-        images={name: _data_url(figure) for name, figure in figures(result).items()},
+        images={name: _data_url(figure) for name, figure in _figures(result).items()},
         fidelity=result.fidelity.table(),
         speeds=[_speed(speed) for speed in result.speeds],
         version=__version__,
@@ -70,3 +99,61 @@ def _speed(speed: Any) -> dict[str, Any]:
         "memory": speed.peak_memory,
         "threads": speed.threads,
     }
+
+
+def _figures(result: "QuickstartResult") -> "dict[str, Figure]":
+    """Draw all figures of the report, by their names in its template."""
+    people, (untrained, trained) = result.dataset, result.models
+    labels = ranking_labels(people.query, people.gallery)
+    distances = [
+        pairwise_distances(each.vectors_of(people.query), each.vectors_of(people.gallery))
+        for each in result.embeddings
+    ]
+    queries = telling_queries(
+        *([each.matches[0] for each in ranked_lists(d, *labels, top_k=1)] for d in distances)
+    )
+    lists = [
+        plot_ranked_lists(people.query, people.gallery, d, *labels, queries=queries, top=_TOP)
+        for d in distances
+    ]
+    images = [people.query[index].path for index in queries]
+    maps = {
+        title: activation_maps(feature_maps(model, images, ["conv5"])["conv5"])
+        for title, model in (("before", untrained), ("after fine-tuning", trained))
+    }
+    clustered = [image.path for image in people.gallery[:_CLUSTERED]]
+    gates = feature_maps(trained, clustered, gate_names(trained))
+    clusters = gate_clusters(gates[_LAST_GATES], min(_CLUSTERS, len(clustered)))
+    curves = {"before": result.before.ranking, "after fine-tuning": result.after.ranking}
+    return {
+        "cmc": plot_cmc(curves),
+        "lists_before": lists[0],
+        "lists_after": lists[1],
+        "maps": plot_maps(images, maps),
+        "gates": plot_gate_statistics(gates),
+        "clusters": plot_gate_clusters(clustered, clusters, top=_NEAREST),
+        "embeddings": _plot_embeddings(result.embeddings[1], people.gallery),
+    }
+
+
+def telling_queries(before: "Sequence[bool]", after: "Sequence[bool]") -> list[int]:
+    """Choose queries to show: first those that fine-tuning improved, then failures, then others.
+
+    A list that was correct before fine-tuning is not informative.
+
+    Args:
+        before: For each query, whether its nearest gallery image was right before fine-tuning.
+        after: The same after fine-tuning.
+    """
+    was, is_right = np.asarray(before, bool), np.asarray(after, bool)
+    gained, lost = np.flatnonzero(~was & is_right), np.flatnonzero(~is_right)
+    kept = np.flatnonzero(was & is_right)
+    chosen = [*gained[: _QUERIES - 2], *lost[:1], *kept, *gained[_QUERIES - 2 :], *lost[1:]]
+    return [int(index) for index in chosen[:_QUERIES]]
+
+
+def _plot_embeddings(embedded: "EmbeddedImages", gallery: "Sequence[PersonImage]") -> "Figure":
+    shown = sorted({image.identity for image in gallery})[:_PROJECTED_PEOPLE]
+    images = [image for image in gallery if image.identity in shown]
+    points = project_embeddings(embedded.vectors_of(images))
+    return plot_embeddings(points, [image.identity for image in images])

@@ -13,9 +13,8 @@ from click.testing import CliRunner
 from keras_osnet._utils import optional
 from keras_osnet.cli.application import application
 from keras_osnet.quickstart import quickstart
-from keras_osnet.quickstart.figures import telling_queries
 from keras_osnet.quickstart.quickstart import own_people
-from keras_osnet.quickstart.report import write_report
+from keras_osnet.quickstart.report import telling_queries, write_report
 from keras_osnet.synthetic import write_synthetic_people
 
 module = sys.modules["keras_osnet.quickstart.quickstart"]

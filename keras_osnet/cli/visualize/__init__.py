@@ -54,14 +54,7 @@ output = options.output(
 
 def show(default: int) -> Callable:
     """Return an option `--show N`."""
-    return click.option(
-        "--show",
-        type=click.IntRange(min=1),
-        default=default,
-        metavar="N",
-        show_default=True,
-        help="How many images to draw at most, evenly spaced.",
-    )
+    return options.count("--show", "How many images to draw at most, evenly spaced.", default)
 
 
 def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:

@@ -225,22 +225,8 @@ def gates(images: Sequence[Path], model: ModelSource, batch_size: int, output: P
 @options.images
 @options.model_options()
 @click.option("--block", metavar="NAME", help="Block of the gates. Default: the last.")
-@click.option(
-    "--clusters",
-    type=click.IntRange(min=1),
-    default=8,
-    metavar="N",
-    show_default=True,
-    help="Number of k-means clusters.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=15,
-    metavar="N",
-    show_default=True,
-    help="How many images of each to draw.",
-)
+@options.count("--clusters", "Number of k-means clusters.", 8)
+@options.count("--top", "How many images of each to draw.", 15)
 @options.batch_size
 @figure.output
 def clusters(

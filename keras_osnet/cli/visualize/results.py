@@ -22,22 +22,8 @@ if TYPE_CHECKING:
 @options.model_options()
 @options.metric
 @options.batch_size
-@click.option(
-    "--show",
-    type=click.IntRange(min=1),
-    default=8,
-    metavar="N",
-    show_default=True,
-    help="How many queries to draw at most, evenly spaced.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=10,
-    metavar="K",
-    show_default=True,
-    help="How many gallery images to draw for each.",
-)
+@options.count("--show", "How many queries to draw at most, evenly spaced.", 8)
+@options.count("--top", "How many gallery images to draw for each.", 10, metavar="K")
 @figure.output
 def ranked(
     read_task: Callable[[], RetrievalTask],
@@ -84,14 +70,7 @@ def ranked(
 @options.model_options(text=figure.SEVERAL, several=True)
 @options.metric
 @options.batch_size
-@click.option(
-    "--max-rank",
-    type=click.IntRange(min=1),
-    default=20,
-    metavar="K",
-    show_default=True,
-    help="Last rank to draw.",
-)
+@options.count("--max-rank", "Last rank to draw.", 20, metavar="K")
 @figure.output
 def cmc(
     read_task: Callable[[], RetrievalTask],
@@ -127,14 +106,7 @@ def cmc(
 @options.model_options()
 @options.metric
 @options.batch_size
-@click.option(
-    "--identities",
-    type=click.IntRange(min=1),
-    default=40,
-    metavar="N",
-    show_default=True,
-    help="How many people to draw at most, evenly spaced.",
-)
+@options.count("--identities", "How many people to draw at most, evenly spaced.", 40)
 @figure.output
 def embeddings(
     source: PeopleSource,
