@@ -96,8 +96,7 @@ def command(
             progress=advance,
         )
     unreadable = {path: reason for result in results for path, reason in result.unreadable.items()}
-    report = _report(results, max_rank, unreadable)
-    described = [
+    described: list[dict[str, Any]] = [
         {
             "weights": source.weights,
             "model": network.name,
@@ -106,14 +105,9 @@ def command(
         for source, network in zip(models, networks, strict=True)
     ]
     together = {name: [each[name] for each in described] for name in described[0]}
-    one = described[0] if len(described) == 1 else together
-    report |= {"weights": one["weights"], "model": one["model"], "metric": metric}
-    report |= {
-        "image_size": one["image_size"],
-        "protocol": protocol,
-        "flip": flip,
-        "rerank": rerank,
-    }
+    report = _report(results, max_rank, unreadable)
+    report |= described[0] if len(described) == 1 else together
+    report |= {"metric": metric, "protocol": protocol, "flip": flip, "rerank": rerank}
     report["cameras_known"] = all(result.cameras_known for result in results)
     report |= task.facts
     report["notes"] = [*([] if report["cameras_known"] else [_NOTHING_LEFT_OUT]), *task.notes]
@@ -131,7 +125,6 @@ def _report(
     from keras_osnet.metrics import average_results
 
     averaged = average_results([result.ranking for result in results])
-    several = len(results) > 1
     report: dict[str, Any] = _shares(averaged.mean)
     if max_rank is not None:
         report["cmc"] = [per_cent(value) for value in averaged.mean.cmc[:max_rank]]
@@ -141,7 +134,7 @@ def _report(
         "gallery": sum(result.gallery for result in results),
         "unreadable": report_unreadable(unreadable),
     }
-    if several:
+    if len(results) > 1:
         report |= {"splits": len(results), "std": _shares(averaged.std)}
     return report
 
@@ -175,16 +168,13 @@ def _facts(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> list[tup
     for each in models:
         facts.append(("model", f"{each['model']}, {each['weights']}"))
         facts.append(("size", "{} × {}".format(*each["image_size"])))
-    facts.append(("metric", report["metric"]))
-    if report["flip"]:
-        facts.append(("flip", "averaged with mirror images"))
-    if report["rerank"]:
-        facts.append(("re-ranking", "k-reciprocal"))
-    if report["protocol"] != _PROTOCOLS[0]:
-        facts.append(("protocol", report["protocol"]))
     splits = f" in {report['splits']} splits" if "splits" in report else ""
-    facts.append(
-        ("queries", f"{report['queries']}{splits} ({report['valid_queries']} with a match)")
-    )
-    facts.append(("gallery", f"{report['gallery']}{splits}"))
-    return facts
+    return [
+        *facts,
+        ("metric", report["metric"]),
+        *([("flip", "averaged with mirror images")] if report["flip"] else []),
+        *([("re-ranking", "k-reciprocal")] if report["rerank"] else []),
+        *([("protocol", report["protocol"])] if report["protocol"] != _PROTOCOLS[0] else []),
+        ("queries", f"{report['queries']}{splits} ({report['valid_queries']} with a match)"),
+        ("gallery", f"{report['gallery']}{splits}"),
+    ]

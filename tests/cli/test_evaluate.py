@@ -7,7 +7,7 @@ import keras_osnet
 
 KEYS = [
     "rank_1", "rank_5", "rank_10", "mAP", "mINP", "queries", "valid_queries", "gallery",
-    "unreadable", "weights", "model", "metric", "image_size", "protocol", "flip", "rerank",
+    "unreadable", "weights", "model", "image_size", "metric", "protocol", "flip", "rerank",
     "cameras_known", "notes",
 ]  # fmt: skip
 
