@@ -1,6 +1,5 @@
 """Preprocess inputs and decode predictions."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet._utils.warn_user import warn_user
 
 
 def preprocess_input(images: Any) -> Any:
@@ -118,8 +118,7 @@ def decode_predictions(
 
 def _warn_if_unit_range(images: np.ndarray) -> None:
     if images.size and images.dtype.kind == "f" and 0 < images.max() <= 1:
-        warnings.warn(
+        warn_user(
             "`images` look like 0–1, but pixels of 0–255 are expected. "
-            f"Received: highest value {images.max():g}",
-            stacklevel=3,
+            f"Received: highest value {images.max():g}"
         )

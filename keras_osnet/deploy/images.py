@@ -1,13 +1,13 @@
 """The images that an exported file is calibrated with and compared on."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError, list_images, load_images, resize_image
 from keras_osnet.data.records import ReidDataset
 from keras_osnet.data.sampling import evenly_spaced
@@ -63,7 +63,7 @@ def read_images(
         message = f"`{name}`: {ImageReadError(loaded.unreadable)}"
         if not loaded.paths:
             raise ValueError(message)
-        warnings.warn(message, stacklevel=3)
+        warn_user(message)
     return loaded.images
 
 
@@ -84,7 +84,7 @@ def calibration_images(given: Any, image_size: tuple[int, int]) -> NDArray[np.ui
             "see, a folder, a list of files or an array. Received: calibration=None"
         )
     images = read_images("calibration", given, image_size)
-    check_count("calibration", len(images), stacklevel=3)
+    check_count("calibration", len(images))
     return images
 
 

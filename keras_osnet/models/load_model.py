@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.configuration import RE_ID_SIZE, Configuration, architecture_name
 from keras_osnet.architecture.naming import architecture_of, describe_tensors
 from keras_osnet.models.osnet import OSNet
@@ -108,10 +108,9 @@ class Checkpoint:
             name: self.description[name] for name in ("mean", "std") if self.description.get(name)
         }
         if statistics and not include_preprocessing:
-            warnings.warn(
+            warn_user(
                 f"{self.path} was trained with other statistics than ImageNet's: without the "
-                f"preprocessing inside, normalize its images by {statistics}.",
-                stacklevel=2,
+                f"preprocessing inside, normalize its images by {statistics}."
             )
         arguments = {
             name: self.description[name]

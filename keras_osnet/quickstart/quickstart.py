@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import keras
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.checks import positive_integer
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
 from keras_osnet.data.images import find_unreadable
 from keras_osnet.data.records import EmbeddedImages
@@ -206,10 +206,9 @@ def own_people(data: str | os.PathLike[str]) -> ReidDataset:
 def _readable(images: Sequence[PersonImage]) -> list[PersonImage]:
     unreadable = find_unreadable([image.path for image in images])
     if unreadable:
-        warnings.warn(
+        warn_user(
             f"{len(unreadable)} of {len(images)} images cannot be read and are left out, the "
-            "first: {}: {}".format(*next(iter(unreadable.items()))),
-            stacklevel=3,
+            "first: {}: {}".format(*next(iter(unreadable.items())))
         )
     return [image for image in images if image.path not in unreadable]
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import keras
 
 from keras_osnet._utils.checks import positive_integer
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.model import feature_extractor
 from keras_osnet.data import PersonImage
 from keras_osnet.evaluation import evaluate_retrieval
@@ -112,10 +112,9 @@ class TensorBoardLog:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
             self._writer = None
-            warnings.warn(
+            warn_user(
                 "TensorBoard is not installed; metrics are in metrics.csv only. Install with: "
-                'pip install "keras-osnet[training]"',
-                stacklevel=2,
+                'pip install "keras-osnet[training]"'
             )
             return
         self._event, self._summary = Event, Summary

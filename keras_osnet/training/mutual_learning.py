@@ -1,7 +1,6 @@
 """Deep mutual learning: networks that learn from each other's predictions."""
 
 import itertools
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_osnet._utils.checks import number
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.losses.mutual_learning_loss import MutualLearningLoss
 
 
@@ -230,10 +230,9 @@ def _check(peers: Any) -> None:
                 f"Received: peers {first} and {second}, which share some"
             )
         if _are_equal(one, other):
-            warnings.warn(
+            warn_user(
                 f"Peers {first} and {second} have equal values. If that stays so they have nothing "
-                "to learn from each other: start them from other random values or weights.",
-                stacklevel=3,
+                "to learn from each other: start them from other random values or weights."
             )
 
 

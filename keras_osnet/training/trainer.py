@@ -1,13 +1,13 @@
 """Training by a recipe."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
 
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data import ImageBatches
 from keras_osnet.data.records import Dataset
@@ -315,10 +315,9 @@ def _make_batches(
 ) -> ImageBatches:
     batch_size = recipe.batch_size
     if isinstance(batch_size, int) and batch_size > len(task.images):
-        warnings.warn(
+        warn_user(
             f"There are fewer images than in a batch of {recipe.name}: each step is on all "
-            f"{len(task.images)} of them, in place of {batch_size}.",
-            stacklevel=4,
+            f"{len(task.images)} of them, in place of {batch_size}."
         )
         batch_size = len(task.images)
     return ImageBatches(

@@ -1,7 +1,6 @@
 """Convert weights between torchreid state dicts and Keras models."""
 
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.naming import (
     NamedVariable,
     classes_in,
@@ -174,9 +174,8 @@ def why_classifier_differs(stored: int | None, wanted: int | None) -> str | None
 
 def warn_fresh_classifier(model: str, difference: str) -> None:
     """Warn that the classifier of a model keeps its initial values."""
-    warnings.warn(
-        f"The classifier of {model} was not loaded and keeps its initial values: {difference}.",
-        stacklevel=4,
+    warn_user(
+        f"The classifier of {model} was not loaded and keeps its initial values: {difference}."
     )
 
 

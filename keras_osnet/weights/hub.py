@@ -10,13 +10,13 @@ import hashlib
 import json
 import re
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from keras_osnet._utils.files import atomic_path
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.weights.file_formats import is_weights_name
 from keras_osnet.weights.hub_reference import HubReference, parse_hub_reference
 
@@ -197,10 +197,9 @@ def _choose_file(reference: HubReference) -> str:
             f"Received: {str(reference)!r}"
         )
     if unreachable:  # the repository may have others, and then another is chosen online
-        warnings.warn(
+        warn_user(
             f"The Hub could not be asked which weights {reference} has. Taking the only ones in "
-            f"the cache: {choices[0]}",
-            stacklevel=3,
+            f"the cache: {choices[0]}"
         )
     return choices[0]
 

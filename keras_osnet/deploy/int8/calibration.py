@@ -1,6 +1,5 @@
 """The pass over the calibration images that chooses every weight and every grid."""
 
-import warnings
 from collections import Counter
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.deploy.int8.graph import SAME_SCALE, WEIGHTED, steps
 from keras_osnet.deploy.int8.rounding import Grid, Moments, compute, rounded, weight_scales
 
@@ -25,13 +25,12 @@ PIXELS = (0.0, 255.0)
 """Range of uint8 pixels, even if the images do not cover it."""
 
 
-def check_count(name: str, count: int, stacklevel: int) -> None:
+def check_count(name: str, count: int) -> None:
     """Raise ValueError for too few images, and warn about few.
 
     Args:
         name: Name of the argument, for the message.
         count: Number of images.
-        stacklevel: Of the warning, counted from the caller as `warnings.warn` does.
 
     Raises:
         ValueError: There are fewer than `FEWEST`.
@@ -42,10 +41,7 @@ def check_count(name: str, count: int, stacklevel: int) -> None:
             f"others; {ADVISED} or more are better. Received: {count}"
         )
     if count < ADVISED:
-        warnings.warn(
-            f"int8 is calibrated on {count} images; {ADVISED} or more are better.",
-            stacklevel=stacklevel + 1,
-        )
+        warn_user(f"int8 is calibrated on {count} images; {ADVISED} or more are better.")
 
 
 class Calibrator:

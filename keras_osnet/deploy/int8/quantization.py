@@ -113,7 +113,7 @@ def checked_images(model: keras.Model, images: NDArray) -> NDArray:
             f"`images` must be (n, {', '.join(map(str, shape[1:]))}) of {' or '.join(types)}, "
             f"which {model.name} takes. Received: shape {images.shape}, {images.dtype}"
         )
-    check_count("images", len(images), stacklevel=3)
+    check_count("images", len(images))
     if not np.isfinite(images).all():
         raise ValueError("`images` must be finite. Received: NaN or infinity among them")
     if (images == images[:, :1, :1]).all():
