@@ -1,33 +1,76 @@
-"""Files that are written whole or not at all."""
+"""Files that are read only if they are regular, and written whole or not at all."""
 
+import errno
 import json
 import os
+import re
+import shutil
+import stat
+import sys
+import time
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from platform import node
+from typing import Any, BinaryIO
+
+_JSON_LIMIT = 64 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+_TEMPORARY = re.compile(r"\.keras-osnet-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..*)?", re.DOTALL)
+_KEPT_SECONDS = 7 * 24 * 3600
+"""Age of a temporary file of which it is not known whether its process still runs."""
+_own: set[str] = set()
 
 
-@contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path` to write to, and rename it to `path` at the end.
-
-    If the block raises, the temporary file is removed and `path` is unchanged. The temporary name
-    keeps the full suffix (`.weights.h5`), which some writers check.
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError for a folder, device, socket or named pipe, which could be read forever.
 
     Raises:
-        FileNotFoundError: The folder does not exist.
+        OSError: There is no such file.
     """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
-    temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+        kind = kinds.get(stat.S_IFMT(mode), "device")
+        raise ValueError(f"A regular file is needed, not a {kind}. Received: {os.fspath(path)}")
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading, unless it is none, such as a named pipe (see `check_regular`)."""
+    check_regular(path)
+    return Path(path).open("rb")
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes, else raise ValueError."""
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(
+            f"{Path(path).name} is larger than the {limit:,} bytes that are read at most. "
+            f"Received: {os.fspath(path)}"
+        )
+    return content
+
+
+def parse_json(text: str | bytes, name: str) -> dict[str, Any]:
+    """Parse JSON that holds one object; `name` says in the error which file it comes from.
+
+    Raises:
+        ValueError: It is not JSON, is nested too deeply, or holds no object.
+    """
     try:
-        yield temporary
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{name} is damaged: it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{name} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{name} is damaged: it holds no object")
+    return content
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -38,12 +81,9 @@ def read_json(path: Path) -> dict[str, Any]:
         OSError: It cannot be read.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        return parse_json(read_bytes(path, _JSON_LIMIT), path.name)
     except ValueError as error:
-        raise ValueError(f"{path.name} is damaged: {error}. Received: {path}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name} is damaged: it holds no object. Received: {path}")
-    return content
+        raise ValueError(f"{error}. Received: {path}") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -54,3 +94,119 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path` to write to, and rename it to `path` at the end.
+
+    If the block raises, the temporary file is removed and `path` is unchanged. Leftovers of
+    processes that were killed here are removed too.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        ValueError: `path` is a device, socket or named pipe.
+        OSError: The file cannot be written; the error names `path`, and if the disk is full, says
+            how much was written.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
+    if target.is_dir():
+        raise IsADirectoryError(f"A file cannot replace a folder. Received: {target}")
+    if target.exists():  # as administrator, one would replace /dev/null for everybody
+        check_regular(target)
+    sweep_temporaries(target.parent)
+    temporary = temporary_path(target)
+    try:
+        with explained_writing(target, temporary):
+            yield temporary
+            temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+        _own.discard(temporary.name)
+
+
+def temporary_path(target: Path) -> Path:
+    """Return a hidden path beside `target`, for its content until that is complete.
+
+    The name says whose it is (see `sweep_temporaries`). Of the target's it keeps the suffixes
+    (`.weights.h5`), which some writers check, and no more, as that may be of the greatest length.
+    """
+    _, dot, suffixes = target.name[-16:].partition(".")
+    name = f".keras-osnet-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{dot}{suffixes}"
+    _own.add(name)
+    return target.with_name(name)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what `temporary_path` named in a folder for processes that have ended since.
+
+    Those of other machines that share the folder are removed after a week.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if (match := _TEMPORARY.fullmatch(entry.name)) is None or entry.name in _own:
+                continue
+            with suppress(OSError):
+                here = match[1] == _host() and not _is_running(int(match[2]))
+                if here or time.time() - entry.stat().st_mtime > _KEPT_SECONDS:
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        Path(entry.path).unlink()
+
+
+@contextmanager
+def explained_writing(target: Path, temporary: Path) -> Iterator[None]:
+    """Raise the errors of writing `temporary` with the path of `target`.
+
+    If the disk is full, they say how much was written and what to do.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = _full(error)
+        if reason is not None:
+            size = temporary.stat().st_size if temporary.is_file() else 0
+            free = shutil.disk_usage(target.parent).free
+            raise OSError(
+                reason,
+                f"{os.strerror(reason)}: {target} is not complete after {size:,} bytes, with "
+                f"{free:,} bytes free in {target.parent.absolute()}. Free some space there, or "
+                f"choose another folder. Received: {target}",
+            ) from error
+        if isinstance(error, OSError) and error.filename == os.fspath(temporary):
+            error.filename = os.fspath(target)
+            error.filename2 = None
+        raise
+
+
+def _full(error: BaseException | None) -> int | None:
+    """Return the code of an error that means a full disk, also if a library has wrapped it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error.errno
+        for code in _FULL:
+            if os.strerror(code) in str(error):
+                return code
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _host() -> str:
+    return f"{zlib.crc32(node().encode()):08x}"
+
+
+def _is_running(process: int) -> bool:
+    if process == os.getpid():  # it is not in `_own`: an earlier process had the same number
+        return False
+    if sys.platform == "win32":  # where signal 0 is not a question
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
