@@ -16,7 +16,11 @@ import keras
 import numpy as np
 
 from keras_osnet._utils.tf_data import without_autotuning
-from keras_osnet.data.batches import ImageBatches
+from keras_osnet._utils.warn_user import warn_user
+from keras_osnet.architecture.preprocessing import takes_pixels
+from keras_osnet.data import ImageBatches
+from keras_osnet.data.transforms import Normalize, RandomErasing
+from keras_osnet.training.recipe import Recipe
 
 _AHEAD = 3
 """Number of batches that are prefetched: enough to even out large files."""
@@ -144,3 +148,30 @@ def _checked_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:
 
 def _for_outputs(labels: Any, outputs: tuple[str, ...] | None) -> Any:
     return labels if outputs is None else dict.fromkeys(outputs, labels)
+
+
+def make_batches(
+    recipe: Recipe, model: keras.Model, images: Any, labels: Any, **arguments: Any
+) -> ImageBatches:
+    """Return a recipe's batches for a model; further arguments are those of `ImageBatches`."""
+    batch_size = recipe.batch_size
+    if isinstance(batch_size, int) and batch_size > len(images):
+        warn_user(
+            f"There are fewer images than in a batch of {recipe.name}: each step is on all "
+            f"{len(images)} of them, in place of {batch_size}."
+        )
+        batch_size = len(images)
+    size = recipe.resize or model.input_shape[1:3]
+    if None in size:
+        raise ValueError(
+            "`model` must have a fixed image size, or the recipe a `resize`. "
+            f"Received: {model.name} with the input shape {model.input_shape}"
+        )
+    steps = recipe.make_steps()
+    if not takes_pixels(model):
+        # Erased regions are filled after normalization.
+        erasing = (place for place, step in enumerate(steps) if isinstance(step, RandomErasing))
+        steps.insert(next(erasing, len(steps)), Normalize())
+    return ImageBatches(
+        images, labels, image_size=size, batch_size=batch_size, steps=steps, **arguments
+    )

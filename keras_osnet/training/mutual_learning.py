@@ -34,7 +34,7 @@ class MutualLearning(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> from keras_osnet.training import MutualLearning
+        >>> from keras_osnet.training.mutual_learning import MutualLearning
         >>> layer = MutualLearning(weight=0.5)
         >>> logits = layer([np.zeros((1, 3)), np.log([[0.5, 0.25, 0.25]])], training=True)
         >>> [round(float(loss), 4) for loss in layer.losses]

@@ -7,12 +7,11 @@ from typing import Any
 
 import keras
 
-from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data import ImageBatches
 from keras_osnet.data.records import Dataset
-from keras_osnet.data.transforms import Normalize, RandomErasing
 from keras_osnet.training.callbacks import TensorBoardLog
+from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.distributed import distributed
 from keras_osnet.training.distribution import Distribution
 from keras_osnet.training.mutual_learning import mutual_learning_model
@@ -89,7 +88,15 @@ def train(
     task = make_task(recipe, dataset, seed)
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     with deterministic(), distributed(distribution) as devices, ExitStack() as stack:
-        batches = _make_batches(recipe, task, models[0], devices, seed, in_memory)
+        batches = make_batches(
+            recipe,
+            models[0],
+            task.images,
+            task.labels,
+            seed=seed,
+            in_memory=in_memory,
+            worker=devices.worker,
+        )
         if devices.is_chief:
             training = describe_training(recipe, models, task, seed, devices.kind)
             stack.enter_context(run.open(training))
@@ -303,51 +310,3 @@ def _checked_models(recipe: Recipe, model: Any) -> list[keras.Model]:
             "Received: some of both"
         )
     return models
-
-
-def _make_batches(
-    recipe: Recipe,
-    task: Task,
-    model: keras.Model,
-    devices: Distribution,
-    seed: int,
-    in_memory: bool,
-) -> ImageBatches:
-    batch_size = recipe.batch_size
-    if isinstance(batch_size, int) and batch_size > len(task.images):
-        warn_user(
-            f"There are fewer images than in a batch of {recipe.name}: each step is on all "
-            f"{len(task.images)} of them, in place of {batch_size}."
-        )
-        batch_size = len(task.images)
-    return ImageBatches(
-        task.images,
-        task.labels,
-        image_size=recipe.resize or _size(model),
-        batch_size=batch_size,
-        steps=_steps(recipe, model),
-        seed=seed,
-        in_memory=in_memory,
-        worker=devices.worker,
-    )
-
-
-def _size(model: keras.Model) -> tuple[int, int]:
-    height, width = model.input_shape[1:3]
-    if height is None or width is None:
-        raise ValueError(
-            "`model` must have a fixed image size, or the recipe a `resize`. "
-            f"Received: {model.name} with the input shape {model.input_shape}"
-        )
-    return height, width
-
-
-def _steps(recipe: Recipe, model: keras.Model) -> list[Any]:
-    """Return the recipe's steps, with any normalization that the model needs before erasing."""
-    steps = recipe.make_steps()
-    if takes_pixels(model):
-        return steps
-    place = next(
-        (place for place, step in enumerate(steps) if isinstance(step, RandomErasing)), len(steps)
-    )
-    return [*steps[:place], Normalize(), *steps[place:]]

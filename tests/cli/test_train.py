@@ -9,7 +9,8 @@ import miniature_datasets as miniature
 import pytest
 
 from keras_osnet.synthetic import write_synthetic_people
-from keras_osnet.training import TrainingResult, build_model, list_recipes, run_folder, trainer
+from keras_osnet.training import build_model, list_recipes, run_folder, trainer
+from keras_osnet.training.run_folder import TrainingResult
 from keras_osnet.weights import read_torch_checkpoint
 
 RECIPE = """

@@ -6,7 +6,7 @@ import pytest
 import keras_osnet
 from keras_osnet.architecture.describe import describe
 from keras_osnet.training import build_model, list_recipes, load_recipe
-from keras_osnet.training.build_model import _checked_table
+from keras_osnet.training.networks import _checked_table
 from keras_osnet.weights import to_torchreid, write_torch_checkpoint
 
 SMALL = {"width": 0.25, "image_size": (64, 32)}

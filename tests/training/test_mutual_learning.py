@@ -19,10 +19,8 @@ from keras_osnet.losses import (
 from keras_osnet.optimizers import (
     CoupledSGD,
 )
-from keras_osnet.training import (
-    MutualLearning,
-    mutual_learning_model,
-)
+from keras_osnet.training import mutual_learning_model
+from keras_osnet.training.mutual_learning import MutualLearning
 
 QUICKLY = {"jit_compile": True} if keras.backend.backend() == "jax" else {"run_eagerly": True}
 """For a step or two of an OSNet, which TensorFlow takes longer to compile than to run."""
