@@ -1,4 +1,4 @@
-"""The options and datasets of `train`, as the folder's record stores them."""
+"""The options of `train`, as the folder's record stores them, and the datasets they name."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keras_osnet import __version__
-from keras_osnet.cli.people import PeopleSource, is_divided
+from keras_osnet.cli.console import waiting
+from keras_osnet.cli.options import RANDOM
+from keras_osnet.cli.people import PeopleSource, RetrievalTask, is_divided, retrieval_task
 
 if TYPE_CHECKING:
+    import keras
+
     from keras_osnet.data import ReidDataset
     from keras_osnet.data.records import Dataset
     from keras_osnet.training import Recipe
@@ -21,8 +25,7 @@ OWN = "own"
 """Name of a user's own images where a published dataset could be named."""
 
 _SHARE = 0.5
-"""Default share of a user's own people to test on."""
-
+"""Default of --test-share."""
 
 _MAY_CHANGE = {"seeds", "targets", "in_memory"}
 """Options that do not change the trainings that are done: more of them, other tests, speed."""
@@ -30,19 +33,7 @@ _MAY_CHANGE = {"seeds", "targets", "in_memory"}
 
 @dataclass(frozen=True)
 class TrainingSources:
-    """The training data, by the options of `train`.
-
-    Attributes:
-        data: Folders or tables; several are mixed.
-        dataset: For each of them, the published dataset in it or `OWN`; or empty.
-        version: Of the dataset; None if the option was not given, as are the others.
-        split: Of the dataset.
-        all_splits: Whether to train on each split.
-        camera_pattern: Where the camera's number is in the paths of a user's own images.
-        check: Whether datasets have to be as they were published.
-        test_share: Share of a user's own people to test on.
-        combineall: Whether to train on all people of a dataset.
-    """
+    """The options of `train` that say what to train on; None if an option was not given."""
 
     data: tuple[str, ...]
     dataset: tuple[str, ...] = ()
@@ -55,11 +46,7 @@ class TrainingSources:
     combineall: bool = False
 
     def check_usage(self, task: str) -> None:
-        """Raise click.UsageError if options contradict each other, or do not fit a recipe's task.
-
-        Args:
-            task: `"reid"`, `"attributes"` or `"classification"`.
-        """
+        """Raise click.UsageError if options contradict each other, or do not fit a task."""
         if self.dataset and len(self.dataset) != len(self.data):
             raise click.UsageError(
                 "--data and --dataset go in pairs: --data DIR --dataset NAME --data DIR --dataset "
@@ -93,21 +80,13 @@ class TrainingSources:
             self._refuse(reason, "all_splits", *(("test_share",) if self.test_share else ()))
 
     def read(self, task: str) -> "list[Dataset]":
-        """Read the datasets.
-
-        Args:
-            task: `"reid"`, `"attributes"` or `"classification"`.
-
-        Returns:
-            One dataset, or all splits of it.
+        """Read one dataset, or all splits of it.
 
         Raises:
-            click.UsageError: As for `check_usage`.
-            FileNotFoundError: A folder or table is not there.
+            click.UsageError: A table is needed, or --test-share does not apply to it.
             ValueError: It is a dataset of another kind than the task's, or cannot be read.
-            OSError: Files cannot be read.
+            OSError: Files are not there, or cannot be read.
         """
-        self.check_usage(task)
         if task == "reid":
             return [*self._read_people()]
         if not self._published:
@@ -198,24 +177,13 @@ class TrainingSources:
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """The options of `train`, except for its output folder.
+    """The options of `train`, except for its output folder; None if an option was not given.
 
     Attributes:
         recipe: Name of the recipe.
-        entries: Entries of the recipe's file.
-        sources: The training data.
-        settings: Values that replace the recipe's, by name.
-        epochs: To stretch the recipe to; None if the option was not given, as are the others.
-        batch_size: Images in a batch.
-        weights: A tag, the absolute path of a file, `hf://…` or `"random"`.
-        width: Width multiplier.
-        variant: `"base"`, `"ibn"` or `"ain"`.
-        image_size: (height, width) of the images.
-        seed: Seed of the first training.
-        seeds: Number of trainings, with consecutive seeds.
-        distribution: As for `keras_osnet.training.train`.
-        in_memory: As for `keras_osnet.training.train`.
-        targets: Folders of further datasets to test on, by name.
+        entries: Entries of the recipe's file, which `resume` does not need any more.
+        settings: Values of --set by name.
+        targets: Folders of --target by name.
     """
 
     recipe: str
@@ -257,6 +225,33 @@ class TrainingRequest:
             settings = {"batch_size": self.batch_size, **settings}
         return recipe.with_overrides(settings)
 
+    def read(self, task: str) -> "tuple[list[Dataset], dict[str, RetrievalTask]]":
+        """Read the training data, and the queries and gallery of each of --target.
+
+        Raises:
+            click.UsageError: Options contradict each other, or do not fit the recipe's task.
+            ValueError: A dataset does not fit the task, or is not as it should be.
+            OSError: Files do not exist or cannot be read.
+        """
+        self.sources.check_usage(task)
+        if self.targets and task != "reid":
+            raise click.UsageError(f"--target is for recipes whose task is reid, not {task}.")
+        with waiting("Looking for images …"):
+            targets = {name: _target(name, place) for name, place in self.targets.items()}
+            return self.sources.read(task), targets
+
+    def build_models(self, recipe: "Recipe") -> "list[keras.Model]":
+        """Build the networks to train."""
+        from keras_osnet.training import build_model
+
+        own: dict[str, Any] = {}
+        if self.weights is not None:
+            own["weights"] = None if self.weights == RANDOM else self.weights
+        built = build_model(
+            recipe, width=self.width, variant=self.variant, image_size=self.image_size, **own
+        )
+        return built if isinstance(built, list) else [built]
+
     @classmethod
     def from_record(cls, folder: "RunFolder") -> "TrainingRequest":
         """Read the request from the record of a folder.
@@ -265,7 +260,8 @@ class TrainingRequest:
             FileNotFoundError: There is no training by `train` in it.
             ValueError: The record is damaged, or of another version.
         """
-        command = folder.read_record().get("command")
+        record = folder.read_record()
+        command = record.get("command")
         if command is None:
             raise FileNotFoundError(
                 f"There is no training by `keras-osnet train` to resume. Received: {folder.root}"
@@ -274,8 +270,7 @@ class TrainingRequest:
         if unknown:
             raise ValueError(
                 f"The record has {', '.join(unknown)}, which keras-osnet {__version__} does not "
-                f"know. Received: {folder.root}, written by keras-osnet "
-                f"{folder.read_record().get('keras_osnet')}"
+                f"know. Received: {folder.root}, written by keras-osnet {record.get('keras_osnet')}"
             )
         try:
             sources: dict[str, Any] = {
@@ -325,3 +320,13 @@ def _without_strangers(content: "ReidDataset") -> "ReidDataset":
     """Return a dataset that trains without distractors, who would count as one person."""
     known = tuple(image for image in content.train if not image.distractor)
     return replace(content, train=known)
+
+
+def _target(name: str, place: str) -> RetrievalTask:
+    """Return the queries and gallery of a dataset that is only tested on."""
+    if name == OWN:
+        return retrieval_task(PeopleSource(data=Path(place)))
+    from keras_osnet.data import dataset_info
+
+    splits = next(iter(dataset_info(name).versions.values())).splits
+    return retrieval_task(PeopleSource(data=Path(place), dataset=name), splits > 1)

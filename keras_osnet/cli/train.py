@@ -1,4 +1,4 @@
-"""`keras-osnet train`: train a network by a recipe."""
+"""`keras-osnet train` and `resume`: train a network by a recipe."""
 
 import json
 import tomllib
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from keras_osnet.cli import options, people
-from keras_osnet.cli._training import print_report, read_datasets, run
+from keras_osnet.cli._training import print_report, run
 from keras_osnet.cli._training_request import OWN, TrainingRequest, TrainingSources
 from keras_osnet.cli.console import import_keras
 from keras_osnet.recipes import recipe_entries
@@ -70,6 +70,17 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     path = Path(weights).expanduser()
     is_tag = weights in {checkpoint.tag for checkpoint in list_weights()}
     return str(path.absolute()) if path.is_file() and not is_tag else weights
+
+
+def _check_data(request: TrainingRequest, folder: Path) -> None:
+    """Raise FileNotFoundError if training or test data do not exist any more."""
+    for option, paths in (("data", request.sources.data), ("target", request.targets.values())):
+        for path in paths:
+            if not Path(path).exists():
+                raise FileNotFoundError(
+                    f"--{option} of the training in {folder} does not exist any more. "
+                    f"Received: {path}"
+                )
 
 
 @click.command("train")
@@ -178,7 +189,7 @@ def _located_weights(_: click.Context, __: click.Parameter, weights: str | None)
     "Several times for several.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
-def command(
+def train(
     recipe: str,
     output: Path,
     settings: dict[str, Any],
@@ -223,7 +234,7 @@ def command(
     # Entered before Keras creates anything: several machines must connect first.
     with distributed(request.distribution) as devices:
         changed = request.make_recipe()
-        datasets, others = read_datasets(request, changed)
+        datasets, others = request.read(changed.task)
         folder = RunFolder(output)
         if devices.is_chief:
             request.begin(folder)
@@ -233,3 +244,33 @@ def command(
             print_report(report, output, as_json=as_json)
             return
         run(request, changed, datasets, others, folder, as_json=as_json)
+
+
+@click.command("resume")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@options.as_json
+def resume(folder: Path, as_json: bool) -> None:
+    """Resume a training that was interrupted.
+
+    DIR is the --output of `train`. The training resumes at the end of the last whole epoch.
+    Finished trainings are not repeated; if all are finished, the result is printed again.
+
+    \b
+    keras-osnet resume run
+    """
+    from keras_osnet.training.run_folder import RunFolder
+
+    place = RunFolder(folder)
+    request = TrainingRequest.from_record(place)
+    report = place.read_record().get("report")
+    if report is not None:
+        print_report(report, folder, as_json=as_json)
+        return
+    _check_data(request, folder)
+    import_keras()
+    from keras_osnet.training import distributed
+
+    with distributed(request.distribution):
+        recipe = request.make_recipe()
+        datasets, targets = request.read(recipe.task)
+        run(request, recipe, datasets, targets, place, as_json=as_json)
