@@ -129,7 +129,7 @@ def cuhk03_saved_by_torchreid(root):
 def cuhk03_archive(path, size=(6, 4)):
     """The one file that CUHK03 comes as: cells of references, axes reversed, empty cells.
 
-    The red channel of a image tells its place: 100 * pair + 10 * person + number.
+    The red channel of an image tells its place: 100 * pair + 10 * person + number.
     """
     import h5py
 
@@ -148,11 +148,11 @@ def cuhk03_archive(path, size=(6, 4)):
                 cells = np.empty((10, 2), h5py.ref_dtype)
                 for person in (1, 2):
                     for number in range(1, 11):
-                        picture = np.zeros((*size, 3), np.uint8)
-                        picture[..., 0] = 100 * pair + 10 * person + number
+                        image = np.zeros((*size, 3), np.uint8)
+                        image[..., 0] = 100 * pair + 10 * person + number
                         there = number in (1, 6)
                         cells[number - 1, person - 1] = stored(
-                            picture.T if there else np.zeros(2, np.uint64)
+                            image.T if there else np.zeros(2, np.uint64)
                         )
                 pairs.append(stored(cells))
             archive[kind] = np.array([pairs], h5py.ref_dtype)
@@ -207,14 +207,14 @@ def ilids(root):
 ATTRIBUTES = ["Female", "AgeOver60", "Hat"]
 
 
-def pa100k(root, annotation="annotation/annotation.mat", pictures="data"):
+def pa100k(root, annotation="annotation/annotation.mat", images="data"):
     from scipy.io import savemat
 
     content = {"attributes": np.array(ATTRIBUTES, object)[:, None]}
     number = 0
     for part, count in (("train", 4), ("val", 2), ("test", 2)):
         names = [f"{number + i + 1:06d}.jpg" for i in range(count)]
-        touch(root / pictures, *names)
+        touch(root / images, *names)
         content[f"{part}_images_name"] = np.array(names, object)[:, None]
         content[f"{part}_label"] = (np.arange(number, number + count)[:, None] >> np.arange(3)) & 1
         number += count

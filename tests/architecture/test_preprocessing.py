@@ -39,7 +39,7 @@ def test_pixels_of_0_to_1_are_suspicious():
         preprocess_input(PIXELS / 255)
 
 
-def test_a_black_picture_is_not_suspicious(recwarn):
+def test_a_black_image_is_not_suspicious(recwarn):
     preprocess_input(np.zeros((1, 8, 4, 3)))
     assert not recwarn
 

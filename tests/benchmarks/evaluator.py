@@ -42,10 +42,10 @@ def people(num_query, num_gallery):
     count = num_query + num_gallery
     num_identities = IDENTITIES * num_gallery // GALLERY
     identities = rng.integers(0, num_identities, count)
-    centres = rng.standard_normal((num_identities, 512), np.float32)
+    centers = rng.standard_normal((num_identities, 512), np.float32)
     features = rng.standard_normal((count, 512), np.float32)
     for row, identity in zip(features, identities, strict=True):
-        row += np.float32(rng.uniform(0.2, 0.8)) * centres[identity]
+        row += np.float32(rng.uniform(0.2, 0.8)) * centers[identity]
     cameras = rng.integers(0, 15, count)
     return [part for a in (features, identities, cameras) for part in np.split(a, [num_query])]
 

@@ -225,7 +225,7 @@ def print_table(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torchreid", type=Path, help="the reference's source tree")
+    parser.add_argument("--torchreid", type=Path, help="torchreid's source tree")
     parser.add_argument("--widths", type=float, nargs="+", default=[1.0, 0.25])
     parser.add_argument("--inference", type=int, nargs="*", default=INFERENCE, metavar="BATCH")
     parser.add_argument("--training", type=int, nargs="*", default=TRAINING, metavar="BATCH")

@@ -39,9 +39,9 @@ def clustered(num_query, num_gallery, num_identities):
     count = num_query + num_gallery
     identities = rng.integers(0, num_identities, count)
     features = rng.standard_normal((count, 512), np.float32)
-    centres = rng.standard_normal((num_identities, 512), np.float32)
+    centers = rng.standard_normal((num_identities, 512), np.float32)
     for row, identity in zip(features, identities, strict=True):
-        row += 0.5 * centres[identity]
+        row += 0.5 * centers[identity]
     cameras = rng.integers(0, 15, count)
     return [part for a in (features, identities, cameras) for part in np.split(a, [num_query])]
 

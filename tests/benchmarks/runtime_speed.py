@@ -172,7 +172,7 @@ def print_table(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torchreid", type=Path, help="the reference's source tree")
+    parser.add_argument("--torchreid", type=Path, help="torchreid's source tree")
     parser.add_argument("--weights", nargs="+", help="checkpoints of its networks")
     parser.add_argument("--calibration", help="a folder of images for int8")
     parser.add_argument("--files", type=Path, help="a folder to keep the exported files in")

@@ -72,5 +72,5 @@ def damaged(people, tmp_path):
         (folder / path.name).write_bytes(path.read_bytes())
     whole = (folder / "0001_c1s1_000001_00.png").read_bytes()
     (folder / "0009_c1s1_000001_00.png").write_bytes(whole[: len(whole) // 2])
-    (folder / "0009_c2s1_000001_00.png").write_bytes(b"[red]no picture")
+    (folder / "0009_c2s1_000001_00.png").write_bytes(b"[red]no image")
     return folder

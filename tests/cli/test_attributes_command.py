@@ -47,9 +47,9 @@ def weights(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """A table of eight pictures, four of them to test on."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory):
+    """A table of eight images, four of them to test on."""
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     lines = ["path,split," + ",".join(NAMES)]
     parts = ["test"] * 4 + ["validation"] * 3 + ["train"]
@@ -64,11 +64,11 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.large
 @pytest.mark.parametrize("name", ["model.keras", "model.safetensors", "model.pth"])
-def test_a_table(run, run_json, weights, pictures, model, name):
+def test_a_table(run, run_json, weights, images, model, name):
     options = (
         "attributes",
         "--data",
-        pictures,
+        images,
         "--weights",
         weights / name,
         "--image-size",
@@ -77,7 +77,7 @@ def test_a_table(run, run_json, weights, pictures, model, name):
     )
     report = run_json(*options)
     assert list(report) == KEYS
-    expected = evaluate_attribute_model(model, attributes_from_table(pictures).test)
+    expected = evaluate_attribute_model(model, attributes_from_table(images).test)
     assert report["mA"] == pytest.approx(100 * expected.mean_accuracy, abs=1e-3)
     for measure in ("accuracy", "precision", "recall", "f1"):
         assert report[measure] == pytest.approx(100 * getattr(expected, measure), abs=1e-3)
@@ -108,15 +108,15 @@ def test_a_table(run, run_json, weights, pictures, model, name):
     assert [NAMES[2], "100.0", "–"] in lines
 
 
-def test_the_size_is_the_models_own(run_json, weights, pictures):
-    options = ("attributes", "--data", pictures, "--weights", weights / "model.keras")
+def test_the_size_is_the_models_own(run_json, weights, images):
+    options = ("attributes", "--data", images, "--weights", weights / "model.keras")
     assert run_json(*options)["image_size"] == [64, 32]
 
 
-def test_parts_and_threshold(run, run_json, weights, pictures, model):
-    options = ("attributes", "--data", pictures, "--weights", weights / "model.keras")
+def test_parts_and_threshold(run, run_json, weights, images, model):
+    options = ("attributes", "--data", images, "--weights", weights / "model.keras")
     report = run_json(*options, "--part", "validation", "--threshold", 0.2)
-    content = attributes_from_table(pictures)
+    content = attributes_from_table(images)
     expected = evaluate_attribute_model(model, content.validation, threshold=0.2)
     assert report["f1"] == pytest.approx(100 * expected.f1, abs=1e-3)
     assert (report["images"], report["part"], report["threshold"]) == (3, "validation", 0.2)
@@ -124,9 +124,9 @@ def test_parts_and_threshold(run, run_json, weights, pictures, model):
     assert error == "Error: --threshold must be above 0 and at most 1. Received: 0.0\n"
 
 
-def test_a_table_without_parts(run, run_json, weights, pictures):
-    lines = pictures.read_text().splitlines()
-    bare = pictures.parent / "bare.csv"
+def test_a_table_without_parts(run, run_json, weights, images):
+    lines = images.read_text().splitlines()
+    bare = images.parent / "bare.csv"
     bare.write_text("\n".join(f"{line.split(',')[0]},{line.split(',', 2)[2]}" for line in lines))
     options = ("attributes", "--data", bare, "--weights", weights / "model.keras")
     error = run(*options, code=1).stderr
@@ -155,8 +155,8 @@ def test_pa100k(run, run_json, weights, tmp_path):
 
 
 @pytest.mark.large
-def test_models_that_do_not_fit(run, weights, pictures, model, checkpoint, tmp_path):
-    options = ("attributes", "--data", pictures, "--weights")
+def test_models_that_do_not_fit(run, weights, images, model, checkpoint, tmp_path):
+    options = ("attributes", "--data", images, "--weights")
     error = run(*options, checkpoint, code=1).stderr  # five identities, as far as one can tell
     assert error.endswith("Received: osnet_x0_25 with 5 attributes, labels of 3\n")
 
@@ -173,10 +173,10 @@ def test_models_that_do_not_fit(run, weights, pictures, model, checkpoint, tmp_p
     assert "needs a classifier" in run(*options, path, code=1).stderr
 
 
-def test_what_is_no_dataset_of_attributes(run, weights, pictures, tmp_path):
+def test_what_is_no_dataset_of_attributes(run, weights, images, tmp_path):
     options = ("attributes", "--weights", weights / "model.keras", "--data")
     assert "give --dataset pa100k" in run(*options, tmp_path, code=2).stderr
-    error = run(*options, pictures, "--no-check", code=2).stderr
+    error = run(*options, images, "--no-check", code=2).stderr
     assert "--no-check is of a published dataset" in error
     miniature.market1501(tmp_path)
     named = (tmp_path, "--dataset", "market1501", "--no-check")

@@ -1,4 +1,4 @@
-"""The figures of the reference implementation, from its checkpoints and real pictures."""
+"""The figures of torchreid, from its checkpoints and real images."""
 
 import tarfile
 

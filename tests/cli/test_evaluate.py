@@ -59,7 +59,7 @@ def test_the_curve(run, run_json, evaluate, people):
     assert "rank-3" in run(*evaluate, "--data", people, "--max-rank", 3).stdout
 
 
-def test_pictures_that_cannot_be_read(run, run_json, evaluate, people, damaged):
+def test_images_that_cannot_be_read(run, run_json, evaluate, people, damaged):
     result = run(*evaluate, "--data", damaged, "--json")
     assert "Warning: 2 of 14 images could not be read" in result.stderr
     assert "[red]" not in result.stdout

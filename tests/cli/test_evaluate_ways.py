@@ -1,4 +1,4 @@
-"""`evaluate` with ensembles, mirror images, re-ranking, and pictures from elsewhere."""
+"""`evaluate` with ensembles, mirror images, re-ranking, and images from elsewhere."""
 
 import json
 import shutil
@@ -33,14 +33,14 @@ def model(checkpoint):
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory):
-    """24 pictures of six people under two cameras, as re-ranking needs 21."""
+    """24 images of six people under two cameras, as re-ranking needs 21."""
     folder = tmp_path_factory.mktemp("crowd")
     write_synthetic_people(folder, 6, cameras=2, views=2, image_size=(64, 32))
     return folder
 
 
 def in_folders(people, folder, name="{path.name}"):
-    """The same pictures in a sub-folder for each person."""
+    """The same images in a sub-folder for each person."""
     for person in people:
         path = folder / f"person{person.identity}" / name.format(**vars(person))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def in_folders(people, folder, name="{path.name}"):
 
 
 def painted(folder):
-    """Put a picture into each of the empty files of a miniature dataset."""
+    """Put an image into each of the empty files of a miniature dataset."""
     rng = np.random.default_rng(0)
     for path in sorted(folder.rglob("*.png")):
         pixels = rng.integers(0, 256, (8, 4, 3), dtype=np.uint8)
@@ -87,7 +87,7 @@ def test_ways_to_evaluate(run, run_json, evaluate, crowd, model, ways):
     assert ("single-gallery-shot" in text) == ("protocol" in ways)
 
 
-def test_too_few_pictures_to_rerank(run, evaluate, people):
+def test_too_few_images_to_rerank(run, evaluate, people):
     error = run(*evaluate, "--data", people, "--rerank", code=1).stderr
     assert "needs at least 21 images" in error
     assert error.endswith("Received: 6 queries, 6 gallery images\n")
@@ -176,7 +176,7 @@ def test_distractors_are_no_queries(run_json, evaluate, people, tmp_path):
     assert run_json(*evaluate, "--data", tmp_path)["queries"] == 6
 
 
-def test_pictures_that_fit_nothing(run, evaluate, people, tmp_path):
+def test_images_that_fit_nothing(run, evaluate, people, tmp_path):
     shutil.copy(people / "0001_c1s1_000001_00.png", tmp_path / "holiday.png")
     error = run(*evaluate, "--data", tmp_path, code=1).stderr
     assert "must either all be named as Market-1501's" in error
@@ -289,7 +289,7 @@ def test_a_dataset_without_splits(run, evaluate, tmp_path):
     assert "market1501 has no splits" in run(*evaluate, *named, code=2).stderr
 
 
-def test_unreadable_pictures_of_several_splits_are_named_once(run, evaluate, cuhk01, tmp_path):
+def test_unreadable_images_of_several_splits_are_named_once(run, evaluate, cuhk01, tmp_path):
     shutil.copytree(cuhk01, tmp_path / "copy")
     broken = tmp_path / "copy" / "campus" / "0001001.png"
     broken.write_bytes(b"")

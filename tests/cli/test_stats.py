@@ -18,12 +18,12 @@ def unchecked(monkeypatch):
     monkeypatch.setattr("keras_osnet.data.datasets.registry.check_counts", lambda *_: None)
 
 
-def coloured(paths):
-    """Fill empty files with pictures, each of a colour of its own."""
+def colored(paths):
+    """Fill empty files with images, each of a color of its own."""
     rng = np.random.default_rng(0)
     for path in paths:
-        colour = tuple(rng.integers(0, 256, 3).tolist())
-        Image.new("RGB", (4, 6), colour).save(path)
+        color = tuple(rng.integers(0, 256, 3).tolist())
+        Image.new("RGB", (4, 6), color).save(path)
 
 
 def test_a_folder(run, run_json, people):
@@ -59,7 +59,7 @@ def test_another_size(run_json, people):
 
 def test_of_a_dataset_only_what_is_trained_on(run_json, tmp_path, unchecked):
     miniature.market1501(tmp_path / "Market-1501-v15.09.15")
-    coloured(tmp_path.rglob("*.jpg"))
+    colored(tmp_path.rglob("*.jpg"))
     report = run_json("stats", "--data", tmp_path, "--dataset", "market1501", "--image-size", 6, 4)
     train = read_dataset("market1501", tmp_path, check=False).train
     expected = pixel_statistics([image.path for image in train], (6, 4))
@@ -71,7 +71,7 @@ def test_of_attributes_and_of_classes_in_files(run_json, tmp_path, unchecked):
     pytest.importorskip("scipy")
     for name, count in (("pa100k", 4), ("imagenet", 6)):
         getattr(miniature, name)(tmp_path / name)
-        coloured(path for path in (tmp_path / name).rglob("*") if path.suffix in (".jpg", ".JPEG"))
+        colored(path for path in (tmp_path / name).rglob("*") if path.suffix in (".jpg", ".JPEG"))
         report = run_json(
             "stats", "--data", tmp_path / name, "--dataset", name, "--image-size", 6, 4
         )
@@ -89,7 +89,7 @@ def test_cifar_at_its_own_size_or_another(run_json, tmp_path, unchecked):
         assert report["std"] == list(pixel_statistics(images, size).std)
 
 
-def test_pictures_that_cannot_be_read(run, run_json, damaged, people):
+def test_images_that_cannot_be_read(run, run_json, damaged, people):
     result = run("stats", "--data", damaged, "--image-size", 16, 8)
     assert result.stderr.startswith("Warning: 2 of 14 images could not be read:\n")
     assert "Of 12 images." in result.stdout
@@ -102,8 +102,8 @@ def test_pictures_that_cannot_be_read(run, run_json, damaged, people):
 def test_errors(run, people, tmp_path):
     assert "does not exist" in run("stats", "--data", tmp_path / "nowhere", code=2).stderr
     assert "holds no images" in run("stats", "--data", tmp_path, code=1).stderr
-    picture = next(people.glob("*.png"))
-    assert "must be a folder" in run("stats", "--data", picture, code=1).stderr
+    image = next(people.glob("*.png"))
+    assert "must be a folder" in run("stats", "--data", image, code=1).stderr
     assert (
         "must be one of market1501"
         in run("stats", "--data", people, "--dataset", "x", code=1).stderr
@@ -111,7 +111,7 @@ def test_errors(run, people, tmp_path):
     missing = run("stats", "--data", people, "--dataset", "market1501", code=1).stderr
     assert "No Market-1501 in `folder`" in missing
     assert "0" in run("stats", "--data", people, "--image-size", 0, 8, code=2).stderr
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     assert "Cannot read the image" in run("stats", "--data", tmp_path, code=1).stderr
 
 

@@ -1,4 +1,4 @@
-"""`keras-osnet visualize`: every kind of figure from pictures on disk."""
+"""`keras-osnet visualize`: every kind of figure from images on disk."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_titles(given, expected):
 
 
 @pytest.mark.large
-def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output, tmp_path):
+def test_images_that_cannot_be_read(run, damaged, checkpoint, output, tmp_path):
     common = ("--weights", checkpoint, *SMALL, "-o", output)
     for kind in (
         ("ranked", "--data", damaged),
@@ -92,7 +92,7 @@ def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output, tmp_path
         check_written(result, output)
         output.unlink()
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"not a picture")
+    broken.write_bytes(b"not an image")
     error = run("visualize", "gates", broken, *common, code=1).stderr
     assert "1 of 1 images could not be read" in error
     assert "broken.jpg" in error
@@ -103,8 +103,8 @@ def test_pictures_that_cannot_be_read(run, damaged, checkpoint, output, tmp_path
 
 @pytest.mark.parametrize("goal", ["reference", "class"])
 def test_explanations(run, people, checkpoint, output, goal):
-    picture = sorted(people.glob("*.png"))[0]
-    which = ("--reference", picture) if goal == "reference" else ("--class", 1)
+    image = sorted(people.glob("*.png"))[0]
+    which = ("--reference", image) if goal == "reference" else ("--class", 1)
     methods = ("--method", "grad-cam", "--method", "saliency")
     result = run(
         "visualize", "explain", people, "--weights", checkpoint, *SMALL, "--show", 2, *which,

@@ -246,7 +246,7 @@ def test_images_that_are_neither_paths_nor_pixels(images, received):
 
 def test_a_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"not a image")
+    broken.write_bytes(b"not an image")
     batches = ImageBatches([broken], [0], image_size=SIZE, batch_size=1)
     with pytest.raises(ImageReadError, match=r"broken\.jpg"):
         batches.batch(0, 0)

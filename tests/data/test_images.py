@@ -26,10 +26,10 @@ def pixels():
 
 def reference_read(path, size=None):
     """torchreid's reader followed by torchvision's Resize, on a Pillow image."""
-    picture = Image.open(path).convert("RGB")
+    image = Image.open(path).convert("RGB")
     if size is not None:
-        picture = picture.resize((size[1], size[0]), Image.BILINEAR)
-    return np.asarray(picture)
+        image = image.resize((size[1], size[0]), Image.BILINEAR)
+    return np.asarray(image)
 
 
 # --- list_images -------------------------------------------------------------------------------
@@ -96,10 +96,10 @@ def test_read_equals_reference(tmp_path, pixels, size, suffix):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr"])
 def test_every_mode_is_converted_as_the_reference_does(tmp_path, pixels, mode):
     path = tmp_path / ("image.jpg" if mode in ("CMYK", "YCbCr") else "image.png")
-    picture = Image.fromarray(pixels).convert(mode)
+    image = Image.fromarray(pixels).convert(mode)
     if mode in ("LA", "RGBA"):
-        picture.putalpha(Image.fromarray(pixels[..., 0]))
-    picture.save(path)
+        image.putalpha(Image.fromarray(pixels[..., 0]))
+    image.save(path)
     np.testing.assert_array_equal(read_image(path), reference_read(path))
 
 
@@ -119,7 +119,7 @@ def test_palette_with_transparency_gives_no_warning(tmp_path, pixels):
 
 
 @pytest.mark.parametrize("suffix", ["png", "ppm"])
-def test_sixteen_bit_grey_keeps_its_high_byte(tmp_path, suffix):
+def test_sixteen_bit_gray_keeps_its_high_byte(tmp_path, suffix):
     values = np.array([[0, 255, 256], [0x1234, 0x8000, 0xFFFF]], np.uint16)
     path = tmp_path / f"image.{suffix}"
     if suffix == "png":
@@ -152,7 +152,7 @@ def test_truncated_files(tmp_path, pixels):
 
 def test_unreadable_names_file_and_reason(tmp_path):
     path = tmp_path / "text.png"
-    path.write_text("not a image")
+    path.write_text("not an image")
     with pytest.raises(ImageReadError, match="cannot identify") as caught:
         read_image(path)
     assert isinstance(caught.value, ValueError)
@@ -178,7 +178,7 @@ def test_one_error_for_many_files():
     assert str(ImageReadError.join(errors)).endswith("; 9.png: gone; and 2 more")
 
 
-def test_grey_without_a_range_is_refused(tmp_path):
+def test_gray_without_a_range_is_refused(tmp_path):
     path = tmp_path / "image.tiff"
     Image.new("F", (2, 2)).save(path)
     with pytest.raises(ImageReadError, match="floating-point"):

@@ -85,7 +85,7 @@ def test_it_is_what_normalizes_these_images(pixels):
     np.testing.assert_allclose(values.std(axis=0), 1, atol=1e-5)
 
 
-def test_how_the_references_tool_differs(pixels):
+def test_how_torchreids_tool_differs(pixels):
     torch = pytest.importorskip("torch")
     mean = std = torch.zeros(3)
     for start in range(0, 150, 50):  # as in tools/compute_mean_std.py, with batches of 50

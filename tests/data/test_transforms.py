@@ -185,7 +185,7 @@ def test_windows_and_margins_that_do_not_fit(image):
 
 
 def reference_rectangle(source, height, width, area, aspect):
-    """Rows and columns as the reference draws them, with Python's generator."""
+    """Rows and columns as torchreid draws them, with Python's generator."""
     for _ in range(100):
         target = source.uniform(*area) * height * width
         ratio = source.uniform(aspect, 1 / aspect)
@@ -198,10 +198,10 @@ def reference_rectangle(source, height, width, area, aspect):
 def test_erased_rectangles_are_distributed_as_the_references(image):
     source = random.Random(0)
     theirs = [reference_rectangle(source, 48, 24, (0.02, 0.4), 0.3) for _ in range(DRAWS)]
-    grey = np.zeros((48, 24, 3), np.float32)
+    gray = np.zeros((48, 24, 3), np.float32)
     ours, tops = [], []
     for rng in generators():
-        erased = RandomErasing()(grey, rng)
+        erased = RandomErasing()(gray, rng)
         changed = (erased != 0).all(axis=2)
         if changed.any():
             rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
@@ -218,7 +218,7 @@ def test_erased_rectangles_are_distributed_as_the_references(image):
     # The nearest pixel, where the model normalizes: the same rectangle, half a level off at most.
     for index in range(20):
         pixels = RandomErasing(1)(np.zeros_like(image), np.random.default_rng(index))
-        values = RandomErasing(1)(grey, np.random.default_rng(index))
+        values = RandomErasing(1)(gray, np.random.default_rng(index))
         np.testing.assert_array_equal(pixels != 0, values != 0)
         filled = (pixels / 255 - MEAN) / STD
         assert np.abs(filled - values)[pixels != 0].max() < 0.5 / 255 / min(STD)
@@ -244,25 +244,25 @@ def test_brightness_and_contrast_are_pillows(image, factor):
         def random(self):
             return 0.0
 
-    picture = Image.fromarray(image)
+    pil_image = Image.fromarray(image)
     for enhancer, factors in (
         (ImageEnhance.Brightness, (factor, 1.0)),
         (ImageEnhance.Contrast, (1.0, factor)),
     ):
-        expected = np.asarray(enhancer(picture).enhance(factor))
+        expected = np.asarray(enhancer(pil_image).enhance(factor))
         np.testing.assert_array_equal(ColorJitter()(image, Fixed(*factors)), expected)
 
 
-def test_jitter_is_the_references_in_either_order(image):
-    picture = Image.fromarray(image)
+def test_jitter_is_torchreids_in_either_order(image):
+    pil_image = Image.fromarray(image)
     orders = np.zeros(2, int)
     factors = []
     for rng, same in zip(generators(200), generators(200), strict=True):
         jittered = ColorJitter()(image, rng)
         brightness, contrast = same.uniform(0.8, 1.2), same.uniform(0.85, 1.15)
         factors.append((brightness, contrast))
-        light_first = ImageEnhance.Contrast(ImageEnhance.Brightness(picture).enhance(brightness))
-        light_last = ImageEnhance.Brightness(ImageEnhance.Contrast(picture).enhance(contrast))
+        light_first = ImageEnhance.Contrast(ImageEnhance.Brightness(pil_image).enhance(brightness))
+        light_last = ImageEnhance.Brightness(ImageEnhance.Contrast(pil_image).enhance(contrast))
         results = [light_first.enhance(contrast), light_last.enhance(brightness)]
         matches = [np.array_equal(jittered, np.asarray(result)) for result in results]
         assert any(matches)

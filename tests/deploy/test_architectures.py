@@ -1,4 +1,4 @@
-"""All nine networks of the reference implementation, with every head, in every format."""
+"""All nine networks of torchreid, with every head, in every format."""
 
 import keras
 import numpy as np

@@ -49,7 +49,7 @@ def measured(monkeypatch, tmp_path):
 
 
 def means(activation=None):
-    """Four numbers of an image's colours; it has its preprocessing inside."""
+    """Four numbers of an image's colors; it has its preprocessing inside."""
     image = keras.Input((*SIZE, 3))
     maps = keras.layers.Rescaling(1 / 255, name="preprocessing")(image)
     pooled = keras.layers.GlobalAveragePooling2D()(maps)
@@ -125,7 +125,7 @@ def test_people_are_found_again(measured, tmp_path):
     assert lost.losses["mAP"] == pytest.approx(
         100 * (lost.mean_average_precision_model - lost.mean_average_precision)
     )
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     broken = PersonImage(tmp_path / "broken.png", 1, 1)
     more = ReidDataset("drawn", (), (*sides[0], broken), sides[1])
     assert measured(model, lambda result: result, images=more).images == len(people)

@@ -1,4 +1,4 @@
-"""Attribute models on pictures with labels, against plain computations."""
+"""Attribute models on images with labels, against plain computations."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def model(images):
     model = keras_osnet.OSNet(
         0.25, head="attribute", classes=4, input_shape=(64, 32, 3), include_preprocessing=True
     )
-    # Fresh weights say nearly the same of every picture: spread it, around 0.5.
+    # Fresh weights say nearly the same of every image: spread it, around 0.5.
     layer = model.get_layer("logits")
     logits = keras.Model(model.input, layer.output)(_pixels(images), training=False)
     logits = keras.ops.convert_to_numpy(logits)

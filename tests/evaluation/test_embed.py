@@ -35,7 +35,7 @@ def model():
 
 
 @pytest.mark.backends
-def test_embeddings_are_those_of_the_pictures_one_by_one(people, model):
+def test_embeddings_are_those_of_the_images_one_by_one(people, model):
     paths = [person.path for person in people]
     done = []
     embedded = embed_images(model, paths, batch_size=5, progress=done.append)
@@ -138,7 +138,7 @@ def test_retrieval_is_embedding_distance_and_ranking(people, model, tmp_path, me
     assert list(result.unreadable) == [broken]
 
 
-def test_a_side_without_a_readable_picture(people, model, tmp_path):
+def test_a_side_without_a_readable_image(people, model, tmp_path):
     missing = [PersonImage(tmp_path / "missing.png", 1, 1)]
     with pytest.raises(ValueError, match="`query` has no image that can be read"):
         evaluate_retrieval(model, missing, people)
@@ -146,10 +146,10 @@ def test_a_side_without_a_readable_picture(people, model, tmp_path):
         evaluate_retrieval(model, people, missing)
 
 
-def test_pictures_without_cameras(people, model):
+def test_images_without_cameras(people, model):
     bare = [PersonImage(person.path, person.identity, None) for person in people]
     result = evaluate_retrieval(model, bare, bare)
-    assert result.ranking.rank(1) == 1  # every picture finds itself
+    assert result.ranking.rank(1) == 1  # every image finds itself
     assert result.gallery == 12
     assert not result.cameras_known
     assert not evaluate_retrieval(model, people, [*people[1:], bare[0]]).cameras_known

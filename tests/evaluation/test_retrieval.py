@@ -148,7 +148,7 @@ def test_reranking(sides, models, vectors, metric):
     assert_same(result.ranking, evaluate_ranking(reranked, *labels(*sides)))
 
 
-def test_too_few_pictures_to_rerank(sides, models):
+def test_too_few_images_to_rerank(sides, models):
     query, gallery = sides
     message = r"`rerank=True` needs at least 21 images.*Received: 8 queries, 12 gallery images"
     with pytest.raises(ValueError, match=message):
@@ -156,7 +156,7 @@ def test_too_few_pictures_to_rerank(sides, models):
 
 
 def test_single_gallery_shot(people, models, vectors):
-    """As in CUHK03's classic splits, all pictures are queries and gallery."""
+    """As in CUHK03's classic splits, all images are queries and gallery."""
     features = of(vectors[0], people)
     distances = pairwise_distances(features, features, "cosine")
     for draws in ({}, {"repeats": 10, "seed": 3}):
@@ -190,7 +190,7 @@ def test_splits_are_evaluated_each_for_itself(people, models, tmp_path):
     splits = [([missing, *query], gallery), split_by_camera(people, 2)]
     done = []
     results = evaluate_splits(models[0], splits, progress=done.append)
-    assert done == [25]  # a picture that is in both splits is embedded once
+    assert done == [25]  # an image that is in both splits is embedded once
     for result, split in zip(results, splits, strict=True):
         alone = evaluate_retrieval(models[0], *split)
         assert_same(result.ranking, alone.ranking)

@@ -6,7 +6,7 @@ pytestmark = pytest.mark.large
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.filterwarnings("ignore:There are fewer pictures than in a batch")
+@pytest.mark.filterwarnings("ignore:There are fewer images than in a batch")
 def test_trains_a_classifier(run_example, tmp_path):
     miniature.cifar10(tmp_path / "data")
     arguments = ["--data", tmp_path / "data", "--part", "--images", 15, "--epochs", 1]

@@ -1,4 +1,4 @@
-"""Batch norm: its moments are the reference's, and all ways to compute it agree."""
+"""Batch norm: its moments are torchreid's, and all ways to compute it agree."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Every layer: shapes, precision, serialisation, bad input, on the backend that is set."""
+"""Every layer: shapes, precision, serialization, bad input, on the backend that is set."""
 
 import keras
 import numpy as np

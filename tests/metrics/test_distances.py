@@ -47,7 +47,7 @@ def test_equal_vectors_are_at_distance_zero(metric):
     assert pairwise_distances(some, -some, "cosine").max() <= 2
 
 
-def test_zero_and_tiny_vectors_are_normalised_as_torch_does():
+def test_zero_and_tiny_vectors_are_normalized_as_torch_does():
     torch = pytest.importorskip("torch")
     query = np.array([[0, 0], [1e-14, 0], [3e-13, 4e-13], [1e-3, 0]])
     gallery = np.array([[2.0, 1.0], [0.0, 0.0]])

@@ -90,7 +90,7 @@ def test_single_gallery_shot_equals_that_of_the_whole_matrix_exactly(monkeypatch
             assert figures(result) == figures(expected)
 
 
-def test_reranking_takes_more_images_than_neighbours():
+def test_reranking_takes_more_images_than_neighbors():
     query, gallery = np.eye(10, 4), np.eye(11, 4)
     evaluate_features(query, gallery, np.ones(10, int), np.ones(11, int), rerank=True)
     message = (

@@ -28,7 +28,7 @@ def matrices(query, gallery, metric="euclidean"):
 
 
 def by_plain_loops(query_gallery, query_query, gallery_gallery, k1, k2, lambda_value):
-    """The paper, one image, one neighbour at a time."""
+    """The paper, one image, one neighbor at a time."""
     whole = np.block([[query_query, query_gallery], [query_gallery.T, gallery_gallery]])
     images, num_query = range(len(whole)), len(query_query)
     # Column i holds the distances to image i.
@@ -120,7 +120,7 @@ def test_matrices_that_are_not_symmetric_are_read_as_the_reference_reads_them():
     np.testing.assert_allclose(k_reciprocal_rerank(*given, 5, 3), expected, rtol=0, atol=1e-6)
 
 
-def test_image_with_more_copies_than_neighbours():
+def test_image_with_more_copies_than_neighbors():
     # The last copies are nobody's nearest: their code is empty, and shares nothing with any.
     query, gallery = np.zeros((1, 2)), np.array([[0, 0]] * 9 + [[1, 0], [0, 2]])
     for first, second in ((query, gallery), (gallery, query)):

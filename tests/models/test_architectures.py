@@ -77,7 +77,7 @@ def test_mixed_precision(policy, tmp_path):
 
 @pytest.mark.large
 @pytest.mark.backends
-def test_one_model_takes_pictures_of_any_size():
+def test_one_model_takes_images_of_any_size():
     model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(None, None, 3))
     for height, width in ((256, 128), (320, 160), (161, 83)):
         images = np.zeros((1, height, width, 3), "float32")

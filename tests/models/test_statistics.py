@@ -22,7 +22,7 @@ def model():
     )
 
 
-def test_pixels_are_normalised_by_them(model):
+def test_pixels_are_normalized_by_them(model):
     pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 32, 3), "uint8")
     layer = model.get_layer("preprocessing")
     expected = (pixels / 255 - OWN["mean"]) / OWN["std"]

@@ -137,7 +137,7 @@ def test_a_folder_of_something_else_stays_as_it_is(tmp_path):
 
 @pytest.fixture
 def own(tmp_path):
-    """A folder with a sub-folder for each of six people, three pictures of each."""
+    """A folder with a sub-folder for each of six people, three images of each."""
     drawn = write_synthetic_people(tmp_path / "drawn", 6, cameras=1, views=3, image_size=(32, 16))
     for number, image in enumerate(drawn):
         place = tmp_path / "own" / f"person {image.identity}" / f"{number}.png"
@@ -148,7 +148,7 @@ def own(tmp_path):
 
 def test_own_people_without_what_cannot_be_read(own):
     broken = sorted(own.rglob("*.png"))[0]
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     with pytest.warns(UserWarning, match=rf"1 of 18 images cannot be read.*{broken.name}"):
         people = own_people(own)
     assert people.counts["train_identities"] == people.counts["query_identities"] == 3

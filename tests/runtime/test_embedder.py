@@ -28,7 +28,7 @@ FILES = [
 
 @pytest.fixture
 def folder(tmp_path, people):
-    """Pictures of several sizes and kinds."""
+    """Images of several sizes and kinds."""
     sizes = [(32, 16), (100, 37), (5, 60), (33, 17), (1, 1)]
     for index, (height, width) in enumerate(sizes):
         Image.fromarray(people[index]).resize((width, height)).save(tmp_path / f"{index}.png")
@@ -80,7 +80,7 @@ def test_equal_to_keras_from_files_arrays_and_crops(described, model, folder, fi
 
 
 def pasted(images):
-    """Pictures in one frame and where they are."""
+    """Images in one frame and where they are."""
     frame = np.full((100, 400, 3), 127, "uint8")
     boxes, left = [], 0
     for image in images:
@@ -202,11 +202,11 @@ def test_models_with_two_outputs_or_other_inputs(tmp_path):
     to_onnx(two, tmp_path / "two.onnx")
     with pytest.raises(ValueError, match=r"one output. Received: \[.*two\.onnx"):
         Embedder(tmp_path / "two.onnx", pixel_range="0-255")
-    grey = keras.Input((8, 8, 1))
-    model = keras.Model(grey, keras.layers.GlobalAveragePooling2D()(grey))
-    to_onnx(model, tmp_path / "grey.onnx")
+    gray = keras.Input((8, 8, 1))
+    model = keras.Model(gray, keras.layers.GlobalAveragePooling2D()(gray))
+    to_onnx(model, tmp_path / "gray.onnx")
     with pytest.raises(ValueError, match=r"RGB images.*shape \(None, 8, 8, 1\)"):
-        Embedder(tmp_path / "grey.onnx", pixel_range="0-255")
+        Embedder(tmp_path / "gray.onnx", pixel_range="0-255")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def osnet():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Pictures larger than the model's."""
+    """Images larger than the model's."""
     folder = tmp_path_factory.mktemp("people")
     return [person.path for person in write_synthetic_people(folder, 2, image_size=(80, 48))]
 

@@ -11,31 +11,31 @@ NEUTRAL = replace(
 )  # fmt: skip
 
 
-def developed(camera, picture):
-    return camera.develop(picture.copy(), np.random.default_rng(0)).astype(float)
+def developed(camera, image):
+    return camera.develop(image.copy(), np.random.default_rng(0)).astype(float)
 
 
 @pytest.fixture
-def picture():
+def image():
     return np.random.default_rng(1).uniform(30, 200, (3, 32, 16)).astype(np.float32)
 
 
-def test_a_neutral_camera_changes_the_brightness_of_the_moment_only(picture):
-    ratio = developed(NEUTRAL, picture) / picture.transpose(1, 2, 0)
+def test_a_neutral_camera_changes_the_brightness_of_the_moment_only(image):
+    ratio = developed(NEUTRAL, image) / image.transpose(1, 2, 0)
     assert ratio.std() < 0.01
     assert 0.85 < ratio.mean() < 1.15
 
 
-def _red(picture):
-    return picture[..., 0].mean()
+def _red(image):
+    return image[..., 0].mean()
 
 
-def _vividness(picture):
-    return np.ptp(picture, axis=-1).mean()
+def _vividness(image):
+    return np.ptp(image, axis=-1).mean()
 
 
-def _roughness(picture):
-    return np.abs(np.diff(picture, axis=0)).mean()
+def _roughness(image):
+    return np.abs(np.diff(image, axis=0)).mean()
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def _roughness(picture):
         ({"noise": 60.0}, _roughness, 1.05, 1.5),
     ],
 )
-def test_what_each_setting_does(picture, changes, measure, least, most):
-    new, old = developed(replace(NEUTRAL, **changes), picture), developed(NEUTRAL, picture)
+def test_what_each_setting_does(image, changes, measure, least, most):
+    new, old = developed(replace(NEUTRAL, **changes), image), developed(NEUTRAL, image)
     assert least < measure(new) / measure(old) < most
 
 

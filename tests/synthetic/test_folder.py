@@ -36,7 +36,7 @@ def test_an_interrupted_run_is_completed(tmp_path, monkeypatch):
 
     def save(self, path, **options):
         if "0002_c1s1_000001" in path.name:
-            path.write_bytes(b"half a image")
+            path.write_bytes(b"half an image")
             raise OSError("disk full")
         real_save(self, path, **options)
 

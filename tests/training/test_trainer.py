@@ -275,7 +275,7 @@ def test_classes_of_an_array_in_memory(tmp_path):
     labels = np.arange(48) % 3
     images = rng.integers(0, 80, (48, *SIZE, 3), "uint8") + 80 * labels[:, None, None, None]
     part = LabeledImages(images.astype("uint8"), labels)
-    dataset = ClassificationDataset("greys", ("a", "b", "c"), part, part, "standard")
+    dataset = ClassificationDataset("grays", ("a", "b", "c"), part, part, "standard")
     recipe = load_recipe("cifar").with_overrides(
         {"epochs": 8, "batch_size": 16, "optimizer.learning_rate": 0.05}
     )

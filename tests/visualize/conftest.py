@@ -8,7 +8,7 @@ import keras_osnet
 
 
 @pytest.fixture
-def pictures():
+def images():
     """Return three different images, n first."""
     return np.random.default_rng(0).integers(0, 256, (3, 64, 32, 3), np.uint8)
 

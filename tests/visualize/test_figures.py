@@ -63,43 +63,43 @@ def colliding_texts(figure):
 
 @pytest.mark.parametrize("count", [1, 3, 15])
 @pytest.mark.parametrize("models", [1, 2])
-def test_maps_beside_pictures(count, models):
-    pictures = rng.integers(0, 256, (count, 64, 32, 3), np.uint8)
+def test_maps_beside_images(count, models):
+    images = rng.integers(0, 256, (count, 64, 32, 3), np.uint8)
     maps = {f"model {m} of a rather long name": rng.random((count, 4, 2)) for m in range(models)}
-    figure = plot_maps(pictures, maps)
+    figure = plot_maps(images, maps)
     assert type(figure).__mro__[1] is Figure
     assert len(figure.axes) == count * (1 + 2 * models)
     assert overlaps(figure) == []
     assert colliding_texts(figure) == []
-    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), pictures[0])
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), images[0])
     first = next(iter(maps.values()))
     np.testing.assert_allclose(figure.axes[1].images[0].get_array(), first[0], rtol=1e-6)
-    # Picture and map in one.
+    # Image and map in one.
     assert len(figure.axes[2].images) == 2
     ratio = figure.get_figwidth() / figure.get_figheight()
     assert 0.4 < ratio < 2.6
 
 
-def test_maps_that_are_flat_and_one_that_has_no_title(pictures):
-    figure = plot_maps(pictures, np.zeros((3, 4, 2)))
+def test_maps_that_are_flat_and_one_that_has_no_title(images):
+    figure = plot_maps(images, np.zeros((3, 4, 2)))
     assert set(texts(figure)) == {"image", "map", "overlay"}
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
-def test_maps_refuse(pictures):
+def test_maps_refuse(images):
     with pytest.raises(ValueError, match=r"n=3 images. Received: shape \(2, 4, 2\)"):
-        plot_maps(pictures, np.zeros((2, 4, 2)))
+        plot_maps(images, np.zeros((2, 4, 2)))
     with pytest.raises(ValueError, match="`maps` must hold at least one"):
-        plot_maps(pictures, {})
+        plot_maps(images, {})
     with pytest.raises(ValueError, match="`maps` must be finite"):
-        plot_maps(pictures, np.full((3, 4, 2), np.inf))
+        plot_maps(images, np.full((3, 4, 2), np.inf))
     with pytest.raises(TypeError, match="uint8"):
-        plot_maps(pictures.astype("float32"), np.zeros((3, 4, 2)))
+        plot_maps(images.astype("float32"), np.zeros((3, 4, 2)))
     with pytest.raises(ValueError, match="at least one image"):
         plot_maps([], np.zeros((0, 4, 2)))
 
 
-def test_pictures_from_folders_files_and_people(tmp_path):
+def test_images_from_folders_files_and_people(tmp_path):
     people = write_synthetic_people(tmp_path, 2, cameras=1, views=1, image_size=(64, 32))
     maps = np.zeros((2, 4, 2))
     from_folder, from_files, from_people = (
@@ -119,15 +119,15 @@ def test_pictures_from_folders_files_and_people(tmp_path):
 def test_gate_clusters():
     gates = np.repeat([[0.2, 0.4], [0.6, 0.1]], [7, 3], axis=0)[:, :, None].repeat(4, 2)
     gates = gates + rng.normal(0, 0.01, gates.shape)
-    pictures = rng.integers(0, 256, (10, 64, 32, 3), np.uint8)
+    images = rng.integers(0, 256, (10, 64, 32, 3), np.uint8)
     clusters = gate_clusters(gates, 2)
-    figure = plot_gate_clusters(pictures, clusters, top=5)
+    figure = plot_gate_clusters(images, clusters, top=5)
     assert overlaps(figure) == []
     assert colliding_texts(figure) == []
     assert {"cluster 1", "7 images", "cluster 2", "3 images"} <= set(texts(figure))
     drawn = [plot.images[0].get_array() for plot in figure.axes if plot.images]
     order = [*clusters.nearest(0, 5), *clusters.nearest(1)]
-    np.testing.assert_array_equal(drawn, pictures[order])
+    np.testing.assert_array_equal(drawn, images[order])
     bars = [plot for plot in figure.axes if not plot.images]
     means = gates.mean(axis=(0, 2))
     for cluster, plot in enumerate(bars):
@@ -136,7 +136,7 @@ def test_gate_clusters():
         widths = [patch.get_width() for patch in plot.patches]
         np.testing.assert_allclose(widths, expected, atol=1e-6)
     with pytest.raises(ValueError, match=r"`images` must be the 10 images.*Received: 3 images"):
-        plot_gate_clusters(pictures[:3], clusters)
+        plot_gate_clusters(images[:3], clusters)
 
 
 def test_gate_statistics():
@@ -179,25 +179,25 @@ def test_ranked_lists_frame_right_and_wrong_and_leave_junk_out():
 
 
 def test_ranked_lists_draw_what_was_chosen_and_refuse():
-    pictures = rng.integers(0, 256, (12, 8, 4, 3), np.uint8)
-    sides = (pictures, pictures, rng.random((12, 12)), range(12), range(12))
+    images = rng.integers(0, 256, (12, 8, 4, 3), np.uint8)
+    sides = (images, images, rng.random((12, 12)), range(12), range(12))
     assert len(plot_ranked_lists(*sides, top=2).axes) == 8 * 3
     figure = plot_ranked_lists(*sides, queries=[11], top=1)
-    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), pictures[11])
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), images[11])
     with pytest.raises(ValueError, match=r"`queries` must be between 0 and 11.*\[12\]"):
         plot_ranked_lists(*sides, queries=[12])
     with pytest.raises(ValueError, match=r"`gallery_images` must be as many.*Received: 3"):
-        plot_ranked_lists(pictures, pictures[:3], *sides[2:])
+        plot_ranked_lists(images, images[:3], *sides[2:])
     with pytest.raises(ValueError, match="`top` must be a whole number"):
         plot_ranked_lists(*sides, top=0)
 
 
 @pytest.mark.parametrize("count", [1, 15])
 def test_attributes(count):
-    pictures = rng.integers(0, 256, (count, 64, 32, 3), np.uint8)
+    images = rng.integers(0, 256, (count, 64, 32, 3), np.uint8)
     names = ["hat", "an attribute of a name that is far too long", "bag", "boots"]
     scores = np.tile([0.7, 0.6, 0.9, 0.1], (count, 1))
-    figure = plot_attributes(pictures, scores, names, np.tile([1, 0, 1, 1], (count, 1)))
+    figure = plot_attributes(images, scores, names, np.tile([1, 0, 1, 1], (count, 1)))
     assert len(figure.axes) == count
     assert colliding_texts(figure) == []
     found = texts(figure)
@@ -206,9 +206,9 @@ def test_attributes(count):
     assert found[7].startswith("an attribute")
     assert found[7].endswith("…")
     assert found[9:12] == ["○", "boots", "0.10"]
-    without = plot_attributes(pictures, scores, names, threshold=0.95)
+    without = plot_attributes(images, scores, names, threshold=0.95)
     assert texts(without) == ["nothing predicted"] * count
-    assert "and 2 more" in texts(plot_attributes(pictures, scores, names, top=1))
+    assert "and 2 more" in texts(plot_attributes(images, scores, names, top=1))
 
 
 @pytest.mark.parametrize(
@@ -221,10 +221,10 @@ def test_attributes(count):
         ({"top": 0}, "`top`"),
     ],
 )
-def test_attributes_refuse(pictures, changes, message):
+def test_attributes_refuse(images, changes, message):
     arguments = {"probabilities": [[0.2, 0.8]], "names": ["hat", "bag"], "labels": [[0, 1]]}
     with pytest.raises(ValueError, match=message):
-        plot_attributes(pictures[:1], **{**arguments, **changes})
+        plot_attributes(images[:1], **{**arguments, **changes})
 
 
 def test_cmc():

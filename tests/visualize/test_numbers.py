@@ -43,7 +43,7 @@ def test_activation_maps_refuse(features, message):
 
 @pytest.mark.large
 @pytest.mark.backends
-def test_intermediates_are_those_of_a_network_that_hands_them_out(pictures, embedder):
+def test_intermediates_are_those_of_a_network_that_hands_them_out(images, embedder):
     names = ["conv1", "maxpool", "transition2", "conv3", "conv4_block1", "conv5", "embedding"]
     names += ["conv2_block1_gates", "conv4_block2_gates"]
     other = keras_osnet.OSNet(
@@ -54,44 +54,42 @@ def test_intermediates_are_those_of_a_network_that_hands_them_out(pictures, embe
         outputs=names,
     )
     other.set_weights(embedder.get_weights())
-    expected = other.predict_on_batch(pictures)
+    expected = other.predict_on_batch(images)
     # Two batches, the second of them padded.
-    found = feature_maps(embedder, pictures, names, batch_size=2)
-    from_its_own = feature_maps(other, pictures, names)
+    found = feature_maps(embedder, images, names, batch_size=2)
+    from_its_own = feature_maps(other, images, names)
     for name in names:
         assert found[name].dtype == np.float32
         for each in (found, from_its_own):
             np.testing.assert_allclose(each[name], expected[name], rtol=1e-4, atol=1e-5)
     assert len(embedder.outputs) == 1
-    np.testing.assert_allclose(
-        embedder.predict_on_batch(pictures), expected["embedding"], atol=1e-5
-    )
+    np.testing.assert_allclose(embedder.predict_on_batch(images), expected["embedding"], atol=1e-5)
 
 
 @pytest.mark.large
-def test_a_model_is_saved_as_before_after_its_gates_were_looked_at(pictures, embedder, tmp_path):
-    feature_maps(embedder, pictures, gate_names(embedder))
+def test_a_model_is_saved_as_before_after_its_gates_were_looked_at(images, embedder, tmp_path):
+    feature_maps(embedder, images, gate_names(embedder))
     embedder.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(
-        again.predict_on_batch(pictures), embedder.predict_on_batch(pictures), atol=1e-6
+        again.predict_on_batch(images), embedder.predict_on_batch(images), atol=1e-6
     )
 
 
-def test_intermediates_refuse(pictures, embedder):
+def test_intermediates_refuse(images, embedder):
     with pytest.raises(ValueError, match=r"no such intermediate.*BLOCK_gates.*Received: 'conv9'"):
-        feature_maps(embedder, pictures, ["conv9"])
+        feature_maps(embedder, images, ["conv9"])
     with pytest.raises(ValueError, match=r"`names` must be a list.*Received: 'conv5'"):
-        feature_maps(embedder, pictures, "conv5")
+        feature_maps(embedder, images, "conv5")
     without = keras_osnet.OSNet(0.25, fusion="addition", input_shape=(64, 32, 3))
     with pytest.raises(ValueError, match="no such intermediate"):
-        feature_maps(without, pictures, ["conv2_block1_gates"])
+        feature_maps(without, images, ["conv2_block1_gates"])
     with pytest.raises(ValueError, match="blocks with gates"):
         gate_names(without)
     anywhere = keras_osnet.OSNet(0.25, input_shape=(None, None, 3))
     with pytest.raises(ValueError, match="`image_size` must be given"):
-        feature_maps(anywhere, pictures, ["conv5"])
-    assert feature_maps(anywhere, pictures, ["conv5"], image_size=(64, 32))["conv5"].shape[1:3] == (
+        feature_maps(anywhere, images, ["conv5"])
+    assert feature_maps(anywhere, images, ["conv5"], image_size=(64, 32))["conv5"].shape[1:3] == (
         4,
         2,
     )

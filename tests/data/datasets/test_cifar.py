@@ -17,9 +17,9 @@ def jpeg_arrays(count, seed, size=(32, 32)):
     rng = np.random.default_rng(seed)
     files = []
     for _ in range(count):
-        colour = rng.integers(0, 256, 3).tolist()
+        color = rng.integers(0, 256, 3).tolist()
         file = io.BytesIO()
-        Image.new("RGB", size, tuple(colour)).save(file, "JPEG", quality=95)
+        Image.new("RGB", size, tuple(color)).save(file, "JPEG", quality=95)
         files.append(file.getvalue())
     return {
         "jpeg": np.frombuffer(b"".join(files), np.uint8),
@@ -93,8 +93,8 @@ def test_jpeg_file(tmp_path):
     dataset = read_dataset("cifar100", path, check=False)
     assert dataset.classes == ("cat", "dog", "ship")
     assert dataset.train.labels.tolist() == [0, 1, 2, 0]
-    colours = np.random.default_rng(4).integers(0, 256, (4, 3))
-    assert np.abs(dataset.train.images[:, 16, 16].astype(int) - colours).max() <= 4
+    colors = np.random.default_rng(4).integers(0, 256, (4, 3))
+    assert np.abs(dataset.train.images[:, 16, 16].astype(int) - colors).max() <= 4
     with pytest.raises(DatasetCountError, match="classes: expected 100, found 3"):
         read_dataset("cifar100", path)
 

@@ -32,11 +32,11 @@ def test_rounding_loses_less_than_the_nearest_codes():
     kernel = RNG.normal(size=(24, 16))
     steps = weight_scales(kernel)[None] * 16
     codes = rounded(kernel, steps, np.cov(inputs.T, bias=True))
-    centred = inputs - inputs.mean(axis=0)
+    centered = inputs - inputs.mean(axis=0)
     nearest = np.round(kernel / steps)
     np.testing.assert_array_equal(codes, np.round(codes))
     assert np.abs(codes).max() <= LARGEST
-    assert loss(kernel, codes * steps, centred) < 0.7 * loss(kernel, nearest * steps, centred)
+    assert loss(kernel, codes * steps, centered) < 0.7 * loss(kernel, nearest * steps, centered)
 
 
 def test_stacked_kernels_are_rounded_each_by_itself():
