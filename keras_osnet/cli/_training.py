@@ -214,11 +214,11 @@ def _summary(
     mean: Mapping[str, Any], std: Mapping[str, float] | None = None, count: int = 1
 ) -> dict[str, Any]:
     """Return test metrics as the report has them: in percent; None, which JSON has, for NaN."""
-    mean, std = (
+    result, spread = (
         {name: per_cent(value) for name, value in each.items() if isinstance(value, float)}
         for each in (mean, std or {})
     )
-    return {"result": mean or None, **({"std": std} if count > 1 and mean else {})}
+    return {"result": result or None, **({"std": spread} if count > 1 and result else {})}
 
 
 def print_report(report: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_osnet._utils.checks import number
-from keras_osnet.optimizers.flat_optimizer import FlatOptimizer
+from keras_osnet.optimizers.coupled_weight_decay import FlatOptimizer
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
