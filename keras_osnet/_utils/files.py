@@ -140,7 +140,7 @@ def temporary_path(target: Path) -> Path:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Remove what `temporary_path` named in a folder for processes that have ended since.
+    """Remove temporary files in a folder, of `temporary_path`, whose processes have ended.
 
     Those of other machines that share the folder are removed after a week.
     """

@@ -245,8 +245,8 @@ class OSNetModel(keras.Model):
         )
         if not (fits and len(images)):
             raise ValueError(
-                f"`x` must be what {self.name} takes: one image or more, in an array of shape "
-                f"{(None, *expected)}. Received: shape {images.shape}"
+                f"`x` must hold at least one image, in an array of the shape of {self.name}'s "
+                f"input, {(None, *expected)}. Received: shape {images.shape}"
             )
 
     def _runs_alone(self) -> bool:
@@ -269,8 +269,8 @@ def chosen(named: Mapping[str, Any], outputs: Any) -> Any:
     if not listed or any(output not in named for output in outputs):
         raise ValueError(
             f"`outputs` must be a list of names among {', '.join(named)} "
-            "(gating vectors: conv2_block1_gates, … where streams are fused by gates; what a head "
-            f"computes, under that head). Received: {list(outputs) if listed else outputs!r}"
+            "(gating vectors: conv2_block1_gates, … where streams are fused by gates; the outputs "
+            f"of a head, under that head). Received: {list(outputs) if listed else outputs!r}"
         )
     return {output: named[output] for output in outputs}
 

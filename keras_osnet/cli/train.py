@@ -139,7 +139,7 @@ def _check_data(request: TrainingRequest, folder: Path) -> None:
 @click.option(
     "--width",
     type=float,
-    help="Width multiplier: 1.0, 0.75, 0.5 or 0.25. Default: what the file holds; 1.0 for a tag.",
+    help="Width multiplier: 1.0, 0.75, 0.5 or 0.25. Default: the file's; 1.0 for a tag.",
 )
 @click.option("--variant", type=click.Choice(["base", "ibn", "ain"]), help="Default: the recipe's.")
 @options.image_size(

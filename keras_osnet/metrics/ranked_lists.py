@@ -185,27 +185,27 @@ def checked_labels(
 
 
 def _codes(
-    query: ArrayLike, gallery: ArrayLike, what: str, shape: tuple[int, int], beside: str
+    query: ArrayLike, gallery: ArrayLike, kind: str, shape: tuple[int, int], beside: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     sides = []
     for side, values, length in zip(("query", "gallery"), (query, gallery), shape, strict=True):
         array = np.asarray(values)
         if array.shape != (length,):
             raise ValueError(
-                f"`{side}_{what}` must have shape ({length},) to go with the {beside}. "
-                f"Received: {side}_{what} of shape {array.shape}, {beside} of shape {shape}"
+                f"`{side}_{kind}` must have shape ({length},) to go with the {beside}. "
+                f"Received: {side}_{kind} of shape {array.shape}, {beside} of shape {shape}"
             )
         if array.dtype == object:  # such as strings from pandas
             array = np.asarray(array.tolist())
         if array.dtype.kind not in "iuUS":
             raise TypeError(
-                f"`{side}_{what}` must hold integers or strings. Received: dtype {array.dtype}"
+                f"`{side}_{kind}` must hold integers or strings. Received: dtype {array.dtype}"
             )
         # int64 and uint64 together would be promoted to float64, which merges large integers.
         sides.append(array.astype(np.int64) if array.dtype.kind == "u" else array)
     if sides[0].dtype.kind != sides[1].dtype.kind:
         raise TypeError(
-            f"`query_{what}` and `gallery_{what}` must be of the same kind. "
+            f"`query_{kind}` and `gallery_{kind}` must be of the same kind. "
             f"Received: dtypes {sides[0].dtype} and {sides[1].dtype}"
         )
     codes = np.unique(np.concatenate(sides), return_inverse=True)[1]

@@ -162,7 +162,7 @@ def open_checkpoint(
         if width is None:
             raise ValueError(
                 "`width` (and `variant`, unless it is base) must be given for a .weights.h5 file, "
-                f"which does not tell what network it is of. Received: width=None for {path}"
+                f"which does not say which network it belongs to. Received: width=None for {path}"
             )
         h5 = KerasH5Source(path)
         described = {"width": width, "variant": variant or "base"}

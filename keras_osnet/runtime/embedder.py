@@ -258,7 +258,7 @@ def _effective_metadata(
     if stored is None:
         if pixel_range is None:
             raise ValueError(
-                "The file does not say what its input is, because it was not written by "
+                "The file does not describe its input, because it was not written by "
                 'keras-osnet or was cut off; pass pixel_range="0-255" (RGB, such as a model with '
                 'include_preprocessing=True takes), pixel_range="0-1" or '
                 f'pixel_range="normalized" (by preprocess_input). Received: {file}'

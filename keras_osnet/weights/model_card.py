@@ -57,8 +57,8 @@ class Origin:
                 )
         if self.base == "":
             raise ValueError(
-                "`base` must say what the weights derive from, or be None for weights trained from "
-                f"random initial values. Received: {self.base!r}"
+                "`base` must name the weights that these derive from, or be None for weights "
+                f"trained from random initial values. Received: {self.base!r}"
             )
         _check_metrics(self.metrics)
 

@@ -248,7 +248,7 @@ class _Machine:
         if (module, name) not in self.names:
             raise RefusedError(
                 f"the pickle asks for {f'{module[:120]}.{name[:120]}'!r}, "
-                "which is not on the list of what a checkpoint may name (if it is yours, save the "
+                "which is not among the names that a checkpoint may use (if it is yours, save the "
                 "state_dict() of the model, not the model)"
             )
         self.push(self.names[module, name])
