@@ -33,31 +33,7 @@ if TYPE_CHECKING:
     from keras_osnet.models import OSNet, list_models, load_model
     from keras_osnet.weights import list_weights
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "OSNet": "keras_osnet.models",
-        "architecture": "keras_osnet.architecture",
-        "data": "keras_osnet.data",
-        "decode_predictions": "keras_osnet.architecture",
-        "deploy": "keras_osnet.deploy",
-        "evaluation": "keras_osnet.evaluation",
-        "layers": "keras_osnet.layers",
-        "list_models": "keras_osnet.models",
-        "list_weights": "keras_osnet.weights",
-        "load_model": "keras_osnet.models",
-        "losses": "keras_osnet.losses",
-        "metrics": "keras_osnet.metrics",
-        "models": "keras_osnet.models",
-        "optimizers": "keras_osnet.optimizers",
-        "preprocess_input": "keras_osnet.architecture",
-        "runtime": "keras_osnet.runtime",
-        "synthetic": "keras_osnet.synthetic",
-        "training": "keras_osnet.training",
-        "visualize": "keras_osnet.visualize",
-        "weights": "keras_osnet.weights",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)
 
 register_with_keras(
     [

@@ -92,15 +92,15 @@ def packages() -> list[str]:
 def public_names(module: Path) -> list[str]:
     """Return the public names of a package, parsed from its `__init__.py`.
 
-    These are the keys that it passes to `lazy.attach` or, without that call, the names it imports
-    from keras_osnet and defines, except those that start with an underscore.
+    These are the names that it imports from keras_osnet, apart from `_utils`, and those it defines,
+    except those that start with an underscore.
     """
     names: set[str] = set()
     for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy.attach":
-            return sorted(ast.literal_eval(node.args[1]))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_osnet"):
-            names |= {alias.asname or alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if origin.startswith("keras_osnet") and not origin.startswith("keras_osnet._utils"):
+                names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names.add(node.name)
     return sorted(name for name in names if not name.startswith("_"))

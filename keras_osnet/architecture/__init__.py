@@ -10,12 +10,4 @@ from keras_osnet.architecture.model import OSNetModel, feature_extractor
 if TYPE_CHECKING:
     from keras_osnet.architecture.preprocessing import decode_predictions, preprocess_input
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "OSNetModel": "keras_osnet.architecture.model",
-        "decode_predictions": "keras_osnet.architecture.preprocessing",
-        "feature_extractor": "keras_osnet.architecture.model",
-        "preprocess_input": "keras_osnet.architecture.preprocessing",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -10,13 +10,4 @@ if TYPE_CHECKING:
     from keras_osnet.deploy.fold import fold_batch_norm
     from keras_osnet.deploy.litert_embedder import litert_embedder
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "FidelityError": "keras_osnet.deploy.fidelity",
-        "export": "keras_osnet.deploy.export",
-        "fold_batch_norm": "keras_osnet.deploy.fold",
-        "litert_embedder": "keras_osnet.deploy.litert_embedder",
-        "measure_fidelity": "keras_osnet.deploy.fidelity",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -15,15 +15,4 @@ if TYPE_CHECKING:
         evaluate_splits,
     )
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "complexity": "keras_osnet.evaluation.complexity",
-        "embed_images": "keras_osnet.evaluation.embed",
-        "evaluate_attribute_model": "keras_osnet.evaluation.attribute_recognition",
-        "evaluate_classification": "keras_osnet.evaluation.classification",
-        "evaluate_embeddings": "keras_osnet.evaluation.retrieval",
-        "evaluate_retrieval": "keras_osnet.evaluation.retrieval",
-        "evaluate_splits": "keras_osnet.evaluation.retrieval",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

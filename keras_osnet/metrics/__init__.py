@@ -17,20 +17,4 @@ if TYPE_CHECKING:
     from keras_osnet.metrics.reranking import k_reciprocal_rerank, rerank_features
     from keras_osnet.metrics.single_gallery_shot import evaluate_single_gallery_shot
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "average_results": "keras_osnet.metrics.ranking",
-        "concatenate_features": "keras_osnet.metrics.features",
-        "evaluate_attributes": "keras_osnet.metrics.attributes",
-        "evaluate_features": "keras_osnet.metrics.evaluate_features",
-        "evaluate_ranking": "keras_osnet.metrics.ranking",
-        "evaluate_single_gallery_shot": "keras_osnet.metrics.single_gallery_shot",
-        "flip_average": "keras_osnet.metrics.features",
-        "k_reciprocal_rerank": "keras_osnet.metrics.reranking",
-        "normalize": "keras_osnet.metrics.features",
-        "pairwise_distances": "keras_osnet.metrics.distances",
-        "ranked_lists": "keras_osnet.metrics.ranked_lists",
-        "rerank_features": "keras_osnet.metrics.reranking",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -10,12 +10,4 @@ if TYPE_CHECKING:
     from keras_osnet.models.load_model import load_model
     from keras_osnet.models.osnet import OSNet
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "OSNet": "keras_osnet.models.osnet",
-        "convert_file": "keras_osnet.models.convert_file",
-        "list_models": "keras_osnet.models.list_models",
-        "load_model": "keras_osnet.models.load_model",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

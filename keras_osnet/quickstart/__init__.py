@@ -7,6 +7,4 @@ from keras_osnet._utils import lazy
 if TYPE_CHECKING:
     from keras_osnet.quickstart.quickstart import quickstart
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__, {"quickstart": "keras_osnet.quickstart.quickstart"}
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -12,11 +12,4 @@ if TYPE_CHECKING:
     from keras_osnet.runtime.embedder import Embedder
     from keras_osnet.runtime.read_metadata import read_metadata
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "Embedder": "keras_osnet.runtime.embedder",
-        "benchmark": "keras_osnet.runtime.benchmark",
-        "read_metadata": "keras_osnet.runtime.read_metadata",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

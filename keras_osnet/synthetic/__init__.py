@@ -13,11 +13,4 @@ if TYPE_CHECKING:
     from keras_osnet.synthetic.folder import write_synthetic_people
     from keras_osnet.synthetic.people import synthetic_people, synthetic_person
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "synthetic_people": "keras_osnet.synthetic.people",
-        "synthetic_person": "keras_osnet.synthetic.people",
-        "write_synthetic_people": "keras_osnet.synthetic.folder",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

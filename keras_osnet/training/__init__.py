@@ -14,21 +14,4 @@ if TYPE_CHECKING:
     from keras_osnet.training.train_seeds import train_seeds
     from keras_osnet.training.trainer import deterministic, train
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "Recipe": "keras_osnet.training.recipe",
-        "RetrievalMetrics": "keras_osnet.training.callbacks",
-        "TrainingDataset": "keras_osnet.training.dataset",
-        "build_model": "keras_osnet.training.networks",
-        "deterministic": "keras_osnet.training.trainer",
-        "distributed": "keras_osnet.training.distributed",
-        "freeze_except": "keras_osnet.training.networks",
-        "list_recipes": "keras_osnet.training.recipe",
-        "load_recipe": "keras_osnet.training.recipe",
-        "mutual_learning_model": "keras_osnet.training.mutual_learning",
-        "to_tf_dataset": "keras_osnet.training.dataset",
-        "train": "keras_osnet.training.trainer",
-        "train_seeds": "keras_osnet.training.train_seeds",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -26,26 +26,4 @@ if TYPE_CHECKING:
     from keras_osnet.visualize.maps import plot_maps
     from keras_osnet.visualize.ranking import plot_cmc, plot_ranked_lists
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "activation_maps": "keras_osnet.visualize.feature_maps",
-        "feature_maps": "keras_osnet.visualize.feature_maps",
-        "gate_clusters": "keras_osnet.visualize.gates",
-        "gate_statistics": "keras_osnet.visualize.gates",
-        "grad_cam": "keras_osnet.visualize.grad_cam",
-        "plot_attributes": "keras_osnet.visualize.attributes",
-        "plot_block": "keras_osnet.visualize.diagrams",
-        "plot_cmc": "keras_osnet.visualize.ranking",
-        "plot_embeddings": "keras_osnet.visualize.embeddings",
-        "plot_gate_clusters": "keras_osnet.visualize.gates",
-        "plot_gate_statistics": "keras_osnet.visualize.gates",
-        "plot_history": "keras_osnet.visualize.history",
-        "plot_maps": "keras_osnet.visualize.maps",
-        "plot_network": "keras_osnet.visualize.diagrams",
-        "plot_ranked_lists": "keras_osnet.visualize.ranking",
-        "saliency_maps": "keras_osnet.visualize.grad_cam",
-        "save_figure": "keras_osnet.visualize._sheet",
-        "score_cam": "keras_osnet.visualize.grad_cam",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

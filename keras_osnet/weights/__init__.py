@@ -14,20 +14,4 @@ if TYPE_CHECKING:
     from keras_osnet.weights.torch_file.reader import CheckpointError, read_torch_checkpoint
     from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    {
-        "CheckpointError": "keras_osnet.weights.torch_file.reader",
-        "DownloadError": "keras_osnet.weights.hub",
-        "PublishError": "keras_osnet.weights.publish",
-        "list_weights": "keras_osnet.weights.catalogue",
-        "load_torchreid": "keras_osnet.weights.convert",
-        "push_to_hub": "keras_osnet.weights.publish",
-        "read_state_dict": "keras_osnet.weights.sources",
-        "read_torch_checkpoint": "keras_osnet.weights.torch_file.reader",
-        "save_for_hub": "keras_osnet.weights.publish",
-        "save_safetensors": "keras_osnet.weights.safetensors",
-        "to_torchreid": "keras_osnet.weights.convert",
-        "write_torch_checkpoint": "keras_osnet.weights.torch_file.writer",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)
