@@ -245,8 +245,8 @@ class OSNetModel(keras.Model):
         )
         if not (fits and len(images)):
             raise ValueError(
-                f"`x` must hold at least one image, in an array of the shape of {self.name}'s "
-                f"input, {(None, *expected)}. Received: shape {images.shape}"
+                f"`x` must hold at least one image for {self.name}, in an array of shape "
+                f"{(None, *expected)}. Received: shape {images.shape}"
             )
 
     def _runs_alone(self) -> bool:
