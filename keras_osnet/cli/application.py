@@ -74,6 +74,8 @@ class _Application(LazyGroup):
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
+                # Of damaged images, without their names; what cannot be read is reported by us.
+                warnings.filterwarnings("ignore", module=r"PIL\.")
                 return super().invoke(ctx)
         except BrokenPipeError:
             raise  # `keras-osnet … | head`: click ends quietly

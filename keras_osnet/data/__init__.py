@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         split_by_identity,
     )
     from keras_osnet.data.datasets.table import attributes_from_table, people_from_table
-    from keras_osnet.data.images import ImageReadError, list_images, load_images, read_image
+    from keras_osnet.data.images import ImageReadError, read_image
+    from keras_osnet.data.list_images import list_images
+    from keras_osnet.data.load_images import load_images
     from keras_osnet.data.random_erasing import RandomErasing, RandomPatch
     from keras_osnet.data.records import (
         AttributeDataset,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import check_whole
-from keras_osnet.data.image_source import Images, ImageSource
+from keras_osnet.data.load_images import Images, ImageSource
 from keras_osnet.data.random_erasing import RandomPatch
 from keras_osnet.data.sampling import identity_batches, shard, shuffled_indices
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.image_source import Images, ImageSource
 from keras_osnet.data.images import ImageReadError
+from keras_osnet.data.load_images import Images, ImageSource
 
 _LEVELS = 256
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from keras_osnet._utils.files import write_json
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.architecture.preprocessing import takes_pixels
-from keras_osnet.data.images import load_images
+from keras_osnet.data.load_images import load_images
 from keras_osnet.data.records import EmbeddedImages, ReidDataset, ranking_labels
 from keras_osnet.deploy.images import comparison_images
 from keras_osnet.deploy.tflite import off_gpu, off_xnnpack

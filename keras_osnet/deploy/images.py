@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.warn_user import warn_user
-from keras_osnet.data.images import ImageReadError, list_images, load_images, resize_image
+from keras_osnet.data.images import ImageReadError, resize_image
+from keras_osnet.data.list_images import list_images
+from keras_osnet.data.load_images import load_images
 from keras_osnet.data.records import ReidDataset
 from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.deploy.int8.calibration import check_count

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.data import LabeledImages
-from keras_osnet.data.image_source import ImageSource
+from keras_osnet.data.load_images import ImageSource
 from keras_osnet.data.transforms import CenterCrop
 from keras_osnet.evaluation.embed import preparation
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from keras_osnet._utils.batches import loaded_ahead, padded
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.architecture.preprocessing import preprocess_input, takes_pixels
-from keras_osnet.data.images import ImageReadError, load_images
+from keras_osnet.data.images import ImageReadError
+from keras_osnet.data.load_images import load_images
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.metrics.features import concatenate_features, flip_average
 

@@ -13,7 +13,7 @@ from keras_osnet._utils import optional
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
-from keras_osnet.data.images import find_unreadable
+from keras_osnet.data.load_images import find_unreadable
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.deploy import export
 from keras_osnet.deploy.fidelity import FidelityReport

@@ -12,9 +12,9 @@ from keras_osnet.data.images import (
     convert_image,
     is_pillow_image,
     read_image,
-    read_together,
     resize_image,
 )
+from keras_osnet.data.load_images import read_together
 
 _EDGES = 4
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.images import ImageReadError, list_images, resize_image
+from keras_osnet.data.images import ImageReadError, resize_image
+from keras_osnet.data.list_images import list_images
 from keras_osnet.data.records import PersonImage
 from keras_osnet.runtime.images import as_pixels, check_image, listed, to_pixels
 

@@ -9,7 +9,7 @@ from PIL import Image
 from keras_osnet.data import ImageReadError, ReidDataset, read_image
 from keras_osnet.data.batches import ImageBatches
 from keras_osnet.data.datasets.market1501 import read_folder
-from keras_osnet.data.images import load_images
+from keras_osnet.data.load_images import load_images
 from keras_osnet.data.sampling import identity_batches, shuffled_indices
 from keras_osnet.data.transforms import (
     CenterCrop,
@@ -126,7 +126,7 @@ def test_in_memory_reads_every_file_once(make, monkeypatch):
         read[path] += 1
         return read_image(path, size)
 
-    monkeypatch.setattr("keras_osnet.data.image_source.read_image", count)
+    monkeypatch.setattr(sys.modules["keras_osnet.data.load_images"], "read_image", count)
     batches = make(batch_size=30, steps=(RandomFlip(),), in_memory=True)
     first = batches.batch(0, 0)[0].copy()
     batches.batch(1, 0)

@@ -6,17 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from keras_osnet.data.datasets.market1501 import read_folder
-from keras_osnet.data.images import (
-    ImageReadError,
-    find_unreadable,
-    list_images,
-    load_images,
-    read_image,
-    resize_image,
-)
+from keras_osnet.data.images import ImageReadError, convert_image, read_image, resize_image
+from keras_osnet.data.list_images import list_images
+from keras_osnet.data.load_images import find_unreadable, load_images
 
 
 @pytest.fixture
@@ -41,7 +36,10 @@ def test_list_is_recursive_sorted_and_without_hidden_files(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    found = list_images(str(tmp_path))
+    with pytest.warns(
+        UserWarning, match=r"2 left out of .*: folder\.png \(no image in it\); png \("
+    ):
+        found = list_images(str(tmp_path))
     assert all(isinstance(path, Path) for path in found)
     assert [path.relative_to(tmp_path).as_posix() for path in found] == sorted(names)
 
@@ -130,11 +128,32 @@ def test_sixteen_bit_gray_keeps_its_high_byte(tmp_path, suffix):
     np.testing.assert_array_equal(result, np.repeat((values >> 8)[..., None], 3, axis=2))
 
 
-def test_exif_orientation_is_ignored(tmp_path, pixels):
-    path = tmp_path / "image.png"
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, suffix, orientation):
+    if suffix == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    upright = np.zeros((48, 32, 3), np.uint8)
+    upright[:24, :16] = 255  # the top left quarter
     exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(pixels).save(path, exif=exif)
+    exif[0x0112] = orientation
+    stored = Image.fromarray(upright)
+    if orientation > 1:  # stored as the camera was held: the turn back to upright undone
+        undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+        stored = stored.transpose(Image.Transpose(undo))
+    path = tmp_path / f"image.{suffix}"
+    stored.save(path, exif=exif)
+    result = read_image(path)
+    assert result.shape == upright.shape
+    assert np.abs(result.astype(int) - upright)[4:20, 4:12].max() < 20
+    assert result[30:, 20:].max() < 20
+    assert np.abs(convert_image(Image.open(path)).astype(int) - upright)[4:20, 4:12].max() < 20
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_damaged_exif_block_is_no_reason_to_refuse_an_image(tmp_path, pixels):
+    path = tmp_path / "image.png"
+    Image.fromarray(pixels).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\x7fjunk")
     np.testing.assert_array_equal(read_image(path), pixels)
 
 
@@ -153,7 +172,7 @@ def test_truncated_files(tmp_path, pixels):
 def test_unreadable_names_file_and_reason(tmp_path):
     path = tmp_path / "text.png"
     path.write_text("not an image")
-    with pytest.raises(ImageReadError, match="cannot identify") as caught:
+    with pytest.raises(ImageReadError, match="no image format that Pillow reads") as caught:
         read_image(path)
     assert isinstance(caught.value, ValueError)
     assert caught.value.paths == (path,)

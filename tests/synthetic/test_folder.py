@@ -8,7 +8,8 @@ from PIL import Image
 from keras_osnet.data.datasets.image_folder import read_people
 from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.datasets.table import attributes_from_table
-from keras_osnet.data.images import list_images, read_image
+from keras_osnet.data.images import read_image
+from keras_osnet.data.list_images import list_images
 from keras_osnet.synthetic import folder
 from keras_osnet.synthetic.folder import write_synthetic_people
 from keras_osnet.synthetic.people import synthetic_people, synthetic_person

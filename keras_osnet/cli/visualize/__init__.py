@@ -64,7 +64,8 @@ def readable(paths: Sequence[Path], most: int | None = None) -> list[Path]:
         paths: Files and folders.
         most: Choose at most this many, evenly spaced.
     """
-    from keras_osnet.data.images import find_unreadable, list_images
+    from keras_osnet.data.list_images import list_images
+    from keras_osnet.data.load_images import find_unreadable
     from keras_osnet.data.sampling import evenly_spaced
 
     files = [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]

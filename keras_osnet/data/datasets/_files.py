@@ -2,17 +2,16 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_osnet._utils.optional import require
 from keras_osnet.data.datasets.published import dataset_info
+from keras_osnet.data.list_images import is_system_name, shorten
 
 _DEPTH = 2
 """Levels below the user's folder that are searched: archives unpack into nested folders."""
-
-_SHOWN = 8
 
 
 def find_root(
@@ -100,13 +99,6 @@ def open_mat73(path: Path) -> Any:
         raise ValueError(f"Cannot read the MATLAB 7.3 file: {error}. Received: {path}") from error
 
 
-def shorten(names: Iterable[str]) -> str:
-    """Return the first few of the names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
 def _not_found(
     top: Path,
     name: str,
@@ -118,7 +110,7 @@ def _not_found(
     info = dataset_info(name)
     nearest = min(looked_at, key=lambda place: len(_missing(place, entries)))
     missing = _missing(nearest, entries)
-    found = sorted(path.name for path in top.iterdir() if not path.name.startswith("."))
+    found = sorted(path.name for path in top.iterdir() if not is_system_name(path.name))
     lines = [
         f"No {info.title} in `folder`, nor up to {_DEPTH} folders below it.",
         f"Looked for: {', '.join(_text(entry) for entry in entries)}.",
@@ -152,5 +144,5 @@ def _subfolders(place: Path) -> list[Path]:
         return sorted(
             Path(entry.path)
             for entry in entries
-            if entry.is_dir() and not entry.name.startswith(".") and os.access(entry.path, os.R_OK)
+            if entry.is_dir() and not is_system_name(entry.name) and os.access(entry.path, os.R_OK)
         )

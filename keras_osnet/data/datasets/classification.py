@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.datasets._files import find_root, shorten
+from keras_osnet.data.datasets._files import find_root
 from keras_osnet.data.datasets.published import dataset_info
-from keras_osnet.data.images import is_image_name, list_images, require_pillow
+from keras_osnet.data.images import require_pillow
+from keras_osnet.data.list_images import is_image_name, is_system_name, list_images, shorten
 from keras_osnet.data.records import ClassificationDataset, LabeledImages
 
 _SIDE = 32
@@ -180,7 +181,7 @@ def _class_folders(place: Path) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     files = []
     for path in sorted(place.iterdir(), key=lambda path: path.name):
-        if path.name.startswith("."):
+        if is_system_name(path.name):
             continue
         if path.is_dir():
             folders[path.name] = path

@@ -19,7 +19,8 @@ from keras_osnet.data.datasets._files import (
     require_files,
 )
 from keras_osnet.data.datasets.small_datasets import two_view_split
-from keras_osnet.data.images import list_images, require_pillow
+from keras_osnet.data.images import require_pillow
+from keras_osnet.data.list_images import list_images
 from keras_osnet.data.records import PersonImage, ReidDataset
 
 _CUHK01_NAME = re.compile(r"(\d{4})(\d{3})\.")

@@ -4,14 +4,15 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from keras_osnet.data.datasets._files import shorten
-from keras_osnet.data.datasets.market1501 import parse_market1501_name, read_folder
+from keras_osnet._utils.warn_user import warn_user
+from keras_osnet.data.datasets.market1501 import JUNK, named_image, parse_market1501_name
 from keras_osnet.data.datasets.table import people_from_table
-from keras_osnet.data.images import list_images
+from keras_osnet.data.list_images import find_images, list_images, shorten
 from keras_osnet.data.records import PersonImage, ReidDataset
 
-_TABLES = (".csv", ".parquet")
+_TABLES = (".csv", ".tsv", ".parquet")
 
 _PARTS = (
     "train", "test", "val", "validation", "query", "queries", "gallery", "probe",
@@ -31,6 +32,9 @@ def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = No
 
     Files named as Market-1501's may be in sub-folders. Then their names count, not those of the
     folders, unless `camera_pattern` is given.
+
+    A warning counts and names what is left out: files that are no images, folders without any,
+    links to other images, and, of files named as Market-1501's, junk (identity -1).
 
     Args:
         path: The folder or table.
@@ -66,19 +70,23 @@ def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = No
         return people_from_table(place)
     if place.is_file():
         raise ValueError(
-            f"`path` must be a folder, or a table ({', '.join(_TABLES)}). Received: {place}"
+            f"`path` must be a folder, or a table ({', '.join(_TABLES)}); save one of another kind "
+            f"as CSV. Received: {place}"
         )
-    paths = list_images(place)
+    found = find_images(place)
+    if found.left_out:
+        warn_user(found.describe())
+    paths = found.paths
     by_name = [path for path in paths if _is_named_as_market1501(path)]
     folders = sorted({_top_folder(path, place) for path in paths})
     if camera_pattern is None and len(by_name) == len(paths):
-        images = read_folder(place)
+        images = _named_people(place, paths)
     elif "" not in folders and (camera_pattern is not None or not by_name):
         _check_person_folders(place, folders)
-        images = identity_folders(place, camera_pattern)
+        images = _people_in_folders(place, paths, camera_pattern)
     else:
         raise ValueError(_what_was_found(place, paths, by_name, camera_pattern))
-    return ReidDataset(name=place.resolve().name, train=tuple(images))
+    return ReidDataset(name=place.resolve().name, train=tuple(_each_once(images)))
 
 
 def identity_folders(
@@ -103,9 +111,15 @@ def identity_folders(
         ValueError: There are no images, some are in no sub-folder, `camera_pattern` is not a
             regular expression with a group, a path does not match it, or the group is no number.
     """
-    pattern = None if camera_pattern is None else _compiled(camera_pattern)
     root = Path(folder)
-    paths = list_images(root)
+    return _people_in_folders(root, list_images(root), camera_pattern)
+
+
+def _people_in_folders(
+    root: Path, paths: Sequence[Path], camera_pattern: str | None
+) -> list[PersonImage]:
+    """Return images with the labels that their folders and the pattern give them."""
+    pattern = None if camera_pattern is None else _compiled(camera_pattern)
     below = {path: path.relative_to(root).parts for path in paths}
     stray = [path for path in paths if len(below[path]) == 1]
     if stray:
@@ -126,6 +140,50 @@ def identity_folders(
     ]
 
 
+def _named_people(root: Path, paths: Sequence[Path]) -> list[PersonImage]:
+    """Return images with the labels in their names, without junk, and say who counts otherwise."""
+    images = [named_image(path) for path in paths]
+    people = [image for image in images if image.identity != JUNK]
+    if len(people) < len(images):
+        warn_user(
+            f"{len(images) - len(people):,} of {len(images):,} images in {root} are junk as in "
+            f"Market-1501 (identity {JUNK}) and left out."
+        )
+    distractors = [image for image in people if image.distractor]
+    if distractors:
+        warn_user(
+            f"{len(distractors):,} images in {root} are distractors as in Market-1501 (identity "
+            f"0), such as {distractors[0].path.name}: they are searched but are nobody to train on "
+            "or look for. Give a person another number."
+        )
+    if not people:
+        raise ValueError(f"`path` holds junk only (identity {JUNK}). Received: {root}")
+    return people
+
+
+def _each_once(images: Sequence[PersonImage]) -> list[PersonImage]:
+    """Leave out links to other images, or raise ValueError if these show another person."""
+    first: dict[Any, PersonImage] = {}
+    repeated = []
+    for image in images:
+        status = image.path.stat()
+        key = (status.st_dev, status.st_ino) if status.st_ino else image.path
+        other = first.setdefault(key, image)
+        if other.identity != image.identity:
+            raise ValueError(
+                "An image must show one person. "
+                f"Received: {other.path} and {image.path}, which are the same file"
+            )
+        if other is not image:
+            repeated.append(image)
+    if repeated:
+        warn_user(
+            f"{len(repeated):,} images are left out, as they are links to others: "
+            f"{shorten(str(image.path) for image in repeated)}."
+        )
+    return list(first.values())
+
+
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Return the regular expression of a camera's number."""
     needed = r'`camera_pattern` must be a regular expression with a group, such as "cam(\d+)"'
@@ -143,7 +201,7 @@ def _camera(path: str, pattern: re.Pattern[str]) -> int:
     match = pattern.search(path)
     if match is None:
         raise ValueError(f"`camera_pattern` {pattern.pattern!r} does not match. Received: {path}")
-    if not (match[1] or "").isdecimal():
+    if not re.fullmatch(r"\d{1,18}", match[1] or ""):
         raise ValueError(
             f"The first group of `camera_pattern` {pattern.pattern!r} must be a number. "
             f"Received: {match[1]!r} in {path}"

@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras_osnet.data.datasets._files import find_root, match_name, require_files
-from keras_osnet.data.images import list_images
+from keras_osnet.data.list_images import list_images
 from keras_osnet.data.records import PersonImage, ReidDataset
 
-_NAME = re.compile(r"(-1|\d+)_c(\d+)(?=[s_.]|$)")
+_NAME = re.compile(r"(-1|\d{1,18})_c(\d{1,18})(?=[s_.]|$)")
+
+JUNK = -1
 
 _PARTS = ("bounding_box_train", "query", "bounding_box_test")
 _MORE_DISTRACTORS = "images"
@@ -89,18 +91,20 @@ def read_folder(folder: str | os.PathLike[str], *, keep_junk: bool = False) -> l
         NotADirectoryError: `folder` is a file.
         ValueError: A name is not in Market-1501's style, or no images (or only junk) are found.
     """
-    people = []
     paths = list_images(folder)
-    for path in paths:
-        identity, camera = parse_market1501_name(path)
-        if keep_junk or identity != -1:
-            people.append(PersonImage(path, identity, camera, distractor=identity == 0))
+    people = [image for image in map(named_image, paths) if keep_junk or image.identity != JUNK]
     if not people:
         raise ValueError(
-            "`folder` holds junk only (identity -1). "
+            f"`folder` holds junk only (identity {JUNK}). "
             f"Received: {os.fspath(folder)} with {len(paths)} images"
         )
     return people
+
+
+def named_image(path: Path) -> PersonImage:
+    """Return an image with the labels in its name."""
+    identity, camera = parse_market1501_name(path)
+    return PersonImage(path, identity, camera, distractor=identity == 0)
 
 
 _FOLDERS = {"v1": ("train", "test"), "v2": ("mask_train_v2", "mask_test_v2")}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_osnet.data.datasets._files import find_root, load_mat, match_name
 from keras_osnet.data.datasets.splits import halves, hash_shuffle
-from keras_osnet.data.images import list_images
+from keras_osnet.data.list_images import list_images
 from keras_osnet.data.records import PersonImage, ReidDataset
 
 _VIPER_NAME = re.compile(r"(\d+)_")

@@ -1,18 +1,14 @@
 """Users' own images, listed in a table: a CSV or a Parquet file."""
 
-import csv
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from keras_osnet._utils.optional import require
-from keras_osnet.data.datasets._files import require_files
+from keras_osnet._utils.warn_user import warn_user
+from keras_osnet.data.datasets._table_file import LABELS, Table, canonical
+from keras_osnet.data.datasets.market1501 import JUNK
 from keras_osnet.data.records import AttributeDataset, AttributeImages, PersonImage, ReidDataset
-
-_LABELS = ("path", "identity", "camera", "split")
-"""Columns that are not attributes."""
 
 _PARTS = {"train": "train", "val": "validation", "validation": "validation"}
 
@@ -26,12 +22,14 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
     ```
 
     Identities and cameras may be numbers or names; names are numbered in alphabetical order from
-    1, and people keep theirs, see `ReidDataset.identity_names`. Columns besides these four are left
-    to `attributes_from_table`.
+    1, and people keep theirs, see `ReidDataset.identity_names`. Identity -1 is junk, as in
+    Market-1501, and is left out with a warning, as are repeated rows. Columns besides these four
+    are left to `attributes_from_table`.
 
     Args:
-        path: A CSV file with a header, in UTF-8, or a `.parquet` file. Column `path` has the
-            images, relative to the table's folder or absolute; `identity` the person;
+        path: A `.parquet` file; or a CSV file with a header, in UTF-8, UTF-16 or (with a warning)
+            Windows' cp1252, its values separated by commas, semicolons, tabs or bars. Column `path`
+            has the images, relative to the table's folder or absolute; `identity` the person;
             `camera`, which may be missing or empty, the camera; `split`, which may be missing,
             one of train, validation (or val), query and gallery: without it all are `train`.
 
@@ -40,28 +38,39 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
 
     Raises:
         FileNotFoundError: The table or images are not there.
-        ValueError: A column is missing, or a value is.
+        ValueError: The file is damaged; a column is missing or there twice; a value is missing; two
+            values are the same number (007 and 7); or an image has two identities or cameras. The
+            message names the row.
         ImportError: The table is Parquet and pyarrow is not installed.
     """
-    table = Path(path)
-    columns = _read_columns(table, needed=("path", "identity"))
-    paths = _paths(table, columns["path"])
-    identities = _numbers(columns["identity"])
-    cameras = _numbers(columns.get("camera", []))
-    parts = _split(table, columns, len(paths), {**_PARTS, "query": "query", "gallery": "gallery"})
-    images: dict[str, list[PersonImage]] = {}
-    for row, (part, image_path) in enumerate(zip(parts, paths, strict=True)):
-        identity = columns["identity"][row]
+    table = Table.read(Path(path), needed=("path", "identity"))
+    for row, identity in enumerate(table["identity"]):
         if not identity:
             raise ValueError(
                 f"Column `identity` must have a value in every row. "
-                f"Received: none for {columns['path'][row]} in {table}"
+                f"Received: none for {table['path'][row]}, {table.where(row)}"
             )
-        camera = cameras.get(columns["camera"][row]) if cameras else None
-        person = PersonImage(image_path, identities[identity], camera, name=identity)
-        images.setdefault(part, []).append(person)
+    parts = table.parts({**_PARTS, "query": "query", "gallery": "gallery"})
+    paths, kept = table.images(parts, ("identity", "camera"))
+    junk = {row for row in kept if canonical(table["identity"][row]) == str(JUNK)}
+    if junk:
+        warn_user(
+            f"{len(junk):,} rows of identity {JUNK}, junk as in Market-1501, are left out, the "
+            f"first in {table.where(min(junk))}."
+        )
+        kept = [row for row in kept if row not in junk]
+    if not kept:
+        raise ValueError(f"The table has junk only (identity {JUNK}). Received: {table.path}")
+    identities = table.numbers("identity", kept)
+    cameras = table.numbers("camera", kept) if "camera" in table.columns else {}
+    images: dict[str, list[PersonImage]] = {}
+    for row in kept:
+        name = table["identity"][row]
+        camera = cameras.get(table["camera"][row]) if cameras else None
+        person = PersonImage(paths[row], identities[name], camera, name=name)
+        images.setdefault(parts[row], []).append(person)
     return ReidDataset(
-        name=table.stem,
+        name=table.path.stem,
         train=tuple(images.get("train", ())),
         query=tuple(images.get("query", ())),
         gallery=tuple(images.get("gallery", ())),
@@ -78,103 +87,42 @@ def attributes_from_table(path: str | os.PathLike[str]) -> AttributeDataset:
     ```
 
     Args:
-        path: A CSV file with a header, in UTF-8, or a `.parquet` file. Column `path` has the
-            images, relative to the table's folder or absolute; `split`, which may be missing,
-            is one of train, validation (or val) and test: without it all are training images. All
-            other columns but `identity` and `camera` are attributes, of values 0 and 1.
+        path: A file as for `people_from_table`. Column `path` has the images, relative to the
+            table's folder or absolute; `split`, which may be missing, is one of train, validation
+            (or val) and test: without it all are training images. All other columns but `identity`
+            and `camera` are attributes, of values 0 and 1.
 
     Returns:
         The dataset, named after the file; attributes in the order of the columns.
 
     Raises:
         FileNotFoundError: The table or images are not there.
-        ValueError: A column is missing, or a value is invalid.
+        ValueError: The file is damaged, a column is missing or there twice, a value is invalid, or
+            an image is listed twice with different values. The message names the row.
         ImportError: The table is Parquet and pyarrow is not installed.
     """
-    table = Path(path)
-    columns = _read_columns(table, needed=("path",))
-    names = tuple(name for name in columns if name not in _LABELS)
+    table = Table.read(Path(path), needed=("path",))
+    names = tuple(name for name in table.columns if name not in LABELS)
     if not names:
         raise ValueError(
-            f"The table must have columns besides {', '.join(_LABELS)}. Received: {table}"
+            f"The table must have columns besides {', '.join(LABELS)}. Received: {table.path}"
         )
-    paths = _paths(table, columns["path"])
-    parts = np.array(_split(table, columns, len(paths), {**_PARTS, "test": "test"}))
-    labels = np.zeros((len(paths), len(names)), np.uint8)
-    values = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}
-    for column, name in enumerate(names):
-        for row, value in enumerate(columns[name]):
-            if value not in values:
+    parts = table.parts({**_PARTS, "test": "test"})
+    values = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+    for name in names:
+        for row, value in enumerate(table[name]):
+            if value.lower() not in values:
                 raise ValueError(
                     f"An attribute is 0 or 1. Received: {name}={value!r} for "
-                    f"{columns['path'][row]} in {table}"
+                    f"{table['path'][row]}, {table.where(row)}"
                 )
-            labels[row, column] = values[value]
+    paths, kept = table.images(parts, names)
 
-    def part(name: str) -> AttributeImages:
-        rows = np.flatnonzero(parts == name)
-        return AttributeImages(tuple(paths[row] for row in rows), labels[rows])
-
-    return AttributeDataset(table.stem, names, part("train"), part("validation"), part("test"))
-
-
-def _read_columns(table: Path, needed: Sequence[str]) -> dict[str, list[str]]:
-    """Return the columns of a table by name, all values as text; missing ones are empty."""
-    if not table.is_file():
-        raise FileNotFoundError(f"`path` must be a file. Received: {table}")
-    if table.suffix.lower() == ".parquet":
-        parquet = require("pyarrow.parquet", "Reading Parquet files", "parquet")
-        content = parquet.read_table(table).to_pydict()
-        columns = {
-            name: ["" if value is None else str(value) for value in values]
-            for name, values in content.items()
-        }
-    else:
-        # Spreadsheets begin UTF-8 with a byte order mark.
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-        rows = [row for row in rows if row]
-        for row in rows:
-            if len(row) != len(header):
-                raise ValueError(
-                    f"A row must have {len(header)} values, as the header has. "
-                    f"Received: {row} in {table}"
-                )
-        columns = {name.strip(): [row[i].strip() for row in rows] for i, name in enumerate(header)}
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        raise ValueError(
-            f"The table must have the columns {', '.join(needed)}. "
-            f"Received: {', '.join(columns) or 'none'} in {table}"
+    def part(wanted: str) -> AttributeImages:
+        rows = [row for row in kept if parts[row] == wanted]
+        labels = [[values[table[name][row].lower()] for name in names] for row in rows]
+        return AttributeImages(
+            tuple(paths[row] for row in rows), np.array(labels, np.uint8).reshape(-1, len(names))
         )
-    if not columns["path"]:
-        raise ValueError(f"The table has no rows. Received: {table}")
-    return columns
 
-
-def _paths(table: Path, names: Sequence[str]) -> list[Path]:
-    """Return the images, or raise FileNotFoundError if some are missing."""
-    paths = [table.parent / name for name in names]
-    require_files(paths, named_in=table)
-    return paths
-
-
-def _numbers(values: Sequence[str]) -> dict[str, int]:
-    """Return a number for each value: its own if all are integers, else from 1 in their order."""
-    given = sorted({value for value in values if value})
-    if all(value.isdecimal() for value in given):
-        return {value: int(value) for value in given}
-    return {value: number for number, value in enumerate(given, start=1)}
-
-
-def _split(
-    table: Path, columns: dict[str, list[str]], rows: int, names: dict[str, str]
-) -> list[str]:
-    """Return the part that each row belongs to."""
-    values = columns.get("split", ["train"] * rows)
-    unknown = sorted(set(values) - set(names))
-    if unknown:
-        raise ValueError(
-            f"Column `split` must be one of {', '.join(names)}. Received: {unknown[0]!r} in {table}"
-        )
-    return [names[value] for value in values]
+    return AttributeDataset(table.path.stem, names, part("train"), part("validation"), part("test"))

@@ -52,10 +52,16 @@ def test_names_of_market1501(tmp_path, monkeypatch):
     miniature.touch(
         tmp_path, "0002_c1s1_000451_03.jpg", "0007_c3.png", "-1_c1s1_1.jpg", "0000_c2s1.jpg"
     )
-    dataset = read_people(tmp_path)
+    with (
+        pytest.warns(UserWarning, match=r"1 of 4 images in .* are junk"),
+        pytest.warns(UserWarning, match=r"1 images in .* distractors .*such as 0000_c2s1\.jpg"),
+    ):
+        dataset = read_people(tmp_path)
     assert dataset.train == tuple(read_folder(tmp_path))
     assert dataset.distractors == {0}
     assert dataset.name == tmp_path.name
+    (tmp_path / "-1_c1s1_1.jpg").unlink()
+    (tmp_path / "0000_c2s1.jpg").unlink()
     monkeypatch.chdir(tmp_path)
     assert read_people(".").name == tmp_path.name
 
@@ -132,7 +138,7 @@ def test_what_is_no_folder(tmp_path):
         read_people(tmp_path / "empty")
     (tmp_path / "people.xlsx").touch()
     with pytest.raises(
-        ValueError, match=r"folder, or a table \(\.csv, \.parquet\)\. Received: .*xlsx"
+        ValueError, match=r"folder, or a table \(\.csv, \.tsv, \.parquet\).* Received: .*xlsx"
     ):
         read_people(tmp_path / "people.xlsx")
 

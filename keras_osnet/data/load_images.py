@@ -1,18 +1,112 @@
-"""Images of one size that are read one by one, from files or from an array."""
+"""Reading many images at one size, from files or from an array, in threads."""
 
 import os
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import check_image_size
-from keras_osnet.data.images import read_image, resize_image
+from keras_osnet.data.images import ImageReadError, read_image, require_pillow, resize_image
+
+_ALONE = 4
+"""Up to this many images are not worth starting threads for."""
+
+_CHUNK = 256
+"""Images that are held at once where all that matters is whether they can be read."""
 
 Images = Sequence[str | os.PathLike[str]] | NDArray[np.uint8]
 """Files; or pixels, array (n, height, width, 3), uint8, RGB."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImages:
+    """The readable images of a chunk of files.
+
+    Attributes:
+        images: Array (n, height, width, 3), uint8, RGB.
+        paths: The n files that the images come from, in the same order.
+        unreadable: The other files, with the reason for each.
+    """
+
+    images: NDArray[np.uint8]
+    paths: list[Path]
+    unreadable: dict[Path, str]
+
+
+def load_images(
+    paths: Sequence[str | os.PathLike[str]], image_size: tuple[int, int]
+) -> LoadedImages:
+    """Read a chunk of images at one size, in threads, leaving out those that cannot be read.
+
+    The images are held in memory at once: pass as many paths as make a batch.
+
+    Args:
+        paths: The files.
+        image_size: (height, width) that all are resized to; see `read_image`.
+
+    Returns:
+        A `LoadedImages`, its images in the order of `paths`.
+
+    Raises:
+        ValueError: `image_size` is not two positive integers.
+        ImportError: Pillow is not installed.
+    """
+    require_pillow()
+    check_image_size(image_size)
+    files = [Path(path) for path in paths]
+    images, errors = read_together(
+        len(files), image_size, lambda index: read_image(files[index], image_size)
+    )
+    return LoadedImages(
+        images=np.delete(images, list(errors), axis=0) if errors else images,
+        paths=[file for index, file in enumerate(files) if index not in errors],
+        unreadable=ImageReadError.join(errors.values()).reasons,
+    )
+
+
+def read_together(
+    count: int, image_size: tuple[int, int], read: Callable[[int], NDArray[np.uint8]]
+) -> tuple[NDArray[np.uint8], dict[int, ImageReadError]]:
+    """Read images of one size in threads.
+
+    Args:
+        count: Number of images.
+        image_size: Their (height, width).
+        read: Function from the index of an image to an array (*image_size, 3).
+
+    Returns:
+        Array (count, *image_size, 3), black where `read` raised ImageReadError, and these errors
+        by index.
+    """
+    images = np.zeros((count, *image_size, 3), np.uint8)
+
+    def fill(index: int) -> ImageReadError | None:
+        try:
+            images[index] = read(index)
+        except ImageReadError as error:
+            return error
+        return None
+
+    if count <= _ALONE:
+        results = [fill(index) for index in range(count)]
+    else:
+        # Pillow releases the interpreter lock while it decodes and resizes.
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            results = list(pool.map(fill, range(count)))
+    return images, {index: error for index, error in enumerate(results) if error is not None}
+
+
+def find_unreadable(paths: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
+    """Return the files that cannot be read, with the reason for each."""
+    unreadable: dict[Path, str] = {}
+    for start in range(0, len(paths), _CHUNK):
+        unreadable |= load_images(paths[start : start + _CHUNK], (1, 1)).unreadable
+    return unreadable
 
 
 class ImageSource:

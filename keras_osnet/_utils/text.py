@@ -1,0 +1,53 @@
+"""Text that comes from users' files and file names."""
+
+import codecs
+import re
+
+from keras_osnet._utils.warn_user import warn_user
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, which it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, those that turn the direction of what follows, and halves of characters,
+which stand for the bytes of file names that are not UTF-8."""
+
+
+def decode_text(content: bytes, name: str) -> str:
+    """Decode a text file: UTF-8 or UTF-16, with or without a mark, or else Windows' cp1252.
+
+    Args:
+        content: Of the file.
+        name: The file, for the error and for the warning that it was taken for cp1252.
+
+    Raises:
+        ValueError: It is text in none of these.
+    """
+    encoding = next((each for mark, each in _MARKS.items() if content.startswith(mark)), None)
+    if encoding is None and b"\0" in content[:1024]:
+        encoding = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    for each in (encoding,) if encoding else ("utf-8", "cp1252"):
+        try:
+            text = content.decode(each)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            break
+        if each == "cp1252":
+            line = next(i for i, row in enumerate(content.splitlines(), 1) if not row.isascii())
+            warn_user(
+                f"{name} is not in UTF-8 and is read as cp1252 (Windows): check its letters, first "
+                f"in line {line}, or save it as UTF-8."
+            )
+        return text
+    raise ValueError(f"The file is not text in UTF-8, UTF-16 or cp1252. Received: {name}")
+
+
+def printable(text: str) -> str:
+    """Replace characters that cannot be printed, as names of files may have them, by �."""
+    return _UNPRINTABLE.sub("\ufffd", text)
