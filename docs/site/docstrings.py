@@ -40,6 +40,12 @@ class FunctionsOverModules(griffe.Extension):
                 if not member.is_alias and member.is_module and name in member.members:
                     own = member.members[name]
                     if not own.is_alias:
+                        # The paths of the file's classes then lead through the function.
+                        own.members.update(
+                            (each.name, each)
+                            for each in member.members.values()
+                            if not each.is_alias and each.is_class
+                        )
                         module.members[name] = griffe.Alias(name, target=own, parent=module)
 
 
