@@ -1,4 +1,4 @@
-"""Convert models to files, in a TensorFlow process if Keras runs on another backend here."""
+"""Build the model inside an exported file, RGB pixels in and one named output, and convert it."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,167 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_osnet._utils.checks import one_of, whole_number
+from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.optional import check_installed
+from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
+from keras_osnet.deploy.fold import fold_onto
 from keras_osnet.deploy.formats import format_of
 from keras_osnet.deploy.int8 import quantize_int8
-from keras_osnet.deploy.serving import ServedModel
+from keras_osnet.runtime.metadata import DTYPES, PIXEL_RANGES, ModelMetadata
 
 _MODEL, _IMAGES, _REQUEST = "model.keras", "images.npy", "request.json"
+
+_NAMES = {"embedding": "embedding", "attribute": "attributes", "maps": "maps"}
+"""Names of the outputs in a file, by kind; a classifier's is `predictions` or `logits`."""
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """A folded model that takes images, and the metadata of its file.
+
+    Attributes:
+        model: Functional and of Keras's own layers; one input "image" (batch, height, width, 3);
+            one output.
+        output: The output's name in the file.
+        metadata: The metadata to write into the file.
+    """
+
+    model: keras.Model
+    output: str
+    metadata: ModelMetadata
+
+
+def serve(
+    model: keras.Model,
+    *,
+    pixel_range: str = "0-255",
+    dtype: str = "uint8",
+    normalize: bool = True,
+    batch: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    quantization: str | None = None,
+    labels: Sequence[str] = (),
+    license: str | None = None,
+    source: str | None = None,
+) -> ServedModel:
+    """Fold a model, add the missing preprocessing and normalization, and describe the result.
+
+    The arguments are those of `keras_osnet.deploy.export`.
+
+    Raises:
+        ValueError: The model is not one image in, one result out; or an argument is wrong.
+    """
+    kind, output = output_of(model)
+    one_of("pixel_range", pixel_range, PIXEL_RANGES)
+    one_of("dtype", dtype, DTYPES)
+    if batch is not None and whole_number(batch) != 1:
+        raise ValueError(f"`batch` must be 1, or None for any number. Received: {batch!r}")
+    if pixel_range != "0-255" and dtype != "float32":
+        raise ValueError(
+            f'`dtype` must be "float32" for `pixel_range="{pixel_range}"`. Received: {dtype!r}'
+        )
+    own_mean, own_std = _statistics(model, mean, std)
+
+    image = keras.Input(batch_shape=(batch, *model.inputs[0].shape[1:]), dtype=dtype, name="image")
+    features = _features(model, image, pixel_range, own_mean, own_std)
+    folded = fold_onto(model, image, features)
+    result = folded.outputs[0]
+    scaled = any(isinstance(layer, keras.layers.UnitNormalization) for layer in model.layers[-1:])
+    if normalize and kind == "embedding" and not scaled:
+        scaled = True
+        result = keras.layers.UnitNormalization(axis=-1, dtype="float32", name="normalized")(result)
+    labels = tuple(labels)
+    if labels and kind not in ("classification", "attribute"):
+        raise ValueError(
+            "`labels` name the classes or attributes of a model that predicts them. "
+            f"Received: {len(labels)} labels for {model.name}, whose output is of kind {kind!r}"
+        )
+    metadata = ModelMetadata(
+        name=model.name,
+        dim=result.shape[-1],
+        image_size=tuple(image.shape[1:3]),
+        pixel_range=pixel_range,
+        dtype=dtype,
+        batch=batch,
+        mean=own_mean,
+        std=own_std,
+        output_kind=kind,
+        l2_normalized=scaled,
+        labels=labels,
+        quantization=quantization,
+        license=license,
+        source=source,
+    )
+    return ServedModel(keras.Model(image, result, name=model.name), output, metadata)
+
+
+def output_of(model: keras.Model) -> tuple[str, str]:
+    """Return the kind of a model's output, and its name in a file.
+
+    Raises:
+        ValueError: It is not one image in, one result out.
+    """
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[-1] != 3:
+        raise ValueError(
+            "`model` must take one batch of RGB images, (batch, height, width, 3). "
+            f"Received: {model.name} with inputs {[tuple(each.shape) for each in inputs]}"
+        )
+    if len(outputs) != 1 or len(outputs[0].shape) not in (2, 4) or outputs[0].shape[-1] is None:
+        raise ValueError(
+            "`model` must have one output, (batch, dim) or a feature map; keras.Model(model.input, "
+            "model.get_layer(…).output) ends a model at a layer. "
+            f"Received: {model.name} with outputs {[tuple(each.shape) for each in outputs]}"
+        )
+    if len(outputs[0].shape) == 4:
+        return "maps", _NAMES["maps"]
+    last = model.layers[-1]
+    activation = getattr(last, "activation", None)
+    if activation is keras.activations.sigmoid:
+        return "attribute", _NAMES["attribute"]
+    if activation is keras.activations.softmax:
+        return "classification", "predictions"
+    if last.name == "logits":
+        return "classification", "logits"
+    return "embedding", _NAMES["embedding"]
+
+
+def _features(model: keras.Model, image: Any, pixel_range: str, mean: Any, std: Any) -> Any:
+    """Return the input of the model's own first layers, from `image`; None if it is `image`."""
+    has_preprocessing = takes_pixels(model)
+    if pixel_range == "normalized":
+        if has_preprocessing:
+            raise ValueError(
+                '`pixel_range="normalized"` is for a model without preprocessing inside, such as '
+                f"include_preprocessing=False makes. Received: {model.name}, which has its own"
+            )
+        return None
+    pixels = image
+    if pixel_range == "0-1":
+        pixels = keras.layers.Rescaling(255.0, dtype="float32", name="pixels")(image)
+    return pixels if has_preprocessing else preprocessing_layer(mean, std)(pixels)
+
+
+def _statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
+    """Return the mean and standard deviation, of pixels in 0–1, that the images are scaled with."""
+    given = mean is not None or std is not None
+    if takes_pixels(model):
+        if given:
+            raise ValueError(
+                "`mean` and `std` are for a model without preprocessing inside. "
+                f"Received: mean={mean!r}, std={std!r} for {model.name}, which has its own"
+            )
+        return statistics_of(model.get_layer("preprocessing"))
+    if not given:
+        return MEAN, STD
+    if mean is None or std is None or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise ValueError(
+            "`mean` and `std` go together: three numbers each, of pixels in 0–1. "
+            f"Received: mean={mean!r}, std={std!r}"
+        )
+    return tuple(float(each) for each in mean), tuple(float(each) for each in std)
 
 
 def convert(served: ServedModel, file: Path, images: NDArray | None = None) -> None:
@@ -76,7 +233,7 @@ def write(
             warnings.filterwarnings("ignore", "int8 is calibrated on", UserWarning)
             file.write_bytes(quantize_int8(model, images, output=output))
         return
-    kind.function(kind.write)(_with_means(model), output, file, quantization)
+    kind.write(_with_means(model), output, file, quantization)
 
 
 def _with_means(model: keras.Model) -> keras.Model:

@@ -1,63 +1,38 @@
-"""Table of the formats of exported files.
+"""Table of the formats of exported files, and their writers.
 
-It needs neither Keras nor numpy, so that the command line can check arguments before importing
-them.
+Importing it needs neither Keras nor numpy, so that the command line can check arguments first.
 """
 
-import importlib
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from keras_osnet._utils.optional import require
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_osnet.runtime.metadata import ModelMetadata
 
 
 @dataclass(frozen=True)
 class Format:
-    """Properties of a file format, by suffix.
+    """Properties of a file format.
 
     Attributes:
-        module: Module of `keras_osnet.deploy` with the two functions.
-        write: Name of its function that converts: (model, output, file, quantization).
-        describe: Name of its function that adds names and metadata: (file, metadata, output).
+        write: Converts: (model, output, file, quantization).
+        describe: Adds names and metadata: (file, metadata, output).
         quantizations: Those that the format has; None is float32.
         batch: Images that a file takes at once by default, None for any number.
     """
 
-    module: str
-    write: str
-    describe: str
+    write: Callable[[keras.Model, str, Path, str | None], None]
+    describe: Callable[[Path, ModelMetadata, str], None]
     quantizations: tuple[str | None, ...]
     batch: int | None
-
-    def function(self, name: str) -> Callable[..., Any]:
-        """Import one of the two functions."""
-        return getattr(importlib.import_module(f"keras_osnet.deploy.{self.module}"), name)
-
-
-FORMATS = {
-    ".tflite": Format(
-        module="tflite",
-        write="write_tflite",
-        describe="describe_tflite",
-        quantizations=(None, "float16", "dynamic", "int8"),
-        batch=1,
-    ),
-    ".onnx": Format(
-        module="onnx_openvino",
-        write="write_onnx",
-        describe="describe_onnx",
-        quantizations=(None,),
-        batch=None,
-    ),
-    ".xml": Format(
-        module="onnx_openvino",
-        write="write_openvino",
-        describe="describe_openvino",
-        quantizations=(None, "float16"),
-        batch=None,
-    ),
-}
-"""By suffix. `keras_osnet.runtime` reads files of the same suffixes."""
 
 
 def format_of(path: Path) -> Format:
@@ -74,3 +49,78 @@ def format_of(path: Path) -> Format:
 def suffixes_with(quantization: str | None) -> tuple[str, ...]:
     """Return the suffixes of the formats that have a quantization."""
     return tuple(each for each, kind in FORMATS.items() if quantization in kind.quantizations)
+
+
+def _write_tflite(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:
+    from keras_osnet.deploy.tflite import tflite_bytes
+
+    file.write_bytes(tflite_bytes(model, output, quantization))
+
+
+def _describe_tflite(file: Path, metadata: ModelMetadata, output: str) -> None:  # noqa: ARG001
+    """Append the metadata; the signature names input and output already."""
+    from keras_osnet.deploy.tflite import append_metadata
+
+    append_metadata(file, metadata)
+
+
+def _write_onnx(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:  # noqa: ARG001
+    """Write an `.onnx` file through `model.export`; `_describe_onnx` names its output."""
+    require("tf2onnx", "Exporting to ONNX", "deploy")
+    _export(model, file, "onnx")
+
+
+def _write_openvino(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:  # noqa: ARG001
+    """Write an `.xml` file, and its `.bin`, through `model.export`.
+
+    `_describe_openvino` names its output and stores its weights as float16.
+    """
+    require("openvino", "Exporting to OpenVINO", "deploy")
+    _export(model, file, "openvino")
+
+
+def _describe_onnx(file: Path, metadata: ModelMetadata, output: str) -> None:
+    """Name input and output of an ONNX file and put the metadata into `metadata_props`."""
+    from keras_osnet.runtime.metadata import KEY
+
+    onnx = require("onnx", "Exporting to ONNX", "deploy")
+    model = onnx.load(file)
+    names = {model.graph.input[0].name: "image", model.graph.output[0].name: output}
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        value.name = names.get(value.name, value.name)
+    for node in model.graph.node:
+        for ends in (node.input, node.output):
+            ends[:] = [names.get(each, each) for each in ends]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, metadata.to_json()
+    onnx.save(model, file)
+
+
+def _describe_openvino(file: Path, metadata: ModelMetadata, output: str) -> None:
+    """Name input and output of OpenVINO's files and put the metadata into `rt_info`."""
+    from keras_osnet.runtime.metadata import KEY
+
+    openvino = require("openvino", "Exporting to OpenVINO", "deploy")
+    # From memory: the reader maps the weights' file, which is written again.
+    model = openvino.Core().read_model(file.read_bytes(), file.with_suffix(".bin").read_bytes())
+    model.inputs[0].tensor.set_names({"image"})
+    model.outputs[0].tensor.set_names({output})
+    model.set_rt_info(metadata.to_json(), [KEY])
+    openvino.save_model(model, file, compress_to_fp16=metadata.quantization == "float16")
+
+
+def _export(model: keras.Model, file: Path, kind: str) -> None:
+    import keras
+
+    image = model.inputs[0]
+    # The input's shape: by default, Keras would leave the batch open.
+    signature = [keras.InputSpec(shape=image.shape, dtype=image.dtype, name=image.name)]
+    model.export(str(file), format=kind, input_signature=signature, verbose=False)
+
+
+FORMATS = {
+    ".tflite": Format(_write_tflite, _describe_tflite, (None, "float16", "dynamic", "int8"), 1),
+    ".onnx": Format(_write_onnx, _describe_onnx, (None,), None),
+    ".xml": Format(_write_openvino, _describe_openvino, (None, "float16"), None),
+}
+"""By suffix. `keras_osnet.runtime` reads files of the same suffixes."""

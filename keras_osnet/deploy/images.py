@@ -13,7 +13,6 @@ from keras_osnet.data.list_images import list_images
 from keras_osnet.data.load_images import load_images
 from keras_osnet.data.records import ReidDataset
 from keras_osnet.data.sampling import evenly_spaced
-from keras_osnet.deploy.int8.calibration import check_count
 from keras_osnet.synthetic.people import synthetic_people
 
 _MOST_READ = 1000
@@ -23,6 +22,12 @@ _MOST_COMPARED = 256
 """Images without identities that are compared; more do not change the result."""
 
 _SYNTHETIC_PEOPLE = 8
+
+_FEWEST = 8
+"""With fewer calibration images, ranges and biases would fit only these."""
+
+_ADVISED = 64
+"""With fewer, the worst images are noticeably worse (see `tests/benchmarks/int8.py`)."""
 
 
 def read_images(
@@ -106,3 +111,22 @@ def comparison_images(given: Any, image_size: tuple[int, int]) -> NDArray[np.uin
             f"Received: {given.name} with {len(given.query)} queries, {len(given.gallery)} others"
         )
     return given
+
+
+def check_count(name: str, count: int) -> None:
+    """Raise ValueError for too few images, and warn about few.
+
+    Args:
+        name: Name of the argument, for the message.
+        count: Number of images.
+
+    Raises:
+        ValueError: There are fewer than `_FEWEST`.
+    """
+    if count < _FEWEST:
+        raise ValueError(
+            f"`{name}` must hold at least {_FEWEST} images, because fewer do not show the ranges "
+            f"of others; {_ADVISED} or more are better. Received: {count}"
+        )
+    if count < _ADVISED:
+        warn_user(f"int8 is calibrated on {count} images; {_ADVISED} or more are better.")

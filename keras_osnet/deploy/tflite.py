@@ -59,17 +59,11 @@ def tflite_bytes(model: keras.Model, output: str, quantization: str | None = Non
     return _with_dynamic_range(content) if quantization == "dynamic" else content
 
 
-def write_tflite(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:
-    """Write a `.tflite` file, quantized in every way but int8; see `tflite_bytes`."""
-    file.write_bytes(tflite_bytes(model, output, quantization))
-
-
-def describe_tflite(file: Path, metadata: ModelMetadata, output: str) -> None:  # noqa: ARG001
+def append_metadata(file: Path, metadata: ModelMetadata) -> None:
     """Append the metadata and the labels to a flatbuffer as a ZIP archive.
 
     TFLite's own metadata keeps its associated files the same way: readers of the flatbuffer ignore
-    bytes after it, and readers of ZIP start at the end of a file. The name of the output is in
-    the signature already.
+    bytes after it, and readers of ZIP start at the end of a file.
     """
     entries = {TFLITE_METADATA: metadata.to_json()}
     if metadata.labels:

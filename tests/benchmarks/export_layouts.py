@@ -21,7 +21,7 @@ import numpy as np
 
 import keras_osnet
 from keras_osnet.deploy import conversion, fold, folded_layers
-from keras_osnet.deploy.serving import serve
+from keras_osnet.deploy.conversion import serve
 from keras_osnet.runtime.engines import open_engine, usable_cpus
 
 FORMATS = {".tflite": "LiteRT", ".onnx": "onnxruntime", ".xml": "OpenVINO"}

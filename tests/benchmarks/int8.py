@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from keras_osnet.data import load_images
 from keras_osnet.data.datasets.market1501 import read_folder
-from keras_osnet.deploy.int8 import calibration, quantization, quantize_int8
-from keras_osnet.deploy.serving import serve
+from keras_osnet.deploy.conversion import serve
+from keras_osnet.deploy.int8 import quantization, quantize_int8
 from keras_osnet.deploy.tflite import tflite_bytes
 from keras_osnet.metrics import evaluate_features
 from keras_osnet.models.load_model import open_checkpoint
@@ -51,9 +51,9 @@ def without(part):
     if part == "equalization":
         return mock.patch.object(quantization, "equalize", return_value=None)
     if part == "rounding to the inputs":
-        return mock.patch.object(calibration, "rounded", nearest)
+        return mock.patch.object(quantization, "rounded", nearest)
     if part == "biases":
-        return mock.patch.object(calibration, "lost_mean", return_value=0.0)
+        return mock.patch.object(quantization, "lost_mean", return_value=0.0)
     return contextlib.nullcontext()
 
 

@@ -15,8 +15,8 @@ from keras_osnet.runtime.read_metadata import FILE_KINDS
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_format_names_its_functions_and_is_run(suffix):
     kind = FORMATS[suffix]
-    assert callable(kind.function(kind.write))
-    assert callable(kind.function(kind.describe))
+    assert callable(kind.write)
+    assert callable(kind.describe)
     assert suffix in FILE_KINDS
     assert isinstance(engines_for(Path("model" + suffix)), list)
 

@@ -6,7 +6,7 @@ import pytest
 from tiny_networks import tiny_backbone
 
 import keras_osnet
-from keras_osnet.deploy.serving import serve
+from keras_osnet.deploy.conversion import serve
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (2, 64, 32, 3), "uint8")

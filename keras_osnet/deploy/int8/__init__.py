@@ -1,9 +1,9 @@
 """Int8 quantization that keeps the accuracy of the float model.
 
-quantization          the entry point: a folded model and images to a flatbuffer
+quantization          the entry point: a folded model and images to a flatbuffer, in one pass over
+                      the images that rounds all weights
 graph                 the operations in integers and in float; the model to round
 channel_equalization  channels rescaled to equal ranges
-calibration           the pass over the images that rounds all weights
 rounding              weights to int8, and the grids of numbers that int8 can hold
 flatbuffer            the ranges of tensors, and conversion of the file from float to int8
 """

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.optional import require
-from keras_osnet.deploy.int8.calibration import MOST, PIXELS
-from keras_osnet.deploy.int8.rounding import LARGEST, told_range
+from keras_osnet.deploy.int8.rounding import LARGEST, MOST, PIXELS, told_range
 
 _PURPOSE = '`quantization="int8"`'
 

@@ -13,6 +13,13 @@ LEVELS = 255
 LARGEST = 127
 """Largest weight; -128 is not used, because TFLite's kernels require a symmetric grid."""
 
+PIXELS = (0.0, 255.0)
+"""Range of uint8 pixels, even if the images do not cover it."""
+
+MOST = 160
+"""Calibration images that are used; more change little, and all feature maps of a layer are in
+memory at once."""
+
 _NOTHING = 1e-6
 """Tensors with a range below this are treated as zero."""
 

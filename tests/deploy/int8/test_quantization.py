@@ -9,10 +9,10 @@ from keras import layers
 import keras_osnet
 from keras_osnet.data import load_images
 from keras_osnet.data.datasets.market1501 import read_folder
+from keras_osnet.deploy.conversion import serve
 from keras_osnet.deploy.int8 import quantize_int8
-from keras_osnet.deploy.int8.calibration import MOST
 from keras_osnet.deploy.int8.quantization import checked_images
-from keras_osnet.deploy.serving import serve
+from keras_osnet.deploy.int8.rounding import MOST
 from keras_osnet.metrics import evaluate_features
 from keras_osnet.models import load_model
 
