@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from keras_osnet.metrics.distances import DistanceRows, Metric, blocks, checked_
 
 K1 = 20
 """Number of neighbors that encode an image, in the paper and in torchreid."""
+
+Rows: TypeAlias = "DistanceRows | _MatrixRows"
+"""The distances between all images (queries, then gallery), some rows at a time."""
 
 
 def k_reciprocal_rerank(
@@ -109,16 +112,6 @@ def rerank_features(
     return _filled(rows_of_all(*sides, metric), len(sides[0]), k1, k2, lambda_value)
 
 
-class Rows(Protocol):
-    """The distances between all images (queries, then gallery), some rows at a time."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the matrix, (num_images, num_images)."""
-
-    def __getitem__(self, part: slice) -> NDArray[np.float32]: ...
-
-
 @dataclass(frozen=True, eq=False)
 class _SparseRows:
     """A sparse matrix by rows (CSR), with the operations that re-ranking needs.
@@ -177,13 +170,7 @@ class _SparseRows:
 
 
 def rows_of_all(query: NDArray, gallery: NDArray, metric: Metric) -> DistanceRows:
-    """Return the distances between all images, queries first, for `rerank_rows`.
-
-    Args:
-        query: Array (num_query, dim) from `checked_sides`.
-        gallery: Array (num_gallery, dim), likewise.
-        metric: As for `pairwise_distances`.
-    """
+    """Return the distances between all images of `checked_sides`, queries first."""
     both = np.empty((len(query) + len(gallery), query.shape[1]), np.float64)
     both[: len(query)], both[len(query) :] = query, gallery
     return DistanceRows(both, both, metric)
@@ -194,16 +181,8 @@ def rerank_rows(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the re-ranked distances in blocks (rows, num_gallery), in order.
 
-    Args:
-        rows: Distances between all images, queries first.
-        num_query: Number of queries.
-        k1: As for `k_reciprocal_rerank`.
-        k2: As for `k_reciprocal_rerank`.
-        lambda_value: As for `k_reciprocal_rerank`.
-
-    Raises:
-        ValueError: If a distance or its square is not finite in float32, or a parameter is out of
-            its range.
+    `rows` holds the distances between all images, queries first; the other arguments and errors
+    are those of `k_reciprocal_rerank`.
     """
     check_whole(1, k1=k1, k2=k2)
     if not 0 <= lambda_value <= 1:
@@ -280,19 +259,10 @@ class _MatrixRows:
 
 
 def _encode(rows: Rows, k1: int, k2: int) -> _SparseRows:
-    """Encode every image as weights with sum 1 over its k-reciprocal neighbors.
+    """Encode every image as weights with sum 1 over its k-reciprocal neighbors, a row for each.
 
-    Args:
-        rows: Distances between all images, queries first.
-        k1: Number of neighbors that make the code; at least 1.
-        k2: Number of neighbors whose codes are averaged; 1 averages nothing.
-
-    Returns:
-        One row per image. A row is empty if the image is not among the nearest of any of its
-        nearest, which requires more than `k1` copies of it.
-
-    Raises:
-        ValueError: If a distance or its square is not finite in float32.
+    A row is empty if the image is not among the nearest of any of its nearest, which requires more
+    than `k1` copies of it.
     """
     nearest = _nearest(rows, max(k1 + 1, k2))
     # One more than k: an image is nearest to itself. `round` rounds halves to even, like torchreid.
@@ -301,11 +271,7 @@ def _encode(rows: Rows, k1: int, k2: int) -> _SparseRows:
 
 
 def _scaled(rows: Rows, part: slice) -> NDArray[np.float32]:
-    """Return the squared distances divided by the largest of each row, as a new array.
-
-    Raises:
-        ValueError: If a distance or its square is not finite in float32.
-    """
+    """Return the squared distances divided by the largest of each row, as a new array."""
     distances = rows[part]
     with np.errstate(over="ignore", invalid="ignore"):  # reported below
         np.square(distances, out=distances)
