@@ -152,3 +152,20 @@ def test_the_documentation_has_the_same_table():
     assert documented.pop("cli") == "all"
     for package, imports in documented.items():
         assert set(re.findall(r"`(\w+)`", imports)) == MAY_IMPORT[package], package
+
+
+def test_contributing_names_files_and_tables_that_exist():
+    root = Path(__file__).parent.parent
+    table = [
+        line
+        for line in (root / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+        if line.startswith("| ") and "`" in line and "pytest" not in line
+    ]
+    assert len(table) > 10
+    text = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    for line in table:
+        for name in re.findall(r"`([\w./]+)`", line):
+            if "/" in name:
+                assert (root / name).exists() or (PACKAGE / name).exists(), line
+            elif re.fullmatch(r"_?[A-Z_]+|_\w+", name) and not name.startswith("__"):
+                assert re.search(rf"^(def )?{name}\b", text, re.MULTILINE), line
