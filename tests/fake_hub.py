@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -30,6 +31,10 @@ class FakeHub:
     gated: bool = False
     token: str | None = None  # what a private repository wants to see
     tells_digest: bool = True
+    etag: str | None = None  # what to tell in the place of the digest
+    commit: str | None = None  # what to tell in the place of the commit
+    busy_bodies: int = 0  # how many of the next requests to the storage are answered with 503
+    body: Callable[[], Response] | None = None  # what the storage answers
     xet_hash: str | None = None  # the client's other hash of the same content
     log: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -47,7 +52,11 @@ class FakeHub:
         return hashlib.sha256(content).hexdigest()
 
     def count(self, method: str) -> int:
-        return sum(request[0] == method for request in self.log)
+        """Returns how many requests there were, those apart that only lead to the storage."""
+        return sum(
+            asked == method and (asked == "HEAD" or "/resolve/" not in path or path in self.plain)
+            for asked, path, _ in self.log
+        )
 
     def _answer(self, request: Request) -> Response:
         authorization = request.headers.get("Authorization")
@@ -79,7 +88,7 @@ class FakeHub:
         files = self.files.get((repository, commit))
         if files is None:
             return _refusal(404, "RevisionNotFound")
-        headers = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        headers = {"X-Repo-Commit": self.commit or commit, "Accept-Ranges": "bytes"}
         if file is None:
             siblings = [{"rfilename": name} for name in files]
             return _json({"id": repository, "sha": commit, "siblings": siblings})
@@ -87,14 +96,14 @@ class FakeHub:
             return _refusal(404, "EntryNotFound", headers)
         content = files[file]
         if file in self.plain:
-            headers["ETag"] = f'"{git_blob_id(content)}"'
+            headers["ETag"] = f'"{self.etag or git_blob_id(content)}"'
             if request.method == "GET":
                 return self._body(request, repository, commit, file, headers)
             return Response(content, headers=headers)
         digest = hashlib.sha256(content).hexdigest() if self.tells_digest else "not-a-digest"
         headers |= {
             "ETag": '"something of the storage"',
-            "X-Linked-Etag": f'"{digest}"',
+            "X-Linked-Etag": f'"{self.etag or digest}"',
             "X-Linked-Size": str(len(content)),
             # Another host, as far as the client can see: no token must go there.
             "Location": f"http://127.0.0.1:{self.server.port}/cdn/{repository}/{commit}/{file}",
@@ -111,6 +120,11 @@ class FakeHub:
         file: str,
         headers: dict[str, str] | None = None,
     ) -> Response:
+        if self.busy_bodies:
+            self.busy_bodies -= 1
+            return Response(status=503)
+        if self.body is not None:
+            return self.body()
         content = self.files[repository, commit][file]
         if self.altered.get(file):
             content = self.altered[file].pop(0)

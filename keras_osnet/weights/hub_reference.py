@@ -47,7 +47,7 @@ def parse_hub_reference(reference: str) -> HubReference:
     owner, *rest = path.split("/")
     name, *file = rest or [""]
     are_names = all(map(_NAME.fullmatch, (owner, name)))
-    is_revision = all(map(_is_plain, revision.split("/"))) or not at
+    is_revision = is_plain(revision) or not at
     is_last = bool(file) or not is_weights_name(revision)
     rules = {
         f'it begins with "{PREFIX}"': reference.startswith(PREFIX),
@@ -55,7 +55,7 @@ def parse_hub_reference(reference: str) -> HubReference:
         f'the owner comes first, without "{owner}/" before it': owner not in _KINDS,
         'owner and repository are made of letters, digits, "_", "-" and ".", beginning and ending '
         "with a letter, a digit or \"_\", without '--' or '..'": are_names,
-        'a file has a path without empty parts, "." or ".."': all(map(_is_plain, file)),
+        'a file has a path without empty parts, "." or ".."': is_plain("/".join(file)) or not file,
         'a branch, a tag or a commit follows "@"': is_revision,
         "the revision comes last, after the file": is_last,
     }
@@ -68,6 +68,9 @@ def parse_hub_reference(reference: str) -> HubReference:
     return HubReference(f"{owner}/{name}", "/".join(file) or None, revision or None)
 
 
-def _is_plain(part: str) -> bool:
-    """Return whether a part of a path is safe as a part of a path in the cache."""
-    return part not in ("", ".", "..") and "\\" not in part and part == part.strip()
+def is_plain(path: str) -> bool:
+    """Return whether a path of the Hub, with "/" between its parts, is safe in the cache."""
+    return all(
+        part not in ("", ".", "..") and part == part.strip() and part.isprintable()
+        for part in path.split("/")
+    ) and not any(letter in path for letter in "\\:")

@@ -20,7 +20,7 @@ from keras_osnet.architecture.describe import describe
 from keras_osnet.version import __version__
 from keras_osnet.weights.catalogue import WeightsInfo
 from keras_osnet.weights.convert import to_torchreid
-from keras_osnet.weights.hub import in_one_line
+from keras_osnet.weights.hub_client import in_one_line
 from keras_osnet.weights.hub_reference import PREFIX, parse_hub_reference
 from keras_osnet.weights.model_card import REPOSITORY, Origin, build_model_card
 from keras_osnet.weights.safetensors import save_safetensors

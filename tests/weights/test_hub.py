@@ -1,14 +1,20 @@
 """Downloads by the real client of the Hub, from a server on this machine."""
 
+import contextlib
+import gzip
 import hashlib
+import itertools
 import json
 import os
 import random
 import re
+import resource
+import socket
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +23,10 @@ import pytest
 from fake_hub import COMMIT, FakeHub, git_blob_id
 from huggingface_hub import constants, errors, file_download
 from huggingface_hub.utils import WeakFileLock
+from werkzeug import Response
 
 from keras_osnet.weights import hub as hub_module
+from keras_osnet.weights import hub_client
 from keras_osnet.weights.catalogue import find_weights
 from keras_osnet.weights.hub import DownloadError, download, resolve_hub_reference
 
@@ -38,7 +46,7 @@ def hub(server, use_hub, monkeypatch):
     use_hub(fake.endpoint)
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hub_module, "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(hub_client, "_PAUSES", (0.01, 0.01, 0.01))
     return fake
 
 
@@ -91,7 +99,7 @@ def test_first_and_second_use(hub, cache, sha256, revision):
     assert path.read_bytes() == CONTENT
     assert path.is_symlink() == cache.has_links
     assert hub.count("GET") == 1
-    assert hub.count("HEAD") == 2  # ours and the client's: the digest is not asked for again
+    assert hub.count("HEAD") == 1
     hub.log.clear()
     assert download(REPOSITORY, FILE, revision=revision, sha256=sha256) == path
     assert hub.count("GET") == 0
@@ -230,7 +238,6 @@ def test_damaged_cache_without_network(hub, cache, damage, sha256, how, disconne
     assert f"Expected: SHA-256 {SHA256}" in message
     assert "Received: SHA-256" in message
     assert ("OfflineModeIsEnabled" in message) == (how == "offline")
-    assert isinstance(caught.value.__cause__, DownloadError)
     assert cache.files() == []
 
 
@@ -239,9 +246,9 @@ def test_file_moved_away_by_another_process(hub, cache, monkeypatch):
     locate = hub_module._locate
 
     def locate_then_lose(*arguments):
-        found = locate(*arguments)
-        hub_module._discard(found)
-        return found
+        entry, remote = locate(*arguments)
+        hub_module._discard(entry)
+        return entry, remote
 
     monkeypatch.setattr(hub_module, "_locate", locate_then_lose)
     assert download(REPOSITORY, FILE) == path
@@ -300,7 +307,8 @@ def test_store_that_all_repositories_share(hub, tmp_path, monkeypatch):
     stored = store._ensure_prefix_dir(tmp_path / "hub", hub.xet_hash) / hub.xet_hash
     stored.write_bytes(CONTENT)
     # The name of the file that the links end at is no SHA-256, though it looks like one.
-    path = download(REPOSITORY, FILE)
+    path = Path(huggingface_hub.hf_hub_download(REPOSITORY, FILE))
+    assert download(REPOSITORY, FILE) == path
     assert path.resolve() == stored
     for record in tmp_path.rglob("*.digest"):
         record.unlink()
@@ -417,6 +425,212 @@ def test_endpoint_that_is_no_hub(hub, server):
         resolve_hub_reference(f"hf://{REPOSITORY}")
 
 
+# --- An endpoint that lies -------------------------------------------------------------------
+
+
+@pytest.fixture
+def victim(tmp_path):
+    """A file of the user; its content is that of no file on the Hub."""
+    path = tmp_path / "victim"
+    path.write_text("precious")
+    yield path
+    assert path.read_text() == "precious"
+    assert {each.name for each in tmp_path.iterdir()} <= {"victim", "hub"}
+
+
+_PATHS = ["{victim}", "../../../victim", "../../../new", "..", "a/b", "a\\b", "x" * 200]
+
+
+@sources
+@pytest.mark.parametrize("kind", ["LFS", "plain"])
+@pytest.mark.parametrize("etag", _PATHS)
+def test_etag_that_is_a_path(hub, victim, etag, kind, sha256):
+    if kind == "plain":
+        hub.plain.add(FILE)
+    hub.etag = etag.format(victim=victim)
+    with pytest.raises(DownloadError, match="ETag that is no digest"):
+        download(REPOSITORY, FILE, sha256=sha256)
+    assert hub.count("GET") == 0
+
+
+@pytest.mark.parametrize("commit", [*_PATHS, "main", COMMIT.upper(), COMMIT + "0"])
+def test_commit_that_is_a_path(hub, victim, commit):
+    hub.commit = commit.format(victim=victim)
+    with pytest.raises(DownloadError, match="commit that is none"):
+        download(REPOSITORY, FILE, sha256=SHA256)
+    assert hub.count("GET") == 0
+
+
+@pytest.mark.parametrize("file", ["../../../x.pth", "/tmp/x.pth", "a/../../x.pth", "C:/x.pth"])
+def test_listing_of_paths(hub, victim, file):
+    hub.add("someone/else", file, CONTENT)
+    with pytest.raises(ValueError, match="Weights: none"):
+        resolve_hub_reference("hf://someone/else")
+
+
+@pytest.mark.parametrize(
+    "answer", ["[]", "3", '{"siblings": 3}', '{"siblings": [{}]}', "[" * 100_000, "{}"]
+)
+def test_listing_that_is_none(hub, server, answer):
+    server.clear()
+    server.expect_request(re.compile("/.*")).respond_with_data(answer)
+    with pytest.raises(DownloadError, match="not a listing of files"):
+        resolve_hub_reference(f"hf://{REPOSITORY}")
+
+
+@pytest.mark.parametrize("answer", ["[]", "3", '{"error": 3}', "[" * 100_000, '{"errors": 3}'])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 416, 429, 500])
+def test_errors_whose_body_the_client_does_not_expect(hub, server, status, answer):
+    server.clear()
+    server.expect_request(re.compile("/.*")).respond_with_data(answer, status=status)
+    words = f"{status}|Bad request"
+    with pytest.raises(DownloadError, match=words):
+        resolve_hub_reference(f"hf://{REPOSITORY}")
+    with pytest.raises(DownloadError, match=words):
+        download(REPOSITORY, FILE)
+
+
+@pytest.mark.parametrize("location", ["http://[", "file:///etc/passwd", "x:", "http://a b/"])
+def test_redirections_that_lead_nowhere(hub, server, location):
+    server.clear()
+    server.expect_request(re.compile("/.*")).respond_with_data(
+        status=302, headers={"Location": location, "X-Repo-Commit": COMMIT, "ETag": SHA256}
+    )
+    with pytest.raises(DownloadError, match="Could not download"):
+        download(REPOSITORY, FILE)
+
+
+def test_only_blobs_of_this_repository_are_removed(hub, cache, victim):
+    """The cache may have links that an older client made for an endpoint that lied."""
+    path = cache.folder / "snapshots" / COMMIT / FILE
+    path.parent.mkdir(parents=True)
+    elsewhere = cache.folder.parent / "models--someone--else" / "blobs" / SHA256
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_text("another model")
+    for target in (victim, "../../../../victim", elsewhere, "../../blobs/../../../victim"):
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
+        assert download(REPOSITORY, FILE, revision=COMMIT, sha256=SHA256).read_bytes() == CONTENT
+    assert elsewhere.read_text() == "another model"
+
+
+def test_link_to_a_named_pipe(hub, cache, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    path = cache.folder / "snapshots" / COMMIT / FILE
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "pipe")
+    assert download(REPOSITORY, FILE, revision=COMMIT, sha256=SHA256).read_bytes() == CONTENT
+
+
+def test_a_busy_storage_is_asked_again(hub):
+    hub.busy_bodies = 2
+    assert download(REPOSITORY, FILE).read_bytes() == CONTENT
+    assert hub.count("GET") == 3
+    hub.add(REPOSITORY, FILE, OTHER, commit="f" * 40)
+    hub.busy_bodies = 1000
+    with pytest.raises(DownloadError, match="503"):
+        download(REPOSITORY, FILE)
+
+
+def endless(**headers):
+    return Response((bytes(65536) for _ in itertools.count()), headers=headers)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        endless,
+        lambda: endless(**{"Content-Length": "300000000"}),
+        lambda: endless(**{"Content-Encoding": "gzip"}),
+        lambda: Response(gzip.compress(bytes(30 << 20)), headers={"Content-Encoding": "gzip"}),
+        lambda: Response(CONTENT + b"0"),
+    ],
+    ids=["endless", "endless of a size", "endless gzip", "gzip", "one byte more"],
+)
+def test_more_than_promised_is_never_written(hub, cache, body):
+    hub.body = body
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(CONTENT), largest[1]))
+    try:
+        with pytest.raises(DownloadError, match=r"larger than the 300,000 bytes|is compressed"):
+            download(REPOSITORY, FILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+    assert cache.files() == []
+
+
+def test_an_endless_error_or_listing(hub, server, monkeypatch):
+    monkeypatch.setattr(hub_client, "_LISTING_LIMIT", 1 << 20)
+    for status, words in ((200, "larger than"), (404, "404")):
+        server.clear()
+        server.expect_request(re.compile("/.*")).respond_with_handler(
+            lambda request, status=status: Response(
+                (bytes(65536) for _ in itertools.count()), status=status
+            )
+        )
+        with pytest.raises(DownloadError, match=words):
+            resolve_hub_reference(f"hf://{REPOSITORY}")
+
+
+def test_a_trickle_is_given_up(hub, cache, monkeypatch):
+    def trickle():
+        for byte in CONTENT:
+            yield bytes([byte])
+            time.sleep(0.02)
+
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    hub.body = lambda: Response(trickle(), headers={"Content-Length": str(len(CONTENT))})
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match=r"only \d+ bytes were received"):
+        download(REPOSITORY, FILE)
+    assert time.monotonic() - started < 5
+    assert cache.files() == []
+
+
+def test_a_trickle_of_headers_is_given_up(hub, use_hub, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.1)
+    with socket.create_server(("localhost", 0)) as trickling:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                connection, _ = trickling.accept()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Repo-Commit: ")
+                while True:
+                    connection.sendall(b"0")
+                    time.sleep(0.02)
+
+        threading.Thread(target=answer, daemon=True).start()
+        use_hub(f"http://localhost:{trickling.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(DownloadError, match="no answer within"):
+            download(REPOSITORY, FILE)
+        assert time.monotonic() - started < 5
+
+
+def test_a_full_disk_is_named(hub, cache):
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, largest[1]))
+    try:
+        with pytest.raises(DownloadError, match="too large") as caught:
+            download(REPOSITORY, FILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+    message = str(caught.value)
+    assert str(cache.folder / "blobs" / SHA256) in message
+    assert "after 100,000 bytes" in message
+    assert "set HF_HUB_CACHE to a folder" in message
+    assert message.endswith(f"Received: hf://{REPOSITORY}/{FILE}@{COMMIT}")
+    assert cache.files() == []
+
+
+@no_network
+def test_the_error_without_network_stands_alone(hub, how, disconnect):
+    disconnect(how)
+    with pytest.raises(DownloadError, match='`weights="synthetic"`') as caught:
+        download(REPOSITORY, FILE)
+    assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
+
+
 # --- What the Hub refuses --------------------------------------------------------------------
 
 
@@ -434,7 +648,7 @@ def test_what_is_not_there(hub, monkeypatch, reference, cause, status):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with pytest.raises(DownloadError, match=f"{status} Client Error") as caught:
         resolve_hub_reference(reference)
-    assert isinstance(caught.value.__cause__, cause)
+    assert isinstance(caught.value.__context__, cause)
     assert str(caught.value).endswith(f"Received: {reference}")
     assert "hf_secret" not in str(caught.value)
 
@@ -442,7 +656,7 @@ def test_what_is_not_there(hub, monkeypatch, reference, cause, status):
 def test_no_such_file_whatever_its_digest(hub):
     with pytest.raises(DownloadError) as caught:
         download(REPOSITORY, "other.pth", sha256=SHA256)
-    assert isinstance(caught.value.__cause__, errors.EntryNotFoundError)
+    assert isinstance(caught.value.__context__, errors.EntryNotFoundError)
 
 
 def test_file_that_a_newer_commit_has_no_more(hub):
@@ -509,9 +723,9 @@ def test_damage_is_repaired_by_one(hub, cache):
     thread = threading.Thread(
         target=lambda: found.append(download(REPOSITORY, FILE, revision=COMMIT))
     )
-    own_folder = hub_module._own_folder(path, FILE)
-    own_folder.mkdir(exist_ok=True)
-    with WeakFileLock(own_folder / "repair.lock"):
+    locks = cache.folder.parent / ".locks" / cache.folder.name
+    locks.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(locks / "keras-osnet.lock"):
         thread.start()
         thread.join(timeout=0.3)
         assert found == []
