@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -18,6 +19,9 @@ from typing import Any, BinaryIO
 
 _JSON_LIMIT = 64 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+UNPRINTABLE = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters above 31 that control a terminal or turn its text around, and lone surrogates."""
 
 _TEMPORARY = re.compile(r"\.keras-osnet-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..*)?", re.DOTALL)
 _KEPT_SECONDS = 7 * 24 * 3600
@@ -93,7 +97,28 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         OSError: It cannot be written.
     """
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        temporary.write_text(json_text(content) + "\n", "utf-8")
+
+
+def json_text(value: Any, *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    """Return a value as JSON that every reader takes and every terminal shows.
+
+    NaN and infinity, which JSON lacks, become null. Characters that control a terminal, and bytes
+    of file names that are no text, are written as escapes.
+    """
+    text = json.dumps(_finite(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+    return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value of JSON's types with None in place of NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 @contextmanager

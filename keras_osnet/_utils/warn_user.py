@@ -10,8 +10,12 @@ _SKIPPED = {
 """Packages whose frames are not the user's: this one, and those that call it back."""
 
 
+class OSNetWarning(UserWarning):
+    """A warning of this package, not of one that it uses."""
+
+
 def warn_user(message: str) -> None:
-    """Issue a `UserWarning` at the line of the user's program that led here.
+    """Issue an `OSNetWarning` at the line of the user's program that led here.
 
     That is the innermost frame outside of this package and of those that call it back, such as
     Keras in `model.fit`; in a thread without such a frame, the line that warns.
@@ -23,4 +27,4 @@ def warn_user(message: str) -> None:
             frame, level = caller, 2
             break
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    warnings.warn(message, OSNetWarning, stacklevel=level)

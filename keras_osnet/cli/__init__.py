@@ -4,6 +4,7 @@ A command parses, calls the library and prints. Keras is imported inside the com
 so that `--help` is quick.
 """
 
+import signal
 import sys
 from importlib.util import find_spec
 
@@ -21,6 +22,11 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
-    from keras_osnet.cli.application import application
+    try:
+        from keras_osnet.cli.application import application
+        from keras_osnet.cli.quiet import hold_back_noise
 
-    application(prog_name="keras-osnet")
+        hold_back_noise()
+        application(prog_name="keras-osnet")
+    except KeyboardInterrupt:  # before the command begins, or after it
+        sys.exit(128 + signal.SIGINT)

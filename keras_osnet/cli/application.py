@@ -1,15 +1,22 @@
 """The group of all commands, and how it reports errors, warnings and Ctrl-C."""
 
+import difflib
 import importlib
-import re
+import os
+import signal
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
 from keras_osnet import __version__
-from keras_osnet.cli.console import INTERRUPTED, warn
+from keras_osnet._utils.warn_user import OSNetWarning
+from keras_osnet.cli.console import INTERRUPTED, echo, escape_unprintable, printable, warn
+from keras_osnet.cli.messages import with_options
+from keras_osnet.cli.options import check_output
 
 _COMMANDS = {
     "quickstart": "quickstart:command",
@@ -31,8 +38,26 @@ _COMMANDS = {
 }
 """Module of this package and name in it, in the order of `--help`."""
 
-_RUN = f"{__name__}.run"
-"""Key in click's `meta` of the command that runs and its arguments."""
+_GROUPS = ("visualize",)
+
+_RUNNING = f"{__name__}.running"
+"""Key in click's `meta` of the context of the innermost command."""
+
+CLOSED_PIPE = 128 + 13
+"""Exit status of a program whose output nobody reads any more (signal 13), as shells report it."""
+
+
+class _Context(click.Context):
+    """The context of a command, which errors and warnings ask for its options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.meta[_RUNNING] = self
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command, unless what it writes would be among what it reads."""
+        check_output(self)
+        return super().invoke(*args, **kwargs)
 
 
 class LazyGroup(click.Group):
@@ -42,6 +67,8 @@ class LazyGroup(click.Group):
         commands: For each command's name, module and name in it, separated by a colon.
         package: The package that the modules are in.
     """
+
+    context_class = _Context
 
     def __init__(self, *args: Any, commands: Mapping[str, str], package: str, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -56,57 +83,109 @@ class LazyGroup(click.Group):
         if cmd_name not in self._homes:
             return None
         module, name = self._homes[cmd_name].split(":")
-        return getattr(importlib.import_module(f"{self._package}.{module}"), name)
+        command = getattr(importlib.import_module(f"{self._package}.{module}"), name)
+        command.context_class = _Context
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Note which command runs, for errors: its context has ended when they are reported."""
-        name, command, rest = super().resolve_command(ctx, args)
-        ctx.meta[_RUN] = command, tuple(rest)  # click empties the list
-        return name, command, rest
+        """Find the command; the error for one that does not exist names similar ones."""
+        if args[0] not in self._homes and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], self._homes) or self._inside(ctx, args[0])
+            meant = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def _inside(self, ctx: click.Context, wanted: str) -> list[str]:
+        """Return commands of this name in the group's groups."""
+        groups = [(name, self.get_command(ctx, name)) for name in self._homes if name in _GROUPS]
+        return [
+            f"{name} {wanted}"
+            for name, group in groups
+            if isinstance(group, LazyGroup) and wanted in group._homes
+        ]
 
 
 class _Application(LazyGroup):
-    """Prints errors instead of tracebacks."""
+    """Prints errors instead of tracebacks, in the words of the command line."""
+
+    def main(self, args: Any = None, standalone_mode: bool = True, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Run a command and exit; a closed pipe and Ctrl-C have the exit status of shells."""
+        escape_unprintable()
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **kwargs)
+        try:
+            try:
+                status = super().main(args, standalone_mode=False, **kwargs)
+            except click.ClickException as error:
+                error.message = printable(error.message)  # type: ignore[misc]
+                error.show()
+                status = error.exit_code
+            sys.stdout.flush()  # not at the exit, where it could only fail unnoticed
+        except (KeyboardInterrupt, click.Abort):
+            status = _interrupted()
+        except (BrokenPipeError, _ClosedPipeError):
+            _forget_stdout()
+            status = CLOSED_PIPE
+        except OSError as error:
+            _forget_stdout()
+            echo(f"Error: The output cannot be written: {error.strerror}", err=True)
+            status = 1
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments, or print the help."""
+        with _told_apart():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; errors of the library become the command's."""
+
+        def show_warning(
+            message: Warning | str, category: type[Warning], *_: Any, **__: Any
+        ) -> None:
+            # Other packages' warnings are for programmers, who can ask for them.
+            if issubclass(category, OSNetWarning) or sys.warnoptions:
+                warn(" ".join(with_options(str(message), ctx.meta.get(_RUNNING)).split()))
+
         try:
-            with warnings.catch_warnings():
-                warnings.showwarning = _show_warning
-                # Of damaged images, without their names; what cannot be read is reported by us.
-                warnings.filterwarnings("ignore", module=r"PIL\.")
+            with _told_apart(), warnings.catch_warnings():
+                warnings.showwarning = show_warning
                 return super().invoke(ctx)
-        except BrokenPipeError:
-            raise  # `keras-osnet … | head`: click ends quietly
+        except KeyboardInterrupt:
+            ctx.exit(_interrupted())
+        except MemoryError as error:
+            raise click.ClickException("There is not enough memory for this.") from error
         except (ValueError, OSError, ImportError) as error:
             message = str(error) or type(error).__name__
-            raise click.ClickException(
-                _name_option(message, *ctx.meta.get(_RUN, (None, [])))
-            ) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
+            raise click.ClickException(with_options(message, ctx.meta.get(_RUNNING))) from error
 
 
-def _name_option(message: str, command: click.Command | None, arguments: Sequence[str]) -> str:
-    """Replace the argument at the start of the library's message by its option.
-
-    "`width` must be …" becomes "--width must be …" if --width was given, or has to be.
-    """
-    found = re.match(r"`(\w+)`", message)
-    if command is None or found is None:
-        return message
-    for option in command.params:
-        if isinstance(option, click.Option) and option.name == found[1]:
-            given = any(each.split("=")[0] in option.opts for each in arguments)
-            if given or "must be given" in message:
-                return max(option.opts, key=len) + message[found.end() :]
-    return message
+class _ClosedPipeError(Exception):
+    """Nobody reads the output any more; click has its own way with the `BrokenPipeError`."""
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    warn(str(message))
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ClosedPipeError from error
+
+
+def _interrupted() -> int:
+    """Say that Ctrl-C ended the program, and return its exit status."""
+    with suppress(ValueError):  # where this is not the main thread
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends what the exit waits for
+    click.echo("Interrupted.", err=True)
+    return INTERRUPTED
+
+
+def _forget_stdout() -> None:
+    """Let what is left in the buffer of stdout go nowhere."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(

@@ -7,6 +7,7 @@ import click
 
 from keras_osnet.cli import options, people
 from keras_osnet.cli.console import (
+    echo,
     per_cent,
     print_facts,
     print_json,
@@ -205,11 +206,11 @@ def _print(report: dict[str, Any]) -> None:
             ("threshold", f"{report['threshold']:g}"),
         ]
     )
-    click.echo()
+    echo()
     titles = {"f1": "F1"}
     columns = [titles.get(name, name) for name in _MEASURES]
     print_table(columns, [[f"{report[name]:.1f}" for name in _MEASURES]], numbers=columns)
-    click.echo()
+    echo()
     print_table(
         ("attribute", "positive", "accuracy"),
         [
@@ -218,8 +219,8 @@ def _print(report: dict[str, Any]) -> None:
         ],
         numbers=("positive", "accuracy"),
     )
-    click.echo("\nAll in percent. An attribute's accuracy is the mean of those of the images with")
-    click.echo("and without it; – if all have it, or none.")
+    echo("\nAll in percent. An attribute's accuracy is the mean of those of the images with")
+    echo("and without it; – if all have it, or none.")
 
 
 def _text(value: float | None) -> str:

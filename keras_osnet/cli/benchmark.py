@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import print_json, print_table, progress, waiting
+from keras_osnet.cli.console import echo, print_json, print_table, progress, waiting
 from keras_osnet.cli.options import EXPORTED, ModelSource
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _print(results: Sequence["BenchmarkResult"], sizes: Sequence[float]) -> None
         ],
         numbers=columns,
     )
-    click.echo(f"\nThreads: {results[0].threads}. In brackets: quartiles.")
+    echo(f"\nThreads: {results[0].threads}. In brackets: quartiles.")
 
 
 def _with_quartiles(quartiles: "Quartiles", digits: int) -> str:

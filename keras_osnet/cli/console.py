@@ -1,9 +1,11 @@
 """Output of the commands: tables and JSON on stdout, everything else on stderr; Keras's import."""
 
-import json
+import codecs
+import io
 import logging
 import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from keras_osnet._utils.files import UNPRINTABLE, json_text
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +25,17 @@ _PIPE_WIDTH = 200
 
 INTERRUPTED = 128 + 2
 """Exit status of a program that Ctrl-C (signal 2) ended, as shells report it."""
+
+_IN_ASCII = "keras_osnet.in_ascii"
+"""Name of the error handler of streams whose encoding lacks a character."""
+
+_ASCII = {
+    **{"–": "-", "—": "-", "…": "...", "×": "x", "·": ".", "→": "->", "±": "+/-", "≤": "<="},
+    **{"“": '"', "”": '"', "σ": "sigma"},
+}
+"""Substitutes of the characters that our own messages have."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -32,7 +47,50 @@ def per_cent(share: float) -> float | None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value, ascii_only=not _encoding(sys.stdout).startswith("utf")))
+
+
+def echo(message: Any = "", *, err: bool = False) -> None:
+    """Print a message on stdout, or on stderr, without what would control the terminal."""
+    click.echo(printable(str(message)), err=err)
+
+
+def printable(text: str, *, lines: bool = True) -> str:
+    """Return a text with control characters, and bytes that are no text, as escapes.
+
+    Args:
+        text: Perhaps with the names of files, which may hold anything.
+        lines: Whether to leave line breaks.
+    """
+    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    if not lines:
+        text = text.replace("\n", "\\n")
+    return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def escape_unprintable() -> None:
+    """Let stdout and stderr print every text: in ASCII what their encoding lacks."""
+    codecs.register_error(_IN_ASCII, _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_IN_ASCII)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_ASCII.get(each) or _escaped(each) for each in lacking), error.end
+
+
+def _escaped(character: str) -> str:
+    """Return a character's escape in JSON and TOML."""
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
+
+
+def _encoding(stream: Any) -> str:
+    return (getattr(stream, "encoding", None) or "utf-8").lower()
 
 
 def print_table(
@@ -71,7 +129,7 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
 
 def warn(message: str) -> None:
     """Print a warning on stderr."""
-    click.echo(f"{click.style('Warning:', fg='yellow')} {message}", err=True)
+    click.echo(f"{click.style('Warning:', fg='yellow')} {printable(message)}", err=True)
 
 
 @contextmanager
@@ -114,7 +172,9 @@ def waiting(description: str) -> Iterator[None]:
         return
     # A separate handle still writes to the terminal while the import of Keras mutes stderr.
     with (
-        os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding) as stream,
+        os.fdopen(
+            os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors
+        ) as stream,
         Console(file=stream).status(description),
     ):
         yield
@@ -123,7 +183,9 @@ def waiting(description: str) -> Iterator[None]:
 def describe_unreadable(reasons: Mapping[Path, str], total: int) -> str:
     """Return a message that counts unreadable images and gives the reason of each."""
     lines = [f"{len(reasons)} of {total} images could not be read:"]
-    lines += [f"  {path}: {reason}" for path, reason in reasons.items()]
+    lines += [
+        f"  {printable(str(path), lines=False)}: {reason}" for path, reason in reasons.items()
+    ]
     return "\n".join(lines)
 
 
@@ -203,4 +265,4 @@ def _stdout() -> "Console":
 def _plain(text: str) -> Any:
     from rich.text import Text
 
-    return Text(text)
+    return Text(printable(text))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import describe_unreadable, progress, waiting, warn_unreadable
+from keras_osnet.cli.console import describe_unreadable, echo, progress, waiting, warn_unreadable
 from keras_osnet.cli.options import ModelSource
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def command(
     embedded.save(output)
     warn_unreadable(embedded.unreadable, len(files))
     count, length = embedded.vectors.shape
-    click.echo(f"Wrote {output}: {count} vectors of {length}, by {embedder.engine}")
+    echo(f"Wrote {output}: {count} vectors of {length}, by {embedder.engine}")
 
 
 class _KerasEmbedder:

@@ -8,6 +8,7 @@ import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli.console import (
+    echo,
     per_cent,
     print_facts,
     print_json,
@@ -145,7 +146,7 @@ def _shares(ranking: "RankingResult") -> dict[str, float | None]:
 
 def _print(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> None:
     print_facts(_facts(report, models))
-    click.echo()
+    echo()
     figures = {f"rank-{k}": f"{report[f'rank_{k}']:.1f}" for k in _RANKS}
     if "cmc" in report:
         figures[f"rank-{len(report['cmc'])}"] = f"{report['cmc'][-1]:.1f}"
@@ -153,11 +154,11 @@ def _print(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> None:
     for name, spread in report.get("std", {}).items():
         figures[name.replace("_", "-")] += f" ± {spread:.1f}"
     print_table(tuple(figures), [list(figures.values())], numbers=figures)
-    click.echo("\nAll in percent.")
+    echo("\nAll in percent.")
     if "std" in report:
-        click.echo(f"Mean ± standard deviation over {report['splits']} splits.")
+        echo(f"Mean ± standard deviation over {report['splits']} splits.")
     for note in report["notes"]:
-        click.echo(note)
+        echo(note)
 
 
 def _facts(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

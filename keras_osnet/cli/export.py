@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import import_keras, print_facts, print_json, waiting, warn
+from keras_osnet.cli.console import echo, import_keras, print_facts, print_json, waiting, warn
 from keras_osnet.cli.options import EXPORTED, FOLDER, ModelSource
 from keras_osnet.cli.people import PeopleSource, people_options, retrieval_task
 from keras_osnet.deploy.formats import suffixes_with
@@ -145,7 +145,7 @@ def export(
         print_json(report.to_dict())
         return
     print_facts(report.table())
-    click.echo(f"\nWrote {output}, and these results to {output}.json")
+    echo(f"\nWrote {output}, and these results to {output}.json")
 
 
 def _images(source: PeopleSource, images: Path | None) -> Any:
@@ -240,6 +240,6 @@ def convert(
             overwrite=force,
         )
     holds = "embedding" if converted.classes is None else f"classifier of {converted.classes}"
-    click.echo(f"Wrote {converted.path}: {converted.architecture}, {holds}")
+    echo(f"Wrote {converted.path}: {converted.architecture}, {holds}")
     if converted.report is not None:
-        click.echo("\n".join(f"  {line}" for line in str(converted.report).splitlines()))
+        echo("\n".join(f"  {line}" for line in str(converted.report).splitlines()))

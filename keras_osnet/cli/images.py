@@ -7,6 +7,7 @@ import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli.console import (
+    echo,
     print_json,
     print_table,
     progress,
@@ -70,9 +71,9 @@ def stats(
         [[name, *(f"{value:.4f}" for value in values)] for name, values in rows.items()],
         numbers=columns[1:],
     )
-    click.echo(f"\nOf {statistics.images:,} images. For a recipe's [model]:\n")
+    echo(f"\nOf {statistics.images:,} images. For a recipe's [model]:\n")
     for name, values in rows.items():
-        click.echo(f"{name} = [{', '.join(f'{value:.4f}' for value in values)}]")
+        echo(f"{name} = [{', '.join(f'{value:.4f}' for value in values)}]")
 
 
 def _images(data: Path, dataset: str | None) -> Any:
@@ -95,14 +96,7 @@ def _images(data: Path, dataset: str | None) -> Any:
 
 
 @click.command("synthetic")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder to write to, new or empty.",
-)
+@options.output_folder("Folder to write to, new or empty.", required=True)
 @options.count("--identities", "People.", 20)
 @options.count("--cameras", "Cameras.", 2)
 @options.count("--views", "Images of each person per camera.", 4)
@@ -142,7 +136,7 @@ def synthetic(
             seed=seed,
             look_alikes=look_alikes,
         )
-    click.echo(
+    echo(
         f"Wrote {len(people)} images of {identities} people under {cameras} cameras to {output}\n"
         f"Next: keras-osnet evaluate --data {output} --weights msmt17_combineall --width 0.25"
     )

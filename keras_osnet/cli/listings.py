@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import import_keras, print_facts, print_json, print_table, progress
+from keras_osnet.cli.console import (
+    echo,
+    import_keras,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+)
 from keras_osnet.cli.options import ModelSource
 
 if TYPE_CHECKING:
@@ -50,7 +57,7 @@ def models(with_complexity: bool, as_json: bool) -> None:
         [(name, *(f"{count:,}" for count in counts[name].values())) for name in named],
         numbers=numbers,
     )
-    click.echo(
+    echo(
         "\nFor one image of the default size, without classifier. parameters: as the paper counts\n"
         "them, a shared gate once per stream; trainable: actual parameters."
     )
@@ -110,7 +117,7 @@ def weights(variant: str | None, width: float | None, files: bool, as_json: bool
             for checkpoint in checkpoints
         ],
     )
-    click.echo(f"\n{len(checkpoints)} checkpoints. model: values of --variant and --width.")
+    echo(f"\n{len(checkpoints)} checkpoints. model: values of --variant and --width.")
 
 
 @click.command("info")
@@ -215,7 +222,7 @@ def _print_checkpoint(checkpoint: dict[str, Any]) -> None:
             ("classes", "no classifier" if classes is None else f"{classes}"),
         ]
     )
-    click.echo()
+    echo()
 
 
 def _print_model(facts: dict[str, Any]) -> None:
@@ -232,7 +239,7 @@ def _print_model(facts: dict[str, Any]) -> None:
             ("mult-adds", f"{facts['mult_adds']:,}"),
         ]
     )
-    click.echo()
+    echo()
     print_table(
         ("layer", "kind", "output", "trainable"),
         [

@@ -30,6 +30,9 @@ WEIGHTS = (
 EXPORTED = tuple(FORMATS)
 """Suffixes of exported models."""
 
+_READ = {"data", "query", "gallery", "images", "calibration"}
+"""Parameters of commands that are folders of images."""
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -132,13 +135,70 @@ def writable(path: Path) -> Path:
     """
     if not path.parent.is_dir():
         raise click.BadParameter(f"must be in a folder that exists. Received: {path}")
+    _check_writable(path.parent, path)
+    return path
+
+
+def _check_writable(folder: Path, path: Path) -> None:
     try:
-        tempfile.TemporaryFile(dir=path.parent).close()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise click.BadParameter(
             f"must be in a folder that can be written to: {error.strerror}. Received: {path}"
         ) from error
-    return path
+
+
+def output_folder(text: str, **settings: Any) -> Any:
+    """Return an option `--output DIR` that is refused before the work if it cannot be written.
+
+    Args:
+        text: The help.
+        settings: Of `click.option`: a default, or that it is required.
+    """
+
+    def check(_: click.Context, __: click.Parameter, path: Path) -> Path:
+        existing = next(
+            each for each in (path.absolute(), *path.absolute().parents) if each.exists()
+        )
+        if not existing.is_dir():
+            raise click.BadParameter(f"must not be in or at a file. Received: {path}")
+        _check_writable(existing, path)
+        return path
+
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        callback=check,
+        metavar="DIR",
+        help=text,
+        **settings,
+    )
+
+
+def check_output(context: click.Context) -> None:
+    """Raise click.BadParameter if what a command writes would be among the images it reads.
+
+    The next run would read it, too. Figures that are not images (.svg, .pdf) may be there.
+    """
+    parameters = {each.name: each for each in context.command.params}
+    output = context.params.get("output")
+    if not isinstance(output, Path) or not isinstance(parameters["output"].type, click.Path):
+        return
+    if parameters["output"].type.file_okay and output.suffix != ".png":
+        return
+    for name in _READ & parameters.keys():
+        given = context.params[name]
+        for each in given if isinstance(given, tuple | list) else [given]:
+            if isinstance(each, Path) and each.is_dir():
+                read, written = each.resolve(), output.resolve()
+                if read == written or read in written.parents:
+                    raise click.BadParameter(
+                        f"must not be in the folder of images that are read, {each}: it would be "
+                        f"taken for one of them the next time. Received: {output}",
+                        context,
+                        parameters["output"],
+                    )
 
 
 @dataclass(frozen=True)

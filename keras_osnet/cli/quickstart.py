@@ -5,18 +5,14 @@ from pathlib import Path
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import import_keras, print_table
+from keras_osnet.cli.console import echo, import_keras, print_table
 
 
 @click.command("quickstart")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+@options.output_folder(
+    "Folder for everything; an interrupted run in it is continued.",
     default=Path("quickstart"),
     show_default=True,
-    metavar="DIR",
-    help="Folder for everything; an interrupted run in it is continued.",
 )
 @click.option(
     "--data",
@@ -44,10 +40,8 @@ def command(output: Path, data: Path | None, weights: str, width: float, epochs:
     import_keras()
     from keras_osnet.quickstart import quickstart
 
-    result = quickstart(
-        output, data=data, weights=weights, width=width, epochs=epochs, log=click.echo
-    )
-    click.echo()
+    result = quickstart(output, data=data, weights=weights, width=width, epochs=epochs, log=echo)
+    echo()
     print_table(
         ("", "rank-1 %", "mAP %"),
         [
@@ -60,7 +54,7 @@ def command(output: Path, data: Path | None, weights: str, width: float, epochs:
         ],
         numbers=("rank-1 %", "mAP %"),
     )
-    click.echo(
+    echo(
         f"\n{result.files[1]}: {result.fidelity.size_bytes:,} bytes, cosine to the Keras model "
         f"{result.fidelity.cosine_min:.4f} or more, {result.fidelity.latency_ms:.2f} ms per image"
         f"\nOpen {result.report.absolute().as_uri()}"

@@ -8,6 +8,7 @@ import click
 import pytest
 
 import keras_osnet
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.cli import application as module
 from keras_osnet.cli.application import application
 
@@ -86,8 +87,15 @@ def test_help_and_catalogues_import_nothing_heavy():
 
 
 def test_usage_errors(run):
-    assert "No such command 'evalute'" in run("evalute", code=2).stderr
-    assert "No such option" in run("models", "--jsn", code=2).stderr
+    for mistyped, meant in (
+        (("evalute",), "evaluate"),
+        (("visualize", "rankd"), "ranked"),
+        (("activations",), "visualize activations"),
+    ):
+        error = run(*mistyped, code=2).stderr
+        assert f"No such command {mistyped[-1]!r}. Did you mean {meant}?" in error
+    assert "No such command 'xyz'.\n" in run("xyz", code=2).stderr
+    assert "Did you mean '--json'?" in run("models", "--jsn", code=2).stderr
 
 
 @pytest.mark.parametrize("error", [ValueError, OSError, ImportError, FileNotFoundError])
@@ -110,10 +118,15 @@ def test_an_error_without_words_has_a_name(run, failing):
 
 
 def test_warnings_are_one_line_on_stderr(run, failing):
-    failing(lambda: warnings.warn("The classifier was not loaded.", stacklevel=1))
+    failing(lambda: warn_user("The classifier\nwas not loaded."))
     result = run("models")
     assert result.stderr == "Warning: The classifier was not loaded.\n"
     assert result.stdout == ""
+
+
+def test_warnings_of_other_packages_are_not_shown(run, failing):
+    failing(lambda: warnings.warn("Deprecated.", FutureWarning, stacklevel=1))
+    assert run("models").stderr == ""
 
 
 def test_ctrl_c(run, failing):

@@ -31,7 +31,7 @@ def test_there_and_back(run, checkpoint, tmp_path, ending):
 def test_keras_weights_need_to_be_told_their_network(run, checkpoint, tmp_path):
     there, back = tmp_path / "there.weights.h5", tmp_path / "back.safetensors"
     run("convert", checkpoint, there)
-    assert "--width (and `variant`" in run("convert", there, back, code=1).stderr
+    assert "--width (and --variant" in run("convert", there, back, code=1).stderr
     run("convert", there, back, "--width", "0.25")
     same(read_state_dict(checkpoint).tensors, read_state_dict(back).tensors)
 
@@ -86,4 +86,4 @@ def test_errors(run, checkpoint, tmp_path):
     error = run("convert", "no.pth", tmp_path / "x.keras", code=1).stderr
     assert error.endswith("does not exist. Received: no.pth\n")
     error = run("convert", checkpoint, tmp_path / "x.keras", "--variant", "ain", code=1).stderr
-    assert "holds variant='base'. Received: variant='ain'" in error
+    assert "holds --variant base. Received: --variant ain" in error

@@ -136,7 +136,7 @@ def test_embed_is_told_what_a_file_of_others_takes(run, tflite, people, tmp_path
     stock, output = tmp_path / "stock.tflite", tmp_path / "vectors.npz"
     stock.write_bytes(model)
     arguments = ("embed", people, "-o", output, "--weights", stock)
-    assert 'pixel_range="0-255"' in run(*arguments, code=1).stderr
+    assert "pass --pixel-range 0-255" in run(*arguments, code=1).stderr
     run(*arguments, "--pixel-range", "0-255")
     assert np.load(output)["vectors"].shape == (12, 512)
 

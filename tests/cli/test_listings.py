@@ -53,7 +53,7 @@ def test_weights_fit_a_terminal_of_80_columns(run, monkeypatch):
 
 
 def test_weights_of_a_width_that_nobody_published(run):
-    assert run("weights", "--width", "0.3", code=1).stderr.endswith("Received: width=0.3\n")
+    assert run("weights", "--width", "0.3", code=1).stderr.endswith("Received: --width 0.3\n")
     assert "'x' is not one of" in run("weights", "--variant", "x", code=2).stderr
 
 
@@ -95,7 +95,8 @@ def test_info_errors(run, checkpoint, tmp_path):
         "junk.pth cannot be read as a checkpoint" in run("info", "--weights", junk, code=1).stderr
     )
     assert (
-        "holds width=0.25" in run("info", "--weights", checkpoint, "--width", "0.5", code=1).stderr
+        "holds --width 0.25"
+        in run("info", "--weights", checkpoint, "--width", "0.5", code=1).stderr
     )
     assert "no.pth" in run("info", "--weights", tmp_path / "no.pth", code=1).stderr
     assert run("info", "--width", "0.3", code=1).stderr.startswith("Error: --width must be")

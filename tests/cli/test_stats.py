@@ -109,7 +109,7 @@ def test_errors(run, people, tmp_path):
         in run("stats", "--data", people, "--dataset", "x", code=1).stderr
     )
     missing = run("stats", "--data", people, "--dataset", "market1501", code=1).stderr
-    assert "No Market-1501 in `folder`" in missing
+    assert "No Market-1501 in --data" in missing
     assert "0" in run("stats", "--data", people, "--image-size", 0, 8, code=2).stderr
     (tmp_path / "text.png").write_text("no image")
     assert "Cannot read the image" in run("stats", "--data", tmp_path, code=1).stderr

@@ -9,7 +9,7 @@ import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli.application import LazyGroup
-from keras_osnet.cli.console import describe_unreadable, warn_unreadable
+from keras_osnet.cli.console import describe_unreadable, echo, warn_unreadable
 from keras_osnet.cli.options import ModelSource
 
 if TYPE_CHECKING:
@@ -105,4 +105,4 @@ def write(figure: "Figure", path: Path) -> None:
     from keras_osnet.visualize import save_figure
 
     save_figure(figure, path)
-    click.echo(f"Wrote {path}")
+    echo(f"Wrote {path}")
