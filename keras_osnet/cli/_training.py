@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from keras_osnet.data.records import Dataset
     from keras_osnet.training import Recipe
     from keras_osnet.training.distribution import Distribution
-    from keras_osnet.training.run_folder import RunFolder, TrainingResult
+    from keras_osnet.training.run_folder import RunFolder
+    from keras_osnet.training.training_result import TrainingResult
 
 _TITLES = {
     "rank_1": "rank-1",

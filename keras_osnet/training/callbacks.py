@@ -1,4 +1,4 @@
-"""Retrieval metrics after every epoch of `model.fit`, and logs for TensorBoard."""
+"""Retrieval metrics after every epoch, a stop if the loss is not finite, logs for TensorBoard."""
 
 import os
 import time
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet._utils.warn_user import warn_user
@@ -92,6 +93,48 @@ class RetrievalMetrics(keras.callbacks.Callback):
 def validation_metrics(ranking: RankingResult, prefix: str = VALIDATION) -> dict[str, float]:
     """Return rank-1, mAP and mINP by the names that they have in the logs of an epoch."""
     return {f"{prefix}{name}": value for name, value in ranking.to_dict((1,)).items()}
+
+
+class StopUnlessFinite(keras.callbacks.Callback):
+    """Raise FloatingPointError once the loss is not finite, or a variable at the end of an epoch.
+
+    Put it before callbacks that save an epoch. The loss in the logs is the epoch's mean so far, so
+    that it stays not finite, and some batches can be skipped: asking for a value makes an
+    accelerator wait.
+    """
+
+    every = 16
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Check the loss."""
+        if batch % self.every == 0:
+            self._check(logs, f" by batch {batch + 1} of {self.params['steps']}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Check the loss, the model and the optimizer."""
+        self._check(logs, "")
+        for variable in (*self.model.variables, *self.model.optimizer.variables):
+            if not is_finite(variable):
+                self._raise(f"{variable.path} is not finite", "")
+
+    def _check(self, logs: dict[str, Any] | None, place: str) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not np.isfinite(loss):
+            self._raise(f"The loss is not finite, but {loss}", place)
+
+    def _raise(self, problem: str, place: str) -> None:
+        epochs = self.params["epochs"]
+        raise FloatingPointError(f"{problem}, in epoch {self._epoch + 1} of {epochs}{place}.")
+
+
+def is_finite(variable: keras.Variable) -> bool:
+    """Return whether a variable has no NaN and no infinity."""
+    value = keras.ops.convert_to_numpy(variable)
+    return value.dtype.kind not in "fV" or bool(np.isfinite(value.astype("float32")).all())
 
 
 class TensorBoardLog:

@@ -1,4 +1,4 @@
-"""Base class of the distribution strategies, and JAX's data parallelism."""
+"""Base class of the distribution strategies, JAX's data parallelism, and determinism."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -205,3 +205,32 @@ def check_divides(batches: ImageBatches, size: int, what: str, replicas: int) ->
             f"`batch_size` must divide by the {replicas} replicas, which get equal numbers of "
             f"{what}. Received: {size} {what}, batch_size={batches.batch_size}"
         )
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Make operations give the same result every time, to the bit, until the end of the `with`.
+
+    Otherwise sums over threads depend on which thread comes first, and a training that was
+    interrupted would arrive at another result. On TensorFlow this stays on for the process, as it
+    cannot be switched off. Operations without a deterministic implementation raise an error of the
+    backend's, and some are slower. JAX is deterministic except on GPUs, where
+    `XLA_FLAGS=--xla_gpu_deterministic_ops=true` has to be set before it starts.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        yield
+    elif backend == "torch":
+        import torch
+
+        before = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+    else:
+        yield

@@ -11,8 +11,10 @@ from keras_osnet._utils.checks import check_image_size
 from keras_osnet.architecture import OSNetModel, network
 from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.model import ends_in_classifier
+from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.models import OSNet
 from keras_osnet.models.load_model import Checkpoint, open_checkpoint
+from keras_osnet.training.callbacks import is_finite
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"
@@ -191,6 +193,30 @@ def without_classifier(classifier: Any) -> keras.Model:
         return classifier.replace(head="embedding")
     embedding = classifier.get_layer("logits").input
     return keras.Model(classifier.input, embedding, name=classifier.name)
+
+
+def checked_models(recipe: Recipe, model: Any) -> list[keras.Model]:
+    """Return the models of `train` as a list, or raise ValueError."""
+    models = list(model) if isinstance(model, Sequence) else [model]
+    if (len(models) < 2) if recipe.is_mutual else (len(models) != 1):
+        wanted = "two models or more" if recipe.is_mutual else "one model"
+        raise ValueError(
+            f"`model` must be {wanted} for the recipe {recipe.name!r}. Received: {len(models)}"
+        )
+    for each in models:
+        check_backbone(each)
+        for variable in each.variables:
+            if not is_finite(variable):
+                raise ValueError(
+                    "`model` must have finite weights. "
+                    f"Received: {each.name} with NaN or infinity in {variable.path}"
+                )
+    if len({takes_pixels(each) for each in models}) > 1:
+        raise ValueError(
+            "`model` must be models that all take pixels, or all take normalized images. "
+            "Received: some of both"
+        )
+    return models
 
 
 def check_backbone(backbone: Any) -> None:

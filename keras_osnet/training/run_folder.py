@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,14 @@ import filelock
 import numpy as np
 
 from keras_osnet import __version__
-from keras_osnet._utils.files import atomic_path, read_json, write_json
+from keras_osnet._utils.checks import whole_number
+from keras_osnet._utils.files import (
+    atomic_path,
+    open_regular,
+    read_json,
+    sweep_temporaries,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
 
 RECORD = "training.json"
 _LOCK = ".lock"
-_METRICS = "metrics.csv"
+METRICS = "metrics.csv"
 
 _FORMER_RECORDS = ("run.json", "command.json")
 """Records of versions that kept several."""
@@ -45,6 +53,7 @@ class State:
         best_epoch: The best one, from 1; None if none is chosen.
         tested: Whether the test is done.
         test: The test metrics; None if there are no test images.
+        digest: SHA-256 of the file of weights.
         metrics: A row of numbers for each epoch.
     """
 
@@ -52,6 +61,7 @@ class State:
     best_epoch: int | None = None
     tested: bool = False
     test: dict[str, Any] | None = None
+    digest: str | None = None
     metrics: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -115,20 +125,27 @@ class RunFolder:
         """
         with self.locked():
             self.path.mkdir(exist_ok=True)
-            there = self._read_run().get("training")
-            wanted = json.loads(json.dumps(training))
-            if there is None:
-                if strangers := self.strangers():
-                    raise ValueError(
-                        "`folder` must be new, empty, or a training's. Received: "
-                        f"{self.path}, with {', '.join(strangers[:3])}"
-                    )
-                self._write_run(training=wanted)
-            else:
-                self._compare(there, wanted)
+            for folder in {self.root, self.path}:
+                sweep_temporaries(folder)
+            if self.check(training):
+                self._write_run(training=json.loads(json.dumps(training)))
             yield
 
-    def _compare(self, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    def check(self, training: Mapping[str, Any]) -> bool:
+        """Return whether the training would begin in the folder; False if it would be resumed.
+
+        Raises:
+            ValueError: Another training, or something else, is in the folder.
+        """
+        there = self._read_run().get("training")
+        if there is None:
+            if strangers := self.strangers():
+                raise ValueError(
+                    "`folder` must be new, empty, or a training's. Received: "
+                    f"{self.path}, with {', '.join(strangers[:3])}"
+                )
+            return True
+        wanted = json.loads(json.dumps(training))
         compared = {*there, *wanted} - _NOT_COMPARED
         differing = sorted(key for key in compared if there.get(key) != wanted.get(key))
         if differing:
@@ -138,6 +155,7 @@ class RunFolder:
                 f"one with the same arguments, or use another folder. Received: {self.path} with "
                 f"{key}={there.get(key)!r}, asked for {wanted.get(key)!r}"
             )
+        return False
 
     def strangers(self) -> list[str]:
         """Return the names of all files in the folder, hidden ones excepted."""
@@ -160,7 +178,15 @@ class RunFolder:
                     )
         if not (self.root / RECORD).exists():
             return {}
-        return read_json(self.root / RECORD)
+        record = read_json(self.root / RECORD)
+        for entry in ("runs", "command", "report"):
+            if not isinstance(record.get(entry), dict | None):
+                raise self.damaged(f"{entry} is {record[entry]!r}")
+        return record
+
+    def damaged(self, problem: object) -> ValueError:
+        """Return the error that the record is damaged."""
+        return ValueError(f"{RECORD} is damaged: {problem}. Received: {self.root / RECORD}")
 
     def write_record(self, **entries: Any) -> None:
         """Set entries of the record."""
@@ -172,11 +198,22 @@ class RunFolder:
         Raises:
             ValueError: The record or `metrics.csv` is damaged.
         """
+        entry = self._read_run().get("state", {})
         try:
-            state = State(**self._read_run().get("state", {}))
+            state = State(**entry)
         except TypeError as error:
-            raise ValueError(f"{RECORD} is damaged: {error}. Received: {self.root}") from error
-        state.metrics = self._read_metrics(state.epochs)
+            raise self.damaged(error) from error
+        epochs, best = whole_number(state.epochs), whole_number(state.best_epoch)
+        if (
+            epochs is None
+            or epochs < 0
+            or not (state.best_epoch is None or (best is not None and 1 <= best <= epochs))
+            or not isinstance(state.tested, bool)
+            or not isinstance(state.test, dict | None)
+            or not isinstance(state.digest, str | None)
+        ):
+            raise self.damaged(f"the state of {self.run} is {entry!r}")
+        state.metrics = self._read_metrics(epochs)
         return state
 
     def write_state(self, state: State) -> None:
@@ -193,10 +230,24 @@ class RunFolder:
         """Return the file of network and optimizer after a number of epochs."""
         return self.path / f"state-{epochs:04d}.weights.h5"
 
-    def write_weights(self, model: "keras.Model", epochs: int) -> None:
-        """Write network and optimizer after a number of epochs."""
-        with atomic_path(self.weights_path(epochs)) as temporary:
+    def write_weights(self, model: "keras.Model", epochs: int) -> str:
+        """Write network and optimizer after a number of epochs; return the file's digest."""
+        path = self.weights_path(epochs)
+        with atomic_path(path) as temporary:
             model.save_weights(temporary)
+        return _digest(path.read_bytes())
+
+    def load_weights(self, model: "keras.Model", state: State) -> None:
+        """Load network and optimizer.
+
+        Raises:
+            ValueError: The file does not exist, is damaged, or is of another training.
+        """
+        path = self.weights_path(state.epochs)
+        with explain_damage(path):
+            if state.digest is not None and _digest(path.read_bytes()) != state.digest:
+                raise ValueError("it is not as it was written")
+            model.load_weights(path)
 
     def model_paths(self, which: str, count: int) -> list[Path]:
         """Return the files of the `best` or `last` networks; several are numbered from 1."""
@@ -217,94 +268,61 @@ class RunFolder:
         return self._run_of(self.read_record())
 
     def _run_of(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        run = record.get("runs", {}).get(self.run, {})
+        run = (record.get("runs") or {}).get(self.run, {})
         if not isinstance(run, dict):
-            raise ValueError(f"{RECORD} is damaged: {self.run} is {run!r}. Received: {self.root}")
+            raise self.damaged(f"{self.run} is {run!r}")
+        for entry in ("training", "state"):
+            if not isinstance(run.get(entry, {}), dict):
+                raise self.damaged(f"{entry} of {self.run} is {run[entry]!r}")
         return run
 
     def _write_run(self, **entries: Any) -> None:
         record = self.read_record()
         run = {**self._run_of(record), **entries}
-        self._write(record, runs={**record.get("runs", {}), self.run: run})
+        self._write(record, runs={**(record.get("runs") or {}), self.run: run})
 
     def _read_metrics(self, epochs: int) -> list[dict[str, float]]:
         if not epochs:
             return []
-        path = self.path / _METRICS
-        try:
-            with path.open(newline="") as file:
+        path = self.path / METRICS
+        with explain_damage(path):
+            with open_regular(path) as binary, TextIOWrapper(binary, "utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))[:epochs]
             metrics: list[dict[str, float]] = [
                 {name: _number(name, value) for name, value in row.items() if value} for row in rows
             ]
-        except (OSError, ValueError, TypeError) as error:
-            raise ValueError(f"{_METRICS} is damaged: {error}. Received: {path}") from error
-        if len(metrics) < epochs:
-            raise ValueError(f"{_METRICS} must have {epochs} rows. Received: {path}")
+            if [row.get("epoch") for row in metrics] != [*range(1, epochs + 1)]:
+                raise ValueError(f"it must have {epochs} rows, of the epochs 1 to {epochs}")
         return metrics
 
     def _write_metrics(self, metrics: Sequence[Mapping[str, float]]) -> None:
         columns = list(dict.fromkeys(name for row in metrics for name in row))
-        with atomic_path(self.path / _METRICS) as temporary, temporary.open("w", newline="") as out:
+        with (
+            atomic_path(self.path / METRICS) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as out,
+        ):
             writer = csv.DictWriter(out, columns)
             writer.writeheader()
             writer.writerows(metrics)
 
 
+@contextmanager
+def explain_damage(path: Path) -> Iterator[None]:
+    """Raise all errors of reading a training's file as a ValueError that names it."""
+    try:
+        yield
+    except Exception as error:  # of h5py, zipfile, csv, Keras and the backend, each with its own
+        problem = str(error).strip().partition("\n")[0] or type(error).__name__
+        if isinstance(error, FileNotFoundError):
+            problem = "the file does not exist any more"
+        raise ValueError(
+            f"{path.name} is damaged: {problem.rstrip('.')}. Restore it, or train in another "
+            f"folder. Received: {path}"
+        ) from error
+
+
 def _number(name: str, text: str) -> float:
     return int(text) if name == "epoch" else float(text)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class TrainingResult:
-    """The result of a training.
-
-    Attributes:
-        folder: The folder of the training.
-        networks: Number of networks: one, or several that learned from each other.
-        metrics: A row of numbers for each epoch: `epoch` from 1, `learning_rate`, `loss`, ….
-        best_epoch: The epoch whose weights are used, from 1; None if it is the last.
-        test: Metrics on the dataset's query and gallery, or test part; None if there are no test
-            images.
-        embedders: The models that were given to `train`, with the weights of the best epoch, if
-            one was chosen. Empty in the results of `train_seeds`: see `load_embedders`.
-        classifiers: The same models with their classifier. Empty in the results of `train_seeds`:
-            see `load_classifiers`.
-    """
-
-    folder: Path
-    networks: int
-    metrics: list[dict[str, float]]
-    best_epoch: int | None
-    test: dict[str, Any] | None
-    embedders: "Sequence[keras.Model]" = ()
-    classifiers: "Sequence[keras.Model]" = ()
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files of the networks: those of the best epoch, if one was chosen."""
-        which = "last" if self.best_epoch is None else "best"
-        return RunFolder(self.folder).model_paths(which, self.networks)
-
-    def load_classifiers(self) -> "list[keras.Model]":
-        """Load the networks with their classifier from `paths`.
-
-        Raises:
-            ValueError: A file does not exist any more.
-        """
-        import keras
-
-        return [keras.saving.load_model(path, compile=False) for path in self.paths]
-
-    def load_embedders(self) -> "list[keras.Model]":
-        """Load the networks up to their embedding from `paths`.
-
-        Raises:
-            ValueError: A file does not exist any more.
-        """
-        from keras_osnet.training.networks import without_classifier
-
-        return [without_classifier(classifier) for classifier in self.load_classifiers()]
 
 
 def describe_training(

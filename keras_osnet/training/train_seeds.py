@@ -11,8 +11,9 @@ import keras
 from keras_osnet.data.records import Dataset
 from keras_osnet.training.distributed import distributed
 from keras_osnet.training.recipe import Recipe
-from keras_osnet.training.run_folder import RunFolder, TrainingResult
+from keras_osnet.training.run_folder import RunFolder
 from keras_osnet.training.trainer import train
+from keras_osnet.training.training_result import TrainingResult
 
 
 @dataclass(frozen=True, eq=False)

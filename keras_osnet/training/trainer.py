@@ -1,24 +1,31 @@
 """Training by a recipe."""
 
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import keras
 
-from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data import ImageBatches
 from keras_osnet.data.records import Dataset
-from keras_osnet.training.callbacks import TensorBoardLog
+from keras_osnet.training.callbacks import StopUnlessFinite, TensorBoardLog
 from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.distributed import distributed
-from keras_osnet.training.distribution import Distribution
+from keras_osnet.training.distribution import Distribution, deterministic
 from keras_osnet.training.mutual_learning import mutual_learning_model
-from keras_osnet.training.networks import Network, add_classifier, check_backbone, freeze_except
+from keras_osnet.training.networks import Network, add_classifier, checked_models, freeze_except
 from keras_osnet.training.recipe import Recipe, load_recipe
-from keras_osnet.training.run_folder import RunFolder, State, TrainingResult, describe_training
+from keras_osnet.training.run_folder import (
+    METRICS,
+    RunFolder,
+    State,
+    describe_training,
+    explain_damage,
+)
 from keras_osnet.training.tasks import Task, make_task
+from keras_osnet.training.training_result import TrainingResult, load_classifier
 
 
 def train(
@@ -67,6 +74,8 @@ def train(
         ValueError: An argument is wrong, or does not fit another; or the folder has another
             training in it.
         BlockingIOError: Another process is training in the folder.
+        FloatingPointError: The loss is not finite any more; the last epoch before it is in the
+            folder's `last.keras`.
 
     Example:
         >>> import keras_osnet
@@ -82,10 +91,7 @@ def train(
         >>> [row["epoch"] for row in result.metrics], 0 < result.test["mAP"] <= 1
         ([1], True)
     """
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe)
-    models = _checked_models(recipe, model)
-    task = make_task(recipe, dataset, seed)
+    recipe, models, task = _prepare(recipe, model, dataset, seed)
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     with deterministic(), distributed(distribution) as devices, ExitStack() as stack:
         batches = make_batches(
@@ -113,6 +119,38 @@ def train(
         return trainer.finish()
 
 
+def check_folder(
+    recipe: Recipe | str | os.PathLike[str],
+    model: keras.Model | Sequence[keras.Model],
+    dataset: Dataset,
+    folder: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+) -> None:
+    """Raise the ValueError of `train` if it would refuse the folder: before work that precedes it.
+
+    Args:
+        recipe: As for `train`, as are the others.
+        model: It is not changed.
+        dataset: The dataset.
+        folder: Output folder.
+        seed: The seed.
+
+    Raises:
+        ValueError: The folder has another training in it, or something else; or as `train`.
+    """
+    recipe, models, task = _prepare(recipe, model, dataset, seed)
+    RunFolder(folder).check(describe_training(recipe, models, task, seed, None))
+
+
+def _prepare(
+    recipe: Recipe | str | os.PathLike[str], model: Any, dataset: Dataset, seed: int
+) -> tuple[Recipe, list[keras.Model], Task]:
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
+    return recipe, checked_models(recipe, model), make_task(recipe, dataset, seed)
+
+
 class _Trainer:
     """Trains stage by stage and epoch by epoch, and keeps the folder up to date."""
 
@@ -131,6 +169,24 @@ class _Trainer:
         if len(networks) > 1:
             self.trained = mutual_learning_model([network.trained for network in networks])
         self.state = folder.read_state()
+        self._check_state()
+        self._digest: str | None = None
+        self._good: list[Any] = []
+
+    def _check_state(self) -> None:
+        """Raise ValueError if the state in the folder cannot be one of this training."""
+        state, monitor, epochs = self.state, self.task.monitor, self.recipe.epochs
+        if state.epochs > epochs or (state.tested and state.epochs < epochs):
+            raise self.folder.damaged(f"the state has {state.epochs} of {epochs} epochs")
+        if monitor and state.epochs and state.best_epoch is None:
+            raise self.folder.damaged("the state has no best epoch")
+        for row in state.metrics if monitor else ():
+            if monitor not in row:
+                path = self.folder.path / METRICS
+                raise ValueError(
+                    f"{path.name} is damaged: epoch {row['epoch']} has no {monitor}. "
+                    f"Received: {path}"
+                )
 
     def fit(self, callbacks: Sequence[keras.callbacks.Callback], verbose: int | str) -> None:
         """Train the epochs that are left: first the classifier alone, then everything."""
@@ -146,15 +202,22 @@ class _Trainer:
                 continue
             freeze_except(self.trained, layers)
             self._compile(resumes=start > first)
-            self.trained.fit(
-                self.devices.make_dataset(self.batches, start, outputs=list(self.trained.output)),
-                steps_per_epoch=len(self.batches),
-                initial_epoch=start,
-                epochs=end,
-                shuffle=False,
-                verbose=verbose,
-                callbacks=self._callbacks(callbacks, log),
-            )
+            if verbose not in (0, "0") and self.devices.is_chief:
+                _announce("the classifier alone" if layers else "all layers", start, end, epochs)
+            try:
+                self.trained.fit(
+                    self.devices.make_dataset(
+                        self.batches, start, outputs=list(self.trained.output)
+                    ),
+                    steps_per_epoch=len(self.batches),
+                    initial_epoch=start,
+                    epochs=end,
+                    shuffle=False,
+                    verbose=verbose,
+                    callbacks=self._callbacks(callbacks, log),
+                )
+            except FloatingPointError as error:
+                raise FloatingPointError(f"{error} {self._keep_last_epoch()}") from None
         freeze_except(self.trained, None)
         if log is not None:
             log.close()
@@ -167,7 +230,8 @@ class _Trainer:
         for classifier, path in zip(
             classifiers, self.folder.model_paths(which, len(classifiers)), strict=True
         ):
-            classifier.set_weights(keras.saving.load_model(path, compile=False).get_weights())
+            with explain_damage(path):
+                classifier.set_weights(load_classifier(path).get_weights())
         if not self.state.tested:
             with self.devices.unsharded():
                 self.state.test = self.task.test(self.networks)
@@ -203,7 +267,8 @@ class _Trainer:
 
     def _load_weights(self) -> None:
         self.devices.barrier()  # until the chief has written the file
-        self.trained.load_weights(self.folder.weights_path(self.state.epochs))
+        self.folder.load_weights(self.trained, self.state)
+        self._good = self.trained.get_weights()
 
     def _callbacks(
         self, callbacks: Sequence[keras.callbacks.Callback], log: TensorBoardLog | None
@@ -217,6 +282,7 @@ class _Trainer:
         if self.recipe.optimizer.get("use_ema"):
             averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
         return [
+            StopUnlessFinite(),
             keras.callbacks.LearningRateScheduler(self.recipe.learning_rate),
             at_end(lambda epoch, _: self._write_weights(epoch)),
             *averaging,
@@ -227,7 +293,9 @@ class _Trainer:
         ]
 
     def _write_weights(self, epoch: int) -> None:
-        self.devices.on_chief(lambda: self.folder.write_weights(self.trained, epoch + 1))
+        self._digest = self.devices.on_chief(
+            lambda: self.folder.write_weights(self.trained, epoch + 1)
+        )
 
     def _validate(self, logs: dict[str, Any]) -> None:
         with self.devices.unsharded():
@@ -238,21 +306,47 @@ class _Trainer:
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         metrics, best = [*self.state.metrics, row], self.state.best_epoch
         monitor = self.task.monitor
-        if monitor and (best is None or row[monitor] > metrics[best - 1][monitor]):
+        if monitor and (
+            best is None
+            or row[monitor] > metrics[best - 1][monitor]
+            or math.isnan(metrics[best - 1][monitor])
+        ):
             best = epoch + 1
             self._write_models("best")
         if epoch + 1 == self.recipe.epochs:
             # While averages of weights may be in their place, and before the epoch counts.
             self._write_models("last")
-        self.state = State(epochs=epoch + 1, best_epoch=best, metrics=metrics)
+        self.state = State(epochs=epoch + 1, best_epoch=best, digest=self._digest, metrics=metrics)
+        self._good = self.trained.get_weights()
         if self.devices.is_chief:
             self.folder.write_state(self.state)
         if log is not None:
             log.write(epoch + 1, row)
 
+    def _keep_last_epoch(self) -> str:
+        """Write the networks of the last whole epoch, and return a sentence about them."""
+        advice = (
+            "A lower learning rate helps in most cases. Received: "
+            f"optimizer.learning_rate={self.recipe.optimizer['learning_rate']!r}"
+        )
+        if not self._good:
+            return f"No epoch before it was whole, so that there is nothing to keep. {advice}"
+        self.trained.set_weights(self._good)
+        self._write_models("last")
+        paths = self.folder.model_paths("last", len(self.networks))
+        return f"Epoch {self.state.epochs} is kept in {', '.join(map(str, paths))}. {advice}"
+
     def _write_models(self, which: str) -> None:
         classifiers = [network.classifier for network in self.networks]
         self.devices.on_chief(lambda: self.folder.write_models(which, classifiers))
+
+
+def _announce(stage: str, start: int, end: int, epochs: int) -> None:
+    """Print what is trained next, and that its first step takes long."""
+    backend = keras.backend.backend()
+    wait = "" if backend == "torch" else f": compiling the first step on {backend} takes a while"
+    wait += ", half a minute or more on a slow machine" if wait else ""
+    print(f"Training {stage}, epochs {start + 1} to {end} of {epochs}{wait}.", flush=True)
 
 
 def _per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,49 +358,3 @@ def _per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
         for number in range(1, count + 1)
         for name, value in values.items()
     }
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Make operations give the same result every time, to the bit, until the end of the `with`.
-
-    Otherwise sums over threads depend on which thread comes first, and a training that was
-    interrupted would arrive at another result. On TensorFlow this stays on for the process, as it
-    cannot be switched off. Operations without a deterministic implementation raise an error of the
-    backend's, and some are slower. JAX is deterministic except on GPUs, where
-    `XLA_FLAGS=--xla_gpu_deterministic_ops=true` has to be set before it starts.
-    """
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-        yield
-    elif backend == "torch":
-        import torch
-
-        before = torch.are_deterministic_algorithms_enabled()
-        torch.use_deterministic_algorithms(True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before)
-    else:
-        yield
-
-
-def _checked_models(recipe: Recipe, model: Any) -> list[keras.Model]:
-    models = list(model) if isinstance(model, Sequence) else [model]
-    if (len(models) < 2) if recipe.is_mutual else (len(models) != 1):
-        wanted = "two models or more" if recipe.is_mutual else "one model"
-        raise ValueError(
-            f"`model` must be {wanted} for the recipe {recipe.name!r}. Received: {len(models)}"
-        )
-    for each in models:
-        check_backbone(each)
-    if len({takes_pixels(each) for each in models}) > 1:
-        raise ValueError(
-            "`model` must be models that all take pixels, or all take normalized images. "
-            "Received: some of both"
-        )
-    return models

@@ -10,7 +10,7 @@ import pytest
 
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import build_model, list_recipes, run_folder, trainer
-from keras_osnet.training.run_folder import TrainingResult
+from keras_osnet.training.training_result import TrainingResult
 from keras_osnet.weights import read_torch_checkpoint
 
 RECIPE = """

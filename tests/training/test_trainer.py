@@ -33,6 +33,7 @@ from keras_osnet.synthetic import (
 from keras_osnet.training import dataset as dataset_module
 from keras_osnet.training import load_recipe, train, train_seeds
 from keras_osnet.training.run_folder import RunFolder
+from keras_osnet.training.trainer import check_folder
 
 RECIPE = load_recipe("few_people").with_overrides(
     {"epochs": 4, "fixbase_epochs": 1, "batch_size": 8, "validation_fraction": 0.3}
@@ -342,22 +343,133 @@ def test_another_run_in_the_folder_is_refused(finished, dataset, tmp_path):
             run(finished.folder, dataset)
 
 
-def test_a_damaged_record_is_named(finished, dataset, tmp_path):
-    folder = shutil.copytree(finished.folder, tmp_path / "run")
-    rows = (folder / "metrics.csv").read_text().splitlines()
-    for text, message in (
-        ("\n".join(rows[:-1]), r"must have 4 rows"),
-        ("\n".join([*rows[:-1], "4,much"]), r"metrics\.csv is damaged: .*much"),
+def damaged_folders():
+    """What people and disks do to a run folder: a file, its new content, and the complaint."""
+
+    def state(**entries):
+        def edit(text):
+            record = json.loads(text)
+            record["runs"]["."]["state"] |= entries
+            return json.dumps(record)
+
+        return edit
+
+    def lines(text):
+        return text.splitlines()
+
+    for edit in (
+        state(epoch=1), state(epochs=-1), state(epochs=5), state(epochs="4"), state(epochs=True),
+        state(epochs=1.5), state(best_epoch=9), state(best_epoch=0), state(best_epoch="1"),
+        state(best_epoch=None), state(epochs=2, best_epoch=1), state(tested=1), state(test=[1]),
+        state(digest=3), lambda _: '{"runs": {".": 3}}', lambda _: '{"runs": ', lambda _: "[]",
+        lambda _: '{"runs": []}', lambda _: '{"runs": {".": {"training": []}}}',
+        lambda _: '{"runs": {".": {"training": {}, "state": 1}}}', lambda _: "\0\xff",
+        lambda _: "[" * 100_000,
+    ):  # fmt: skip
+        yield "training.json", edit
+    for edit in (
+        lambda text: "\n".join(lines(text)[:-1]),
+        lambda text: "\n".join([*lines(text)[:-1], "4,much"]),
+        lambda text: text.replace("val_mAP", "val_map"),
+        lambda text: text.replace("\n2,", "\n3,"),
+        lambda text: text.replace("\n4,", "\n4,0,0,0,0,0,0,0,0,0,0,"),
+        lambda _: "epoch\n" + "1" * 200_000,
+        lambda text: "\0" + text,
+        lambda _: "",
+        lambda _: None,
     ):
-        (folder / "metrics.csv").write_text(text)
-        with pytest.raises(ValueError, match=message):
+        yield "metrics.csv", edit
+    for edit in (lambda _: "", lambda _: "not a network", lambda _: None):
+        yield "best.keras", edit
+
+
+def test_damaged_folders_are_named(finished, dataset, tmp_path):
+    for number, (name, edit) in enumerate(damaged_folders()):
+        folder = shutil.copytree(finished.folder, tmp_path / str(number))
+        path = folder / name
+        text = edit(path.read_text("utf-8", errors="replace"))
+        path.unlink()
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(ValueError, match=rf"is damaged: .*Received: {folder}/\w+\.\w+$"):
             run(folder, dataset)
-    record = json.loads((folder / "training.json").read_text())
-    record["runs"]["."]["state"]["epoch"] = 1
-    for text in (json.dumps(record), '{"runs": {".": 3}}', '{"runs": '):
-        (folder / "training.json").write_text(text)
-        with pytest.raises(ValueError, match=r"training\.json is damaged"):
+
+
+@pytest.mark.large
+def test_damaged_weights_are_named(finished, dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", dataset, callbacks=[Stop(2)])
+    whole = (tmp_path / "run" / "state-0002.weights.h5").read_bytes()
+    for number, content in enumerate(
+        (b"", whole[:-100], whole.replace(b"\0\0", b"\0\1", 1), b"no", None)
+    ):
+        folder = shutil.copytree(tmp_path / "run", tmp_path / str(number))
+        path = folder / "state-0002.weights.h5"
+        path.unlink() if content is None else path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"{path.name} is damaged: .*Received: {path}"):
             run(folder, dataset)
+    assert run(tmp_path / "run", dataset).test == finished.test
+
+
+class Poison(keras.callbacks.Callback):
+    """Makes a weight NaN in the middle of an epoch, or at the very end of one."""
+
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.where, self.epoch = (epoch, batch), None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.where:
+            kernel = self.model.get_layer("fc").kernel
+            kernel.assign(kernel * float("nan"))
+
+
+@pytest.mark.parametrize("where", [(2, 0), pytest.param((1, -1), marks=pytest.mark.large)])
+def test_a_loss_that_is_not_finite(where, finished, dataset, tmp_path):
+    epoch, batch = where
+    last = len(dataset.train) * 7 // 10 // 8 - 1 if batch < 0 else batch
+    with pytest.raises(FloatingPointError, match=r"not finite.* in epoch \d of 4.*is kept in"):
+        run(tmp_path / "run", dataset, callbacks=[Poison(epoch, last)])
+    state = RunFolder(tmp_path / "run").read_state()
+    assert state.epochs == epoch
+    kept = keras.saving.load_model(tmp_path / "run" / "last.keras", compile=False)
+    assert all(np.isfinite(each).all() for each in kept.get_weights())
+    # The folder is as usable as after an interruption.
+    again = run(tmp_path / "run", dataset)
+    assert again.metrics == finished.metrics
+    assert same_weights(again.classifiers[0], finished.classifiers[0])
+
+
+def test_a_loss_that_is_never_finite(dataset, tmp_path):
+    recipe = RECIPE.with_overrides({"fixbase_epochs": 0, "optimizer.learning_rate": 1e38})
+    with pytest.raises(FloatingPointError, match=r"epoch 1 of 4.*nothing to keep.*=1e\+38"):
+        run(tmp_path / "run", dataset, recipe)
+    model = tiny_backbone()
+    model.get_layer("fc").kernel.assign(model.get_layer("fc").kernel * float("inf"))
+    with pytest.raises(ValueError, match=r"finite weights\. Received: .* in .*fc/kernel"):
+        run(tmp_path / "other", dataset, model=model)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_first_step_is_announced(dataset, tmp_path, capsys):
+    run(tmp_path / "run", dataset, RECIPE.with_overrides({"epochs": 2}), verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    (first, second) = (i for i, line in enumerate(lines) if line.startswith("Training "))
+    assert lines[first].startswith("Training the classifier alone, epochs 1 to 1 of 2")
+    assert lines[second].startswith("Training all layers, epochs 2 to 2 of 2")
+    assert ("compiling" in lines[first]) == (keras.backend.backend() != "torch")
+    assert (first, lines[first + 1].split(" - ")[0]) == (0, "5/5")
+
+
+def test_another_run_is_found_before_any_work(finished, dataset, tmp_path):
+    check_folder(RECIPE, tiny_backbone(), dataset, finished.folder)
+    check_folder(RECIPE, tiny_backbone(), dataset, tmp_path / "new")
+    with pytest.raises(ValueError, match=r"differs in seed"):
+        check_folder(RECIPE, tiny_backbone(), dataset, finished.folder, seed=1)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_training_of_an_earlier_version_is_refused(dataset, tmp_path):
