@@ -229,6 +229,34 @@ def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     }
 
 
+def check_network(tensors: Mapping[str, np.ndarray]) -> None:
+    """Check the sizes that decide how large a network is, before one of these sizes is built.
+
+    Raises:
+        ValueError: The tensors are not an OSNet's, or the stem, conv5, the embedding and the
+            classifier do not fit each other.
+    """
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    stem = shapes.get("conv1.conv.weight", ())
+    if len(stem) != 4 or 0 in stem:
+        raise ValueError(
+            f"conv1.conv.weight must have four dimensions. Received: {stem or 'no such tensor'}"
+        )
+    channels = stem[0] * CHANNELS[-1] // CHANNELS[0]
+    expected = {"conv5.conv.weight": (channels, channels, 1, 1)}
+    if "fc.0.weight" in shapes:
+        expected["fc.0.weight"] = (*shapes["fc.0.weight"][:1], channels)
+        channels = expected["fc.0.weight"][0]
+    if "classifier.weight" in shapes:
+        expected["classifier.weight"] = (*shapes["classifier.weight"][:1], channels)
+    for name, shape in expected.items():
+        if shapes.get(name) != shape or 0 in shape:
+            raise ValueError(
+                f"{name} does not fit the tensors before it, and must be of shape {shape}. "
+                f"Received: {shapes.get(name, 'no such tensor')}"
+            )
+
+
 def classes_in(tensors: Mapping[str, np.ndarray]) -> int | None:
     """Return the number of rows of the classifier, None if there is none."""
     classifier = tensors.get("classifier.weight")

@@ -191,6 +191,7 @@ def _load(model: ModelSource, head: str | None) -> "keras.Model":
 @click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
 @options.width
 @options.variant
+@options.key
 @click.option(
     "--head",
     type=click.Choice(["embedding", "classification"]),
@@ -207,15 +208,16 @@ def convert(
     destination: Path,
     width: float | None,
     variant: str | None,
+    key: str | None,
     head: str | None,
     include_preprocessing: bool,
     force: bool,
 ) -> None:
     """Convert weights between torch, safetensors and Keras.
 
-    SOURCE is a file (.pth, .pth.tar, .pyth, .pt, .safetensors, .keras, .weights.h5), a tag, or
-    hf://owner/repo[/file][@revision]. DESTINATION is a file with one of the same suffixes, which
-    selects the format.
+    SOURCE is a file (a torch checkpoint, .safetensors, .keras or .weights.h5), a tag, or
+    hf://owner/repo[/file][@revision]. DESTINATION is a file that ends in .pth, .pth.tar, .pyth,
+    .pt, .safetensors, .keras or .weights.h5, which selects the format.
 
     \b
     keras-osnet convert osnet_x0_25_msmt17.pth osnet_x0_25.keras --head embedding
@@ -235,6 +237,7 @@ def convert(
             destination,
             width=width,
             variant=variant,
+            key=key,
             head=head,
             include_preprocessing=include_preprocessing,
             overwrite=force,

@@ -60,6 +60,12 @@ variant = click.option(
     help="Default: that of the file; base for a tag.",
 )
 
+key = click.option(
+    "--key",
+    metavar="PLACE",
+    help="Which network of a file that holds several, such as ema or state_dict.student.",
+)
+
 metric = click.option(
     "--metric",
     type=click.Choice(["cosine", "euclidean"]),
@@ -210,12 +216,14 @@ class ModelSource:
         width: Width multiplier; None takes the file's own.
         variant: None takes the file's own.
         image_size: (height, width); None takes the file's own.
+        key: Place of the network in a file that holds several.
     """
 
     weights: str | None = None
     width: float | None = None
     variant: str | None = None
     image_size: tuple[int, int] | None = None
+    key: str | None = None
 
     @property
     def exported(self) -> Path | None:
@@ -241,7 +249,9 @@ class ModelSource:
         from keras_osnet.models.load_model import open_checkpoint
 
         with waiting(f"Loading {self.weights} …"):
-            return open_checkpoint(self.weights or "", width=self.width, variant=self.variant)
+            return open_checkpoint(
+                self.weights or "", width=self.width, variant=self.variant, key=self.key
+            )
 
     def load(
         self,
@@ -290,7 +300,7 @@ class ModelSource:
 def model_options(
     *, text: str = WEIGHTS, required: bool = True, several: bool = False, sized: bool = True
 ) -> Callable[[_Command], _Command]:
-    """Give a command --weights, --width, --variant and --image-size.
+    """Give a command --weights, --width, --variant, --key and --image-size.
 
     It gets them as `model`, a `ModelSource`, or as `models`, one for each --weights.
 
@@ -308,11 +318,12 @@ def model_options(
             weights: Any,
             width: float | None,
             variant: str | None,
+            key: str | None,
             image_size: tuple[int, int] | None = None,
             **others: Any,
         ) -> Any:
             sources = [
-                ModelSource(each, width, variant, image_size)
+                ModelSource(each, width, variant, image_size, key)
                 for each in (weights if several else [weights])
             ]
             given = {"models": sources} if several else {"model": sources[0]}
@@ -322,7 +333,7 @@ def model_options(
         asked = click.option(
             "--weights", required=required, multiple=several, metavar="TAG|FILE", help=text
         )
-        for option in ([input_size] if sized else []) + [variant, width, asked]:
+        for option in ([input_size] if sized else []) + [key, variant, width, asked]:
             wrapped = option(wrapped)
         return wrapped
 

@@ -37,6 +37,7 @@ def convert_file(
     *,
     width: float | None = None,
     variant: str | None = None,
+    key: str | None = None,
     head: str | None = None,
     include_preprocessing: bool = False,
     overwrite: bool = False,
@@ -47,13 +48,15 @@ def convert_file(
     Numbers become float32, and torch's batch counts, which Keras does not keep, 0.
 
     Args:
-        source: A tag, a local file or an `hf://` reference; see `open_checkpoint`.
+        source: A tag, a local file or an `hf://` reference; see `keras_osnet.load_model`.
         destination: `.pth`, `.pyth` or `.pt`, a state dict; `.pth.tar`, one in a dictionary under
             "state_dict", as torchreid saves its training; `.safetensors`, the same names;
             `.keras`, a whole model; or `.weights.h5`, Keras's weights of one. Replaced
             atomically.
         width: Width multiplier of the source, if it is a tag or a `.weights.h5`.
         variant: Variant of the source, likewise.
+        key: Where the network is, in a source of several; see
+            `keras_osnet.weights.load_torchreid`.
         head: `"embedding"` leaves a classifier out, `"classification"` insists on one. None keeps
             the source's.
         include_preprocessing: Make a `.keras` model take RGB 0–255.
@@ -66,7 +69,7 @@ def convert_file(
     """
     target = Path(destination)
     _check_destination(target, include_preprocessing, overwrite)
-    checkpoint = open_checkpoint(source, width=width, variant=variant)
+    checkpoint = open_checkpoint(source, width=width, variant=variant, key=key)
     model, report = checkpoint.build(head=head, include_preprocessing=include_preprocessing)
     _write(model, target)
     has_classifier = any(layer.name == "logits" for layer in model.layers)

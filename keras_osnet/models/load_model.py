@@ -12,13 +12,18 @@ import keras
 
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.configuration import RE_ID_SIZE, Configuration, architecture_name
-from keras_osnet.architecture.naming import architecture_of, describe_tensors
+from keras_osnet.architecture.naming import architecture_of
 from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.catalogue import default_image_size
 from keras_osnet.weights.convert import ConversionReport
-from keras_osnet.weights.file_formats import KERAS_H5, file_format
+from keras_osnet.weights.file_formats import KERAS, KERAS_H5, file_format
 from keras_osnet.weights.keras_h5 import KerasH5Source
-from keras_osnet.weights.sources import TensorSource, read_state_dict, resolve_weights
+from keras_osnet.weights.sources import (
+    TensorSource,
+    load_keras_model,
+    read_state_dict,
+    resolve_weights,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +146,11 @@ class Checkpoint:
 
 
 def open_checkpoint(
-    weights: str | os.PathLike[str], *, width: float | None = None, variant: str | None = None
+    weights: str | os.PathLike[str],
+    *,
+    width: float | None = None,
+    variant: str | None = None,
+    key: str | None = None,
 ) -> Checkpoint:
     """Find weights, download them if need be, and infer the arguments of their OSNet.
 
@@ -150,14 +159,25 @@ def open_checkpoint(
         width: Width multiplier. None takes the file's; for a tag, the only one it is published for,
             or 1.0.
         variant: `"base"`, `"ibn"` or `"ain"`. None takes the file's; for a tag, `"base"`.
+        key: Where the network is, in a file of several; see `keras_osnet.weights.load_torchreid`.
 
     Raises:
-        ValueError: There is no such tag or file, it does not hold an OSNet, or holds one of
-            another width or variant; or `width` is missing for a `.weights.h5`, which does not
-            store it.
+        ValueError: There is no such tag or file, it does not hold an OSNet, or holds several or
+            one of another width or variant; or `width` is missing for a `.weights.h5`, which does
+            not store it.
         OSError: The file cannot be read or downloaded.
     """
     path = resolve_weights(weights, variant=variant or "base", width=width)
+    return _open(weights, path, width, variant, key)
+
+
+def _open(
+    weights: str | os.PathLike[str],
+    path: Path,
+    width: float | None,
+    variant: str | None,
+    key: str | None,
+) -> Checkpoint:
     if file_format(path) == KERAS_H5:
         if width is None:
             raise ValueError(
@@ -168,12 +188,8 @@ def open_checkpoint(
         described = {"width": width, "variant": variant or "base"}
         return Checkpoint(weights, path, described, h5.classes, h5)
 
-    source = read_state_dict(path)
+    source = read_state_dict(path, key=key)
     found = source.description or architecture_of(source.tensors)
-    if found is None:
-        raise ValueError(
-            f"{path} does not hold an OSNet. Received: {describe_tensors(source.tensors)}"
-        )
     for argument, wanted in (("width", width), ("variant", variant)):
         if wanted is not None and wanted != found[argument]:
             raise ValueError(
@@ -193,6 +209,7 @@ def load_model(
     image_size: tuple[int, int] | None = None,
     normalize: bool | None = None,
     include_preprocessing: bool | None = None,
+    key: str | None = None,
 ) -> keras.Model:
     """Load a model from any kind of weights: a published tag, the Hub, or a file.
 
@@ -201,8 +218,8 @@ def load_model(
     normalized images of the size that the weights were trained at.
 
     Args:
-        weights: A tag of `keras_osnet.list_weights`; a local file (`.keras`, `.safetensors`,
-            `.weights.h5`, `.pth`, `.pth.tar`, `.pyth`, `.pt`); or
+        weights: A tag of `keras_osnet.list_weights`; a local file (a `.keras` model, a
+            `.safetensors` or `.weights.h5` file or a torch checkpoint, whatever its name); or
             `"hf://owner/repo[/file][@revision]"`.
         width: Width multiplier, needed for a `.weights.h5`, which does not store it; for a tag, the
             only one it is published for, or 1.0.
@@ -211,6 +228,7 @@ def load_model(
         image_size: (height, width) of the images.
         normalize: Whether embeddings are scaled to length 1.
         include_preprocessing: Whether the model takes RGB 0–255.
+        key: Where the network is, in a file of several; see `keras_osnet.weights.load_torchreid`.
 
     Returns:
         A model that is not compiled. A `.keras` file of any model is loaded as by Keras, unless
@@ -226,11 +244,11 @@ def load_model(
         >>> keras_osnet.load_model("synthetic", width=0.25).output_shape
         (None, 512)
     """
-    arguments = (width, variant, head, image_size, normalize, include_preprocessing)
-    if os.fspath(weights).endswith(".keras") and all(each is None for each in arguments):
-        path = resolve_weights(weights, variant="base", width=None)
-        return keras.saving.load_model(path, compile=False)
-    checkpoint = open_checkpoint(weights, width=width, variant=variant)
+    path = resolve_weights(weights, variant=variant or "base", width=width)
+    arguments = (width, variant, head, image_size, normalize, include_preprocessing, key)
+    if file_format(path) == KERAS and all(each is None for each in arguments):
+        return load_keras_model(path)
+    checkpoint = _open(weights, path, width, variant, key)
     described = checkpoint.description
     if normalize is None:
         normalize = described.get("normalize", False) and head in (None, "embedding")

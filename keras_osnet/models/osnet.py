@@ -22,6 +22,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     head: str | None = None,
     include_top: bool = True,
     weights: str | os.PathLike[str] | None = None,
+    key: str | None = None,
     input_shape: Sequence[int | None] | None = None,
     input_tensor: Any = None,
     classes: int | None = None,
@@ -60,8 +61,9 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         weights: None for torchreid's random initial values; a tag such as `"imagenet"` or
             `"market1501"` (see `keras_osnet.list_weights`), which is downloaded, or
             `"synthetic"` and `"synthetic_attributes"`, which come with the package; a local file
-            (`.pth`, `.pth.tar`, `.pyth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras`); or
-            `"hf://owner/repo[/file][@revision]"`.
+            (a torch checkpoint, a `.safetensors` or `.weights.h5` file or a `.keras` model,
+            whatever its name); or `"hf://owner/repo[/file][@revision]"`.
+        key: Where the network is, in a file of several; see `keras_osnet.weights.load_torchreid`.
         input_shape: (height, width, 3); None in place of a size leaves it open.
         input_tensor: Keras tensor (batch, height, width, 3) to build the model on. If it is
             computed by other layers, is not of floats, or has a fixed batch size, the model is a
@@ -126,7 +128,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     if weights is not None:
         if configuration.head == "classification":
             one_of("classifier_activation", classifier_activation, ("softmax", None))
-        source = open_weights(weights, variant=variant, width=configuration.width)
+        source = open_weights(weights, variant=variant, width=configuration.width, key=key)
     configuration = dataclasses.replace(
         configuration,
         input_shape=_image_shape(configuration, weights, input_shape, input_tensor),

@@ -15,7 +15,8 @@ from keras_osnet.architecture.naming import (
     describe_tensors,
     named_variables,
 )
-from keras_osnet.weights.torch_file.reader import WRAPPERS, read_torch_checkpoint
+from keras_osnet.weights.state_dict import StateDict, state_dict_of
+from keras_osnet.weights.torch_file.reader import read_torch_network
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
 _EMBEDDING = "fc."
@@ -31,17 +32,22 @@ class ConversionReport:
         skipped: Names of those that were not, each with the reason.
         missing: Names of the tensors that the checkpoint lacks, whose variables keep their values.
             Only the classifier's can be.
+        place: Keys and prefix that the network was found under in the checkpoint, joined with
+            dots, such as "state_dict.module"; empty at the top.
     """
 
     used: tuple[str, ...]
     skipped: Mapping[str, str]
     missing: tuple[str, ...]
+    place: str = ""
 
     def __str__(self) -> str:
         reasons: dict[str, int] = {}
         for reason in self.skipped.values():
             reasons[reason] = reasons.get(reason, 0) + 1
         lines = [f"{len(self.used)} tensors used"]
+        if self.place:
+            lines[0] += f", from {self.place!r} in the source"
         lines += [f"{count} skipped: {reason}" for reason, count in reasons.items()]
         if self.missing:
             lines.append(f"{len(self.missing)} kept their values: {', '.join(self.missing)}")
@@ -49,7 +55,10 @@ class ConversionReport:
 
 
 def load_torchreid(
-    model: keras.Model, source: str | os.PathLike[str] | Mapping[str, Any]
+    model: keras.Model,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    key: str | None = None,
 ) -> ConversionReport:
     """Copy a torchreid checkpoint into a model.
 
@@ -60,8 +69,11 @@ def load_torchreid(
 
     Args:
         model: A model of `keras_osnet.OSNet`, of the checkpoint's width and variant.
-        source: Path of a checkpoint, or a state dict: names to arrays (or CPU torch tensors). The
-            `module.` prefix of DataParallel and a `state_dict` wrapper are removed.
+        source: Path of a checkpoint, or a state dict: names to arrays (or torch tensors). The
+            network may be in a dictionary within ("state_dict", "ema", …), and its names may have
+            a common prefix ("module.", "_orig_mod.", "backbone.", …).
+        key: Where the network is, if the source has several: keys and prefix, joined with dots,
+            or the beginning of them, such as "ema".
 
     Returns:
         The report of used, skipped and missing tensors.
@@ -69,14 +81,20 @@ def load_torchreid(
     Raises:
         FileNotFoundError: The path leads to no file.
         CheckpointError: The file is not a checkpoint that can be read safely.
-        ValueError: Names or shapes differ; the message lists the differences.
+        ValueError: Names or shapes differ, and the message lists the differences; or there are
+            several networks, or none under the key.
+
+    Warns:
+        UserWarning: The classifier was not loaded, or the weights are not finite.
     """
-    tensors = read_torch_checkpoint(source) if isinstance(source, (str, os.PathLike)) else source
-    return load_tensors(model, plain_names(tensors))
+    if isinstance(source, (str, os.PathLike)):
+        return load_state_dict(model, read_torch_network(source, key))
+    return load_state_dict(model, state_dict_of(source, key))
 
 
-def load_tensors(model: keras.Model, tensors: Mapping[str, np.ndarray]) -> ConversionReport:
-    """Copy tensors under plain torchreid names into a model; see `load_torchreid`."""
+def load_state_dict(model: keras.Model, state: StateDict) -> ConversionReport:
+    """Copy a network that has been read into a model; see `load_torchreid`."""
+    tensors = state.tensors
     targets = {entry.name: entry for entry in named_variables(model, to_assign=True)}
     skipped: dict[str, str] = {
         name: "batch counts, which Keras does not keep"
@@ -103,7 +121,9 @@ def load_tensors(model: keras.Model, tensors: Mapping[str, np.ndarray]) -> Conve
 
     if difference and own is not None:
         warn_fresh_classifier(model.name, difference)
-    return ConversionReport(tuple(targets), skipped, missing)
+    warn_not_finite(model.name, {name: tensors[name] for name in targets})
+    skipped |= dict.fromkeys(state.beside, f"beside the network in {state.place!r}")
+    return ConversionReport(tuple(targets), skipped, missing, state.place)
 
 
 def to_torchreid(model: keras.Model) -> dict[str, np.ndarray]:
@@ -131,33 +151,6 @@ def to_torchreid(model: keras.Model) -> dict[str, np.ndarray]:
     return tensors
 
 
-def plain_names(source: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return a state dict's arrays under names without wrapper and `module.` prefix.
-
-    Raises:
-        ValueError: A name is not text, a value is not an array of numbers, or two names are the
-            same but for the prefix.
-    """
-    for wrapper in WRAPPERS:
-        if isinstance(source.get(wrapper), Mapping):
-            source = source[wrapper]
-            break
-    tensors: dict[str, np.ndarray] = {}
-    for name, value in source.items():
-        if not isinstance(name, str):
-            raise ValueError(f"Tensor names must be text. Received: {name!r}")
-        array = np.asarray(value)
-        if array.dtype.name == "bfloat16":  # a type that is not a number to NumPy itself
-            array = array.astype("float32")
-        if array.dtype.kind not in "fiu":
-            raise ValueError(f"Tensor {name!r} must hold numbers. Received: {array.dtype}")
-        plain = name.removeprefix("module.")
-        if plain in tensors:
-            raise ValueError(f"A state dict must not hold both {plain!r} and 'module.{plain}'")
-        tensors[plain] = array
-    return tensors
-
-
 def why_classifier_differs(stored: int | None, wanted: int | None) -> str | None:
     """Return how the classes of a checkpoint and of a model differ, or None if they agree.
 
@@ -177,6 +170,17 @@ def warn_fresh_classifier(model: str, difference: str) -> None:
     warn_user(
         f"The classifier of {model} was not loaded and keeps its initial values: {difference}."
     )
+
+
+def warn_not_finite(model: str, tensors: Mapping[str, np.ndarray]) -> None:
+    """Warn of weights that are NaN or infinite, with the names of the first."""
+    names = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        warn_user(
+            f"The weights of {model} are not finite (NaN or infinite), so its results will not be: "
+            f"{', '.join(names[:5])}{more}."
+        )
 
 
 def _own_classes(targets: Mapping[str, NamedVariable]) -> int | None:

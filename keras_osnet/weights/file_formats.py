@@ -1,7 +1,14 @@
-"""Formats of weights files, by their file names."""
+"""Formats of weights files: by the content when they are read, by the name when written."""
 
 import os
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keras_osnet._utils.files import open_regular
 
 TORCH, SAFETENSORS, KERAS, KERAS_H5 = ("torch", "safetensors", "keras", "weights.h5")
 
@@ -17,41 +24,78 @@ _ENDINGS = {
 _EPOCH = re.compile(r"(?<=\.pth\.tar)-[0-9]+$")
 """Epoch that torchreid appends to the names of its checkpoints, as in `model.pth.tar-60`."""
 
+_IN_KERAS = (b"metadata.json", b"config.json", b"model.weights.h5", b"assets")
+"""Beginnings of the entries of a `.keras` archive; those of torch are all in one folder."""
+_EXPORTED = {"a LiteRT": (4, b"TFL3"), "an OpenVINO": (0, b"<?xml"), "an ONNX": (0, b"\x08")}
+
 
 def file_format(path: str | os.PathLike[str]) -> str:
     """Return the format of a weights file: `TORCH`, `SAFETENSORS`, `KERAS` or `KERAS_H5`.
 
-    Args:
-        path: The file; only its name is used. An epoch may follow `.pth.tar`, as in torchreid.
+    It is known by the first bytes of the file, whatever its name.
 
     Raises:
-        ValueError: The name has none of the known endings.
+        ValueError: The file is none of these, or not a regular file.
+        OSError: It cannot be read.
     """
-    return _known("weights", path, _EPOCH.sub("", os.fspath(path)))
+    with open_regular(path) as file:
+        start = file.read(512)
+        size = file.seek(0, os.SEEK_END)
+    # First, as the size of the header can begin like any of the others.
+    if start[8:9] == b"{" and 0 < int.from_bytes(start[:8], "little") <= size - 8:
+        return SAFETENSORS
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return KERAS_H5
+    if start.startswith(b"PK\3\4"):
+        name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
+        return KERAS if name.startswith(_IN_KERAS) else TORCH
+    if start.startswith(b"\x80") or start[257:262] == b"ustar":
+        return TORCH
+    kind = next(
+        (kind for kind, (at, mark) in _EXPORTED.items() if start[at:].startswith(mark)), None
+    )
+    content = f"begins {start[:8]!r}" if start else "is empty"
+    if kind is not None:
+        content = f"is {kind} model, which keras_osnet.runtime.Embedder opens"
+    raise ValueError(
+        "`weights` must be a torch checkpoint, or a .safetensors, .keras or .weights.h5 file; the "
+        f"file {content}. Received: {os.fspath(path)}"
+    )
 
 
 def destination_format(path: str | os.PathLike[str]) -> str:
-    """Return the format of a file to write; unlike `file_format`, no epoch may follow the ending.
+    """Return the format of a file to write, by its name; no epoch may follow the ending.
 
     Raises:
         ValueError: The name has none of the known endings.
     """
-    return _known("destination", path, os.fspath(path))
+    kind = _by_ending(os.fspath(path))
+    if kind is None:
+        raise ValueError(
+            f"`destination` must end in one of {', '.join(_ENDINGS)}. Received: {os.fspath(path)}"
+        )
+    return kind
 
 
 def is_weights_name(name: str) -> bool:
-    """Return whether a file's name has an ending that `file_format` knows."""
-    return _by_ending(_EPOCH.sub("", name)) is not None
+    """Return whether a file's name has one of the usual endings."""
+    return _by_ending(_EPOCH.sub("", name.lower())) is not None
+
+
+@contextmanager
+def with_ending(path: str | os.PathLike[str], ending: str) -> Iterator[str]:
+    """Yield a path of a file that has the ending that Keras insists on: its own, or a link."""
+    if os.fspath(path).endswith(ending):
+        yield os.fspath(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{ending}"
+        try:
+            named.symlink_to(Path(path).absolute())
+        except OSError:  # on Windows, links are a privilege
+            shutil.copyfile(path, named)
+        yield str(named)
 
 
 def _by_ending(name: str) -> str | None:
     return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
-
-
-def _known(argument: str, path: str | os.PathLike[str], name: str) -> str:
-    kind = _by_ending(name)
-    if kind is None:
-        raise ValueError(
-            f"`{argument}` must end in one of {', '.join(_ENDINGS)}. Received: {os.fspath(path)}"
-        )
-    return kind

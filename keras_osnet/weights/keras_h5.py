@@ -6,6 +6,7 @@ import h5py
 import keras
 
 from keras_osnet.weights.convert import warn_fresh_classifier, why_classifier_differs
+from keras_osnet.weights.file_formats import with_ending
 
 _HEAD = ("fc", "fc_norm", "logits")
 
@@ -55,7 +56,8 @@ class KerasH5Source:
             # The same layers without the classifier: Keras loads all of a model or fails.
             target = keras.Model(model.input, model.get_layer("embedding").output)
         try:
-            target.load_weights(self._path)
+            with with_ending(self._path, ".weights.h5") as path:
+                target.load_weights(path)
         except ValueError as error:
             raise ValueError(f"{self._path} does not fit {model.name}: {error}") from error
         if own is not None and difference:

@@ -5,13 +5,13 @@ import os
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.architecture.describe import describe
 from keras_osnet.version import __version__
-from keras_osnet.weights.convert import plain_names, to_torchreid
+from keras_osnet.weights.convert import to_torchreid
+from keras_osnet.weights.state_dict import StateDict, state_dict_of
 
 _DESCRIPTION = "model"
 
@@ -45,17 +45,18 @@ def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
         temporary.write_bytes(content)
 
 
-def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_safetensors(path: str | os.PathLike[str], key: str | None = None) -> StateDict:
     """Read arrays under plain torchreid names.
 
     Raises:
         FileNotFoundError: The path leads to no file.
-        ValueError: The file is not in the safetensors format.
+        ValueError: The file is not in the safetensors format, or holds several networks, or none
+            under the key.
         ImportError: safetensors is not installed.
     """
     library = _safetensors()
     try:
-        return plain_names(library.numpy.load_file(os.fspath(path)))
+        return state_dict_of(library.numpy.load_file(os.fspath(path)), key)
     except library.SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
 

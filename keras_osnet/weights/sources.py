@@ -1,22 +1,16 @@
 """Find, download and read the weights that a user names by a tag, a path or the Hub."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
+from keras_osnet._utils.files import check_regular
 from keras_osnet.architecture.describe import describe
-from keras_osnet.architecture.naming import classes_in
+from keras_osnet.architecture.naming import check_network, classes_in
 from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
-from keras_osnet.weights.convert import (
-    ConversionReport,
-    load_tensors,
-    plain_names,
-    to_torchreid,
-)
+from keras_osnet.weights.convert import ConversionReport, load_state_dict, to_torchreid
 from keras_osnet.weights.file_formats import (
     KERAS,
     KERAS_H5,
@@ -24,11 +18,13 @@ from keras_osnet.weights.file_formats import (
     TORCH,
     file_format,
     is_weights_name,
+    with_ending,
 )
 from keras_osnet.weights.hub import download, resolve_hub_reference
 from keras_osnet.weights.keras_h5 import KerasH5Source
 from keras_osnet.weights.safetensors import read_description, read_safetensors
-from keras_osnet.weights.torch_file.reader import read_torch_checkpoint
+from keras_osnet.weights.state_dict import StateDict
+from keras_osnet.weights.torch_file.reader import read_torch_network
 
 
 class TensorSource:
@@ -41,24 +37,23 @@ class TensorSource:
         classes: Rows of the classifier, None without one.
     """
 
-    def __init__(
-        self, tensors: Mapping[str, np.ndarray], description: dict[str, Any] | None = None
-    ) -> None:
-        self.tensors = tensors
+    def __init__(self, state: StateDict, description: dict[str, Any] | None = None) -> None:
+        self._state = state
+        self.tensors = state.tensors
         self.description = description
-        self.classes = classes_in(tensors)
+        self.classes = classes_in(state.tensors)
 
     def load_into(self, model: keras.Model) -> ConversionReport:
         """Set the variables of a model strictly, as `load_torchreid` does."""
-        return load_tensors(model, self.tensors)
+        return load_state_dict(model, self._state)
 
 
 def open_weights(
-    weights: str | os.PathLike[str], *, variant: str, width: float
+    weights: str | os.PathLike[str], *, variant: str, width: float, key: str | None = None
 ) -> TensorSource | KerasH5Source:
-    """Find and read weights; the arguments and errors are those of `resolve_weights`."""
+    """Find and read weights: `resolve_weights`, then `read_state_dict` unless Keras reads them."""
     path = resolve_weights(weights, variant=variant, width=width)
-    return KerasH5Source(path) if file_format(path) == KERAS_H5 else read_state_dict(path)
+    return KerasH5Source(path) if file_format(path) == KERAS_H5 else read_state_dict(path, key=key)
 
 
 def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: float | None) -> Path:
@@ -83,10 +78,13 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
         )
     path = Path(weights).expanduser()
     # A tag takes precedence over a file of that name in the working directory.
-    if path.is_file() and weights not in tags:
-        return path
-    if path.is_dir() and weights not in tags:
-        raise ValueError(f"`weights` must be a file. Received the folder: {path}")
+    if weights not in tags:
+        if path.is_file():
+            return path
+        if path.is_dir():
+            raise ValueError(f"`weights` must be a file. Received the folder: {path}")
+        if path.exists():
+            check_regular(path)
     if is_weights_name(str(weights)) or path.name != str(weights):
         raise ValueError(f"`weights` names a file that does not exist. Received: {path}")
     checkpoint = find_weights(str(weights), variant=variant, width=width)
@@ -101,31 +99,50 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
     )
 
 
-def read_state_dict(path: str | os.PathLike[str]) -> TensorSource:
+def read_state_dict(path: str | os.PathLike[str], *, key: str | None = None) -> TensorSource:
     """Read a file of weights as arrays under plain torchreid names and in torch's layout.
+
+    The format is that of the content, whatever the name of the file.
 
     Args:
         path: A torch checkpoint, a `.safetensors` file or a whole `.keras` model.
+        key: Where the network is, in a file of several; see `load_torchreid`.
 
     Raises:
-        ValueError: The file does not end in one of these, or does not hold an OSNet.
+        ValueError: The file is none of these, or does not hold an OSNet, or several.
     """
     kind = file_format(path)
+    description = None
     if kind == TORCH:
-        return TensorSource(plain_names(read_torch_checkpoint(path)))
-    if kind == SAFETENSORS:
-        return TensorSource(read_safetensors(path), read_description(path))
-    if kind == KERAS:
-        return _read_keras_model(path)
-    raise ValueError(
-        "`path` must be a torch checkpoint, a .safetensors file or a .keras model: the variables "
-        f"of a .weights.h5 file have no names. Received: {os.fspath(path)}"
-    )
-
-
-def _read_keras_model(path: str | os.PathLike[str]) -> TensorSource:
+        state = read_torch_network(path, key)
+    elif kind == SAFETENSORS:
+        state, description = read_safetensors(path, key), read_description(path)
+    elif kind == KERAS:
+        model = load_keras_model(path)
+        try:
+            state, description = StateDict(to_torchreid(model)), describe(model)
+        except ValueError as error:
+            raise ValueError(f"{path} does not hold an OSNet: {error}") from error
+    else:
+        raise ValueError(
+            "`path` must be a torch checkpoint, a .safetensors file or a .keras model: the "
+            f"variables of a .weights.h5 file have no names. Received: {os.fspath(path)}"
+        )
     try:
-        model = keras.saving.load_model(path, compile=False)
-        return TensorSource(to_torchreid(model), describe(model))
+        check_network(state.tensors)
+    except ValueError as error:
+        raise ValueError(f"{path} does not hold an OSNet: {error}") from None
+    return TensorSource(state, description)
+
+
+def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
+    """Load a `.keras` file of any model, whatever its name, without compiling it.
+
+    Raises:
+        ValueError: The file is damaged, or Keras cannot load it.
+    """
+    try:
+        with with_ending(path, ".keras") as named:
+            return keras.saving.load_model(named, compile=False)
     except Exception as error:  # Keras has no error class for unreadable files
-        raise ValueError(f"{path} does not hold an OSNet saved by Keras: {error}") from error
+        raise ValueError(f"{path} cannot be loaded by Keras: {error}") from error

@@ -1,8 +1,11 @@
 """Small checkpoints and dangerous pickle fragments that the fuzzer starts from."""
 
+import argparse
 import collections
+import datetime
 import io
 import itertools
+import pathlib
 import pickletools
 import struct
 import zipfile
@@ -55,6 +58,11 @@ def danger(marker: str) -> list[bytes]:
         "torch._utils _rebuild_tensor_v2.__globals__",
         "collections OrderedDict.__init__.__globals__",
         "numpy.core.multiarray _reconstruct",
+        "torch._tensor _rebuild_from_type_v2",
+        "copyreg _reconstructor",
+        "argparse Namespace",
+        "pathlib Path",
+        "collections defaultdict",
         "numpy f2py",
         "runpy _run_code",
         "operator attrgetter",
@@ -172,8 +180,23 @@ def make_seeds() -> list[tuple[bytes, Seed]]:
         "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 0.1}]},
         "scheduler": {"milestones": collections.Counter([1, 2])},
     }
+    tags = collections.defaultdict(list, a=[1])
+    network = {
+        f"module.{name}": torch.ones(2, 2).expand(3, 2, 2)
+        for name in ("conv1.conv.weight", "conv2.0.conv1.conv.weight", "conv5.conv.weight")
+    }
+    beside = {
+        "args": argparse.Namespace(folder=pathlib.PurePosixPath("runs"), sizes={1, 2}),
+        "curve": np.arange(3.0),
+        "when": datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC),
+        "tags": tags,
+        (1, 0.5): collections.deque([1], maxlen=3),
+        "types": (torch.float32, torch.device("cpu"), np.float32, frozenset((1,)), slice(1, 2)),
+        "ema": network,
+        "other": {"optimizer": [{0: torch.ones(1)}]},
+    }
     seeds = []
-    for content in (state, whole):
+    for content in (state, whole, beside):
         for is_zip in (True, False):
             for protocol in (2, 4):
                 file = io.BytesIO()

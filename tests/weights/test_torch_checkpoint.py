@@ -142,14 +142,13 @@ def test_entries_that_are_not_tensors_are_left_out(tmp_path, is_zip):
         (lambda torch: {"a": 1, "b": [2]}, "no dictionary of tensors but a dict with the keys 'a'"),
         (lambda torch: torch.ones(2), "no dictionary of tensors but a Tensor"),
         (lambda torch: {}, "no dictionary of tensors"),
-        (lambda torch: {0: torch.ones(2)}, "name of a tensor must be text. Received: 0"),
+        (lambda torch: {0: torch.ones(2)}, "no dictionary of tensors but a dict with the keys 0"),
         (lambda torch: torch.nn.Linear(1, 1), r"torch.nn.modules.linear.Linear.*state_dict\(\)"),
         (lambda torch: {"a": torch.eye(2).to_sparse()}, "_rebuild_sparse_tensor"),
         (lambda torch: {"a": torch.ones(1, device="meta")}, "_rebuild_meta_tensor_no_storage"),
         (lambda torch: {"a": torch.ones(1).to(torch.float8_e5m2)}, "float8_e5m2"),
         (lambda torch: {"a": torch.ones(1, dtype=torch.cfloat).conj()}, "pending negation or conj"),
         (lambda torch: {"a": torch.zeros(1).expand(1 << 30)}, "from a storage of 1 elements"),
-        (lambda torch: {"a": np.ones(2), "b": torch.ones(1)}, "_reconstruct"),
     ],
 )
 def test_refused_contents_are_named(tmp_path, is_zip, make, message):

@@ -1,4 +1,4 @@
-"""A pickle machine that can build containers and scalars, and nothing else.
+"""A pickle machine that can build dictionaries, lists, tuples and scalars, and nothing else.
 
 The standard library's unpickler imports and calls the names in a file. This one has no way to
 import: a name is looked up in a table that the caller passes, an opcode in the table below, and
@@ -9,7 +9,6 @@ import pickletools
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from mmap import mmap
 from typing import Any
 
 MAX_OPCODES = 1_000_000
@@ -43,7 +42,10 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Inert:
-    """Stands for a value that a checkpoint may hold and nobody reads, such as a NumPy scalar."""
+    """Stands for a value that a checkpoint may hold and nobody reads, such as a NumPy scalar.
+
+    Whatever a pickle puts into it is dropped.
+    """
 
     name: str
 
@@ -66,12 +68,7 @@ def describe(value: object) -> str:
 
 
 def check_key(key: object) -> str | int:
-    """Return a value that may be a key of a dictionary, else raise `RefusedError`.
-
-    Checkpoints use strings and 64-bit integers. For floats, tuples and longer integers
-    anyone can compute thousands that hash alike, and a tuple of tuples takes exponential time to
-    hash when it holds each part twice.
-    """
+    """Return a string or 64-bit integer that may be a key, else raise `RefusedError`."""
     if isinstance(key, str) and len(key) <= MAX_KEY_LENGTH:
         return key
     if isinstance(key, int) and key.bit_length() <= 64:
@@ -82,8 +79,19 @@ def check_key(key: object) -> str | int:
     )
 
 
+def store(target: dict[str | int, Any], key: object, value: object) -> None:
+    """Store an item, but drop one whose key is neither text nor an integer.
+
+    Such a key cannot name a tensor. For floats, tuples and long integers anyone can compute
+    thousands that hash alike, and a tuple of tuples takes exponential time to hash when it holds
+    each part twice.
+    """
+    if isinstance(key, str | int):
+        target[check_key(key)] = value
+
+
 def load_pickle(
-    data: bytes | mmap,
+    data: bytes,
     start: int,
     names: Mapping[tuple[str, str], object],
     persistent_load: Callable[[object], object] | None = None,
@@ -111,7 +119,7 @@ def load_pickle(
 class _Machine:
     def __init__(
         self,
-        data: bytes | mmap,
+        data: bytes,
         start: int,
         names: Mapping[tuple[str, str], object],
         persistent_load: Callable[[object], object] | None,
@@ -226,18 +234,21 @@ class _Machine:
 
     def append(self, values: list[Any]) -> None:
         target = self.top()
-        if type(target) is not list:
+        if type(target) is list:
+            target.extend(values)
+        elif type(target) is not Inert:
             raise RefusedError(f"the pickle appends to {describe(target)}")
-        target.extend(values)
 
     def set_items(self, values: list[Any]) -> None:
         target = self.top()
+        if type(target) is Inert:
+            return
         if type(target) is not dict:
             raise RefusedError(f"the pickle stores items in {describe(target)}")
         if len(values) % 2:
             raise RefusedError("the pickle stores a key without a value")
         for key, value in zip(values[::2], values[1::2], strict=True):
-            target[check_key(key)] = value
+            store(target, key, value)
 
     # Names and calls
 
@@ -248,8 +259,8 @@ class _Machine:
         if (module, name) not in self.names:
             raise RefusedError(
                 f"the pickle asks for {f'{module[:120]}.{name[:120]}'!r}, "
-                "which is not among the names that a checkpoint may use (if it is yours, save the "
-                "state_dict() of the model, not the model)"
+                "which is not among the names that a checkpoint may use; if you trust the file, "
+                "load it with torch and save nothing but the state_dict() of the model"
             )
         self.push(self.names[module, name])
 
@@ -264,9 +275,12 @@ class _Machine:
             raise RefusedError(f"the pickle calls {describe(function)}")
         self.push(function.call(arguments))
 
+    def new_with_keywords(self) -> None:
+        self.pop()
+        self.reduce()
+
     def build(self) -> None:
-        # The attributes of an object. Only containers and inert values can get here, and the
-        # attributes of those (`_metadata` of a state dict) are of no use.
+        # The attributes of an object: of no use, such as `_metadata` of a state dict.
         self.pop()
         if type(self.top()) not in (dict, Inert):
             raise RefusedError(f"the pickle sets attributes of {describe(self.top())}")
@@ -278,6 +292,7 @@ class _Machine:
 
 
 _STOP = ord(".")
+_SET = Inert("a set")
 
 _BY_NAME: dict[str, Callable[[_Machine], object]] = {
     "PROTO": lambda m: m.take(1),
@@ -297,7 +312,10 @@ _BY_NAME: dict[str, Callable[[_Machine], object]] = {
     "SHORT_BINUNICODE": lambda m: m.push_text(m.unsigned(1)),
     "BINSTRING": lambda m: m.push_python2_text(m.unsigned(4)),
     "SHORT_BINSTRING": lambda m: m.push_python2_text(m.unsigned(1)),
+    "BINUNICODE8": lambda m: m.push_text(m.unsigned(8)),
     "BINBYTES": lambda m: m.push(m.take(m.unsigned(4))),
+    "BINBYTES8": lambda m: m.push(m.take(m.unsigned(8))),
+    "BYTEARRAY8": lambda m: m.push(m.take(m.unsigned(8))),
     "SHORT_BINBYTES": lambda m: m.push(m.take(m.unsigned(1))),
     "EMPTY_TUPLE": lambda m: m.push(()),
     "TUPLE1": lambda m: m.push_tuple(1),
@@ -307,6 +325,9 @@ _BY_NAME: dict[str, Callable[[_Machine], object]] = {
     "EMPTY_LIST": lambda m: m.push([]),
     "APPEND": lambda m: m.append([m.pop()]),
     "APPENDS": lambda m: m.append(m.pop_to_mark()),
+    "EMPTY_SET": lambda m: m.push(_SET),
+    "ADDITEMS": lambda m: m.append(m.pop_to_mark()),
+    "FROZENSET": lambda m: (m.pop_to_mark(), m.push(_SET)),
     "EMPTY_DICT": lambda m: m.push({}),
     "SETITEM": lambda m: m.set_items([m.pop(), m.pop()][::-1]),
     "SETITEMS": lambda m: m.set_items(m.pop_to_mark()),
@@ -318,6 +339,8 @@ _BY_NAME: dict[str, Callable[[_Machine], object]] = {
     "GLOBAL": lambda m: m.find(m.line(), m.line()),
     "STACK_GLOBAL": _Machine.find_from_stack,
     "REDUCE": _Machine.reduce,
+    "NEWOBJ": _Machine.reduce,
+    "NEWOBJ_EX": _Machine.new_with_keywords,
     "BUILD": _Machine.build,
     "BINPERSID": _Machine.load_persistent,
 }

@@ -1,20 +1,25 @@
 """Read the tensors of a PyTorch checkpoint without PyTorch, and without trusting the file.
 
-Both file formats of `torch.save` are supported: the zip archive, of which an entry is a view of the
-bytes of the file (the standard library's `zipfile` copies and unpacks: a gigabyte of zeros takes a
-megabyte there), and the sequence of pickles before PyTorch 1.6.
+Both file formats of `torch.save` are supported: the zip archive (the standard library's `zipfile`
+unpacks its entries: a gigabyte of zeros takes a megabyte there), and the sequence of pickles before
+PyTorch 1.6. Only the parts that are needed are read. Nothing is mapped into memory, as a mapped
+file that another process cuts ends this one.
 """
 
-import mmap
+import itertools
 import os
 import struct
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
+from keras_osnet._utils.files import open_regular
+from keras_osnet.weights.state_dict import Network, StateDict, find_network
 from keras_osnet.weights.torch_file.pickle_machine import RefusedError, describe, load_pickle
 from keras_osnet.weights.torch_file.tensors import (
     NAMES,
@@ -35,27 +40,31 @@ _IN_EXTRA_FIELD = 0xFFFFFFFF
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Names under which training scripts put the tensors beside the epoch and the optimizer."""
+MAX_PICKLE = 2**26
+"""Bytes of a pickle, or of the directory of a zip archive. Those of a network have 100 kB."""
 
 
 class CheckpointError(ValueError):
     """A file is not a checkpoint that can be read; the message says which and why."""
 
 
-def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_torch_checkpoint(
+    path: str | os.PathLike[str], *, key: str | None = None
+) -> dict[str, np.ndarray]:
     """Read the tensors of a checkpoint that `torch.save` wrote.
 
     A checkpoint is a pickle, that is, a program. It is read here by a machine that can build
     containers and scalars from a fixed list and has no way to import or call anything, so that a
     file from anywhere can be opened. PyTorch is not needed.
 
-    Both formats are read: the zip archive of PyTorch 1.6 and later, and the one before it. A
-    dictionary with the entry "state_dict", "model_state_dict" or "model" is unwrapped; entries
-    beside the tensors that are not tensors are left out.
+    Both formats are read: the zip archive of PyTorch 1.6 and later, and the one before it. The
+    dictionary that holds an OSNet is taken, under whatever keys it is; of other networks the entry
+    "state_dict", "model_state_dict" or "model", or else the whole. Entries beside the tensors that
+    are not tensors are left out.
 
     Args:
         path: The file.
+        key: Key of the dictionary (several joined with dots), where there are several networks.
 
     Returns:
         Name to array, in the file's order, names unchanged (DataParallel's `module.` stays).
@@ -63,27 +72,81 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
         arrays are read-only and share memory with each other where the tensors did.
 
     Raises:
-        CheckpointError: The file is something else, damaged, holds anything but tensors,
-            containers and scalars, or holds no tensors.
+        CheckpointError: The file is something else, damaged, names anything but tensors,
+            containers, scalars and the inert types of the documentation, or holds no tensors; or
+            it holds several networks, or none under the key.
         FileNotFoundError: There is no such file.
         IsADirectoryError: The path is a folder.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"A checkpoint is a file. Received the folder: {path}")
-    with path.open("rb") as file:
+    with _opened(path) as file:
+        arrays, network = parse_checkpoint(file, key, any_in_dictionary=True)
+        return {name: arrays(name, tensor) for name, tensor in network.dictionary.items()}
+
+
+def read_torch_network(path: str | os.PathLike[str], key: str | None = None) -> StateDict:
+    """Read one network under plain torchreid names; see `read_torch_checkpoint`.
+
+    `key` may also name the prefix of the network's names, as one of several in a dictionary.
+    """
+    with _opened(path) as file:
+        arrays, network = parse_checkpoint(file, key)
+        return network.state_dict(arrays)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file, and raise `CheckpointError` with its path for what is wrong with it."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"A checkpoint is a file. Received the folder: {os.fspath(path)}")
+    try:
+        with open_regular(path) as file:
+            yield file
+    except MemoryError:
+        raise CheckpointError(f"{path} holds more than there is memory for.") from None
+    except RefusedError as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}.") from None
+
+
+def parse_checkpoint(
+    file: BinaryIO, key: str | None = None, *, any_in_dictionary: bool = False
+) -> tuple[Callable[[str, Tensor], np.ndarray], Network]:
+    """Find the network in a file; see `find_network`.
+
+    Returns:
+        A function that makes the array of a name and tensor, while the file is open, and the
+        network.
+
+    Raises:
+        RefusedError: The file is not a checkpoint, holds several networks, or none under the key.
+            The function raises it too.
+    """
+    data = _File(file)
+    start = data.read(0, min(265, data.size))
+    _check_start(start)
+    container = _ZipContainer(data) if start[:4] == b"PK\3\4" else _LegacyContainer(data)
+    try:
+        network = find_network(container.root, key, _is_tensor, any_in_dictionary=any_in_dictionary)
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+    if network is None:
+        root = container.root
+        keys = ", ".join(map(describe, itertools.islice(root, 8))) if type(root) is dict else ""
+        raise RefusedError(
+            f"it holds no dictionary of tensors but {describe(root)}"
+            + (f" with the keys {keys}" if keys else "")
+        )
+    maker = ArrayMaker(container.content, container.byte_order)
+
+    def make(name: str, tensor: Tensor) -> np.ndarray:
         try:
-            check_start(file.read(265))
-            # Mapped, so that only accessed parts of a file that claims to be huge are read.
-            return parse_checkpoint(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except MemoryError:
-            raise CheckpointError(f"{path} holds more than there is memory for.") from None
+            return maker.make(tensor)
         except RefusedError as error:
-            raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}.") from None
+            raise RefusedError(f"in the tensor {describe(name)}, {error}") from None
+
+    return make, network
 
 
-def check_start(start: bytes) -> None:
-    """Raise `RefusedError` unless a file of these first 265 bytes begins like a checkpoint."""
+def _check_start(start: bytes) -> None:
     if not start:
         raise RefusedError("it is empty")
     if start.startswith((b"PK\3\4", b"\x80")):
@@ -96,51 +159,34 @@ def check_start(start: bytes) -> None:
     raise RefusedError(f"it is neither a zip archive nor a pickle, it begins {start[:8]!r}")
 
 
-def parse_checkpoint(data: bytes | mmap.mmap) -> dict[str, np.ndarray]:
-    """Read the tensors of a whole file in memory, or raise `RefusedError`."""
-    check_start(data[:265])
-    container = _ZipContainer(data) if data[:4] == b"PK\3\4" else _LegacyContainer(data)
-    tensors = _find_tensors(container.root)
-    arrays = ArrayMaker(container.content, container.byte_order)
-    result = {}
-    for name, tensor in tensors.items():
-        try:
-            result[name] = arrays.make(tensor)
-        except RefusedError as error:
-            raise RefusedError(f"in the tensor {describe(name)}, {error}") from None
-    return result
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor)
 
 
-def _find_tensors(root: Any) -> dict[str, Tensor]:
-    if isinstance(root, dict):
-        for name in WRAPPERS:
-            inner = root.get(name)
-            if isinstance(inner, dict) and _holds_tensors(inner):
-                root = inner
-                break
-    if not isinstance(root, dict) or not _holds_tensors(root):
-        keys = ", ".join(describe(key) for key in list(root)[:8]) if isinstance(root, dict) else ""
-        raise RefusedError(
-            f"it holds no dictionary of tensors but {describe(root)}"
-            + (f" with the keys {keys}" if keys else "")
-        )
-    tensors = {}
-    for name, value in root.items():
-        if isinstance(value, Tensor):
-            if not isinstance(name, str):
-                raise RefusedError(f"the name of a tensor must be text. Received: {describe(name)}")
-            tensors[name] = value
-    return tensors
+class _File:
+    """A file of which parts are read."""
 
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = file.seek(0, os.SEEK_END)
 
-def _holds_tensors(values: dict[Any, Any]) -> bool:
-    return any(isinstance(value, Tensor) for value in values.values())
+    def read(self, start: int, size: int) -> bytes:
+        """Return bytes of the file, or raise `RefusedError` where it has fewer."""
+        content = b""
+        if start + size <= self.size:
+            self._file.seek(start)
+            content = self._file.read(size)
+        if len(content) < size:
+            raise RefusedError(
+                f"it is cut off: it should have {size} bytes at {start}, and has {self.size}"
+            )
+        return content
 
 
 class _ZipContainer:
     """The format of PyTorch 1.6 and later: a pickle and one entry a storage."""
 
-    def __init__(self, data: bytes | mmap.mmap) -> None:
+    def __init__(self, data: _File) -> None:
         self._zip = _StoredZip(data)
         names = self._zip.entries
         folders = [name.split("/")[0] for name in names if name.partition("/")[2] == "data.pkl"]
@@ -158,20 +204,17 @@ class _ZipContainer:
             )
         self.byte_order = "<"
         if f"{self._folder}/byteorder" in names:
-            order = bytes(self._zip.read(f"{self._folder}/byteorder"))
+            order = self._zip.read(f"{self._folder}/byteorder")
             if order not in (b"little", b"big"):
                 raise RefusedError(f"the byte order is not known: {describe(order)}")
             self.byte_order = "<" if order == b"little" else ">"
-        program = bytes(self._zip.read(f"{self._folder}/data.pkl"))
+        program = self._zip.read(f"{self._folder}/data.pkl")
         self.root, _ = load_pickle(program, 0, NAMES, StorageTable().load)
 
-    def content(self, storage: Storage) -> memoryview:
+    def content(self, storage: Storage) -> bytes:
         """Return the bytes of a storage, or raise `RefusedError`."""
-        content = self._zip.read(f"{self._folder}/data/{storage.key}")
         size = storage.numel * item_size(storage.element)
-        if len(content) != size:
-            raise RefusedError(f"its storage should have {size} bytes and has {len(content)}")
-        return content
+        return self._zip.read(f"{self._folder}/data/{storage.key}", size)
 
 
 class _LegacyContainer:
@@ -180,10 +223,11 @@ class _LegacyContainer:
     # On any machine, numbers are written with the low byte first.
     byte_order = "<"
 
-    def __init__(self, data: bytes | mmap.mmap) -> None:
-        self._data = memoryview(data)
+    def __init__(self, file: _File) -> None:
+        self._file = file
         self._starts: dict[str, int] = {}
-        magic, position = load_pickle(data, 0, NAMES)
+        data = file.read(0, min(file.size, MAX_PICKLE))
+        magic, position = load_pickle(data, 0, NAMES, _refuse_storage)
         if magic != _MAGIC:
             raise RefusedError(
                 f"it is a pickle but not a checkpoint, whose first value is {_MAGIC:#x}; this "
@@ -206,30 +250,38 @@ class _LegacyContainer:
         if not isinstance(key, str) or key not in storages.by_key or key in self._starts:
             raise RefusedError(f"the list of storages has an unknown key: {describe(key)}")
         storage = storages.by_key[key]
-        numel = int.from_bytes(self._data[position : position + 8], "little")
+        numel = int.from_bytes(self._file.read(position, 8), "little")
         start, end = position + 8, position + 8 + numel * item_size(storage.element)
-        if numel != storage.numel or end > len(self._data):
+        if numel != storage.numel or end > self._file.size:
             raise RefusedError(
                 f"the storage {describe(key)} is cut off or damaged: it needs {end - start} bytes "
                 f"({numel} elements by its header, {storage.numel} by its name), and "
-                f"{max(len(self._data) - start, 0)} are there"
+                f"{self._file.size - start} are there"
             )
         self._starts[key] = start
         return end
 
-    def content(self, storage: Storage) -> memoryview:
+    def content(self, storage: Storage) -> bytes:
         """Return the bytes of a storage, or raise `RefusedError`."""
         if storage.key not in self._starts:
             raise RefusedError(f"the file has no storage {describe(storage.key)}")
-        start = self._starts[storage.key]
-        return self._data[start : start + storage.numel * item_size(storage.element)]
+        size = storage.numel * item_size(storage.element)
+        return self._file.read(self._starts[storage.key], size)
+
+
+def _refuse_storage(_: object) -> Storage:
+    raise RefusedError(
+        "it is the data.pkl of an unpacked checkpoint, whose tensors are in the files beside it; "
+        "give the checkpoint itself, or pack its folder again with `zip -0 -r model.pth FOLDER`"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One file in an archive: where its content begins, its bytes, and its CRC-32 as stated."""
+    """One file in an archive: its position, name, size and CRC-32, as the directory has them."""
 
     start: int
+    name: bytes
     size: int
     crc: int
 
@@ -242,28 +294,43 @@ class _StoredZip:
             entries, or several disks.
     """
 
-    def __init__(self, data: bytes | mmap.mmap) -> None:
+    def __init__(self, data: _File) -> None:
         self._data = data
         self.entries: dict[str, _Entry] = {}
         try:
-            position, end, count = self._find_directory()
+            directory, count = self._read_directory()
+            position = 0
             for _ in range(count):
-                position = self._add_entry(position, end)
+                position = self._add_entry(directory, position)
         except struct.error:
             raise RefusedError("the zip archive is cut off or damaged") from None
         # Entries that lie over each other would let a small file claim any amount of data.
         total = sum(entry.size for entry in self.entries.values())
-        if total > len(data):
+        if total > data.size:
             raise RefusedError(
-                f"the entries of the zip archive overlap: {total} bytes in a file of {len(data)}"
+                f"the entries of the zip archive overlap: {total} bytes in a file of {data.size}"
             )
 
-    def read(self, name: str) -> memoryview:
-        """Return the content of an entry without a copy, or raise `RefusedError`."""
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """Return the content of an entry, of a given size or a limited one.
+
+        Raises:
+            RefusedError: It is missing, damaged, or of another size.
+        """
         if name not in self.entries:
             raise RefusedError(f"the zip archive has no entry {describe(name)}")
         entry = self.entries[name]
-        content = memoryview(self._data)[entry.start : entry.start + entry.size]
+        if entry.size > MAX_PICKLE if size is None else entry.size != size:
+            raise RefusedError(
+                f"the entry {describe(name)} of the zip archive should have "
+                f"{f'at most {MAX_PICKLE}' if size is None else size} bytes and has {entry.size}"
+            )
+        header = self._data.read(entry.start, _LOCAL.size)
+        signature, *_, name_size, extra_size = _LOCAL.unpack(header)
+        start = entry.start + _LOCAL.size
+        if signature != b"PK\3\4" or self._data.read(start, name_size) != entry.name:
+            raise RefusedError(f"the entry {describe(name)} of the zip archive is damaged")
+        content = self._data.read(start + name_size + extra_size, entry.size)
         crc = zlib.crc32(content)
         if crc != entry.crc:
             raise RefusedError(
@@ -272,58 +339,59 @@ class _StoredZip:
             )
         return content
 
-    def _find_directory(self) -> tuple[int, int, int]:
-        """Return where the directory of entries begins and ends, and how many it has."""
-        data = self._data
-        at = data.rfind(b"PK\5\6", max(0, len(data) - _END.size - _MAX_COMMENT))
+    def _read_directory(self) -> tuple[bytes, int]:
+        """Return the directory of entries, and how many it has."""
+        last = min(self._data.size, _END.size + _MAX_COMMENT)
+        tail = self._data.read(self._data.size - last, last)
+        at = tail.rfind(b"PK\5\6")
         if at < 0:
             raise RefusedError("the zip archive is cut off: it has no directory of its entries")
-        _, disk, first_disk, _, count, size, start, _ = _END.unpack_from(data, at)
-        locator = data[max(0, at - _END_64_LOCATOR.size) : at]
+        _, disk, first_disk, _, count, size, start, _ = _END.unpack_from(tail, at)
+        end = self._data.size - last + at
+        locator_at = max(0, end - _END_64_LOCATOR.size)
+        locator = self._data.read(locator_at, end - locator_at)
         if locator.startswith(b"PK\6\7") and len(locator) == _END_64_LOCATOR.size:
-            at = _END_64_LOCATOR.unpack(locator)[2]
-            if data[at : at + 4] != b"PK\6\6":
+            end = _END_64_LOCATOR.unpack(locator)[2]
+            wide = self._data.read(end, min(_END_64.size, max(self._data.size - end, 0)))
+            if wide[:4] != b"PK\6\6":
                 raise RefusedError("the zip archive has no 64-bit directory where it says")
-            fields = _END_64.unpack_from(data, at)
+            fields = _END_64.unpack(wide)
             disk, first_disk, count, size, start = *fields[4:6], *fields[7:10]
         if disk or first_disk:
             raise RefusedError("the zip archive is one of several disks")
-        if start + size > at:
+        if start + size > end or size > MAX_PICKLE:
             raise RefusedError("the directory of the zip archive lies outside of the file")
-        return start, start + size, count
+        return self._data.read(start, size), count
 
-    def _add_entry(self, position: int, end: int) -> int:
+    def _add_entry(self, directory: bytes, position: int) -> int:
         """Check an entry of the directory and return where the next one begins."""
-        fields = _CENTRAL.unpack_from(self._data, position)
+        fields = _CENTRAL.unpack_from(directory, position)
         signature, flags, method = fields[0], fields[3], fields[4]
         crc, packed, size, name_size, extra_size, comment_size = fields[7:13]
         start = fields[16]
         name_at = position + _CENTRAL.size
         following = name_at + name_size + extra_size + comment_size
-        if signature != b"PK\1\2" or following > end:
+        if signature != b"PK\1\2" or following > len(directory):
             raise RefusedError("the directory of the zip archive is damaged")
-        encoded = self._data[name_at : name_at + name_size]
+        encoded = directory[name_at : name_at + name_size]
         name = encoded.decode("utf-8", "replace")
         if name in self.entries:
             raise RefusedError(f"the zip archive has the entry {describe(name)} twice")
         if method != 0 or flags & 1:
             raise RefusedError(
                 f"the entry {describe(name)} of the zip archive is compressed or encrypted, which "
-                f"PyTorch does not do: method {method}, flags {flags}"
+                f"PyTorch does not do (pack it again with `zip -0`): method {method}, flags {flags}"
             )
-        extra = self._data[name_at + name_size : name_at + name_size + extra_size]
+        extra = directory[name_at + name_size : name_at + name_size + extra_size]
         size, packed, start = _widen(extra, size, packed, start)
-        local = _LOCAL.unpack_from(self._data, min(start, len(self._data)))
-        content = start + _LOCAL.size + local[9] + local[10]
-        named = self._data[start + _LOCAL.size : start + _LOCAL.size + local[9]]
-        if local[0] != b"PK\3\4" or named != encoded or packed != size:
+        if packed != size:
             raise RefusedError(f"the entry {describe(name)} of the zip archive is damaged")
-        if content + size > len(self._data):
+        if start + _LOCAL.size + name_size + size > self._data.size:
             raise RefusedError(
-                f"the entry {describe(name)} of the zip archive claims {size} bytes at {content} "
-                f"of a file of {len(self._data)}"
+                f"the entry {describe(name)} of the zip archive claims {size} bytes at {start} "
+                f"of a file of {self._data.size}"
             )
-        self.entries[name] = _Entry(content, size, crc)
+        self.entries[name] = _Entry(start, encoded, size, crc)
         return following
 
 

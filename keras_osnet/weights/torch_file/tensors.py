@@ -19,10 +19,17 @@ from keras_osnet.weights.torch_file.pickle_machine import (
     RefusedError,
     check_key,
     describe,
+    store,
 )
 
 MAX_DIMENSIONS = 32
 """As many as an array has in NumPy 1."""
+
+MAX_REPEATED = 2**22
+"""Elements of a tensor that has more than its storage, as `expand()` makes it by strides of 0."""
+
+MAX_BYTES = 2**32
+"""Of all storages that are read from a file."""
 
 # PyTorch's name of an element type, NumPy's type of its elements in a file, and PyTorch's class
 # of storages, which newer types do not have.
@@ -176,13 +183,13 @@ def _ordered_dict(arguments: tuple[Any, ...]) -> dict[str | int, Any]:
     # Python 2 writes the items into the call, as a list of lists of two.
     if len(arguments) != 1 or type(arguments[0]) is not list:
         raise RefusedError(f"the pickle calls OrderedDict with {describe(arguments[0])}")
-    result = {}
+    result: dict[str | int, Any] = {}
     for item in arguments[0]:
         if not (isinstance(item, list | tuple) and len(item) == 2):
             raise RefusedError(
                 f"the pickle calls OrderedDict with an item that is {describe(item)}"
             )
-        result[check_key(item[0])] = item[1]
+        store(result, *item)
     # The list was made for this call. Emptied, it cannot be given to a million further ones.
     arguments[0].clear()
     return result
@@ -260,42 +267,115 @@ def _rebuild_parameter(arguments: tuple[Any, ...]) -> Tensor:
     return arguments[0]
 
 
+def _rebuild_from_type(arguments: tuple[Any, ...]) -> Tensor:
+    # One of the functions above, the class of the result, the arguments, and attributes.
+    _check_call("_rebuild_from_type_v2", arguments, 4, 4)
+    function = arguments[0]
+    if type(function) is not Function or function.call not in _REBUILD.values():
+        raise RefusedError(f"the pickle makes a tensor by {describe(function)}")
+    if type(arguments[2]) is not tuple:
+        raise RefusedError(f"the pickle makes a tensor from {describe(arguments[2])}")
+    return function.call(arguments[2])
+
+
+_REBUILD: dict[str, Callable[[tuple[Any, ...]], Any]] = {
+    "_rebuild_tensor": _rebuild_tensor,
+    "_rebuild_tensor_v2": _rebuild_tensor_v2,
+    "_rebuild_tensor_v3": _rebuild_tensor_v3,
+    "_rebuild_parameter": _rebuild_parameter,
+    "_rebuild_parameter_with_state": _rebuild_parameter,
+}
+
+
+def _reconstructor(arguments: tuple[Any, ...]) -> object:
+    # The class, its base and the base's state, as protocols 0 and 1 make any object.
+    _check_call("_reconstructor", arguments, 3, 3)
+    if type(arguments[0]) is not Function:
+        raise RefusedError(f"the pickle makes an object of {describe(arguments[0])}")
+    return arguments[0].call(())
+
+
+DICTIONARIES = (
+    ("collections", "defaultdict"),
+    ("lightning.fabric.utilities.data", "AttributeDict"),
+    ("lightning.pytorch.utilities.parsing", "AttributeDict"),
+    ("lightning_fabric.utilities.data", "AttributeDict"),
+    ("pytorch_lightning.utilities.parsing", "AttributeDict"),
+)
+"""Module and name of other dictionaries; their items are read as those of a plain one."""
+
+INERT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "argparse": ("Namespace",),
+        "builtins": (
+            *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int"),
+            *("list", "object", "range", "set", "slice", "str", "tuple"),
+        ),
+        "collections": ("Counter", "deque"),
+        "datetime": ("date", "datetime", "time", "timedelta", "timezone"),
+        "numpy": (
+            *("bool_", "dtype", "float16", "float32", "float64", "int8", "int16", "int32"),
+            *("int64", "ndarray", "str_", "uint8", "uint16", "uint32", "uint64"),
+        ),
+        "numpy.core.multiarray": ("_reconstruct", "scalar"),
+        "numpy.core.numeric": ("_frombuffer",),
+        "pathlib": (
+            *("Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath"),
+            "WindowsPath",
+        ),
+        "torch": (
+            *("Tensor", "device", "channels_last", "contiguous_format", "preserve_format"),
+            *("complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"),
+            *("qint32", "qint8", "quint8"),
+        ),
+        "torch.nn.parameter": ("Buffer", "Parameter"),
+        "torch.serialization": ("_get_layout",),
+        "types": ("SimpleNamespace",),
+        "_codecs": ("encode",),
+    }
+)
+"""Names by module whose values are skipped without being built; docs/migrate_from_torchreid.md
+lists them. Those of NumPy 2, Python 2 and Python 3.13 under other modules are added below."""
+
+_OTHER_MODULES = {
+    "builtins": "__builtin__",
+    "numpy.core.multiarray": "numpy._core.multiarray",
+    "numpy.core.numeric": "numpy._core.numeric",
+    "pathlib": "pathlib._local",
+}
+
+
 def _makes_inert(name: str) -> Function:
     value = Inert(f"a value made by {name}")
     return Function(name, lambda _: value)
 
 
 def _names() -> dict[tuple[str, str], object]:
-    names: dict[tuple[str, str], object] = {
-        ("torch.storage", "UntypedStorage"): StorageClass(None),
-        ("torch", "UntypedStorage"): StorageClass(None),
-    }
+    names: dict[tuple[str, str], object] = {}
+    for module, inert in INERT.items():
+        for name in inert:
+            names[module, name] = _makes_inert(f"{module}.{name}")
+            if module in _OTHER_MODULES:
+                names[_OTHER_MODULES[module], name] = names[module, name]
+    names["torch._tensor", "Tensor"] = names["torch", "Tensor"]
+    names["__builtin__", "xrange"] = names["builtins", "range"]
+    names["torch.storage", "UntypedStorage"] = StorageClass(None)
+    names["torch", "UntypedStorage"] = StorageClass(None)
     for element, storage in STORAGES.items():
         names["torch", storage] = StorageClass(element)
     for element in ELEMENTS:
         names["torch", element] = ElementType(element)
     functions = {
         ("collections", "OrderedDict"): _ordered_dict,
+        ("copyreg", "_reconstructor"): _reconstructor,
+        ("copy_reg", "_reconstructor"): _reconstructor,
         ("torch", "Size"): _size,
-        ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_tensor_v3"): _rebuild_tensor_v3,
-        ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-        ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
+        ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
     }
+    functions |= {("torch._utils", name): call for name, call in _REBUILD.items()}
+    functions |= dict.fromkeys(DICTIONARIES, lambda _: {})
     for (module, name), call in functions.items():
         names[module, name] = Function(f"{module}.{name}", call)
-    # Values beside the tensors: the best rank-1 accuracy as a NumPy scalar (whose bytes
-    # protocol 2 spells as encoded text), the counters of a scheduler.
-    for module, name in (
-        ("collections", "Counter"),
-        ("torch", "device"),
-        ("numpy", "dtype"),
-        ("numpy.core.multiarray", "scalar"),
-        ("numpy._core.multiarray", "scalar"),
-        ("_codecs", "encode"),
-    ):
-        names[module, name] = _makes_inert(f"{module}.{name}")
     return names
 
 
@@ -311,10 +391,11 @@ class ArrayMaker:
         byte_order: `"<"` if numbers in storages have the low byte first, else `">"`.
     """
 
-    def __init__(self, content: Callable[[Storage], memoryview], byte_order: str) -> None:
+    def __init__(self, content: Callable[[Storage], bytes], byte_order: str) -> None:
         self._content = content
         self._byte_order = byte_order
         self._storages: dict[str, tuple[str, np.ndarray]] = {}
+        self._bytes = 0
 
     def make(self, tensor: Tensor) -> np.ndarray:
         """Return a tensor as a read-only view of its storage, bfloat16 as float32.
@@ -336,7 +417,7 @@ class ArrayMaker:
             return _read_only(np.empty(tensor.shape, values.dtype))
         steps = zip(tensor.shape, tensor.strides, strict=True)
         last = tensor.offset + sum((size - 1) * stride for size, stride in steps)
-        if count > values.size or last >= values.size:
+        if count > max(values.size, MAX_REPEATED) or last >= values.size:
             raise RefusedError(
                 f"a tensor of shape {tensor.shape}, strides {tensor.strides} and offset "
                 f"{tensor.offset} is asked for from a storage of {values.size} elements"
@@ -356,6 +437,9 @@ class ArrayMaker:
             if earlier != element:
                 raise RefusedError(f"a storage of {earlier} is asked for as {element} as well")
             return values
+        self._bytes += storage.numel * item_size(storage.element)
+        if self._bytes > MAX_BYTES:
+            raise RefusedError(f"the storages have more than {MAX_BYTES} bytes")
         content = self._content(storage)
         if len(content) % item_size(element):
             raise RefusedError(f"its storage has {len(content)} bytes, too many for {element}")
@@ -364,12 +448,11 @@ class ArrayMaker:
         return values
 
 
-def _convert(content: memoryview, element: str, byte_order: str) -> np.ndarray:
+def _convert(content: bytes, element: str, byte_order: str) -> np.ndarray:
     stored = np.dtype(byte_order + ELEMENTS[element])
     # Not `frombuffer`, which refuses empty storages.
     values = np.ndarray(len(content) // stored.itemsize, stored, content)
-    # Copied, so that the file can change or go without the arrays.
-    values = values.astype(stored.newbyteorder("="))
+    values = values.astype(stored.newbyteorder("="), copy=False)
     if element == "bfloat16":
         # The upper half of a float32.
         wide = values.astype(np.uint32)
