@@ -58,7 +58,7 @@ def file_format(path: str | os.PathLike[str]) -> str:
     if kind is not None:
         content = f"is {kind} model, which keras_osnet.runtime.Embedder opens"
     raise ValueError(
-        "`weights` must be a torch checkpoint, or a .safetensors, .keras or .weights.h5 file; the "
+        "Weights must be a torch checkpoint, or a .safetensors, .keras or .weights.h5 file; this "
         f"file {content}. Received: {os.fspath(path)}"
     )
 

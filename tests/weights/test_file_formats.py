@@ -72,8 +72,8 @@ def test_a_whole_keras_model_loads_under_another_name(folder, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty"),
-        (b"hello", "the file begins b'hello'"),
+        (b"", "this file is empty"),
+        (b"hello", "this file begins b'hello'"),
         (b"\x1c\0\0\0TFL3" + bytes(100), "is a LiteRT model, which .*Embedder opens"),
         (b'<?xml version="1.0"?><net>', "is an OpenVINO model"),
         (b"\x08\x08\x12\x07pytorch", "is an ONNX model"),
