@@ -87,6 +87,8 @@ class TrainingSources:
             ValueError: It is a dataset of another kind than the task's, or cannot be read.
             OSError: Files are not there, or cannot be read.
         """
+        from keras_osnet.data.readable import readable
+
         if task == "reid":
             return [*self._read_people()]
         if not self._published:
@@ -96,7 +98,7 @@ class TrainingSources:
                 raise click.UsageError(
                     "--data is a folder: give --dataset pa100k, or name a table (.csv, .parquet)."
                 )
-            return [attributes_from_table(self.data[0])]
+            return [readable(attributes_from_table(self.data[0]))]
         from keras_osnet.data import AttributeDataset, ClassificationDataset, read_dataset
 
         content = read_dataset(
@@ -108,7 +110,7 @@ class TrainingSources:
                 f"--dataset must fit the recipe, whose task is {task}. "
                 f"Received: {content.name}, a dataset of another kind"
             )
-        return [content]
+        return [readable(content)]
 
     @property
     def _published(self) -> bool:
@@ -122,6 +124,8 @@ class TrainingSources:
                 raise click.UsageError(f"--{name.replace('_', '-')} {reason}.")
 
     def _read_people(self) -> "Sequence[ReidDataset]":
+        from keras_osnet.data.readable import readable
+
         sources = [
             self._source(data, None if name == OWN else name)
             for data, name in zip(self.data, self.dataset or (OWN,) * len(self.data), strict=True)
@@ -129,11 +133,12 @@ class TrainingSources:
         if len(sources) > 1:
             from keras_osnet.data import merge_datasets
 
-            return [merge_datasets([self._to_train_on(source.read()) for source in sources])]
+            parts = [self._to_train_on(readable(source.read())) for source in sources]
+            return [merge_datasets(parts)]
         (source,) = sources
         if self.all_splits:
-            return source.read_all_splits()
-        content = source.read()
+            return [readable(content) for content in source.read_all_splits()]
+        content = readable(source.read())
         if self.combineall or self.test_share == 0:
             return [self._to_train_on(content)]
         return [content if source.dataset else self._with_test(content)]
@@ -225,14 +230,18 @@ class TrainingRequest:
             settings = {"batch_size": self.batch_size, **settings}
         return recipe.with_overrides(settings)
 
-    def read(self, task: str) -> "tuple[list[Dataset], dict[str, RetrievalTask]]":
+    def read(self) -> "tuple[list[Dataset], dict[str, RetrievalTask]]":
         """Read the training data, and the queries and gallery of each of --target.
+
+        Images that cannot be read are left out with a warning. Needs no Keras, which takes seconds
+        to start.
 
         Raises:
             click.UsageError: Options contradict each other, or do not fit the recipe's task.
             ValueError: A dataset does not fit the task, or is not as it should be.
             OSError: Files do not exist or cannot be read.
         """
+        task = self.settings.get("task", self.entries.get("task", "reid"))
         self.sources.check_usage(task)
         if self.targets and task != "reid":
             raise click.UsageError(f"--target is for recipes whose task is reid, not {task}.")

@@ -227,6 +227,7 @@ def train(
         targets=targets,
         **given,
     )  # fmt: skip
+    datasets, others = request.read()
     import_keras()
     from keras_osnet.training import distributed
     from keras_osnet.training.run_folder import RunFolder
@@ -234,7 +235,6 @@ def train(
     # Entered before Keras creates anything: several machines must connect first.
     with distributed(request.distribution) as devices:
         changed = request.make_recipe()
-        datasets, others = request.read(changed.task)
         folder = RunFolder(output)
         if devices.is_chief:
             request.begin(folder)
@@ -267,10 +267,10 @@ def resume(folder: Path, as_json: bool) -> None:
         print_report(report, folder, as_json=as_json)
         return
     _check_data(request, folder)
+    datasets, targets = request.read()
     import_keras()
     from keras_osnet.training import distributed
 
     with distributed(request.distribution):
         recipe = request.make_recipe()
-        datasets, targets = request.read(recipe.task)
         run(request, recipe, datasets, targets, place, as_json=as_json)

@@ -3,8 +3,8 @@
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -108,15 +108,36 @@ def read_image(
         ValueError: `image_size` is not two positive integers.
         ImportError: Pillow is not installed.
     """
-    pillow = require_pillow()
-    formats = readable_formats()
     if image_size is not None:
         check_image_size(image_size)
-    path = Path(path)
+    with opened_image(Path(path)) as image:
+        return convert_image(image, image_size)
+
+
+def check_image(path: Path, decode: bool) -> None:
+    """Raise ImageReadError unless `read_image` can read a file, or without `decode` its beginning.
+
+    A JPEG is decoded at an eighth of its size, which needs all of the file, too.
+    """
+    with opened_image(path) as image:
+        if decode:
+            image.draft("RGB", (1, 1))
+            convert_image(image, (1, 1))
+
+
+@contextmanager
+def opened_image(path: Path) -> Iterator[Any]:
+    """Yield a Pillow image of a file that is not decoded yet.
+
+    Raises:
+        ImageReadError: The file cannot be read, or the block that decodes it raises an error.
+    """
+    pillow = require_pillow()
+    formats = readable_formats()
     try:
         with open_regular(path) as file, pillow.open(file, formats=formats) as image:
-            check_pixel_count(image, pillow)
-            return convert_image(image, image_size)
+            _check_pixel_count(image, pillow)
+            yield image
     # Decoders raise errors of every kind for broken files (struct.error, SyntaxError, zlib's).
     except Exception as error:
         raise ImageReadError({path: _reason(path, error, pillow)}) from error
@@ -208,7 +229,7 @@ def check_pixels(image: NDArray) -> None:
         )
 
 
-def check_pixel_count(image: Any, pillow: Any) -> None:
+def _check_pixel_count(image: Any, pillow: Any) -> None:
     """Raise ValueError for a decompression bomb; Pillow raises above twice its limit only."""
     limit = pillow.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
@@ -248,7 +269,7 @@ def _resize(image: Any, image_size: tuple[int, int], pillow: Any) -> Any:
 
 def _as_rgb(image: Any, pillow: Any) -> Any:
     """Return a Pillow image in mode "RGB"."""
-    check_pixel_count(image, pillow)  # of an icon, known after it is decoded only
+    _check_pixel_count(image, pillow)  # of an icon, known after it is decoded only
     if image.mode == "F":
         raise ValueError("images of floating-point numbers have no defined range")
     if image.mode.startswith("I"):  # "I;16" and similar; older Pillow uses "I" for 16 bits

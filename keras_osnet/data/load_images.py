@@ -11,13 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import check_image_size
-from keras_osnet.data.images import ImageReadError, read_image, require_pillow, resize_image
+from keras_osnet.data.images import (
+    ImageReadError,
+    check_image,
+    read_image,
+    require_pillow,
+    resize_image,
+)
 
 _ALONE = 4
 """Up to this many images are not worth starting threads for."""
 
-_CHUNK = 256
-"""Images that are held at once where all that matters is whether they can be read."""
+_CHUNK = 1024
+"""Files submitted to the threads at once: a million futures would take more memory."""
+
+_readable: set[tuple[Path, int, int, bool]] = set()
+"""Files that were readable, with size and time of their last change."""
 
 Images = Sequence[str | os.PathLike[str]] | NDArray[np.uint8]
 """Files; or pixels, array (n, height, width, 3), uint8, RGB."""
@@ -101,12 +110,41 @@ def read_together(
     return images, {index: error for index, error in enumerate(results) if error is not None}
 
 
-def find_unreadable(paths: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
-    """Return the files that cannot be read, with the reason for each."""
-    unreadable: dict[Path, str] = {}
-    for start in range(0, len(paths), _CHUNK):
-        unreadable |= load_images(paths[start : start + _CHUNK], (1, 1)).unreadable
-    return unreadable
+def find_unreadable(
+    paths: Sequence[str | os.PathLike[str]], *, decode: bool = True
+) -> dict[Path, str]:
+    """Return the files that cannot be read, with the reason for each.
+
+    Args:
+        paths: The files. One that was readable before in this process, and has not changed since,
+            is not read again.
+        decode: Whether to decode the images, JPEG at an eighth of the size, or only to read the
+            beginnings of the files.
+    """
+    require_pillow()
+    files = [Path(path) for path in paths]
+
+    def check(path: Path) -> ImageReadError | None:
+        try:
+            status = path.stat()
+            state = path, status.st_size, status.st_mtime_ns, decode
+            if state not in _readable:
+                check_image(path, decode)
+                _readable.add(state)
+        except ImageReadError as error:
+            return error
+        except (OSError, ValueError) as error:
+            return ImageReadError({path: getattr(error, "strerror", None) or str(error)})
+        return None
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        errors = [
+            error
+            for start in range(0, len(files), _CHUNK)
+            for error in pool.map(check, files[start : start + _CHUNK])
+            if error is not None
+        ]
+    return ImageReadError.join(errors).reasons
 
 
 class ImageSource:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError, resize_image
 from keras_osnet.data.list_images import list_images
 from keras_osnet.data.load_images import load_images
+from keras_osnet.data.readable import readable
 from keras_osnet.data.records import ReidDataset
 from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.synthetic.people import synthetic_people
@@ -110,7 +112,7 @@ def comparison_images(given: Any, image_size: tuple[int, int]) -> NDArray[np.uin
             "`images` with identities must have a query and a gallery. "
             f"Received: {given.name} with {len(given.query)} queries, {len(given.gallery)} others"
         )
-    return given
+    return readable(replace(given, train=(), validation=()))
 
 
 def check_count(name: str, count: int) -> None:

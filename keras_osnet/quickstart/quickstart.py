@@ -11,9 +11,8 @@ import keras
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.checks import positive_integer
-from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
-from keras_osnet.data.load_images import find_unreadable
+from keras_osnet.data.readable import readable
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.deploy import export
 from keras_osnet.deploy.fidelity import FidelityReport
@@ -191,26 +190,16 @@ def own_people(data: str | os.PathLike[str]) -> ReidDataset:
         ValueError: As for `keras_osnet.data.read_people`, or there are too few people.
         OSError: The data cannot be read.
     """
-    found = read_people(data)
-    train = _readable([image for image in found.train if not image.distractor])
-    query, gallery = _readable(found.query), _readable(found.gallery)
+    found = readable(read_people(data))
+    train = [image for image in found.train if not image.distractor]
+    query, gallery = found.query, found.gallery
     if not (query and gallery):
         _check_count(train, 2 * _FEWEST, "half of them are for training and half for testing")
         return split_by_identity(train, 0.5, name=found.name)
-    people = ReidDataset(found.name, tuple(train), query=tuple(query), gallery=tuple(gallery))
+    people = ReidDataset(found.name, tuple(train), query=query, gallery=gallery)
     _check_count(people.train, _FEWEST, "training tells them apart", " to train on")
     _check_count(people.query, _FEWEST, "testing tells them apart", " to look for")
     return people
-
-
-def _readable(images: Sequence[PersonImage]) -> list[PersonImage]:
-    unreadable = find_unreadable([image.path for image in images])
-    if unreadable:
-        warn_user(
-            f"{len(unreadable)} of {len(images)} images cannot be read and are left out, the "
-            "first: {}: {}".format(*next(iter(unreadable.items())))
-        )
-    return [image for image in images if image.path not in unreadable]
 
 
 def _check_count(images: Sequence[PersonImage], least: int, why: str, what: str = "") -> None:

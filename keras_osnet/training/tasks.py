@@ -15,6 +15,7 @@ from keras_osnet.data import (
     ReidDataset,
     split_by_identity,
 )
+from keras_osnet.data.readable import readable
 from keras_osnet.data.records import Dataset
 from keras_osnet.evaluation import (
     evaluate_attribute_model,
@@ -208,7 +209,7 @@ def make_task(recipe: Recipe, dataset: Dataset, seed: int) -> Task:
             f"`dataset` must be a {kind.__name__} for the recipe {recipe.name!r}, whose task is "
             f"{recipe.task}. Received: {type(dataset).__name__}"
         )
-    return task(recipe, dataset, seed)
+    return task(recipe, readable(dataset), seed)
 
 
 def _reid_losses(recipe: Recipe) -> dict[str, tuple[keras.losses.Loss, float]]:

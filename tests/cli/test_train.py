@@ -273,6 +273,21 @@ class TestWhatIsTrainedOn:
         error = train("--test-share", 0.3, data=("--data", table), code=2).stderr
         assert "--test-share divides people, but the table has queries" in error
 
+    def test_images_that_cannot_be_read_are_left_out_and_named(
+        self, train, trainings, people, tmp_path
+    ):
+        folder = shutil.copytree(people, tmp_path / "more")
+        empty, cut, text = sorted(folder.glob("*.png"))[:3]
+        empty.write_bytes(b"")
+        cut.write_bytes(cut.read_bytes()[:-200])
+        text.write_text("text")
+        error = train(data=("--data", folder)).stderr
+        assert "3 of 12 images of more cannot be read and are left out" in error
+        assert all(path.name in error for path in (empty, cut, text))
+        left = {image.path for image in trainings[0].dataset.all_images}
+        assert len(left) == 9
+        assert not left & {empty, cut, text}
+
     def test_distractors_are_only_tested_on(self, train, trainings, people, tmp_path):
         folder = shutil.copytree(people, tmp_path / "more")
         shutil.copy(folder / "0001_c1s1_000001_00.png", folder / "0000_c1s1_000001_00.png")

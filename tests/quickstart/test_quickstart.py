@@ -149,13 +149,14 @@ def own(tmp_path):
 def test_own_people_without_what_cannot_be_read(own):
     broken = sorted(own.rglob("*.png"))[0]
     broken.write_bytes(b"no image")
-    with pytest.warns(UserWarning, match=rf"1 of 18 images cannot be read.*{broken.name}"):
+    with pytest.warns(UserWarning, match=rf"1 of 18 images of own cannot be read.*{broken.name}"):
         people = own_people(own)
     assert people.counts["train_identities"] == people.counts["query_identities"] == 3
     assert broken not in [image.path for image in people.all_images]
     assert len(people.all_images) == 17
 
 
+@pytest.mark.filterwarnings("ignore:4 images in .* are distractors")
 def test_distractors_are_nobody(tmp_path):
     drawn = write_synthetic_people(tmp_path, 6, cameras=2, views=2, image_size=(32, 16))
     for image in drawn:
