@@ -143,9 +143,11 @@ def export(
         )
     if as_json:
         print_json(report.to_dict())
-        return
-    print_facts(report.table())
-    echo(f"\nWrote {output}, and these results to {output}.json")
+    else:
+        print_facts(report.table())
+        echo(f"\nWrote {output}, and these results to {output}.json")
+    if report.advice:
+        warn(report.advice)
 
 
 def _images(source: PeopleSource, images: Path | None) -> Any:

@@ -25,6 +25,9 @@ from keras_osnet.runtime.metadata import ModelMetadata
 from keras_osnet.runtime.read_metadata import read_metadata
 
 _CHUNK = 32
+_MOST_LOST = 2.0
+"""Percentage points that a file may lose and still be called ready."""
+
 _TIMED_RUNS = 30
 _TIMED_SECONDS = 2.0
 
@@ -98,6 +101,36 @@ class FidelityReport:
             return {"agreement": 100 * (1 - self.agreement)}
         return {"minimum cosine": 100 * (1 - self.cosine_min)}
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the file loses at most two percentage points on the images of the comparison.
+
+        These are points of rank-1 and of mAP where the images have identities; else of the
+        predictions that agree; else of 100 times the median cosine. NaN is a loss.
+        """
+        judged = self.losses
+        if "minimum cosine" in judged:
+            judged = {"median cosine": 100 * (1 - self.cosine_median)}
+        return all(loss <= _MOST_LOST for loss in judged.values())
+
+    @property
+    def advice(self) -> str | None:
+        """What to do with a file that is not ready; None for one that is."""
+        if self.is_ready:
+            return None
+        lost = ", ".join(f"{name} {loss:.1f}" for name, loss in self.losses.items())
+        cures = {
+            None: "Export the model again.",
+            "float16": "Export it without quantization.",
+            "dynamic": "Use float16, or no quantization.",
+            "int8": "Use float16, which loses nearly nothing; or calibrate with more images, 64 or "
+            "more, of several people and cameras, like those that the file will see.",
+        }
+        return (
+            f"Not ready to use: the file loses more than {_MOST_LOST:g} percentage points against "
+            f"the model ({lost}). {cures[self.quantization]}"
+        )
+
     def table(self) -> list[tuple[str, str]]:
         """Return rows of (name, value) to print."""
         synthetic = " (synthetic people; use real images)" if self.synthetic else ""
@@ -129,11 +162,12 @@ class FidelityReport:
         ):
             if operations is not None:
                 rows.append((name, "; ".join(operations) or "nothing"))
+        rows.append(("ready", self.advice or "yes"))
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes as a dictionary that JSON can hold."""
-        return dataclasses.asdict(self)
+        """Return the attributes, `ready` and `advice` as a dictionary that JSON can hold."""
+        return {**dataclasses.asdict(self), "ready": self.is_ready, "advice": self.advice}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as JSON, atomically.

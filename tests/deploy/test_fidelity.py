@@ -192,3 +192,27 @@ def test_a_file_of_someone_elses(tmp_path):
     (tmp_path / "m.xml").write_text("<net name='other' version='11'></net>")
     with pytest.raises(ValueError, match="a file that keras-osnet wrote"):
         measure_fidelity(means(), tmp_path / "m.xml")
+
+
+@pytest.mark.parametrize(
+    ("figures", "ready"),
+    [
+        ({}, True),
+        ({"cosine_min": 0.5}, True),
+        ({"cosine_median": 0.97}, False),
+        ({"cosine_median": math.nan}, False),
+        ({"agreement": 0.99, "max_score_difference": 0.1}, True),
+        ({"agreement": 0.97, "max_score_difference": 0.1}, False),
+        ({"rank_1": 0.703, "rank_1_model": 0.87}, False),
+        ({"rank_1": 0.86, "rank_1_model": 0.87, "cosine_median": 0.9}, True),
+        ({"rank_1": 0.86, "rank_1_model": 0.87, "mean_average_precision_model": 0.1}, False),
+    ],
+)
+def test_a_file_that_loses_much_is_not_ready(figures, ready):
+    measured = report(**figures)
+    assert measured.is_ready == measured.to_dict()["ready"] == ready
+    assert measured.to_dict()["advice"] == measured.advice
+    row = dict(measured.table())["ready"]
+    assert row == "yes" if ready else row.startswith("Not ready to use")
+    if figures == {"rank_1": 0.703, "rank_1_model": 0.87}:
+        assert "(rank-1 16.7, mAP 0.0). Use float16" in measured.advice
