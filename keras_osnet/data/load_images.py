@@ -4,6 +4,7 @@ import os
 import reprlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from keras_osnet.data.images import (
     ImageReadError,
     check_image,
     read_image,
+    readable_formats,
     require_pillow,
     resize_image,
 )
@@ -104,6 +106,9 @@ def read_together(
     if count <= _ALONE:
         results = [fill(index) for index in range(count)]
     else:
+        # Before the threads: one must not see modules that another is importing.
+        with suppress(ImportError):  # arrays of this size need no Pillow
+            readable_formats()
         # Pillow releases the interpreter lock while it decodes and resizes.
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             results = list(pool.map(fill, range(count)))

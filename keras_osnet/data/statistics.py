@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.data.images import ImageReadError
+from keras_osnet.data.images import ImageReadError, readable_formats
 from keras_osnet.data.load_images import Images, ImageSource
 
 _LEVELS = 256
@@ -82,6 +83,8 @@ def pixel_statistics(
     unreadable: dict[Path, str] = {}
     counts = np.zeros((3, _LEVELS), np.int64)
     failed = 0
+    with suppress(ImportError):  # arrays that are not resized need no Pillow
+        readable_formats()  # imported here, and not by the threads
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for start in range(0, len(source), _CHUNK):
             stop = min(start + _CHUNK, len(source))

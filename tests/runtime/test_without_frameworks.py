@@ -1,4 +1,4 @@
-"""What the room promises: numpy, Pillow and one engine are enough, and nothing else is imported."""
+"""The package needs numpy, Pillow and one engine, and imports nothing else."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_nothing_is_imported_even_where_it_is_installed(described, fresh_python)
     assert fresh_python(EMBED, described("any.tflite"), blocked=()).endswith("[]")
 
 
-def test_importing_the_room_imports_no_engine_and_no_pillow(fresh_python):
+def test_importing_the_package_imports_no_engine_and_no_pillow(fresh_python):
     code = (
         "import keras_osnet.runtime\n"
         "[getattr(keras_osnet.runtime, name) for name in keras_osnet.runtime.__all__]\n"
@@ -65,3 +65,38 @@ except ImportError as error:
     printed = fresh_python(code, described(file), blocked=ENGINES.values())
     for part in message.split(".*"):
         assert part in printed
+
+
+CROWD = """
+import threading
+sys.setswitchinterval(1e-5)
+import numpy as np
+from keras_osnet.runtime import Embedder
+embedder = Embedder(sys.argv[1])
+frame = np.arange(60 * 80 * 3, dtype="uint8").reshape(60, 80, 3)
+boxes = [(left, 0, left + 20, 60) for left in range(40)]
+shapes, threads = [], []
+for _ in range(3):
+    embed = lambda: shapes.append(embedder.embed_crops(frame, boxes).shape)
+    threads.append(threading.Thread(target=embed))
+    threads[-1].start()
+for thread in threads:
+    thread.join()
+print(shapes)
+"""
+
+
+def crowd_processes(described, fresh_python, count):
+    file = described("one.tflite")
+    printed = [fresh_python(CROWD, file, blocked=HEAVY) for _ in range(count)]
+    assert printed == ["[(40, 8), (40, 8), (40, 8)]"] * count
+
+
+def test_the_first_frame_may_be_crowded(described, fresh_python):
+    """Its crops are resized by threads, none of which may see Pillow half imported."""
+    crowd_processes(described, fresh_python, 3)
+
+
+@pytest.mark.large
+def test_the_first_frame_may_be_crowded_in_fifty_processes(described, fresh_python):
+    crowd_processes(described, fresh_python, 50)
