@@ -95,10 +95,15 @@ def _spelled(
     if not found:
         return None
     received = after.partition("Received: ")[2]
-    parameter = next(
-        (each for each in found if any(text in received for text in _texts(context, each))),
-        next((each for each in found if _is_given(context, each)), found[0]),
-    )
+    # By place and length: the folder of the output may be the beginning of another path.
+    places = [
+        (received.index(text), -len(text), number)
+        for number, each in enumerate(found)
+        for text in _texts(context, each)
+        if text in received
+    ]
+    given = [number for number, each in enumerate(found) if _is_given(context, each)]
+    parameter = found[min(places)[2] if places else next(iter(given), 0)]
     # An entry of a recipe or of a file's description may have the name of an option.
     is_of_a_file = after.startswith(" of ") or (before.endswith("(") and after.startswith(")"))
     if is_of_a_file and not _is_given(context, parameter):

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from keras_osnet.cli import options
-from keras_osnet.cli.console import echo, import_keras, print_table
+from keras_osnet.cli.console import echo, import_keras, print_table, warn
 
 
 @click.command("quickstart")
@@ -42,18 +42,20 @@ def command(output: Path, data: Path | None, weights: str, width: float, epochs:
 
     result = quickstart(output, data=data, weights=weights, width=width, epochs=epochs, log=echo)
     echo()
+    found = [("before", result.before.ranking), ("after", result.after.ranking)]
+    rows = [(title, each.rank(1), each.mean_average_precision) for title, each in found]
+    rows += [
+        (each.file, each.rank_1 or 0.0, each.mean_average_precision or 0.0)
+        for each in result.fidelities
+    ]
     print_table(
         ("", "rank-1 %", "mAP %"),
-        [
-            (
-                title,
-                f"{100 * retrieval.ranking.rank(1):.1f}",
-                f"{100 * retrieval.ranking.mean_average_precision:.1f}",
-            )
-            for title, retrieval in (("before", result.before), ("after", result.after))
-        ],
+        [(name, f"{100 * rank_1:.1f}", f"{100 * mean:.1f}") for name, rank_1, mean in rows],
         numbers=("rank-1 %", "mAP %"),
     )
+    if result.fidelity.advice:
+        echo()
+        warn(result.fidelity.advice)
     echo(
         f"\n{result.files[1]}: {result.fidelity.size_bytes:,} bytes, cosine to the Keras model "
         f"{result.fidelity.cosine_min:.4f} or more, {result.fidelity.latency_ms:.2f} ms per image"

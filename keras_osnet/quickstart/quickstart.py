@@ -2,15 +2,17 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.checks import positive_integer
+from keras_osnet._utils.files import read_json, write_json
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
 from keras_osnet.data.readable import readable
 from keras_osnet.data.records import EmbeddedImages
@@ -22,7 +24,9 @@ from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.quickstart.report import write_report
 from keras_osnet.runtime.benchmark import BenchmarkResult, benchmark
 from keras_osnet.synthetic import write_synthetic_people
-from keras_osnet.training import load_recipe, train
+from keras_osnet.training import Recipe, load_recipe, train
+from keras_osnet.training.run_folder import RunFolder, describe_training
+from keras_osnet.training.tasks import make_task
 
 SYNTHETIC_PEOPLE, CAMERAS, VIEWS = 100, 2, 4
 """Size of the synthetic dataset; half of the people are for training, half for testing."""
@@ -31,6 +35,9 @@ SYNTHETIC_SEED = 1
 """Seed of people and cameras that no weights of this package were trained on."""
 
 SYNTHETIC_SIZE = (128, 64)
+
+_RECORD = "quickstart.json"
+"""In the folder: the arguments of the call."""
 
 _NEEDED = ("tensorflow", "ai_edge_litert", "litert_quantizer", "matplotlib", "sklearn", "jinja2")
 
@@ -45,13 +52,14 @@ class QuickstartResult:
     Attributes:
         folder: The folder of all files.
         weights: The initial weights.
+        width: The width multiplier that a tag was looked up for.
         dataset: The people: those trained on, and queries and gallery of the others.
-        synthetic: Whether the people are synthetic.
+        data: The argument; None for synthetic people.
         models: The model before and after fine-tuning.
         embeddings: Embeddings of queries and gallery before and after fine-tuning.
         before: Retrieval metrics before fine-tuning.
         after: Retrieval metrics after fine-tuning.
-        fidelity: The int8 file compared with the model.
+        fidelities: The exported files compared with the model, each with its own rank-1 and mAP.
         speeds: Speed of the exported files.
         model: File of the fine-tuned model.
         files: The exported files: float32, int8.
@@ -61,18 +69,34 @@ class QuickstartResult:
 
     folder: Path
     weights: str
+    width: float | None
     dataset: ReidDataset
-    synthetic: bool
+    data: Path | None
     models: tuple[keras.Model, keras.Model]
     embeddings: tuple[EmbeddedImages, EmbeddedImages]
     before: RetrievalResult
     after: RetrievalResult
-    fidelity: FidelityReport
+    fidelities: Sequence[FidelityReport]
     speeds: Sequence[BenchmarkResult]
     model: Path
     files: Sequence[Path]
     report: Path
     seconds: dict[str, float]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the people are synthetic."""
+        return self.data is None
+
+    @property
+    def fidelity(self) -> FidelityReport:
+        """The int8 file compared with the model."""
+        return self.fidelities[1]
+
+    @property
+    def ready_file(self) -> Path:
+        """The file to use: int8, unless that loses more than two points of rank-1 or mAP."""
+        return self.files[1 if self.fidelity.is_ready else 0]
 
 
 def quickstart(
@@ -89,10 +113,12 @@ def quickstart(
 
     Nothing is downloaded without `data` and with the weights that come with the package. The model
     is trained on half of the people and tested on the others, under the same cameras, unless a
-    table has queries and a gallery. An interrupted call is continued.
+    table has queries and a gallery. An interrupted call is continued. The int8 file is compared
+    with the model on the queries and the gallery, and is not called ready if it loses more than two
+    points of rank-1 or mAP.
 
     Args:
-        folder: Folder for all files; created if it does not exist.
+        folder: Folder for all files: new, empty, or of the same call, which is then continued.
         data: People of your own, at least four, as for `keras_osnet.data.read_people`; synthetic
             people by default. Unreadable images are left out with a warning.
         weights: Initial weights: a tag, a file, or `"hf://owner/repo[/file][@revision]"`.
@@ -106,7 +132,7 @@ def quickstart(
 
     Raises:
         ValueError: An argument is wrong, or there are too few people.
-        FileExistsError: `folder` has other content.
+        FileExistsError: `folder` has other content, or is of a call with other arguments.
         OSError: The data or weights cannot be read.
         ImportError: A package is not installed; nothing was written.
     """
@@ -114,14 +140,21 @@ def quickstart(
         optional.check_installed(module, "The quickstart", extra="quickstart")
     positive_integer("epochs", epochs)
     checkpoint = open_checkpoint(weights, width=width)
-    root = Path(folder)
-    steps = _Steps(log)
+    root, steps = Path(folder), _Steps(log)
+    source = None if data is None else Path(data)
+    arguments = {"data": source and str(source.absolute()), "weights": str(weights)}
+    _check_folder(root, arguments | {"width": width, "epochs": epochs})
 
     with steps.step("people", "Drawing synthetic people" if data is None else f"Reading {data}"):
-        people = _synthetic_people(root) if data is None else own_people(data)
-    root.mkdir(parents=True, exist_ok=True)
+        people = None if source is None else own_people(source)
+        root.mkdir(parents=True, exist_ok=True)
+        write_json(root / _RECORD, arguments | {"width": width, "epochs": epochs})
+        people = people or _synthetic_people(root)
     size = SYNTHETIC_SIZE if data is None else checkpoint.embedding_size
     model = checkpoint.build(head="embedding", image_size=size, include_preprocessing=True)[0]
+    recipe = load_recipe("few_people").with_epochs(epochs)
+    recipe = recipe.with_overrides({"validation_fraction": 0.0})
+    _check_training(root / "training", recipe, model, people)
     untrained = keras.models.clone_model(model)
     untrained.set_weights(model.get_weights())
     log(_counts(people))
@@ -131,8 +164,6 @@ def quickstart(
     log(_metrics(before))
 
     with steps.step("training", f"Fine-tuning for {epochs} epochs on the training people"):
-        recipe = load_recipe("few_people").with_epochs(epochs)
-        recipe = recipe.with_overrides({"validation_fraction": 0.0})
         run = train(recipe, model, people, root / "training", in_memory=True, verbose=verbose)
         trained = run.embedders[0]
         embedded_after, after = _test(trained, people)
@@ -141,22 +172,28 @@ def quickstart(
     with steps.step("export", "Exporting to LiteRT with 8-bit weights"):
         files = [root / "osnet-float32.tflite", root / "osnet-int8.tflite"]
         calibration = [image.path for image in people.train]
-        export(trained, files[0], images=people)
-        fidelity = export(
-            trained, files[1], quantization="int8", calibration=calibration, images=people
-        )
+        reports = [
+            export(trained, files[0], images=people),
+            export(trained, files[1], quantization="int8", calibration=calibration, images=people),
+        ]
         speeds = benchmark(files, rounds=3)
+        # One latency for one file: with resizing, in a process of its own.
+        fidelities = [
+            replace(report, latency_ms=speed.latency.median)
+            for report, speed in zip(reports, speeds, strict=True)
+        ]
 
     result = QuickstartResult(
         folder=root,
         weights=str(weights),
+        width=width,
         dataset=people,
-        synthetic=data is None,
+        data=source,
         models=(untrained, trained),
         embeddings=(embedded_before, embedded_after),
         before=before,
         after=after,
-        fidelity=fidelity,
+        fidelities=fidelities,
         speeds=speeds,
         model=root / "training" / "last.keras",
         files=files,
@@ -166,6 +203,33 @@ def quickstart(
     with steps.step("report", "Writing the report"):
         write_report(result, result.report)
     return result
+
+
+def _check_folder(root: Path, arguments: Mapping[str, Any]) -> None:
+    """Raise FileExistsError unless a folder is new, empty, or of a call with these arguments."""
+    if not root.exists():
+        return
+    names = sorted(each.name for each in root.iterdir() if not each.name.startswith("."))
+    if names and _RECORD not in names:
+        raise FileExistsError(
+            "`folder` must be new, empty, or of an earlier quickstart. "
+            f"Received: {root}, with {', '.join(names[:3])}"
+        )
+    there = read_json(root / _RECORD) if names else arguments
+    for name, wanted in arguments.items():
+        if there.get(name) != wanted:
+            raise FileExistsError(
+                f"`folder` holds a quickstart with another `{name}`: use another folder, or the "
+                f"same arguments to continue that one. Received: {root} with {there.get(name)!r}, "
+                f"asked for {wanted!r}"
+            )
+
+
+def _check_training(folder: Path, recipe: Recipe, model: keras.Model, people: ReidDataset) -> None:
+    """Raise ValueError if the folder's training is of other images, before any other work."""
+    task = make_task(recipe, people, 0)
+    with RunFolder(folder).open(describe_training(recipe, [model], task, 0, None)):
+        pass
 
 
 def _synthetic_people(root: Path) -> ReidDataset:

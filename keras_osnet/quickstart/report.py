@@ -2,9 +2,11 @@
 
 import base64
 import io
+import itertools
 import os
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 
 _TEMPLATE = "report.html"
 _DPI = 130
+
+_WITH_PHOTOS = {"lists_before", "lists_after", "maps", "clusters"}
+_FIGURE_BYTES = 300_000
+"""Of each of seven figures; base64 makes four bytes of three. The page has less than 3 MB."""
+
+_ELSEWHERE = {"rank-1", "mAP", "latency", "ready"}
 
 _QUERIES, _TOP = 5, 8
 """Number of ranked lists, and their length."""
@@ -74,31 +82,56 @@ def write_report(result: "QuickstartResult", path: str | os.PathLike[str]) -> No
         dim=result.embeddings[1].vectors.shape[1],
         counts=result.dataset.counts,
         with_cameras=camera_labels(result.dataset.all_images) is not None,
-        images={name: _data_url(figure) for name, figure in _figures(result).items()},
-        fidelity=result.fidelity.table(),
-        speeds=[_speed(speed) for speed in result.speeds],
+        images={
+            name: _data_url(figure, with_photos=name in _WITH_PHOTOS)
+            for name, figure in _figures(result).items()
+        },
+        exported=list(zip(result.fidelities, result.speeds, strict=True)),
+        # Accuracy and speed have tables of their own, with the network and the other file.
+        fidelity=[row for row in result.fidelity.table() if row[0] not in _ELSEWHERE],
+        commands=next_commands(result),
         version=__version__,
     )
     with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        # Bytes of file names that are no text are shown as escapes.
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
-def _data_url(figure: "Figure") -> str:
-    """Return a figure as the URL of an embedded PNG."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=_DPI)
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode("ascii")
+def next_commands(result: "QuickstartResult") -> list[str]:
+    """Return the commands that go on from here, with the files and weights of this call."""
+    model, weights = shlex.quote(str(result.model)), shlex.quote(result.weights)
+    embed = f"keras-osnet embed crops --weights {shlex.quote(str(result.ready_file))} -o crops.npz"
+    real = "--weights msmt17_combineall"
+    if result.data is None:
+        return [f"keras-osnet quickstart --data my_people {real} --output mine", embed]
+    data = f"--data {shlex.quote(str(result.data))}"
+    if result.weights == "synthetic":
+        train = f"keras-osnet quickstart {data} {real} --output {_beside(result.folder)}"
+    else:
+        width = "" if result.width is None else f" --width {result.width:g}"
+        output = _beside(result.folder, "training")
+        train = f"keras-osnet train few_people {data} --weights {weights}{width} --output {output}"
+    return [train, f"keras-osnet evaluate --data other_people --weights {model}", embed]
 
 
-def _speed(speed: Any) -> dict[str, Any]:
-    return {
-        "file": speed.file.name,
-        "kilobytes": speed.file.stat().st_size / 1000,
-        "latency": speed.latency,
-        "throughput": speed.throughput,
-        "memory": speed.peak_memory,
-        "threads": speed.threads,
-    }
+def _beside(folder: Path, name: str = "msmt17") -> str:
+    return shlex.quote(str(folder.with_name(f"{folder.name}-{name}")))
+
+
+def _data_url(figure: "Figure", *, with_photos: bool) -> str:
+    """Return a figure as the URL of an embedded image: JPEG for photos, else PNG.
+
+    It is made smaller, first by quality, then by resolution, until it takes no more than its part
+    of the page.
+    """
+    kind, qualities = ("jpeg", (85, 70, 55)) if with_photos else ("png", (None,))
+    for dpi, quality in itertools.product((_DPI, 100, 75, 55, 40), qualities):
+        content = io.BytesIO()
+        settings = None if quality is None else {"quality": quality}
+        figure.savefig(content, format=kind, dpi=dpi, pil_kwargs=settings)
+        if content.tell() <= _FIGURE_BYTES:
+            break
+    return f"data:image/{kind};base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def _figures(result: "QuickstartResult") -> "dict[str, Figure]":

@@ -86,10 +86,20 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     page = Page(text)
     assert not page.open
     assert len(page.images) == 7
-    assert all(alt and source.startswith("data:image/png;base64,") for alt, source in page.images)
+    kinds = [re.match("data:image/(png|jpeg);base64,", source)[1] for _, source in page.images]
+    assert all(alt for alt, _ in page.images)
+    assert sorted(kinds) == ["jpeg"] * 4 + ["png"] * 3  # photos, plots
+    assert len(text) < 3e6
     assert all(source.startswith("data:") for source in page.fetched)  # nothing from elsewhere
     assert f"{100 * made.after.ranking.rank(1):.1f} %" in text
     assert f"{made.fidelity.size_bytes / 1000:.0f} kB" in text
+    for report in made.fidelities:  # the files' own figures beside the network's
+        cells = f"{100 * report.rank_1:.1f}", f"{100 * report.mean_average_precision:.1f}"
+        assert all(f'<td class="n">{cell}</td>' in text for cell in cells)
+    latency = f"{made.fidelity.latency_ms:.2f}"
+    assert set(re.findall(r"([0-9.]+) ms", text)) == {latency}  # one figure for one file
+    assert f'<td class="n">{latency}</td>' in text
+    assert "quickstart --data my_people" in text
     assert "under the other cameras" in text
     assert "with so few queries, the metrics are only a rough estimate" in text
 
@@ -97,10 +107,28 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
         side: tuple(replace(image, camera=None) for image in getattr(made.dataset, side))
         for side in ("train", "query", "gallery")
     }
-    write_report(replace(made, dataset=replace(made.dataset, **unknown)), tmp_path / "page.html")
+    worse = replace(made.fidelity, rank_1=made.fidelity.rank_1_model - 0.167)
+    odd = replace(
+        made,
+        dataset=replace(made.dataset, **unknown),
+        data=tmp_path / "my\udcff & people",
+        fidelities=[made.fidelities[0], worse],
+    )
+    write_report(odd, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text("utf-8")
     assert "cameras of these images are not known" in text
     assert "under the other cameras" not in text
+    assert "is not ready for use" in text
+    assert "Not ready to use" in text
+    assert "rank-1 16.7" in text
+    assert odd.ready_file == made.files[0]
+    assert "quickstart --data my_people" not in text
+    assert r"my\udcff &amp; people" in text
+
+    with pytest.raises(FileExistsError, match=r"another `epochs`.*with 1, asked for 2"):
+        quickstart(tmp_path / "out", epochs=2, log=said.append, verbose=0)
+    with pytest.raises(FileExistsError, match=r"another `data`.*with None, asked for"):
+        quickstart(tmp_path / "out", data=tmp_path, epochs=1, log=said.append, verbose=0)
 
 
 def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeypatch):
