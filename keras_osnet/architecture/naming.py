@@ -201,40 +201,18 @@ def _dense(name: str, layer: Any, layout: str) -> Iterator[NamedVariable]:
     yield NamedVariable(f"{name}.bias", layer.bias, "vector")
 
 
-def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return the arguments of `keras_osnet.OSNet` that build the network of a state dict.
 
     Args:
         tensors: Arrays under plain torchreid names.
 
     Returns:
-        `width`, `variant`, `feature_dim` and `classes` (None without a classifier); or None if the
-        tensors are not an OSNet's.
-    """
-    stem = tensors.get("conv1.conv.weight")
-    if stem is None or stem.ndim != 4:
-        return None
-    if "pool2.0.conv.weight" in tensors:
-        variant = "ain"
-    elif "conv2.0.IN.weight" in tensors:
-        variant = "ibn"
-    else:
-        variant = "base"
-    fc = tensors.get("fc.0.weight")
-    return {
-        "width": stem.shape[0] / CHANNELS[0],
-        "variant": variant,
-        "feature_dim": None if fc is None else fc.shape[0],
-        "classes": classes_in(tensors),
-    }
-
-
-def check_network(tensors: Mapping[str, np.ndarray]) -> None:
-    """Check the sizes that decide how large a network is, before one of these sizes is built.
+        `width`, `variant`, `feature_dim` and `classes` (None without a classifier).
 
     Raises:
-        ValueError: The tensors are not an OSNet's, or the stem, conv5, the embedding and the
-            classifier do not fit each other.
+        ValueError: The tensors are not an OSNet's, or the sizes of the stem, conv5, the embedding
+            and the classifier, which decide how large the network is, do not fit each other.
     """
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     stem = shapes.get("conv1.conv.weight", ())
@@ -242,19 +220,25 @@ def check_network(tensors: Mapping[str, np.ndarray]) -> None:
         raise ValueError(
             f"conv1.conv.weight must have four dimensions. Received: {stem or 'no such tensor'}"
         )
-    channels = stem[0] * CHANNELS[-1] // CHANNELS[0]
-    expected = {"conv5.conv.weight": (channels, channels, 1, 1)}
-    if "fc.0.weight" in shapes:
-        expected["fc.0.weight"] = (*shapes["fc.0.weight"][:1], channels)
-        channels = expected["fc.0.weight"][0]
-    if "classifier.weight" in shapes:
-        expected["classifier.weight"] = (*shapes["classifier.weight"][:1], channels)
+    features = stem[0] * CHANNELS[-1] // CHANNELS[0]
+    expected = {"conv5.conv.weight": (features, features, 1, 1)}
+    for name in ("fc.0.weight", "classifier.weight"):
+        if name in shapes:
+            expected[name] = (*shapes[name][:1], features)
+            features = expected[name][0]
     for name, shape in expected.items():
         if shapes.get(name) != shape or 0 in shape:
             raise ValueError(
-                f"{name} does not fit the tensors before it, and must be of shape {shape}. "
+                f"{name} does not fit the tensors before it, and must have the shape {shape}. "
                 f"Received: {shapes.get(name, 'no such tensor')}"
             )
+    is_ain, is_ibn = "pool2.0.conv.weight" in shapes, "conv2.0.IN.weight" in shapes
+    return {
+        "width": stem[0] / CHANNELS[0],
+        "variant": "ain" if is_ain else "ibn" if is_ibn else "base",
+        "feature_dim": shapes["fc.0.weight"][0] if "fc.0.weight" in shapes else None,
+        "classes": classes_in(tensors),
+    }
 
 
 def classes_in(tensors: Mapping[str, np.ndarray]) -> int | None:
@@ -265,8 +249,9 @@ def classes_in(tensors: Mapping[str, np.ndarray]) -> int | None:
 
 def describe_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     """Describe a state dict in words, for error messages."""
-    architecture = architecture_of(tensors)
-    if architecture is None:
+    try:
+        architecture = architecture_of(tensors)
+    except ValueError:
         return "tensors that are not an OSNet's"
     return (
         f"the tensors of an OSNet with width={architecture['width']:g}, "

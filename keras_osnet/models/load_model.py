@@ -12,7 +12,6 @@ import keras
 
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.configuration import RE_ID_SIZE, Configuration, architecture_name
-from keras_osnet.architecture.naming import architecture_of
 from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.catalogue import default_image_size
 from keras_osnet.weights.convert import ConversionReport
@@ -189,7 +188,7 @@ def _open(
         return Checkpoint(weights, path, described, h5.classes, h5)
 
     source = read_state_dict(path, key=key)
-    found = source.description or architecture_of(source.tensors)
+    found = source.description
     for argument, wanted in (("width", width), ("variant", variant)):
         if wanted is not None and wanted != found[argument]:
             raise ValueError(

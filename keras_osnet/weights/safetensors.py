@@ -56,9 +56,13 @@ def read_safetensors(path: str | os.PathLike[str], key: str | None = None) -> St
     """
     library = _safetensors()
     try:
-        return state_dict_of(library.numpy.load_file(os.fspath(path)), key)
+        tensors = library.numpy.load_file(os.fspath(path))
     except library.SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    try:
+        return state_dict_of(tensors, key)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}") from error
 
 
 def read_description(path: str | os.PathLike[str]) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import keras
 
 from keras_osnet._utils.files import check_regular
 from keras_osnet.architecture.describe import describe
-from keras_osnet.architecture.naming import check_network, classes_in
+from keras_osnet.architecture.naming import architecture_of, classes_in
 from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
 from keras_osnet.weights.convert import ConversionReport, load_state_dict, to_torchreid
 from keras_osnet.weights.file_formats import (
@@ -32,12 +32,13 @@ class TensorSource:
 
     Attributes:
         tensors: The arrays.
-        description: The arguments of `keras_osnet.OSNet` that build their model, where the file
-            stores them (see `Configuration.to_dict`): `.keras`, or `.safetensors` of keras-osnet.
+        description: The arguments of `keras_osnet.OSNet` that build their model: all of them
+            where the file stores them (see `Configuration.to_dict`: `.keras`, or `.safetensors`
+            of keras-osnet), else those that are inferred from the tensors.
         classes: Rows of the classifier, None without one.
     """
 
-    def __init__(self, state: StateDict, description: dict[str, Any] | None = None) -> None:
+    def __init__(self, state: StateDict, description: dict[str, Any]) -> None:
         self._state = state
         self.tensors = state.tensors
         self.description = description
@@ -129,10 +130,10 @@ def read_state_dict(path: str | os.PathLike[str], *, key: str | None = None) -> 
             f"variables of a .weights.h5 file have no names. Received: {os.fspath(path)}"
         )
     try:
-        check_network(state.tensors)
+        inferred = architecture_of(state.tensors)
     except ValueError as error:
         raise ValueError(f"{path} does not hold an OSNet: {error}") from None
-    return TensorSource(state, description)
+    return TensorSource(state, description or inferred)
 
 
 def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:

@@ -1,9 +1,17 @@
+import re
+import shlex
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet.weights import read_state_dict, read_torch_checkpoint
+from keras_osnet.weights import (
+    read_state_dict,
+    read_torch_checkpoint,
+    write_torch_checkpoint,
+)
 
 
 def same(first, second):
@@ -87,3 +95,31 @@ def test_errors(run, checkpoint, tmp_path):
     assert error.endswith("does not exist. Received: no.pth\n")
     error = run("convert", checkpoint, tmp_path / "x.keras", "--variant", "ain", code=1).stderr
     assert "holds --variant base. Received: --variant ain" in error
+
+
+def test_commands_of_the_page_on_migration(run, checkpoint, tmp_path):
+    """With torchreid's own file name, and a file of Lightning that holds two networks."""
+    tensors = read_torch_checkpoint(checkpoint)
+    write_torch_checkpoint(tmp_path / "model.pth.tar-60", tensors, wrapper="state_dict")
+    two = {f"student.{name}": array for name, array in tensors.items()}
+    two |= {f"teacher.{name}": array + 1 for name, array in tensors.items()}
+    write_torch_checkpoint(tmp_path / "last.ckpt", two, wrapper="state_dict")
+    page = (Path(__file__).parents[2] / "docs" / "migrate_from_torchreid.md").read_text("utf-8")
+    lines = re.findall(
+        r"^keras-osnet ((?:convert|info) .*\.(?:pth.*|keras.*))$", page, re.MULTILINE
+    )
+    assert len(lines) == 4
+    outputs = []
+    for line in lines:
+        words = [str(tmp_path / word) if "." in word else word for word in shlex.split(line)]
+        words[-1] = words[-1].removeprefix(f"{tmp_path}/") if "--key" in words else words[-1]
+        outputs.append(run(*words).stdout)
+    assert "  487 tensors used, from 'state_dict' in the source" in outputs[0]
+    assert "567 (" in outputs[2]
+    assert "  487 tensors used, from 'state_dict.student' in the source" in outputs[3]
+    assert "  567 skipped: beside the network in 'state_dict.student'" in outputs[3]
+    for name in ("model.pth.tar", "student.keras"):
+        same(tensors, read_state_dict(tmp_path / name).tensors)
+    error = run("info", "--weights", tmp_path / "last.ckpt", code=1).stderr
+    assert "--key must name one of the places" in error
+    assert "'state_dict.student', 'state_dict.teacher'" in error

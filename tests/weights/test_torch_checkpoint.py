@@ -1,8 +1,16 @@
 """Reading what real PyTorch writes: the same names, shapes, types and bits."""
 
+import argparse
 import collections
+import datetime
+import fractions
 import io
+import os
+import pathlib
+import re
 import struct
+import sys
+import types
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,6 +19,7 @@ import numpy as np
 import pytest
 
 from keras_osnet.weights.torch_file.reader import CheckpointError, read_torch_checkpoint
+from keras_osnet.weights.torch_file.tensors import DICTIONARIES, INERT
 
 FORMATS = [pytest.param(True, id="zip"), pytest.param(False, id="legacy")]
 TYPES = [
@@ -278,3 +287,152 @@ def test_metadata_of_a_state_dict_is_ignored(tmp_path):
     state = collections.OrderedDict(a=torch.ones(2))
     state._metadata = {"": {"version": 2}}
     assert_same(read_torch_checkpoint(save(tmp_path / "x.pth", state, False)), state)
+
+
+class Attributes(dict):
+    """Stands for Lightning's dictionary, which is not installed here."""
+
+
+def beside(torch) -> dict:
+    """Return values of every inert type."""
+    Attributes.__module__ = "pytorch_lightning.utilities.parsing"
+    Attributes.__qualname__ = Attributes.__name__ = "AttributeDict"
+    return {
+        "scalars": [np.float64(0.5), np.int32(3), np.bool_(True), np.str_("a"), np.float32],
+        "arrays": [np.arange(6.0).reshape(2, 3), np.array(["a", None], object), np.dtype("f4")],
+        "random": np.random.RandomState(0).get_state(),
+        "args": argparse.Namespace(lr=0.1, sizes=(256, 128)),
+        "space": types.SimpleNamespace(a=1),
+        "paths": [pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("a"), pathlib.Path("a")],
+        "times": [
+            datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC),
+            datetime.date(2024, 1, 1),
+            datetime.time(1),
+            datetime.timedelta(1),
+        ],
+        "default": collections.defaultdict(list, a=[1]),
+        "counter": collections.Counter("aab"),
+        "deque": collections.deque([1, 2], maxlen=4),
+        "sets": [{1, 2}, frozenset({"a"}), set()],
+        "builtins": [1j, range(3), slice(1, 2), bytearray(b"x"), b"x", 10**30, int, float],
+        "torch": [torch.float32, torch.device("cpu"), torch.Size([2]), torch.float8_e5m2],
+        "layout": torch.strided,
+        "hyper_parameters": Attributes(lr=0.1),
+        0.5: "half",
+        (1, 2): "tuple",
+        None: "nothing",
+        b"bytes": 1,
+        frozenset({1}): 2,
+        True: 3,
+    }
+
+
+@pytest.mark.parametrize("is_zip", FORMATS)
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_inert_values_beside_the_tensors_are_skipped(tmp_path, is_zip, protocol, monkeypatch):
+    import torch
+
+    module = types.ModuleType("pytorch_lightning.utilities.parsing")
+    module.AttributeDict = Attributes
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", types.ModuleType("pytorch_lightning"))
+    monkeypatch.setitem(sys.modules, "pytorch_lightning.utilities", types.ModuleType("x"))
+    expected = {"a": torch.ones(2), "b": torch.zeros(1)}
+    for name, value in {**beside(torch), "all": list(beside(torch).items())}.items():
+        for content in (
+            {"state_dict": expected, name: value},
+            {**expected, name: value},
+            collections.defaultdict(dict, model=Attributes(expected), other=value),
+        ):
+            path = save(tmp_path / "x.pth", content, is_zip, pickle_protocol=protocol)
+            assert_same(read_torch_checkpoint(path), expected)
+
+
+def test_the_documentation_lists_the_inert_types():
+    page = (Path(__file__).parents[2] / "docs" / "migrate_from_torchreid.md").read_text("utf-8")
+    documented = {}
+    for line in page.splitlines():
+        if match := re.fullmatch(r"\| `([\w.]+)` \| (`.*`) \|", line):
+            documented[match[1]] = set(re.findall(r"`(\w+)`", match[2]))
+    listed = {module: set(names) for module, names in INERT.items()}
+    for module, name in DICTIONARIES:
+        listed.setdefault(module, set()).add(name)
+    assert {module: documented.get(module) for module in listed} == listed
+
+
+@pytest.mark.parametrize("is_zip", FORMATS)
+@pytest.mark.parametrize("value", [Attributes(a=1), fractions.Fraction(1, 2), re.compile("a")])
+def test_every_other_name_refuses_the_file(tmp_path, is_zip, value):
+    import torch
+
+    Attributes.__module__, Attributes.__qualname__ = __name__, "Attributes"
+    Attributes.__name__ = "Attributes"
+    path = save(tmp_path / "x.pth", {"state_dict": {"a": torch.ones(1)}, "x": value}, is_zip)
+    with pytest.raises(CheckpointError, match=r"asks for '(.*Attributes|fractions\.|re\.)"):
+        read_torch_checkpoint(path)
+
+
+@pytest.mark.parametrize("is_zip", FORMATS)
+def test_expanded_tensors(tmp_path, is_zip):
+    import torch
+
+    tensors = {
+        "row": torch.arange(3.0).expand(4, 3),
+        "one": torch.tensor([2.0]).expand(512),
+        "column": torch.arange(3.0)[:, None].expand(3, 5),
+        "windows": torch.arange(6.0).unfold(0, 3, 1),
+    }
+    path = save(tmp_path / "x.pth", tensors, is_zip)
+    assert path.stat().st_size < 5000
+    assert_same(read_torch_checkpoint(path), tensors)
+
+
+@pytest.mark.parametrize("is_zip", FORMATS)
+def test_tensors_with_attributes(tmp_path, is_zip):
+    import torch
+
+    tensor, parameter = torch.ones(2), torch.nn.Parameter(torch.zeros(2))
+    tensor.note = parameter.note = "mine"
+    tensors = {"tensor": tensor, "parameter": parameter}
+    assert_same(read_torch_checkpoint(save(tmp_path / "x.pth", tensors, is_zip)), tensors)
+
+
+def test_a_loose_data_pkl_is_named(tmp_path):
+    import torch
+
+    path = save(tmp_path / "x.pth", {"a": torch.ones(2)}, True)
+    with zipfile.ZipFile(path) as archive:
+        (tmp_path / "data.pkl").write_bytes(archive.read("x/data.pkl"))
+        archive.extractall(tmp_path / "unpacked")
+    with pytest.raises(CheckpointError, match=r"the data\.pkl of an unpacked checkpoint.*zip -0"):
+        read_torch_checkpoint(tmp_path / "data.pkl")
+    with zipfile.ZipFile(tmp_path / "again.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        for each in (tmp_path / "unpacked").rglob("*"):
+            archive.write(each, each.relative_to(tmp_path / "unpacked"))
+    with pytest.raises(CheckpointError, match=r"compressed or encrypted.*zip -0"):
+        read_torch_checkpoint(tmp_path / "again.pth")
+
+
+def test_real_torchscript_is_refused(tmp_path):
+    import torch
+
+    torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="TorchScript"):
+        read_torch_checkpoint(tmp_path / "x.pt")
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_an_error(tmp_path, monkeypatch):
+    import torch
+
+    from keras_osnet.weights.torch_file import reader
+
+    path = save(tmp_path / "x.pth", {"a": torch.ones(100_000)}, True)
+    find = reader.find_network
+
+    def cut(*arguments, **options):
+        os.truncate(path, 1000)
+        return find(*arguments, **options)
+
+    monkeypatch.setattr(reader, "find_network", cut)
+    with pytest.raises(CheckpointError, match=r"x\.pth cannot be read .* cut off"):
+        read_torch_checkpoint(path)

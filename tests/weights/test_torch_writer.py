@@ -14,6 +14,7 @@ TENSORS = {
     "transposed": np.arange(6, dtype="float64").reshape(2, 3).T,
     "num_batches_tracked": np.array(7, dtype="int64"),
     "empty": np.zeros((0, 3), "float32"),
+    "scalar": np.float32(0.5),
     "big endian": np.arange(3, dtype=">i4"),
     "größe": np.array([[0.1]], "float16"),
 } | {

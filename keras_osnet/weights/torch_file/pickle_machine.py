@@ -250,6 +250,10 @@ class _Machine:
         for key, value in zip(values[::2], values[1::2], strict=True):
             store(target, key, value)
 
+    def push_frozen_set(self) -> None:
+        self.pop_to_mark()
+        self.push(_SET)
+
     # Names and calls
 
     def find(self, module: object, name: object) -> None:
@@ -327,7 +331,7 @@ _BY_NAME: dict[str, Callable[[_Machine], object]] = {
     "APPENDS": lambda m: m.append(m.pop_to_mark()),
     "EMPTY_SET": lambda m: m.push(_SET),
     "ADDITEMS": lambda m: m.append(m.pop_to_mark()),
-    "FROZENSET": lambda m: (m.pop_to_mark(), m.push(_SET)),
+    "FROZENSET": _Machine.push_frozen_set,
     "EMPTY_DICT": lambda m: m.push({}),
     "SETITEM": lambda m: m.set_items([m.pop(), m.pop()][::-1]),
     "SETITEMS": lambda m: m.set_items(m.pop_to_mark()),

@@ -278,10 +278,13 @@ def _refuse_storage(_: object) -> Storage:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One file in an archive: its position, name, size and CRC-32, as the directory has them."""
+    """One file in an archive, as the directory has it."""
 
     start: int
     name: bytes
+    method: int
+    flags: int
+    packed: int
     size: int
     crc: int
 
@@ -290,8 +293,7 @@ class _StoredZip:
     """The entries of a zip file without compression.
 
     Raises:
-        RefusedError: The file is damaged, has compressed, encrypted, overlapping or repeated
-            entries, or several disks.
+        RefusedError: The file is damaged, has overlapping or repeated entries, or several disks.
     """
 
     def __init__(self, data: _File) -> None:
@@ -305,7 +307,7 @@ class _StoredZip:
         except struct.error:
             raise RefusedError("the zip archive is cut off or damaged") from None
         # Entries that lie over each other would let a small file claim any amount of data.
-        total = sum(entry.size for entry in self.entries.values())
+        total = sum(entry.packed for entry in self.entries.values())
         if total > data.size:
             raise RefusedError(
                 f"the entries of the zip archive overlap: {total} bytes in a file of {data.size}"
@@ -320,6 +322,12 @@ class _StoredZip:
         if name not in self.entries:
             raise RefusedError(f"the zip archive has no entry {describe(name)}")
         entry = self.entries[name]
+        if entry.method != 0 or entry.flags & 1:
+            raise RefusedError(
+                f"the entry {describe(name)} of the zip archive is compressed or encrypted, which "
+                f"PyTorch does not do (pack it again with `zip -0`): method {entry.method}, flags "
+                f"{entry.flags}"
+            )
         if entry.size > MAX_PICKLE if size is None else entry.size != size:
             raise RefusedError(
                 f"the entry {describe(name)} of the zip archive should have "
@@ -328,7 +336,8 @@ class _StoredZip:
         header = self._data.read(entry.start, _LOCAL.size)
         signature, *_, name_size, extra_size = _LOCAL.unpack(header)
         start = entry.start + _LOCAL.size
-        if signature != b"PK\3\4" or self._data.read(start, name_size) != entry.name:
+        is_same = signature == b"PK\3\4" and entry.packed == entry.size
+        if not is_same or self._data.read(start, name_size) != entry.name:
             raise RefusedError(f"the entry {describe(name)} of the zip archive is damaged")
         content = self._data.read(start + name_size + extra_size, entry.size)
         crc = zlib.crc32(content)
@@ -377,21 +386,14 @@ class _StoredZip:
         name = encoded.decode("utf-8", "replace")
         if name in self.entries:
             raise RefusedError(f"the zip archive has the entry {describe(name)} twice")
-        if method != 0 or flags & 1:
-            raise RefusedError(
-                f"the entry {describe(name)} of the zip archive is compressed or encrypted, which "
-                f"PyTorch does not do (pack it again with `zip -0`): method {method}, flags {flags}"
-            )
         extra = directory[name_at + name_size : name_at + name_size + extra_size]
         size, packed, start = _widen(extra, size, packed, start)
-        if packed != size:
-            raise RefusedError(f"the entry {describe(name)} of the zip archive is damaged")
-        if start + _LOCAL.size + name_size + size > self._data.size:
+        if start + _LOCAL.size + name_size + packed > self._data.size:
             raise RefusedError(
-                f"the entry {describe(name)} of the zip archive claims {size} bytes at {start} "
+                f"the entry {describe(name)} of the zip archive claims {packed} bytes at {start} "
                 f"of a file of {self._data.size}"
             )
-        self.entries[name] = _Entry(start, encoded, size, crc)
+        self.entries[name] = _Entry(start, encoded, method, flags, packed, size, crc)
         return following
 
 

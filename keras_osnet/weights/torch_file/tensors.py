@@ -275,10 +275,10 @@ def _rebuild_from_type(arguments: tuple[Any, ...]) -> Tensor:
         raise RefusedError(f"the pickle makes a tensor by {describe(function)}")
     if type(arguments[2]) is not tuple:
         raise RefusedError(f"the pickle makes a tensor from {describe(arguments[2])}")
-    return function.call(arguments[2])
+    return function.call(arguments[2])  # type: ignore[return-value]
 
 
-_REBUILD: dict[str, Callable[[tuple[Any, ...]], Any]] = {
+_REBUILD: dict[str, Callable[[tuple[Any, ...]], Tensor]] = {
     "_rebuild_tensor": _rebuild_tensor,
     "_rebuild_tensor_v2": _rebuild_tensor_v2,
     "_rebuild_tensor_v3": _rebuild_tensor_v3,
@@ -324,7 +324,7 @@ INERT: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "WindowsPath",
         ),
         "torch": (
-            *("Tensor", "device", "channels_last", "contiguous_format", "preserve_format"),
+            *("Tensor", "device"),
             *("complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"),
             *("qint32", "qint8", "quint8"),
         ),
@@ -358,14 +358,15 @@ def _names() -> dict[tuple[str, str], object]:
             if module in _OTHER_MODULES:
                 names[_OTHER_MODULES[module], name] = names[module, name]
     names["torch._tensor", "Tensor"] = names["torch", "Tensor"]
-    names["__builtin__", "xrange"] = names["builtins", "range"]
+    for old, new in (("long", "int"), ("unicode", "str"), ("xrange", "range")):
+        names["__builtin__", old] = names["builtins", new]
     names["torch.storage", "UntypedStorage"] = StorageClass(None)
     names["torch", "UntypedStorage"] = StorageClass(None)
     for element, storage in STORAGES.items():
         names["torch", storage] = StorageClass(element)
     for element in ELEMENTS:
         names["torch", element] = ElementType(element)
-    functions = {
+    functions: dict[tuple[str, str], Callable[[tuple[Any, ...]], object]] = {
         ("collections", "OrderedDict"): _ordered_dict,
         ("copyreg", "_reconstructor"): _reconstructor,
         ("copy_reg", "_reconstructor"): _reconstructor,

@@ -44,6 +44,11 @@ def write_torch_checkpoint(
     """
     if not tensors:
         raise ValueError(f"A checkpoint needs at least one tensor. Received: tensors={tensors!r}")
+    # A sum of an array without dimensions is a NumPy scalar.
+    tensors = {
+        name: np.asarray(value) if isinstance(value, np.generic) else value
+        for name, value in tensors.items()
+    }
     for name, array in tensors.items():
         if not isinstance(name, str):
             raise ValueError(f"The name of a tensor must be text. Received: {name!r}")
