@@ -79,7 +79,7 @@ class ReidDataset:
         `[names[identity] for identity in dataset.train_identities]` are the classifier's classes.
         """
         images = sorted(self.all_images, key=lambda image: image.identity)
-        return {image.identity: image.name or str(image.identity) for image in images}
+        return dict(zip((image.identity for image in images), person_names(images), strict=True))
 
     @property
     def train_identities(self) -> tuple[int, ...]:
@@ -242,6 +242,11 @@ class EmbeddedImages:
 def identity_labels(images: Iterable[PersonImage]) -> NDArray[np.int64]:
     """Return the identities of images as an array (images,)."""
     return np.array([image.identity for image in images], np.int64)
+
+
+def person_names(images: Iterable[PersonImage]) -> list[str]:
+    """Return the name of the person on each image, or the identity as text."""
+    return [image.name or str(image.identity) for image in images]
 
 
 def camera_labels(images: Sequence[PersonImage]) -> NDArray[np.int64] | None:

@@ -14,7 +14,7 @@ from keras_osnet import __version__
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.data import PersonImage
-from keras_osnet.data.records import camera_labels, ranking_labels
+from keras_osnet.data.records import camera_labels, person_names, ranking_labels
 from keras_osnet.metrics import pairwise_distances, ranked_lists
 from keras_osnet.visualize import (
     activation_maps,
@@ -189,4 +189,4 @@ def _plot_embeddings(embedded: "EmbeddedImages", gallery: "Sequence[PersonImage]
     shown = sorted({image.identity for image in gallery})[:_PROJECTED_PEOPLE]
     images = [image for image in gallery if image.identity in shown]
     points = project_embeddings(embedded.vectors_of(images))
-    return plot_embeddings(points, [image.identity for image in images])
+    return plot_embeddings(points, person_names(images))

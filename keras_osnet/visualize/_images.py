@@ -64,8 +64,7 @@ def read_images(
 
 
 def fitting(image: NDArray[np.uint8], pixels: int = 320) -> NDArray[np.uint8]:
-    """Shrink an image to at most `pixels` in height: a figure's file need not hold more."""
+    """Shrink an image to `pixels` in height and twice that in width: a file need not hold more."""
     height, width = image.shape[:2]
-    if height <= pixels:
-        return image
-    return resize_image(image, (pixels, max(1, round(width * pixels / height))))
+    scale = min(1.0, pixels / height, 2 * pixels / width)
+    return resize_image(image, (max(1, round(height * scale)), max(1, round(width * scale))))

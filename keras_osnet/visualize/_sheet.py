@@ -4,15 +4,18 @@ Figures are made without `pyplot`, which keeps every figure of a process in memo
 closed and changes the current figure of the user's own calls.
 """
 
+import bisect
 import functools
 import io
 import os
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_osnet._utils.files import atomic_path
 from keras_osnet._utils.optional import require
+from keras_osnet._utils.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +34,12 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A
 
 HEAT = "inferno"
 """Colormap of feature maps: lightness rises steadily, so that it also works in gray."""
+
+_LONGEST = 200
+"""Letters of a text that could fit anywhere."""
+
+_ENTRY = 4.0
+"""Width of the longest entry of a legend, in inches."""
 
 MARGIN = 0.12
 """Margin in inches."""
@@ -70,24 +79,33 @@ def write(figure: "Figure", x: float, y: float, text: str, **options: Any) -> No
     """Write at (x, y) inches from the top left corner; `ha` and `va` align the text there."""
     width, height = figure.get_size_inches()
     options = {"fontsize": TEXT, "color": INK, "ha": "center", "va": "center", **options}
-    figure.text(x / width, 1 - y / height, text, **options)
+    figure.text(x / width, 1 - y / height, printable(text), parse_math=False, **options)
 
 
 def image_axes(
     figure: "Figure",
     place: tuple[float, float],
     size: tuple[float, float],
-    image: Any = None,
+    image: Any,
     frame: str = PALE,
     line: float = 0.6,
+    *,
+    draw: bool = True,
 ) -> "Axes":
-    """Return axes without ticks at `place` (x, y), of `size` (width, height), with a frame."""
+    """Return axes without ticks at `place` (x, y), of `size` (width, height), with a frame.
+
+    Where the image has another shape than the tile, margins are left on two sides of it.
+    """
     tile = axes(figure, *place, *size)
     tile.set(xticks=[], yticks=[])
     tile.spines[:].set(color=frame, linewidth=line)
-    if image is not None:
-        height, width = image.shape[:2]
+    height, width = image.shape[:2]
+    if draw:
         tile.imshow(image, aspect="auto", extent=(0, width, height, 0))
+    wide = max(width, height * size[0] / size[1])
+    tall = wide * size[1] / size[0]
+    tile.set(xlim=((width - wide) / 2, (width + wide) / 2))
+    tile.set(ylim=((height + tall) / 2, (height - tall) / 2))
     return tile
 
 
@@ -105,23 +123,25 @@ def text_width(text: str, size: float) -> float:
     """Return the width of a text in inches."""
     from matplotlib.textpath import TextPath
 
+    text = printable(text).replace("$", r"\$")  # which would begin a formula
     # The extent covers ink only; trailing blanks do not count.
     return float(TextPath((0, 0), text, size=size).get_extents().x1) / 72 if text.strip() else 0.0
 
 
 def shortened(text: str, width: float, size: float = TEXT) -> str:
     """Shorten a text to `width` inches, with an ellipsis if something was cut off."""
-    if text_width(text, size) <= width:
+    kept = text[:_LONGEST]
+    if kept == text and text_width(text, size) <= width:
         return text
-    while text and text_width(text + "…", size) > width:
-        text = text[:-1].rstrip()
-    return text + "…"
+    lengths = range(len(kept) + 1)
+    fitting = bisect.bisect_right(lengths, width, key=lambda n: text_width(kept[:n] + "…", size))
+    return kept[: max(fitting - 1, 0)].rstrip() + "…"
 
 
 def tile_width(images: Sequence[Any], height: float) -> float:
-    """Return the width in inches of the widest of the images at a height, within limits."""
-    ratios = [image.shape[1] / image.shape[0] for image in images]
-    return height * min(max(max(ratios), 0.25), 2.0)
+    """Return the width in inches of a tile at a height: the images' median shape, within limits."""
+    ratio = statistics.median(image.shape[1] / image.shape[0] for image in images)
+    return height * min(max(ratio, 0.25), 2.0)
 
 
 def stream_colors(streams: int) -> list[str]:
@@ -182,7 +202,22 @@ def circle(drawing: "Axes", center: tuple[float, float], text: str) -> None:
 def label(drawing: "Axes", x: float, y: float, text: str, **options: Any) -> None:
     """Write a text, centered by default."""
     options = {"fontsize": TEXT, "color": INK, "ha": "center", **options}
-    drawing.text(x, y, text, va="center", zorder=4, **options)
+    drawing.text(x, y, printable(text), va="center", zorder=4, parse_math=False, **options)
+
+
+def title(plot: "Axes", text: str, width: float) -> None:
+    """Write the title of a diagram, at most `width` inches of it."""
+    text = printable(shortened(text, width))
+    plot.set_title(text, fontsize=TEXT, color=INK, pad=5, parse_math=False)
+
+
+def legend(
+    owner: "Axes | Figure", handles: Sequence[Any], names: Sequence[str], **options: Any
+) -> None:
+    """Write a legend with these names as they are: matplotlib leaves out "_name"."""
+    drawn = owner.legend(handles, [f"{number}" for number in range(len(names))], **options)
+    for text, name in zip(drawn.get_texts(), names, strict=True):
+        text.set(text=printable(shortened(name, _ENTRY, SMALL)), parse_math=False)
 
 
 def arrow(drawing: "Axes", *corners: tuple[float, float], head: bool = True) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.optional import require
+from keras_osnet._utils.text import printable
 from keras_osnet.metrics.distances import check_metric
 from keras_osnet.metrics.features import checked_features
 from keras_osnet.visualize import _sheet
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = "os^Dv"
+_NAME = 1.5
+"""Width of a name at most, in inches."""
+
 _MOST_NAMES = 80
 """Names of more identities than this are not drawn: they would overlap."""
 
@@ -119,7 +123,7 @@ def _write_names(plot: Any, places: NDArray, names: NDArray) -> None:
         # At the medoid: the mean of the points may lie away from all of them.
         spread = np.linalg.norm(own[:, None] - own, axis=-1).sum(axis=1)
         plot.annotate(
-            str(name),
+            printable(_sheet.shortened(str(name), _NAME, _sheet.SMALL)),
             own[spread.argmin()],
             xytext=(0, 6),
             textcoords="offset points",
@@ -127,5 +131,6 @@ def _write_names(plot: Any, places: NDArray, names: NDArray) -> None:
             fontsize=_sheet.SMALL,
             color=_sheet.COLORS[index % len(_sheet.COLORS)],
             weight="bold",
+            parse_math=False,
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )

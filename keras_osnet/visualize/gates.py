@@ -105,8 +105,7 @@ def plot_gate_statistics(gates: Mapping[str, ArrayLike]) -> "Figure":
         x, y = left + column * (_WIDTH + _BETWEEN), _sheet.MARGIN + _HEADER + row * step
         plot = _sheet.plain(_sheet.axes(figure, x, y, _WIDTH, _HEIGHT))
         _draw_boxes(plot, found)
-        title = _sheet.shortened(name.removesuffix("_gates"), _WIDTH)
-        plot.set_title(title, fontsize=_sheet.TEXT, color=_sheet.INK, pad=5)
+        _sheet.title(plot, name.removesuffix("_gates"), _WIDTH)
         if column == 0:
             plot.set_ylabel("gate", fontsize=_sheet.TEXT, color=_sheet.INK)
         else:

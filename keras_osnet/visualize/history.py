@@ -1,6 +1,7 @@
 """Training curves: metrics epoch by epoch."""
 
 import csv
+import io
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.files import read_bytes
+from keras_osnet._utils.text import decode_text
 from keras_osnet.visualize import _sheet
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 _METRICS = "metrics.csv"
 _VALIDATION = "val_"
 _EPOCH = "epoch"
+_LARGEST = 64 << 20
 _WIDTH, _HEIGHT, _GAP, _HEADER = 2.7, 1.8, 0.55, 0.3
 _LINE, _LETTER = 0.55, 0.065
 """Inches in the legend: a line with the space around it, and an average letter."""
@@ -69,7 +73,7 @@ def plot_history(training: Any) -> "Figure":
         plot = _sheet.plain(_sheet.axes(figure, *place, _WIDTH, _HEIGHT))
         for number, (title, run) in enumerate(runs.items()):
             _draw(plot, run, name, title, _sheet.COLORS[number % len(_sheet.COLORS)])
-        plot.set_title(name.replace("_", " "), fontsize=_sheet.TEXT, color=_sheet.INK, pad=5)
+        _sheet.title(plot, name.replace("_", " "), _WIDTH)
         plot.ticklabel_format(axis="y", scilimits=(-3, 4))
         plot.yaxis.get_offset_text().set_fontsize(_sheet.SMALL)
         plot.locator_params(axis="x", integer=True)
@@ -119,8 +123,11 @@ def _from_csv(path: Path) -> dict[str, NDArray[np.float64]]:
         raise FileNotFoundError(
             f"`training` as a folder must be a run's, with {_METRICS} in it. Received: {path}"
         )
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    text = io.StringIO(decode_text(read_bytes(file, _LARGEST), str(file)), newline="")
+    try:
+        rows = list(csv.DictReader(text))
+    except csv.Error as error:
+        raise ValueError(f"`training` must be a CSV file: {error}. Received: {file}") from error
     if not rows or _EPOCH not in rows[0]:
         raise ValueError(
             f"`training` must be a CSV file with a column `{_EPOCH}` and a line for each. "
@@ -171,11 +178,10 @@ def _legend_columns(entries: Sequence[tuple[str, str, Any]], width: float) -> in
 def _write_legend(figure: "Figure", entries: Sequence[tuple[str, str, Any]], columns: int) -> None:
     from matplotlib.lines import Line2D
 
-    handles: list[Any] = [
-        Line2D([], [], color=color, linestyle=style, label=label) for label, color, style in entries
-    ]
-    figure.legend(
-        handles=handles,
+    _sheet.legend(
+        figure,
+        [Line2D([], [], color=color, linestyle=style) for _, color, style in entries],
+        [name for name, _, _ in entries],
         loc="lower center",
         ncols=columns,
         fontsize=_sheet.SMALL,

@@ -152,7 +152,7 @@ def _draw_strip(
     _sheet.image_axes(figure, (left, top), size, image)
     for number, values in enumerate(maps):
         x = left + (1 + 2 * number) * (size[0] + _GAP)
-        tile = _sheet.image_axes(figure, (x, top), size)
+        tile = _sheet.image_axes(figure, (x, top), size, image, draw=False)
         _draw_map(tile, image, values)
         overlay = _sheet.image_axes(figure, (x + size[0] + _GAP, top), size, image)
         # Transparent where the map is low.

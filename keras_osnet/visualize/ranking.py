@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import positive_integer
+from keras_osnet.data.records import PersonImage
 from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.metrics.ranked_lists import RankedList, ranked_lists
 from keras_osnet.metrics.ranking import RankingResult
@@ -36,6 +37,7 @@ def plot_ranked_lists(
     Gallery images of the query's identity under its own camera are left out, as in
     `keras_osnet.metrics.evaluate_ranking` (Market-1501's protocol). Correct ones have a green
     frame and a tick, wrong ones a red frame and a cross. Only the files that are drawn are read.
+    Beside a query stands the name that its `PersonImage` has, or else its identity.
 
     Args:
         query_images: Array (num_query, height, width, 3), uint8, RGB; files, `PersonImage`s; or a
@@ -110,11 +112,12 @@ def plot_ranked_lists(
         text = "query" if rank == 0 else str(rank)
         weight = "bold" if rank == 0 else "normal"
         _sheet.write(figure, x, _sheet.MARGIN + 0.09, text, weight=weight)
-    ids, cameras = np.asarray(query_ids), query_cameras
+    cameras = query_cameras
     for number, (found, row) in enumerate(zip(ranked, rows, strict=True)):
         y = _sheet.MARGIN + _HEADER + number * (_HEIGHT + _GAP)
         camera = None if cameras is None else np.asarray(cameras)[found.query]
-        _write_label(figure, y + _HEIGHT / 2, ids[found.query], camera, found)
+        name = _name(query_images, found.query) or f"ID {np.asarray(query_ids)[found.query]}"
+        _write_label(figure, y + _HEIGHT / 2, name, camera, found)
         _sheet.image_axes(figure, (first, y), (width, _HEIGHT), row[0], _sheet.INK, 1.2)
         for rank, (image, right) in enumerate(zip(row[1:], found.matches[:top], strict=True), 1):
             x = first + _AFTER_QUERY + rank * (width + _GAP)
@@ -122,8 +125,14 @@ def plot_ranked_lists(
     return figure
 
 
-def _write_label(figure: "Figure", y: float, identity: Any, camera: Any, found: RankedList) -> None:
-    lines: list[tuple[str, dict[str, Any]]] = [(f"ID {identity}", {"weight": "bold"})]
+def _name(images: Any, index: int) -> str | None:
+    """Return the name of a person in a user's folder or table, None if there is none."""
+    image = images[index] if isinstance(images, Sequence) else None
+    return image.name if isinstance(image, PersonImage) else None
+
+
+def _write_label(figure: "Figure", y: float, name: str, camera: Any, found: RankedList) -> None:
+    lines: list[tuple[str, dict[str, Any]]] = [(name, {"weight": "bold"})]
     small = {"fontsize": _sheet.SMALL, "color": _sheet.GRAY}
     if camera is not None:
         lines.append((f"camera {camera}", small))
@@ -207,7 +216,15 @@ def plot_cmc(results: Mapping[str, RankingResult | ArrayLike], *, max_rank: int 
     plot.set_xlabel("rank k", fontsize=_sheet.TEXT, color=_sheet.INK)
     label = "queries with a match among the first k (%)"
     plot.set_ylabel(label, fontsize=_sheet.TEXT, color=_sheet.INK)
-    plot.legend(fontsize=_sheet.SMALL, loc="lower right", frameon=True, edgecolor=_sheet.PALE)
+    _sheet.legend(
+        plot,
+        plot.lines,
+        [str(line.get_label()) for line in plot.lines],
+        fontsize=_sheet.SMALL,
+        loc="lower right",
+        frameon=True,
+        edgecolor=_sheet.PALE,
+    )
     return figure
 
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -419,3 +420,81 @@ def test_what_is_missing_is_named(monkeypatch, module, call):
     message = rf'needs {package}, .*pip install "keras-osnet\[visualize\]"'
     with pytest.raises(ImportError, match=message):
         call()
+
+
+def whole_images(figure):
+    """Height / width at which each image is drawn, and that it has; and its share of the tile."""
+    width, height = figure.get_size_inches()
+    for plot in figure.axes:
+        for drawn in plot.images:
+            left, right, bottom, top = drawn.get_extent()
+            box = plot.get_position()
+            x, y = (
+                abs(end - start) / abs(np.subtract(*limits)) * side
+                for start, end, limits, side in (
+                    (left, right, plot.get_xlim(), box.width * width),
+                    (top, bottom, plot.get_ylim(), box.height * height),
+                )
+            )
+            share = max(x / (box.width * width), y / (box.height * height))
+            yield y / x, (bottom - top) / (right - left), share
+
+
+@pytest.mark.parametrize("kind", ["lists", "maps", "attributes", "clusters"])
+def test_a_wide_image_squashes_nobody(kind):
+    images = [np.zeros((64, 32, 3), np.uint8) for _ in range(5)]
+    images[1] = np.zeros((20, 400, 3), np.uint8)
+    images[2] = np.zeros((500, 20, 3), np.uint8)
+    if kind == "lists":
+        figure = plot_ranked_lists(images, images, 1 - np.eye(5), np.arange(5), np.arange(5), top=3)
+    elif kind == "maps":
+        figure = plot_maps(images, rng.random((5, 4, 2)))
+    elif kind == "attributes":
+        figure = plot_attributes(images, rng.random((5, 2)), ["hat", "bag"])
+    else:
+        figure = plot_gate_clusters(images, gate_clusters(rng.random((5, 4, 8)), 2))
+    assert overlaps(figure) == []
+    drawn = list(whole_images(figure))
+    assert len(drawn) >= 5
+    for seen, own, share in drawn:
+        assert seen == pytest.approx(own, rel=1e-6)
+        assert share == pytest.approx(1)  # as large as the tile allows
+    usual = [plot for plot in figure.axes if plot.images and plot.get_xlim() == (0, 32)]
+    assert len(usual) >= 3  # the usual image fills its tile
+
+
+def test_people_keep_their_names(tmp_path):
+    images = write_synthetic_people(tmp_path, 3, cameras=2, views=1, image_size=(64, 32))
+    people = [replace(each, name=f"Bert {each.identity}") for each in images]
+    query, gallery = people[::2], people[1::2]
+    figure = plot_ranked_lists(query, gallery, np.eye(3), [1, 2, 3], [1, 2, 3])
+    assert {"Bert 1", "Bert 2", "Bert 3"} <= set(texts(figure))
+    assert not any(text.startswith("ID") for text in texts(figure))
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_names_that_cannot_be_printed(tmp_path):
+    odd = [
+        "a\x00b\nc\x1b[1m",
+        "half \udc80\ud800",
+        "$x^2$ and $",
+        "_hidden",
+        "x" * 500,
+        "\u202eturned",
+    ]
+    image = np.zeros((6, 64, 32, 3), np.uint8)
+    figures = [
+        plot_cmc({name: [0.5, 1.0] for name in odd}),
+        plot_history({name: {"loss": [2.0, 1.0], name: [1.0, 2.0]} for name in odd}),
+        plot_maps(image, {name: rng.random((6, 4, 2)) for name in odd}),
+        plot_attributes(image, rng.random((6, 6)), odd),
+        plot_embeddings(rng.random((6, 2)), odd),
+        plot_ranked_lists(image, image, np.eye(6), odd, odd, top=2),
+        plot_gate_statistics({name: rng.random((3, 4, 8)) for name in odd}),
+    ]
+    for number, figure in enumerate(figures):
+        for suffix in (".png", ".svg", ".pdf"):
+            save_figure(figure, tmp_path / f"{number}{suffix}", dpi=20)
+    legend = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
+    assert legend[2:4] == ["$x^2$ and $: rank-1 50.0", "_hidden: rank-1 50.0"]
+    assert legend[1] == "half \ufffd\ufffd: rank-1 50.0"

@@ -122,7 +122,7 @@ def embeddings(
     keras-osnet visualize embeddings --data DIR --weights msmt17 -o map.png
     """
     people = source.read().all_images
-    from keras_osnet.data.records import identity_labels
+    from keras_osnet.data.records import person_names
     from keras_osnet.data.sampling import evenly_spaced
     from keras_osnet.visualize import plot_embeddings
     from keras_osnet.visualize.embeddings import project_embeddings
@@ -133,7 +133,7 @@ def embeddings(
     embedded = _embed(chosen, model, batch_size)
     read = _readable(embedded, chosen)
     points = project_embeddings(embedded.vectors_of(read), metric=metric)
-    figure.write(plot_embeddings(points, identity_labels(read)), output)
+    figure.write(plot_embeddings(points, person_names(read)), output)
 
 
 @click.command("training")

@@ -1,6 +1,7 @@
 """Division of people into training and test sets, of images into queries and gallery; unions."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -201,9 +202,10 @@ def combineall(dataset: ReidDataset) -> ReidDataset:
 def merge_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
     """Train on several datasets at once, as the paper does before VIPeR and GRID.
 
-    People get new identities, 0 to n - 1, and cameras new numbers from 1, dataset by dataset. The
-    people of different datasets are taken for different people, so do not merge two datasets of the
-    same people (CUHK01 and CUHK02).
+    People get new identities, 0 to n - 1, and cameras new numbers from 1, dataset by dataset. Names
+    that two datasets have, and numbers, get the dataset's before them, `market1501/2`. The people
+    of different datasets are taken for different people, so do not merge two datasets of the same
+    people (CUHK01 and CUHK02).
 
     Args:
         datasets: The datasets, of which `train` and `validation` are used. To use all of a
@@ -220,7 +222,14 @@ def merge_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
     train: list[PersonImage] = []
     validation: list[PersonImage] = []
     next_identity, next_camera = 0, 1
-    for dataset in datasets:
+    titles = [dataset.name for dataset in datasets]
+    owners = Counter(
+        name
+        for dataset in datasets
+        for name in {image.name for image in dataset.train + dataset.validation}
+    )
+    for number, dataset in enumerate(datasets, start=1):
+        title = dataset.name if titles.count(dataset.name) == 1 else f"{dataset.name}-{number}"
         images = dataset.train + dataset.validation
         people = sorted({image.identity for image in images})
         cameras = sorted({image.camera for image in images if image.camera is not None})
@@ -232,6 +241,9 @@ def merge_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
                     image,
                     identity=identity[image.identity],
                     camera=None if image.camera is None else camera[image.camera],
+                    name=image.name
+                    if image.name and owners[image.name] == 1
+                    else f"{title}/{image.name or image.identity}",
                 )
                 for image in source
             ]

@@ -174,6 +174,9 @@ def test_merge_datasets_keeps_people_and_cameras_apart():
     assert [i.camera for i in mixed.train] == [1, 2, 1, 2, 1, 2, 3, 3, 3, 3, None, None]
     assert mixed.validation == (PersonImage(Path("val.jpg"), 4, 4),)
     assert mixed.identity_names[4] == "val"
-    assert mixed.identity_names[5] == "5"
+    assert mixed.identity_names[0] == f"one/{one.train[0].identity}"
+    same = merge_datasets([two, two])
+    assert "two-2/val" in same.identity_names.values()
+    assert mixed.identity_names[5] == "three/1"
     with pytest.raises(ValueError, match="Received: none"):
         merge_datasets([])
