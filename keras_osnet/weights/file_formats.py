@@ -26,7 +26,21 @@ _EPOCH = re.compile(r"(?<=\.pth\.tar)-[0-9]+$")
 
 _IN_KERAS = (b"metadata.json", b"config.json", b"model.weights.h5", b"assets")
 """Beginnings of the entries of a `.keras` archive; those of torch are all in one folder."""
-_EXPORTED = {"a LiteRT": (4, b"TFL3"), "an OpenVINO": (0, b"<?xml"), "an ONNX": (0, b"\x08")}
+_OTHERS = (
+    (4, b"TFL3", "is a LiteRT model, which keras_osnet.runtime.Embedder opens"),
+    (0, b"<?xml", "is an OpenVINO model, which keras_osnet.runtime.Embedder opens"),
+    (0, b"\x08", "is an ONNX model, which keras_osnet.runtime.Embedder opens"),
+    (0, b"version https://git-lfs", "is a pointer of Git LFS; get the file by `git lfs pull`"),
+    (0, b"\x1f\x8b", "is compressed by gzip; unpack it"),
+    (0, b"BZh", "is compressed by bzip2; unpack it"),
+    (0, b"\xfd7zXZ", "is compressed by xz; unpack it"),
+    (0, b"7z\xbc\xaf", "is compressed by 7-Zip; unpack it"),
+    (0, b"Rar!", "is compressed by RAR; unpack it"),
+    (0, b"\x28\xb5\x2f\xfd", "is compressed by Zstandard; unpack it"),
+    (0, b"{", "is text, such as a configuration or an index of weights"),
+    (0, b"<", "is a web page; a download gave it in place of the file"),
+)
+"""Position and bytes that other files begin with, and their description."""
 
 
 def file_format(path: str | os.PathLike[str]) -> str:
@@ -38,9 +52,13 @@ def file_format(path: str | os.PathLike[str]) -> str:
         ValueError: The file is none of these, or not a regular file.
         OSError: It cannot be read.
     """
-    with open_regular(path) as file:
-        start = file.read(512)
-        size = file.seek(0, os.SEEK_END)
+    try:
+        with open_regular(path) as file:
+            start = file.read(512)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)  # which a failed read does not name
+        raise
     # First, as the size of the header can begin like any of the others.
     if start[8:9] == b"{" and 0 < int.from_bytes(start[:8], "little") <= size - 8:
         return SAFETENSORS
@@ -51,12 +69,8 @@ def file_format(path: str | os.PathLike[str]) -> str:
         return KERAS if name.startswith(_IN_KERAS) else TORCH
     if start.startswith(b"\x80") or start[257:262] == b"ustar":
         return TORCH
-    kind = next(
-        (kind for kind, (at, mark) in _EXPORTED.items() if start[at:].startswith(mark)), None
-    )
     content = f"begins {start[:8]!r}" if start else "is empty"
-    if kind is not None:
-        content = f"is {kind} model, which keras_osnet.runtime.Embedder opens"
+    content = next((text for at, mark, text in _OTHERS if start.startswith(mark, at)), content)
     raise ValueError(
         "Weights must be a torch checkpoint, or a .safetensors, .keras or .weights.h5 file; this "
         f"file {content}. Received: {os.fspath(path)}"

@@ -77,6 +77,10 @@ def test_a_whole_keras_model_loads_under_another_name(folder, tmp_path):
         (b"\x1c\0\0\0TFL3" + bytes(100), "is a LiteRT model, which .*Embedder opens"),
         (b'<?xml version="1.0"?><net>', "is an OpenVINO model"),
         (b"\x08\x08\x12\x07pytorch", "is an ONNX model"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+        (b"\x1f\x8b\x08" + bytes(20), "is compressed by gzip"),
+        (b"<!DOCTYPE html><html>", "is a web page"),
+        (b'{"weight_map": {}}', "is text, such as"),
         (b"\xff" * 8 + b"{}", r"begins b'\\xff"),
     ],
 )

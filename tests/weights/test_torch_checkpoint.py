@@ -151,6 +151,10 @@ def test_entries_that_are_not_tensors_are_left_out(tmp_path, is_zip):
         (lambda torch: {"a": 1, "b": [2]}, "no dictionary of tensors but a dict with the keys 'a'"),
         (lambda torch: torch.ones(2), "no dictionary of tensors but a Tensor"),
         (lambda torch: {}, "no dictionary of tensors"),
+        (
+            lambda torch: {"a": np.ones(2)},
+            r"the keys 'a', the first of a value made by numpy\..*_rec",
+        ),
         (lambda torch: {0: torch.ones(2)}, "no dictionary of tensors but a dict with the keys 0"),
         (lambda torch: torch.nn.Linear(1, 1), r"torch.nn.modules.linear.Linear.*state_dict\(\)"),
         (lambda torch: {"a": torch.eye(2).to_sparse()}, "_rebuild_sparse_tensor"),
@@ -317,6 +321,7 @@ def beside(torch) -> dict:
         "builtins": [1j, range(3), slice(1, 2), bytearray(b"x"), b"x", 10**30, int, float],
         "torch": [torch.float32, torch.device("cpu"), torch.Size([2]), torch.float8_e5m2],
         "layout": torch.strided,
+        "float8": [torch.ones(2).to(torch.float8_e5m2), torch.zeros(0).to(torch.float8_e4m3fn)],
         "hyper_parameters": Attributes(lr=0.1),
         0.5: "half",
         (1, 2): "tuple",
@@ -416,7 +421,9 @@ def test_a_loose_data_pkl_is_named(tmp_path):
 def test_real_torchscript_is_refused(tmp_path):
     import torch
 
-    torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "x.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch is about to drop it
+        torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="TorchScript"):
         read_torch_checkpoint(tmp_path / "x.pt")
 

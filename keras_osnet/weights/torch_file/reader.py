@@ -101,6 +101,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         with open_regular(path) as file:
             yield file
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)  # which a failed read does not name
+        raise
     except MemoryError:
         raise CheckpointError(f"{path} holds more than there is memory for.") from None
     except RefusedError as error:
@@ -130,11 +133,11 @@ def parse_checkpoint(
         raise RefusedError(str(error)) from None
     if network is None:
         root = container.root
-        keys = ", ".join(map(describe, itertools.islice(root, 8))) if type(root) is dict else ""
-        raise RefusedError(
-            f"it holds no dictionary of tensors but {describe(root)}"
-            + (f" with the keys {keys}" if keys else "")
-        )
+        keys = ""
+        if type(root) is dict and root:
+            shown = ", ".join(map(describe, itertools.islice(root, 8)))
+            keys = f" with the keys {shown}, the first of {describe(next(iter(root.values())))}"
+        raise RefusedError(f"it holds no dictionary of tensors but {describe(root)}{keys}")
     maker = ArrayMaker(container.content, container.byte_order)
 
     def make(name: str, tensor: Tensor) -> np.ndarray:

@@ -250,24 +250,26 @@ def _rebuild_tensor_v2(arguments: tuple[Any, ...]) -> Tensor:
     return _tensor(arguments[:4])
 
 
-def _rebuild_tensor_v3(arguments: tuple[Any, ...]) -> Tensor:
+def _rebuild_tensor_v3(arguments: tuple[Any, ...]) -> Tensor | Inert:
     # As version 2, with the element type before the metadata.
     _check_call("_rebuild_tensor_v3", arguments, 7, 8)
     _check_metadata(arguments[7:])
+    if isinstance(arguments[6], Function):  # of a type that is only named, such as float8
+        return Inert(f"a tensor of {arguments[6].name}")
     if not isinstance(arguments[6], ElementType):
         raise RefusedError(f"the pickle makes a tensor of {describe(arguments[6])}")
     return _tensor(arguments[:4], arguments[6].name)
 
 
-def _rebuild_parameter(arguments: tuple[Any, ...]) -> Tensor:
+def _rebuild_parameter(arguments: tuple[Any, ...]) -> Tensor | Inert:
     # Tensor, requires_grad, hooks, and possibly attributes that someone set.
     _check_call("_rebuild_parameter", arguments, 3, 4)
-    if not isinstance(arguments[0], Tensor):
+    if not isinstance(arguments[0], Tensor | Inert):
         raise RefusedError(f"the pickle makes a parameter from {describe(arguments[0])}")
     return arguments[0]
 
 
-def _rebuild_from_type(arguments: tuple[Any, ...]) -> Tensor:
+def _rebuild_from_type(arguments: tuple[Any, ...]) -> object:
     # One of the functions above, the class of the result, the arguments, and attributes.
     _check_call("_rebuild_from_type_v2", arguments, 4, 4)
     function = arguments[0]
@@ -275,10 +277,10 @@ def _rebuild_from_type(arguments: tuple[Any, ...]) -> Tensor:
         raise RefusedError(f"the pickle makes a tensor by {describe(function)}")
     if type(arguments[2]) is not tuple:
         raise RefusedError(f"the pickle makes a tensor from {describe(arguments[2])}")
-    return function.call(arguments[2])  # type: ignore[return-value]
+    return function.call(arguments[2])
 
 
-_REBUILD: dict[str, Callable[[tuple[Any, ...]], Tensor]] = {
+_REBUILD: dict[str, Callable[[tuple[Any, ...]], object]] = {
     "_rebuild_tensor": _rebuild_tensor,
     "_rebuild_tensor_v2": _rebuild_tensor_v2,
     "_rebuild_tensor_v3": _rebuild_tensor_v3,
