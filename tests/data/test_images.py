@@ -9,7 +9,13 @@ import pytest
 from PIL import Image, features
 
 from keras_osnet.data.datasets.market1501 import read_folder
-from keras_osnet.data.images import ImageReadError, convert_image, read_image, resize_image
+from keras_osnet.data.images import (
+    ImageReadError,
+    convert_image,
+    read_image,
+    readable_suffixes,
+    resize_image,
+)
 from keras_osnet.data.list_images import list_images
 from keras_osnet.data.load_images import find_unreadable, load_images
 
@@ -76,6 +82,73 @@ def test_list_does_not_pass_over_a_folder_it_may_not_read(tmp_path, monkeypatch)
         list_images(tmp_path)
 
 
+def test_list_of_every_format_and_what_is_left_out(tmp_path, pixels):
+    image = Image.fromarray(pixels)
+    formats = {"jfif": "JPEG", "JPE": "JPEG", "tif": "TIFF", "GIF": "GIF", "jp2": "JPEG2000"}
+    for suffix, name in formats.items():
+        (tmp_path / "anna").mkdir(exist_ok=True)
+        image.save(tmp_path / f"anna/{name}.{suffix}", format=name)
+    for name in ("bert", "carl/deep/deeper", "dora", "@eaDir", "__MACOSX", ".git"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in (
+        "@eaDir/1.jpg",
+        "__MACOSX/._1.jpg",
+        ".git/2.jpg",
+        "anna/Thumbs.db",
+        "anna/.DS_Store",
+    ):
+        (tmp_path / name).touch()
+    for name in ("anna/desktop.ini", "anna/._x.jpg", "anna/notes.txt", "labels.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "dora/1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "anna/film.mp4").touch()
+    with pytest.warns(UserWarning, match="left out") as warned:
+        found = list_images(tmp_path)
+    assert {path.suffix[1:] for path in found} == set(formats)
+    assert all(read_image(path).shape == pixels.shape for path in found)
+    (message,) = (str(each.message) for each in warned)
+    assert message.startswith(f"5 left out of {tmp_path}: anna/film.mp4 (no image format that is")
+    assert "bert, carl, dora (no image in it)" in message
+    if ".heic" not in readable_suffixes():
+        assert 'dora/1.HEIC (HEIC needs a plug-in: pip install "keras-osnet[heic]")' in message
+        with pytest.raises(ImageReadError, match=r"keras-osnet\[heic\]"):
+            read_image(tmp_path / "dora/1.HEIC")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes need rights there")
+def test_links_are_followed_once(tmp_path):
+    (tmp_path / "real/zoe").mkdir(parents=True)
+    (tmp_path / "store/eve").mkdir(parents=True)
+    for name in ("real/zoe/1.png", "store/eve/2.png"):
+        (tmp_path / name).touch()
+    root = tmp_path / "real"
+    (root / "eve").symlink_to(tmp_path / "store/eve")
+    (root / "again").symlink_to(root / "zoe")
+    (root / "zoe/loop").symlink_to(root)
+    (tmp_path / "store/eve/back").symlink_to(root)
+    (root / "itself").symlink_to("itself")
+    (root / "gone.png").symlink_to("nowhere.png")
+    (root / "zoe/link.png").symlink_to(tmp_path / "store/eve/2.png")
+    os.mkfifo(root / "pipe.png")
+    with pytest.warns(UserWarning, match="6 left out") as warned:
+        found = list_images(root)
+    assert [path.relative_to(root).as_posix() for path in found] == [
+        "eve/2.png", "zoe/1.png", "zoe/link.png",
+    ]  # fmt: skip
+    message = str(warned[0].message)
+    assert "again, eve/back, zoe/loop (a link to a folder that is searched already)" in message
+    assert "gone.png, itself (a link that leads nowhere); pipe.png (not a regular file)" in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files there")
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(ImageReadError, match=rf"A regular file is needed.*Received: {path}$"):
+            read_image(path)
+
+
 # --- read_image --------------------------------------------------------------------------------
 
 
@@ -114,6 +187,21 @@ def test_palette_with_transparency_gives_no_warning(tmp_path, pixels):
     np.testing.assert_array_equal(
         read_image(path)[0, 0], Image.open(path).convert("RGBA").load()[0, 0][:3]
     )
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
+def test_the_first_image_of_several(tmp_path, suffix):
+    path = tmp_path / f"images.{suffix}"
+    first, second = (Image.new("RGB", (8, 16), color) for color in ("red", "blue"))
+    first.save(path, save_all=True, append_images=[second])
+    assert np.abs(read_image(path).astype(int) - [255, 0, 0]).max() < 4
+
+
+def test_a_file_that_another_program_would_be_started_for_is_refused(tmp_path, pixels):
+    path = tmp_path / "image.jpg"
+    Image.fromarray(pixels).save(path, format="EPS")
+    with pytest.raises(ImageReadError, match="no image format that Pillow reads"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "ppm"])

@@ -157,3 +157,26 @@ def test_camera_patterns_that_are_wrong(tmp_path, pattern, message):
     miniature.touch(tmp_path, "ann/cam1.jpg", "bob/cam1.jpg")
     with pytest.raises(ValueError, match=message):
         read_people(tmp_path, camera_pattern=pattern)
+
+
+def test_a_file_of_two_people(tmp_path):
+    miniature.touch(tmp_path, "anna/1.jpg", "bob/1.jpg")
+    (tmp_path / "anna/2.jpg").hardlink_to(tmp_path / "anna/1.jpg")
+    with pytest.warns(UserWarning, match=r"1 images are left out, as they are links.*anna.2\.jpg"):
+        assert len(read_people(tmp_path).train) == 2
+    (tmp_path / "bob/2.jpg").hardlink_to(tmp_path / "anna/1.jpg")
+    with pytest.raises(ValueError, match=r"one person\. Received: .*anna.1\.jpg and .*bob.2\.jpg"):
+        read_people(tmp_path)
+
+
+def test_people_whose_names_are_numbers_keep_them(tmp_path):
+    miniature.touch(tmp_path, "007/1.jpg", "7/1.jpg", "-1/1.jpg", "0/1.jpg")
+    people = read_people(tmp_path)
+    assert set(people.identity_names.values()) == {"007", "7", "-1", "0"}
+    assert people.distractors == frozenset()
+
+
+def test_an_identity_of_too_many_digits(tmp_path):
+    miniature.touch(tmp_path, f"{'9' * 30}_c1_1.jpg", "0002_c1_1.jpg")
+    with pytest.raises(ValueError, match=r"all be named as Market-1501's.*of which 1 are named so"):
+        read_people(tmp_path)

@@ -59,6 +59,98 @@ def test_people_tables_that_are_wrong(tmp_path, text, message):
         people_from_table(write_table(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("path;identity;camera\na/1.jpg;Bört;1\n;;\na/2.jpg;Bört;2;\n", "cp1252"),
+        ("sep=;\r\nPath; Identity ;camera\r\na/1.jpg;Bört;1\r\na/2.jpg;Bört;2\r\n", "utf-8-sig"),
+        ("path\tidentity\tcamera\na/1.jpg\tBört\t1\na/2.jpg\tBört\t2\n", "utf-16"),
+        ("path,identity,camera\ra\\1.jpg,Bört,1\ra\\2.jpg,Bört,2\r", "utf-16-le"),
+        (",path,identity,camera\n0,a/1.jpg,Bört,1\n1,a/2.jpg,Bört,2\n", "utf-8"),  # pandas
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*is read as cp1252")
+def test_ways_to_write_a_table(tmp_path, text, encoding):
+    dataset = people_from_table(write_table(tmp_path, text, encoding=encoding))
+    assert [(image.path, image.name, image.camera) for image in dataset.train] == [
+        (tmp_path / "a/1.jpg", "Bört", 1),
+        (tmp_path / "a/2.jpg", "Bört", 2),
+    ]
+
+
+def test_an_encoding_that_is_guessed_is_said(tmp_path):
+    table = write_table(tmp_path, "path,identity\na/1.jpg,Bört\n", encoding="cp1252")
+    with pytest.warns(UserWarning, match=r"people\.csv is not in UTF-8.*cp1252.*in line 2"):
+        people_from_table(table)
+    table.write_bytes(b"path,identity\na/1.jpg,B\x81rt\n")
+    with pytest.raises(ValueError, match=r"not text in UTF-8, UTF-16 or cp1252\. Received: .*csv"):
+        people_from_table(table)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a/1.jpg,007\nb/1.jpg,7\n", r"'007' in line 2 and '7' in line 3 of .*people\.csv"),
+        ("a/1.jpg,7.0\nb/1.jpg,7\n", r"in one way. Received: '7\.0' in line 2 and '7' in line 3"),
+        ("a/1.jpg,Jose\u0301\nb/1.jpg,Jos\xe9\n", r"in one way\. .* in line 2 and .* in line 3"),
+        (
+            "a/1.jpg,ann\na/../a/1.jpg,bob\n",
+            r"agree in column `identity`.*'ann' in line 2 and 'bob'",
+        ),
+        (
+            'a/1.jpg,ann\nb/1.jpg,"bob\n',
+            r"CSV file is damaged: .*Received: line 3 of .*people\.csv",
+        ),
+        ("a/1.jpg,-1\n", r"junk only \(identity -1\)"),
+    ],
+)
+def test_identities_that_are_not_clear(tmp_path, rows, message):
+    with pytest.raises(ValueError, match=message):
+        people_from_table(write_table(tmp_path, f"path,identity\n{rows}"))
+
+
+def test_columns_that_are_there_twice(tmp_path):
+    with pytest.raises(ValueError, match=r"different names\. Received: identity twice in .*csv"):
+        people_from_table(write_table(tmp_path, "path,identity,Identity\na/1.jpg,1,2\n"))
+
+
+def test_junk_leaves_numbers_as_they_are(tmp_path):
+    table = write_table(
+        tmp_path, "path,identity,camera\na/1.jpg,8,-1\na/2.jpg,-1,2\nb/1.jpg,12,1\n"
+    )
+    with pytest.warns(
+        UserWarning, match=r"1 rows of identity -1, junk.* in line 3 of .*people\.csv"
+    ):
+        dataset = people_from_table(table)
+    assert dataset.identity_names == {8: "8", 12: "12"}
+    assert [image.camera for image in dataset.train] == [-1, 1]
+
+
+def test_rows_that_repeat_an_image(tmp_path):
+    text = (
+        "path,identity,split\na/1.jpg,1,train\na/1.jpg,1,train\nb/1.jpg,2,train\nb/1.jpg,2,query\n"
+    )
+    with (
+        pytest.warns(UserWarning, match=r"1 rows repeat .* line 3 of .*people\.csv"),
+        pytest.warns(
+            UserWarning, match=r"1 images are in two parts.*b/1\.jpg, in lines 4 and 5 of"
+        ),
+    ):
+        dataset = people_from_table(write_table(tmp_path, text))
+    assert (len(dataset.train), len(dataset.query)) == (2, 1)
+
+
+def test_names_that_differ_in_capital_letters(tmp_path):
+    table = write_table(tmp_path, "path,identity\na/1.jpg,Ann\nb/1.jpg,ann\n")
+    with pytest.warns(UserWarning, match=r"'Ann' and 'ann' .* line 2 and line 3 of"):
+        assert set(people_from_table(table).identity_names.values()) == {"Ann", "ann"}
+
+
+def test_identities_that_are_no_numbers_of_64_bits(tmp_path):
+    table = write_table(tmp_path, f"path,identity\na/1.jpg,{'9' * 30}\nb/1.jpg,{'8' * 5000}\n")
+    assert set(people_from_table(table).identity_names) == {1, 2}
+
+
 def test_tables_of_files_that_are_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"`path` must be a file\. Received"):
         people_from_table(tmp_path)
@@ -79,6 +171,8 @@ def test_attributes_from_table(tmp_path):
     assert dataset.validation.attributes.shape == (0, 2)
     with pytest.raises(ValueError, match=r"0 or 1\. Received: hat='2' for a/1\.jpg"):
         attributes_from_table(write_table(tmp_path, "path,hat\na/1.jpg,2\n"))
+    with pytest.raises(ValueError, match=r"agree in column `hat`.*'0' in line 2 and '1' in line 3"):
+        attributes_from_table(write_table(tmp_path, "path,hat\na/1.jpg,0\na/1.jpg,1\n"))
     with pytest.raises(ValueError, match=r"columns besides path, .*Received: .*people\.csv"):
         attributes_from_table(write_table(tmp_path, "path,identity\na/1.jpg,2\n"))
 
@@ -98,3 +192,12 @@ def test_parquet(tmp_path, monkeypatch):
         PersonImage(tmp_path / "b/1.jpg", 5, None),
     )
     assert attributes_from_table(table).train.attributes.tolist() == [[1], [0]]
+    columns = {"path": ["a/1.jpg", "b/1.jpg"], "identity": [3.0, float("nan")]}
+    parquet.write_table(pyarrow.table(columns), table)
+    with pytest.raises(ValueError, match=r"none for b/1\.jpg, line 2 of .*parquet"):
+        people_from_table(table)
+    table.write_bytes(table.read_bytes()[:50])
+    with pytest.raises(
+        ValueError, match=r"Cannot read the Parquet file: .*Received: .*people\.par"
+    ):
+        people_from_table(table)
