@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,16 +32,18 @@ def check_whole(least: int, **numbers: Any) -> None:
             )
 
 
-def positive_integer(name: str, value: Any) -> int:
-    """Return `value` as an int if it is a whole number of at least 1, else raise ValueError."""
+def positive_integer(name: str, value: Any, most: float = math.inf) -> int:
+    """Return `value` as an int if it is a whole number from 1 to `most`, else raise ValueError."""
     check_whole(1, **{name: value})
+    if value > most:
+        raise ValueError(f"`{name}` must be at most {most:,}. Received: {value!r}")
     return operator.index(value)
 
 
 def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
     """Return `value` as a float if it is a number from `low` to `high`, else raise ValueError."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not low <= value <= high or math.isinf(value):
+    if not real or not low <= value <= high or abs(value) > sys.float_info.max:
         limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
         raise ValueError(f"`{name}` must be a number {limits}. Received: {value!r}")
     return float(value)

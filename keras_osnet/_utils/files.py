@@ -51,8 +51,9 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """Read a regular file of at most `limit` bytes, else raise ValueError."""
     with open_regular(path) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
+        too_large = os.fstat(file.fileno()).st_size > limit
+        content = b"" if too_large else file.read(limit + 1)
+    if too_large or len(content) > limit:
         raise ValueError(
             f"{Path(path).name} is larger than the {limit:,} bytes that are read at most. "
             f"Received: {os.fspath(path)}"

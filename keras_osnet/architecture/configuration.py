@@ -32,6 +32,12 @@ CHANNELS = (64, 256, 384, 512)
 _AIN_RESIDUAL_NORM = ((True, True), (False, True), (True, False))
 """The blocks of each stage whose residual OSNet-AIN normalizes (TPAMI 2021, found by search)."""
 
+# Far beyond what anybody trains. Numbers of a damaged file would take all memory, or hours.
+_WIDEST = 8
+_MOST_BLOCKS, _MOST_LAYERS = 100, 1000
+_MOST_FEATURES, _MOST_CLASSES = 1 << 16, 1_000_000
+_LARGEST_SIDE, _MOST_CHANNELS = 1 << 16, 1024
+
 _OF_WEIGHTS = {"of_weights": True}
 """Marks arguments that weights depend on; the others only affect how weights are used."""
 
@@ -150,6 +156,12 @@ class Configuration:
                 f"`depths=(2, 2, 2)`, and no others are known. Received: depths={depths}"
             )
         streams = stream_depths(self.streams)
+        if sum(depths) > _MOST_BLOCKS or sum(depths) * sum(streams) > _MOST_LAYERS:
+            raise ValueError(
+                f"`depths` and `streams` must give at most {_MOST_BLOCKS} blocks, with "
+                f"{_MOST_LAYERS} 3×3 layers in all of them: more take minutes to build. "
+                f"Received: depths={depths}, streams={self.streams!r}"
+            )
         self._set(
             width=_checked_width(self.width),
             depths=depths,
@@ -176,9 +188,9 @@ class Configuration:
         pooling = one_of("pooling", self.pooling, (None, *POOLINGS))
         feature_dim, classes = self.feature_dim, self.classes
         if feature_dim is not None:
-            feature_dim = positive_integer("feature_dim", feature_dim)
+            feature_dim = positive_integer("feature_dim", feature_dim, _MOST_FEATURES)
         if classes is not None:
-            classes = positive_integer("classes", classes)
+            classes = positive_integer("classes", classes, _MOST_CLASSES)
         activation = self.classifier_activation
         if head == "attribute" and activation == "softmax":
             activation = "sigmoid"
@@ -248,8 +260,12 @@ def checked_image_shape(
                 f"`{name}` must be at least {min_size} pixels high and wide (or None, for any). "
                 + received
             )
-    if channels is None or channels < 1:
-        raise ValueError(f"`{name}` must have known channels. {received}")
+    if max(height or 0, width or 0) > _LARGEST_SIDE:
+        raise ValueError(f"`{name}` must be at most {_LARGEST_SIDE:,} high and wide. {received}")
+    if channels is None or not 1 <= channels <= _MOST_CHANNELS:
+        raise ValueError(
+            f"`{name}` must have known channels, and at most {_MOST_CHANNELS:,}. {received}"
+        )
     if rgb and channels != 3:
         raise ValueError(f"`{name}` must have 3 channels: {rgb}. {received}")
     return height, width, channels
@@ -257,14 +273,12 @@ def checked_image_shape(
 
 def _checked_width(width: Any) -> float:
     message = (
-        "`width` must be a multiple of 1/32 of at least 0.25 (1.0, 0.75, 0.5 and 0.25 are the "
-        "published ones): then every layer has a whole number of channels"
+        f"`width` must be a multiple of 1/32 from 0.25 to {_WIDEST} (1.0, 0.75, 0.5 and 0.25 are "
+        "the published ones): then every layer has a whole number of channels"
     )
-    if isinstance(width, bool) or not isinstance(width, Real):
+    if isinstance(width, bool) or not isinstance(width, Real) or not 0.25 <= width <= _WIDEST:
         raise ValueError(f"{message}. Received: {width!r}")
     value = float(width)
-    if not 0.25 <= value < float("inf"):
-        raise ValueError(f"{message}. Received: {width!r}")
     if not (value * 32).is_integer():
         below = int(value * 32) / 32
         raise ValueError(

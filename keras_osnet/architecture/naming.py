@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_osnet.architecture.configuration import CHANNELS
+from keras_osnet.architecture.configuration import CHANNELS, STAGES, Configuration
 from keras_osnet.layers import AggregationGate, ConvNorm2D, LiteConv2D, OmniScaleBlock
+from keras_osnet.layers.omni_scale_block import stream_depths
 
 _LAYOUTS = {
     # torch (out, in, height, width) <-> Keras (height, width, in, out)
@@ -239,6 +240,35 @@ def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         "feature_dim": shapes["fc.0.weight"][0] if "fc.0.weight" in shapes else None,
         "classes": classes_in(tensors),
     }
+
+
+def check_description(description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
+    """Check that arguments of `keras_osnet.OSNet` fit the tensors beside them, before it is built.
+
+    Raises:
+        ValueError: An argument is wrong, or is not that of the tensors.
+    """
+    given = {name: description[name] for name in Configuration.names() if name in description}
+    configuration = Configuration(**given)
+    depths = tuple(
+        sum(f"{stage}.{block}.conv1.conv.weight" in tensors for block in range(len(tensors)))
+        for stage in STAGES
+    )
+    found = {**architecture_of(tensors), "depths": depths}
+    del found["variant"]  # which the names tell only where blocks are those of the paper
+    if configuration.classes is None:
+        del found["classes"]
+    for name, value in found.items():
+        if getattr(configuration, name) != value:
+            raise ValueError(
+                f"`{name}` must be that of the tensors, {value!r}. "
+                f"Received: {getattr(configuration, name)!r}"
+            )
+    layers = sum(stream_depths(configuration.streams))
+    if layers > len(tensors):
+        raise ValueError(
+            f"`streams` must be those of the tensors. Received: {configuration.streams!r}"
+        )
 
 
 def classes_in(tensors: Mapping[str, np.ndarray]) -> int | None:

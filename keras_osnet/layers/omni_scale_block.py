@@ -20,6 +20,9 @@ FUSIONS = (*aggregation_gate.KINDS, "addition", "concatenation")
 CONVOLUTIONS = ("lite", "full")
 """The convolutions of the streams, Table 5."""
 
+_MOST_LAYERS = 300
+"""3×3 layers of a block's streams; the paper has up to 10."""
+
 
 def stream_depths(streams: int | Sequence[int]) -> tuple[int, ...]:
     """Return the number of 3×3 layers of each stream.
@@ -34,13 +37,16 @@ def stream_depths(streams: int | Sequence[int]) -> tuple[int, ...]:
         >>> stream_depths(4), stream_depths([2, 2])
         ((1, 2, 3, 4), (2, 2))
     """
-    if isinstance(streams, (list, tuple)) and len(streams) > 0:
-        return tuple(positive_integer("streams", depth) for depth in streams)
+    if isinstance(streams, (list, tuple)) and 0 < len(streams) <= _MOST_LAYERS:
+        depths = tuple(positive_integer("streams", depth) for depth in streams)
+        if sum(depths) <= _MOST_LAYERS:
+            return depths
     count = whole_number(streams)
-    if count is not None and count >= 1:
+    if count is not None and count >= 1 and count * (count + 1) // 2 <= _MOST_LAYERS:
         return tuple(range(1, count + 1))
     raise ValueError(
-        "`streams` must be a whole number T of at least 1, or a depth for each stream. "
+        "`streams` must be a whole number T of at least 1, or a depth for each stream, with "
+        f"{_MOST_LAYERS} layers in a block at most. "
         f"Received: {streams!r}"
     )
 

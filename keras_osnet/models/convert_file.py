@@ -6,10 +6,10 @@ from pathlib import Path
 
 import keras
 
-from keras_osnet._utils.files import atomic_path
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.weights.convert import ConversionReport, to_torchreid
 from keras_osnet.weights.file_formats import KERAS, KERAS_H5, SAFETENSORS, destination_format
+from keras_osnet.weights.keras_files import save_with_keras
 from keras_osnet.weights.safetensors import save_safetensors
 from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 
@@ -106,9 +106,7 @@ def _write(model: keras.Model, target: Path) -> None:
     if kind == SAFETENSORS:
         save_safetensors(model, target)
     elif kind in (KERAS, KERAS_H5):
-        save = model.save if kind == KERAS else model.save_weights
-        with atomic_path(target) as temporary:
-            save(temporary)
+        save_with_keras(model, target)
     else:
         wrapper = "state_dict" if target.name.endswith(".pth.tar") else None
         write_torch_checkpoint(target, to_torchreid(model), wrapper=wrapper)

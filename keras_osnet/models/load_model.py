@@ -16,10 +16,9 @@ from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.catalogue import default_image_size
 from keras_osnet.weights.convert import ConversionReport
 from keras_osnet.weights.file_formats import KERAS, KERAS_H5, file_format
-from keras_osnet.weights.keras_h5 import KerasH5Source
+from keras_osnet.weights.keras_files import KerasH5Source, load_keras_model
 from keras_osnet.weights.sources import (
     TensorSource,
-    load_keras_model,
     read_state_dict,
     resolve_weights,
 )
@@ -134,6 +133,8 @@ class Checkpoint:
             "std": statistics.get("std") if include_preprocessing else None,
             "outputs": None,
         }
+        if isinstance(self.source, KerasH5Source):
+            self.source.check(Configuration(**arguments))
         model = OSNet(**arguments)
         return model, self.source.load_into(model)
 

@@ -232,9 +232,10 @@ class RunFolder:
 
     def write_weights(self, model: "keras.Model", epochs: int) -> str:
         """Write network and optimizer after a number of epochs; return the file's digest."""
+        from keras_osnet.weights.keras_files import save_with_keras
+
         path = self.weights_path(epochs)
-        with atomic_path(path) as temporary:
-            model.save_weights(temporary)
+        save_with_keras(model, path)
         return _digest(path.read_bytes())
 
     def load_weights(self, model: "keras.Model", state: State) -> None:
@@ -257,9 +258,10 @@ class RunFolder:
 
     def write_models(self, which: str, models: "Sequence[keras.Model]") -> None:
         """Write the `best` or `last` networks."""
+        from keras_osnet.weights.keras_files import save_with_keras
+
         for path, model in zip(self.model_paths(which, len(models)), models, strict=True):
-            with atomic_path(path) as temporary:
-                model.save(temporary)
+            save_with_keras(model, path)
 
     def _write(self, record: Mapping[str, Any], **entries: Any) -> None:
         write_json(self.root / RECORD, {**record, "keras_osnet": __version__, **entries})

@@ -21,6 +21,9 @@ _ENDINGS = {
     ".keras": KERAS,
     ".weights.h5": KERAS_H5,
 }
+LARGEST_FILE = 4 << 30
+"""Bytes of a weights file that are read at most; the largest OSNet has some 10 MB."""
+
 _EPOCH = re.compile(r"(?<=\.pth\.tar)-[0-9]+$")
 """Epoch that torchreid appends to the names of its checkpoints, as in `model.pth.tar-60`."""
 

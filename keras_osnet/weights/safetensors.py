@@ -7,10 +7,12 @@ from typing import Any
 import keras
 
 from keras_osnet._utils import optional
-from keras_osnet._utils.files import atomic_path
+from keras_osnet._utils.files import atomic_path, parse_json, read_bytes
 from keras_osnet.architecture.describe import describe
+from keras_osnet.architecture.naming import check_description
 from keras_osnet.version import __version__
 from keras_osnet.weights.convert import to_torchreid
+from keras_osnet.weights.file_formats import LARGEST_FILE
 from keras_osnet.weights.state_dict import StateDict, state_dict_of
 
 _DESCRIPTION = "model"
@@ -45,41 +47,37 @@ def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
         temporary.write_bytes(content)
 
 
-def read_safetensors(path: str | os.PathLike[str], key: str | None = None) -> StateDict:
-    """Read arrays under plain torchreid names.
+def read_safetensors(
+    path: str | os.PathLike[str], key: str | None = None
+) -> tuple[StateDict, dict[str, Any] | None]:
+    """Read arrays under plain torchreid names, and the arguments of `keras_osnet.OSNet` with them.
+
+    The arguments are None if the header has none.
 
     Raises:
         FileNotFoundError: The path leads to no file.
         ValueError: The file is not in the safetensors format, or holds several networks, or none
-            under the key.
+            under the key, or its arguments do not belong to its arrays.
         ImportError: safetensors is not installed.
     """
     library = _safetensors()
+    content = read_bytes(path, LARGEST_FILE)  # not mapped: a file that is cut then would end Python
     try:
-        tensors = library.numpy.load_file(os.fspath(path))
-    except library.SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from error
-    try:
-        return state_dict_of(tensors, key)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read as weights: {error}") from error
-
-
-def read_description(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the arguments of `keras_osnet.OSNet` in the header, None if there are none.
-
-    Raises:
-        ValueError: The file is not in the safetensors format.
-        ImportError: safetensors is not installed.
-    """
-    library = _safetensors()
-    try:
-        with library.safe_open(os.fspath(path), "numpy") as file:
-            text = (file.metadata() or {}).get(_DESCRIPTION)
-        description = None if text is None else json.loads(text)
+        tensors = library.numpy.load(content)
+        header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")], "its header")
+        text = header.get("__metadata__", {}).get(_DESCRIPTION)
+        description = None if text is None else parse_json(text, "its description")
     except (library.SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
-    return description if isinstance(description, dict) else None
+    except (KeyError, AttributeError, TypeError) as error:  # for types that NumPy does not have
+        raise ValueError(f"{path} holds numbers of a type that is not read: {error}") from error
+    try:
+        state = state_dict_of(tensors, key)
+        if description is not None:
+            check_description(description, state.tensors)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}") from error
+    return state, description
 
 
 def _safetensors() -> Any:

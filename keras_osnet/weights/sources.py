@@ -18,11 +18,10 @@ from keras_osnet.weights.file_formats import (
     TORCH,
     file_format,
     is_weights_name,
-    with_ending,
 )
 from keras_osnet.weights.hub import download, resolve_hub_reference
-from keras_osnet.weights.keras_h5 import KerasH5Source
-from keras_osnet.weights.safetensors import read_description, read_safetensors
+from keras_osnet.weights.keras_files import KerasH5Source, load_keras_model
+from keras_osnet.weights.safetensors import read_safetensors
 from keras_osnet.weights.state_dict import StateDict
 from keras_osnet.weights.torch_file.reader import read_torch_network
 
@@ -117,7 +116,7 @@ def read_state_dict(path: str | os.PathLike[str], *, key: str | None = None) -> 
     if kind == TORCH:
         state = read_torch_network(path, key)
     elif kind == SAFETENSORS:
-        state, description = read_safetensors(path, key), read_description(path)
+        state, description = read_safetensors(path, key)
     elif kind == KERAS:
         model = load_keras_model(path)
         try:
@@ -134,16 +133,3 @@ def read_state_dict(path: str | os.PathLike[str], *, key: str | None = None) -> 
     except ValueError as error:
         raise ValueError(f"{path} does not hold an OSNet: {error}") from None
     return TensorSource(state, description or inferred)
-
-
-def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
-    """Load a `.keras` file of any model, whatever its name, without compiling it.
-
-    Raises:
-        ValueError: The file is damaged, or Keras cannot load it.
-    """
-    try:
-        with with_ending(path, ".keras") as named:
-            return keras.saving.load_model(named, compile=False)
-    except Exception as error:  # Keras has no error class for unreadable files
-        raise ValueError(f"{path} cannot be loaded by Keras: {error}") from error

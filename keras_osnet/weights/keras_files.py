@@ -1,0 +1,236 @@
+"""Keras's own files: `.weights.h5`, and `.keras`, a ZIP archive of a configuration and an HDF5.
+
+They are examined before anything is built from them or read by Keras, and written by way of the
+memory: HDF5 ends the process by a signal if the disk is full when it closes a file.
+"""
+
+import io
+import math
+import os
+import zipfile
+from typing import Any
+
+import h5py
+import keras
+
+from keras_osnet._utils.files import atomic_path, parse_json, read_bytes
+from keras_osnet.architecture.configuration import Configuration
+from keras_osnet.architecture.model import OSNetModel
+from keras_osnet.weights.convert import warn_fresh_classifier, why_classifier_differs
+from keras_osnet.weights.file_formats import LARGEST_FILE, with_ending
+
+_HEAD = ("fc", "fc_norm", "logits")
+
+_NORM = "batch_norm"
+"""Name of the embedding's `BatchNorm` in a file of Keras."""
+
+_CONFIGURATION_LIMIT = 16 << 20
+_EXPANSION = 100
+"""Bytes that a byte of a file may stand for: Keras does not compress, but others may have."""
+_SMALL = 1 << 16
+"""Number up to which one in a configuration is not held against the shapes of the weights."""
+
+
+class _FileInMemory(io.BytesIO):
+    """A file in memory that has the ending by which Keras chooses the format."""
+
+    def __init__(self, ending: str, content: bytes = b"") -> None:
+        super().__init__(content)
+        self._name = f"model{ending}"
+
+    def __str__(self) -> str:
+        return self._name
+
+
+def save_with_keras(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Save a whole model as `.keras`, or its weights as `.weights.h5`, by the ending of the path.
+
+    Raises:
+        ValueError: The path has another ending.
+        FileNotFoundError: The folder does not exist.
+        OSError: The file cannot be written; the message names it.
+    """
+    if os.fspath(path).endswith(".keras"):
+        content = _FileInMemory(".keras")
+        keras.saving.save_model(model, content)
+    elif os.fspath(path).endswith(".weights.h5"):
+        content = _FileInMemory(".weights.h5")
+        keras.saving.save_weights(model, content)
+    else:
+        raise ValueError(f"`path` must end in .keras or .weights.h5. Received: {os.fspath(path)}")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+
+
+def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
+    """Load a `.keras` file of any model, whatever its name, without compiling it.
+
+    Raises:
+        ValueError: The file is damaged, Keras cannot load it, or its configuration does not belong
+            to its weights.
+        OSError: It cannot be read.
+    """
+    content = read_bytes(path, LARGEST_FILE)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            configuration = parse_json(
+                _read_member(archive, "config.json", _CONFIGURATION_LIMIT), "config.json"
+            )
+            weights = _read_member(archive, "model.weights.h5", _EXPANSION * len(content))
+        shapes = _shapes_in(weights)
+        if configuration.get("registered_name") == f"keras_osnet>{OSNetModel.__name__}":
+            _check_network(configuration["config"], shapes)
+        # Not those of the training, which can be large and are not used.
+        configuration.pop("compile_config", None)
+        _check_numbers(
+            configuration, max([_SMALL, *(max(each, default=0) for each in shapes.values())])
+        )
+        with with_ending(path, ".keras") as named:
+            return keras.saving.load_model(named, compile=False)
+    except Exception as error:  # Keras, zipfile and HDF5 raise errors of any class
+        raise ValueError(f"{path} cannot be loaded by Keras: {error}") from error
+
+
+class KerasH5Source:
+    """A `.weights.h5` file: variables by class of layer, numbered in the network's order.
+
+    The first dense layer is thus the embedding's, which has a batch norm beside it, and the next
+    one the classifier.
+
+    Attributes:
+        classes: Rows of the classifier, None without one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._content = read_bytes(path, LARGEST_FILE)
+        try:
+            shapes = _shapes_in(self._content)
+        except Exception as error:  # h5py raises errors of many classes for damaged files
+            raise ValueError(
+                f"{self._path} does not hold weights that Keras saved: {error}"
+            ) from error
+        layers = {
+            name.removeprefix("layers/"): shape
+            for name, shape in shapes.items()
+            if name.startswith("layers/")
+        }
+        has_norm = any(name.startswith(f"{_NORM}/") for name in layers)
+        self._kernel = kernel = layers.get(f"{'dense_1' if has_norm else 'dense'}/vars/0")
+        if not layers or (kernel is not None and (len(kernel) != 2 or 0 in kernel)):
+            raise ValueError(
+                f"{self._path} does not hold weights that Keras saved. "
+                f"Received: {len(layers)} variables, with a classifier of shape {kernel}"
+            )
+        self.classes = None if kernel is None else kernel[1]
+        # The head alone has dense layers at the top level.
+        self._backbone = sum(not name.startswith(("dense", _NORM)) for name in layers)
+
+    def check(self, configuration: Configuration) -> None:
+        """Raise ValueError for a classifier that is not that of a network, before it is built."""
+        features = configuration.feature_dim or configuration.channels[-1]
+        if self._kernel and self._kernel[0] != features:
+            raise ValueError(
+                f"{self._path} does not fit {configuration.name}: its classifier must be of shape "
+                f"({features}, classes). Received: {self._kernel}"
+            )
+
+    def load_into(self, model: keras.Model) -> None:
+        """Set the variables of a new model as `model.load_weights` does.
+
+        A classifier that is missing or of another size leaves the model's own, with a warning.
+        """
+        logits = [layer for layer in model.layers if layer.name == "logits"]
+        own = logits[0].units if logits else None
+        backbone = sum(len(layer.variables) for layer in model.layers if layer.name not in _HEAD)
+        if backbone != self._backbone:
+            raise ValueError(
+                f"{self._path} does not fit {model.name}: below the head it holds "
+                f"{self._backbone} variables, the model {backbone}"
+            )
+        difference = why_classifier_differs(self.classes, own)
+        target = model
+        if own is not None and difference:
+            # The same layers without the classifier: Keras loads all of a model or fails.
+            target = keras.Model(model.input, model.get_layer("embedding").output)
+        try:
+            target.load_weights(_FileInMemory(".weights.h5", self._content))
+        except Exception as error:
+            raise ValueError(f"{self._path} does not fit {model.name}: {error}") from error
+        if own is not None and difference:
+            warn_fresh_classifier(model.name, difference)
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Read an entry of an archive, whatever size it declares."""
+    with archive.open(name) as entry:
+        content = entry.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"{name} is larger than the {limit:,} bytes that are read at most")
+    return content
+
+
+def _shapes_in(content: bytes) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays in an HDF5 file, if reading them is harmless.
+
+    Raises:
+        ValueError: The file refers to other files or to itself, or an array is none of numbers, or
+            the arrays would be larger than the file can hold.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    total = 0
+    with h5py.File(io.BytesIO(content), "r") as file:
+        groups, seen = [("", file)], set()
+        while groups:
+            parent, group = groups.pop()
+            address = h5py.h5o.get_info(group.id).addr
+            if address in seen:
+                raise ValueError(f"the group {parent or '/'} is inside of itself")
+            seen.add(address)
+            for key in group:
+                name = f"{parent}/{key}" if parent else key
+                link = group.get(key, getlink=True)
+                if not isinstance(link, h5py.HardLink):
+                    raise ValueError(f"{name} is a link ({type(link).__name__})")
+                item = group[key]
+                if isinstance(item, h5py.Group):
+                    groups.append((name, item))
+                elif isinstance(item, h5py.Dataset):
+                    if item.external or item.is_virtual:
+                        raise ValueError(f"the numbers of {name} are in another file")
+                    if item.shape is None or item.dtype.kind == "O":
+                        raise ValueError(f"{name} is no array of numbers")
+                    shapes[name] = item.shape
+                    total += math.prod(item.shape) * item.dtype.itemsize
+    if total > _EXPANSION * len(content):
+        raise ValueError(
+            f"its arrays are of {total:,} bytes in all, and the file only of {len(content):,}"
+        )
+    return shapes
+
+
+def _check_network(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raise ValueError if an OSNet's configuration gives more than the weights beside it."""
+    names = [name for name in Configuration.names() if name in config]
+    configuration = Configuration(**{name: config[name] for name in names})
+    stem = shapes.get("layers/conv_norm2d/convolution/vars/0", ())
+    if configuration.channels[0] not in stem[-1:]:
+        raise ValueError(f"`width` is {configuration.width}, and the stem's kernel {stem}")
+    blocks = {name.split("/")[1] for name in shapes if name.startswith("layers/omni_scale_block")}
+    if configuration.outputs is None and len(blocks) != sum(configuration.depths):
+        raise ValueError(
+            f"`depths` is {configuration.depths}, and {len(blocks)} blocks have weights"
+        )
+
+
+def _check_numbers(value: Any, largest: int, name: str = "") -> None:
+    """Raise ValueError for whole numbers in a configuration that no weights correspond to."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key != "seed":
+                _check_numbers(item, largest, key)
+    elif isinstance(value, list):
+        for item in value:
+            _check_numbers(item, largest, name)
+    elif isinstance(value, int) and abs(value) > largest:
+        raise ValueError(f"`{name}` is {value}, and the sides of its weights are {largest} at most")
