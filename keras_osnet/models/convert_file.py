@@ -6,10 +6,10 @@ from pathlib import Path
 
 import keras
 
+from keras_osnet._utils.save_with_keras import save_with_keras
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.weights.convert import ConversionReport, to_torchreid
 from keras_osnet.weights.file_formats import KERAS, KERAS_H5, SAFETENSORS, destination_format
-from keras_osnet.weights.keras_files import save_with_keras
 from keras_osnet.weights.safetensors import save_safetensors
 from keras_osnet.weights.torch_file.writer import write_torch_checkpoint
 

@@ -26,6 +26,7 @@ from keras_osnet._utils.files import (
     sweep_temporaries,
     write_json,
 )
+from keras_osnet._utils.save_with_keras import save_with_keras
 
 if TYPE_CHECKING:
     import keras
@@ -232,8 +233,6 @@ class RunFolder:
 
     def write_weights(self, model: "keras.Model", epochs: int) -> str:
         """Write network and optimizer after a number of epochs; return the file's digest."""
-        from keras_osnet.weights.keras_files import save_with_keras
-
         path = self.weights_path(epochs)
         save_with_keras(model, path)
         return _digest(path.read_bytes())
@@ -258,8 +257,6 @@ class RunFolder:
 
     def write_models(self, which: str, models: "Sequence[keras.Model]") -> None:
         """Write the `best` or `last` networks."""
-        from keras_osnet.weights.keras_files import save_with_keras
-
         for path, model in zip(self.model_paths(which, len(models)), models, strict=True):
             save_with_keras(model, path)
 

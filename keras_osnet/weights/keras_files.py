@@ -1,7 +1,6 @@
 """Keras's own files: `.weights.h5`, and `.keras`, a ZIP archive of a configuration and an HDF5.
 
-They are examined before anything is built from them or read by Keras, and written by way of the
-memory: HDF5 ends the process by a signal if the disk is full when it closes a file.
+They are examined before anything is built from them or read by Keras.
 """
 
 import io
@@ -13,7 +12,8 @@ from typing import Any
 import h5py
 import keras
 
-from keras_osnet._utils.files import atomic_path, parse_json, read_bytes
+from keras_osnet._utils.files import parse_json, read_bytes
+from keras_osnet._utils.save_with_keras import FileInMemory
 from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.model import OSNetModel
 from keras_osnet.weights.convert import warn_fresh_classifier, why_classifier_differs
@@ -29,37 +29,6 @@ _EXPANSION = 100
 """Bytes that a byte of a file may stand for: Keras does not compress, but others may have."""
 _SMALL = 1 << 16
 """Number up to which one in a configuration is not held against the shapes of the weights."""
-
-
-class _FileInMemory(io.BytesIO):
-    """A file in memory that has the ending by which Keras chooses the format."""
-
-    def __init__(self, ending: str, content: bytes = b"") -> None:
-        super().__init__(content)
-        self._name = f"model{ending}"
-
-    def __str__(self) -> str:
-        return self._name
-
-
-def save_with_keras(model: keras.Model, path: str | os.PathLike[str]) -> None:
-    """Save a whole model as `.keras`, or its weights as `.weights.h5`, by the ending of the path.
-
-    Raises:
-        ValueError: The path has another ending.
-        FileNotFoundError: The folder does not exist.
-        OSError: The file cannot be written; the message names it.
-    """
-    if os.fspath(path).endswith(".keras"):
-        content = _FileInMemory(".keras")
-        keras.saving.save_model(model, content)
-    elif os.fspath(path).endswith(".weights.h5"):
-        content = _FileInMemory(".weights.h5")
-        keras.saving.save_weights(model, content)
-    else:
-        raise ValueError(f"`path` must end in .keras or .weights.h5. Received: {os.fspath(path)}")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
 
 
 def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
@@ -154,7 +123,7 @@ class KerasH5Source:
             # The same layers without the classifier: Keras loads all of a model or fails.
             target = keras.Model(model.input, model.get_layer("embedding").output)
         try:
-            target.load_weights(_FileInMemory(".weights.h5", self._content))
+            target.load_weights(FileInMemory(".weights.h5", self._content))
         except Exception as error:
             raise ValueError(f"{self._path} does not fit {model.name}: {error}") from error
         if own is not None and difference:

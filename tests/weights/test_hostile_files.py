@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import keras_osnet
+from keras_osnet._utils.save_with_keras import save_with_keras
 from keras_osnet.models import convert_file
 from keras_osnet.weights import read_state_dict, save_safetensors
-from keras_osnet.weights.keras_files import save_with_keras
 
 ARGUMENTS = {"width": 0.25, "depths": (1, 1, 1), "streams": 2}
 
