@@ -1,17 +1,25 @@
 """The options of `train`, as the folder's record stores them, and the datasets they name."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import click
 
 from keras_osnet import __version__
 from keras_osnet.cli.console import waiting
 from keras_osnet.cli.options import RANDOM
-from keras_osnet.cli.people import PeopleSource, RetrievalTask, is_divided, retrieval_task
+from keras_osnet.cli.people import (
+    BY_DATASET,
+    BY_TABLE,
+    PeopleSource,
+    RetrievalTask,
+    is_divided,
+    retrieval_task,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +35,8 @@ OWN = "own"
 _SHARE = 0.5
 """Default of --test-share."""
 
-_MAY_CHANGE = {"seeds", "targets", "in_memory"}
+_SAME_TESTS = {"seeds", "in_memory", "final"}
+_MAY_CHANGE = {*_SAME_TESTS, "targets"}
 """Options that do not change the trainings that are done: more of them, other tests, speed."""
 
 
@@ -79,8 +88,11 @@ class TrainingSources:
             reason = "tests on some people, and --combineall trains on all"
             self._refuse(reason, "all_splits", *(("test_share",) if self.test_share else ()))
 
-    def read(self, task: str) -> "list[Dataset]":
+    def read(self, task: str) -> "tuple[list[Dataset], str]":
         """Read one dataset, or all splits of it.
+
+        Returns:
+            The datasets, and which of their images are queries and gallery, for the report.
 
         Raises:
             click.UsageError: A table is needed, or --test-share does not apply to it.
@@ -90,7 +102,7 @@ class TrainingSources:
         from keras_osnet.data.readable import readable
 
         if task == "reid":
-            return [*self._read_people()]
+            return self._read_people()
         if not self._published:
             from keras_osnet.data import attributes_from_table
 
@@ -98,7 +110,7 @@ class TrainingSources:
                 raise click.UsageError(
                     "--data is a folder: give --dataset pa100k, or name a table (.csv, .parquet)."
                 )
-            return [readable(attributes_from_table(self.data[0]))]
+            return [readable(attributes_from_table(self.data[0]))], ""
         from keras_osnet.data import AttributeDataset, ClassificationDataset, read_dataset
 
         content = read_dataset(
@@ -110,7 +122,7 @@ class TrainingSources:
                 f"--dataset must fit the recipe, whose task is {task}. "
                 f"Received: {content.name}, a dataset of another kind"
             )
-        return [readable(content)]
+        return [readable(content)], ""
 
     @property
     def _published(self) -> bool:
@@ -123,7 +135,7 @@ class TrainingSources:
             if given is not None and given is not False:
                 raise click.UsageError(f"--{name.replace('_', '-')} {reason}.")
 
-    def _read_people(self) -> "Sequence[ReidDataset]":
+    def _read_people(self) -> "tuple[list[Dataset], str]":
         from keras_osnet.data.readable import readable
 
         sources = [
@@ -134,14 +146,25 @@ class TrainingSources:
             from keras_osnet.data import merge_datasets
 
             parts = [self._to_train_on(readable(source.read())) for source in sources]
-            return [merge_datasets(parts)]
+            return [merge_datasets(parts)], ""
         (source,) = sources
         if self.all_splits:
-            return [readable(content) for content in source.read_all_splits()]
+            return [readable(content) for content in source.read_all_splits()], BY_DATASET
         content = readable(source.read())
-        if self.combineall or self.test_share == 0:
-            return [self._to_train_on(content)]
-        return [content if source.dataset else self._with_test(content)]
+        if self.trains_on_all:
+            return [self._to_train_on(content)], ""
+        content, division = (content, BY_DATASET) if source.dataset else self._with_test(content)
+        return [content], division
+
+    @property
+    def is_own(self) -> bool:
+        """Return whether the images are a user's own, from one place."""
+        return len(self.data) == 1 and not self._published
+
+    @property
+    def trains_on_all(self) -> bool:
+        """Return whether nobody is left out of the training to test on."""
+        return self.combineall or self.test_share == 0
 
     def _source(self, data: str, name: str | None) -> PeopleSource:
         own = name is None
@@ -162,21 +185,56 @@ class TrainingSources:
         whole = combineall(content) if on_all else _without_strangers(content)
         return replace(whole, query=(), gallery=())
 
-    def _with_test(self, people: "ReidDataset") -> "ReidDataset":
-        """Return a user's own people, a share of them to test on."""
+    def _with_test(self, people: "ReidDataset") -> "tuple[ReidDataset, str]":
+        """Return a user's own people, a share of them to test on as `evaluate` does."""
         from keras_osnet.data import split_by_identity
+        from keras_osnet.data.datasets.splits import divide_images
 
         if is_divided(people):
             self._refuse("divides people, but the table has queries and a gallery", "test_share")
-            return people
+            return people, BY_TABLE
         known = _without_strangers(people).train
         share = _SHARE if self.test_share is None else self.test_share
-        divided = split_by_identity(known, share, name=people.name)
         strangers = [image for image in people.train if image.distractor]
-        return replace(
-            divided,
-            gallery=(*divided.gallery, *strangers),
-            validation=people.validation,
+        try:
+            divided = split_by_identity(known, share, name=people.name)
+            held_out = [*divided.query, *divided.gallery, *strangers]
+            query, gallery, division = divide_images(held_out)
+        except ValueError as error:
+            raise ValueError(
+                f"--test-share must leave people to train on, and others to test on. {error}; "
+                "--test-share 0 trains on all, without a test"
+            ) from error
+        tested = replace(divided, query=tuple(query), gallery=tuple(gallery))
+        return replace(tested, validation=people.validation), division
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What `train` reads.
+
+    Attributes:
+        datasets: One dataset, or its splits.
+        division: Which of their images are queries and gallery.
+        targets: Queries and gallery of further datasets to test on, by name.
+    """
+
+    datasets: "list[Dataset]"
+    division: str
+    targets: dict[str, RetrievalTask]
+
+    @property
+    def test(self) -> RetrievalTask | None:
+        """The test of re-identification on the datasets' own queries and gallery."""
+        from keras_osnet.data import ReidDataset
+
+        people = [each for each in self.datasets if isinstance(each, ReidDataset) and each.query]
+        if not people:
+            return None
+        return RetrievalTask(
+            [(each.query, each.gallery) for each in people],
+            "single-gallery-shot" if people[0].single_gallery_shot else "market1501",
+            division=self.division,
         )
 
 
@@ -205,6 +263,7 @@ class TrainingRequest:
     seeds: int = 1
     distribution: str | None = None
     in_memory: bool = False
+    final: bool = False
     targets: Mapping[str, str] = field(default_factory=dict)
 
     def make_recipe(self) -> "Recipe":
@@ -230,7 +289,7 @@ class TrainingRequest:
             settings = {"batch_size": self.batch_size, **settings}
         return recipe.with_overrides(settings)
 
-    def read(self) -> "tuple[list[Dataset], dict[str, RetrievalTask]]":
+    def read(self) -> "TrainingData":
         """Read the training data, and the queries and gallery of each of --target.
 
         Images that cannot be read are left out with a warning. Needs no Keras, which takes seconds
@@ -245,9 +304,16 @@ class TrainingRequest:
         self.sources.check_usage(task)
         if self.targets and task != "reid":
             raise click.UsageError(f"--target is for recipes whose task is reid, not {task}.")
+        if self.final and (task != "reid" or len(self.sources.data) > 1):
+            raise click.UsageError("--final is for recipes whose task is reid, and for one --data.")
         with waiting("Looking for images …"):
             targets = {name: _target(name, place) for name, place in self.targets.items()}
-            return self.sources.read(task), targets
+            return TrainingData(*self.sources.read(task), targets)
+
+    @property
+    def only_final(self) -> bool:
+        """Return whether the training on all people is the only one."""
+        return self.final and self.sources.trains_on_all
 
     def build_models(self, recipe: "Recipe") -> "list[keras.Model]":
         """Build the networks to train."""
@@ -272,8 +338,10 @@ class TrainingRequest:
         record = folder.read_record()
         command = record.get("command")
         if command is None:
+            begun = ": repeat the command" if folder.was_locked else ""
             raise FileNotFoundError(
-                f"There is no training by `keras-osnet train` to resume. Received: {folder.root}"
+                f"There is no training by `keras-osnet train` to resume{begun}. "
+                f"Received: {folder.root}" + (", where one ended before it began" if begun else "")
             )
         unknown = sorted(set(command) - {each.name for each in fields(cls)})
         if unknown:
@@ -287,48 +355,81 @@ class TrainingRequest:
                 for key, value in command.pop("sources").items()
             }
             size = command.pop("image_size", None)
-            return cls(
+            request = cls(
                 **command,
                 sources=TrainingSources(**sources),
-                image_size=None if size is None else (size[0], size[1]),
+                image_size=None if size is None else tuple(size),
             )
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"The record is damaged: {error}. Received: {folder.root}") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise folder.damaged(f"command: {error!r}") from error
+        for part in (request, request.sources):
+            for name, hint in get_type_hints(type(part)).items():
+                if not _fits(getattr(part, name), hint):
+                    raise folder.damaged(f"command has {name}={getattr(part, name)!r}")
+        return request
 
     def begin(self, folder: "RunFolder") -> None:
-        """Write the request to the record, or make sure that it is the one there.
+        """Write the request to the record, unless it is there, and discard results of another.
 
         Raises:
             click.UsageError: Something else is in the folder.
             BlockingIOError: Another process is training in it.
         """
-        if "command" not in folder.read_record() and (strangers := folder.strangers()):
+        with folder.locked():
+            if differing := self.check(folder):
+                stale = {"before": None} if differing - _SAME_TESTS else {}
+                folder.write_record(command=self._entries(), report=None, **stale)
+
+    def check(self, folder: "RunFolder") -> set[str]:
+        """Return the options that differ from those in the record, as far as they may.
+
+        Raises:
+            click.UsageError: Something else is in the folder.
+        """
+        record, wanted = folder.read_record(), self._entries()
+        if "command" not in record and (strangers := folder.strangers()):
             raise click.UsageError(
                 "-o must be a new or empty folder, or that of a training. Received: "
                 f"{folder.root}, with {', '.join(strangers[:3])}"
             )
-        # Of types that JSON has, to be compared with the record.
-        wanted = json.loads(json.dumps(asdict(self)))
-        with folder.locked():
-            record = folder.read_record()
-            there = record.get("command", {})
-            differing = {key for key in {*there, *wanted} if there.get(key) != wanted.get(key)}
-            if not differing:
-                return
-            if record.get("runs") and differing - _MAY_CHANGE:
-                names = sorted({"recipe" if key == "entries" else key for key in differing})
-                raise click.UsageError(
-                    f"{folder.root} has another training in it, which differs in "
-                    f"{', '.join(names)}. `keras-osnet resume {folder.root}` resumes that one; for "
-                    "a new one use another folder."
-                )
-            folder.write_record(command=wanted, report=None)
+        there = record.get("command") or {}
+        differing = {key for key in {*there, *wanted} if there.get(key) != wanted.get(key)}
+        if record.get("runs") and differing - _MAY_CHANGE:
+            names = sorted({"recipe" if key == "entries" else key for key in differing})
+            raise click.UsageError(
+                f"{folder.root} has another training in it, which differs in "
+                f"{', '.join(names)}. `keras-osnet resume {folder.root}` resumes that one; for "
+                "a new one use another folder."
+            )
+        return differing
+
+    def _entries(self) -> dict[str, Any]:
+        """Return the request of types that JSON has, as it is in the record."""
+        return json.loads(json.dumps(asdict(self)))
 
 
 def _without_strangers(content: "ReidDataset") -> "ReidDataset":
     """Return a dataset that trains without distractors, who would count as one person."""
     known = tuple(image for image in content.train if not image.distractor)
     return replace(content, train=known)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a value from a record is of the type of an attribute."""
+    if hint is Any:
+        return True
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        return any(_fits(value, each) for each in inside)
+    if origin is tuple:
+        each = inside[:1] * len(value) if isinstance(value, tuple) else ()
+        whole = inside[-1] is ... or (isinstance(value, tuple) and len(value) == len(inside))
+        return isinstance(value, tuple) and whole and all(map(_fits, value, each))
+    if origin is Mapping:
+        return isinstance(value, dict) and all(_fits(one, inside[1]) for one in value.values())
+    if hint is float:
+        hint = int | float
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
 def _target(name: str, place: str) -> RetrievalTask:

@@ -71,7 +71,9 @@ def command(
 
     Files are named as in Market-1501, IDENTITY_cCAMERA..., for example 0002_c1s1_000451_03.jpg; or
     --data has a sub-folder for each person or is a table; or it holds a published dataset.
-    Gallery images of the query's identity and camera are ignored, as is junk (identity -1).
+    The queries are the images of one camera, and the gallery those of the others; if cameras are
+    not known, one image of each person and all others. Gallery images of the query's identity and
+    camera are ignored, as is junk (identity -1).
 
     \b
     keras-osnet evaluate --data DIR --weights osnet_x0_25_msmt17.pth
@@ -111,7 +113,8 @@ def command(
     report |= {"metric": metric, "protocol": protocol, "flip": flip, "rerank": rerank}
     report["cameras_known"] = all(result.cameras_known for result in results)
     report |= task.facts
-    report["notes"] = [*([] if report["cameras_known"] else [_NOTHING_LEFT_OUT]), *task.notes]
+    report["notes"] = [] if report["cameras_known"] else [_NOTHING_LEFT_OUT]
+    report["division"] = task.division
     warn_unreadable(unreadable, total)
     if as_json:
         print_json(report)
@@ -175,7 +178,7 @@ def _facts(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> list[tup
         ("metric", report["metric"]),
         *([("flip", "averaged with mirror images")] if report["flip"] else []),
         *([("re-ranking", "k-reciprocal")] if report["rerank"] else []),
-        *([("protocol", report["protocol"])] if report["protocol"] != _PROTOCOLS[0] else []),
         ("queries", f"{report['queries']}{splits} ({report['valid_queries']} with a match)"),
         ("gallery", f"{report['gallery']}{splits}"),
+        ("protocol", f"{report['protocol']}: {report['division']}"),
     ]

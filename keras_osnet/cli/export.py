@@ -120,7 +120,7 @@ def export(
         raise click.ClickException(
             f"{output} exists; give --force to replace it. Received: {output}"
         )
-    compared = _images(source, images)
+    compared, division = _images(source, images)
     _check_quantization(output.suffix, quantization, calibration)
     network = _load(model, head)
     from keras_osnet import deploy
@@ -144,26 +144,28 @@ def export(
     if as_json:
         print_json(report.to_dict())
     else:
-        print_facts(report.table())
+        print_facts([*report.table(), *([("protocol", division)] if division else [])])
         echo(f"\nWrote {output}, and these results to {output}.json")
     if report.advice:
         warn(report.advice)
 
 
-def _images(source: PeopleSource, images: Path | None) -> Any:
-    """Return the images of the comparison: people with identities, a folder, or None."""
+def _images(source: PeopleSource, images: Path | None) -> tuple[Any, str]:
+    """Return the images of the comparison, and which of them are queries and gallery.
+
+    The images are people with identities, a folder, or None.
+    """
     source.check_usage()
     if source.data is None:
-        return images
+        return images, ""
     if images is not None:
         raise click.UsageError("Give --images or --data, not both.")
     from keras_osnet.data import ReidDataset
 
     task = retrieval_task(source)
-    for note in task.notes:
-        warn(note)
     ((query, gallery),) = task.splits
-    return ReidDataset(str(source.data), train=(), query=tuple(query), gallery=tuple(gallery))
+    people = ReidDataset(str(source.data), train=(), query=tuple(query), gallery=tuple(gallery))
+    return people, task.division
 
 
 def _check_quantization(suffix: str, quantization: str | None, calibration: Path | None) -> None:

@@ -54,7 +54,8 @@ no_check = click.option(
 
 _OPTIONS = (data, dataset, version, split, camera_pattern, no_check)
 
-_ONE_A_PERSON = "The queries are one image of each person, drawn at random."
+BY_TABLE = "queries and gallery are those that the table names"
+BY_DATASET = "queries and gallery are those of the dataset"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -155,13 +156,13 @@ class RetrievalTask:
         splits: Queries and gallery of each split.
         protocol: Evaluation protocol of the images.
         facts: Name, version and split of a published dataset, for the report.
-        notes: Remarks to print with the result.
+        division: Which images are the queries and which the gallery, to print with the result.
     """
 
     splits: "list[tuple[Sequence[PersonImage], Sequence[PersonImage]]]"
     protocol: Literal["market1501", "single-gallery-shot"] = "market1501"
     facts: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    division: str = ""
 
 
 def people_options(command: _Command) -> _Command:
@@ -209,7 +210,7 @@ def retrieval_options(command: _Command) -> _Command:
             "--query-camera",
             type=int,
             help="Camera of --data that took the queries; the others' images are the gallery. "
-            "Default: 1.",
+            "Default: the first camera that saw people.",
         ),
     ):
         wrapped = option(wrapped)
@@ -247,7 +248,8 @@ def retrieval_task(
             raise click.UsageError("--all-splits is of a published dataset; give --dataset NAME.")
         from keras_osnet.data.datasets.market1501 import read_folder
 
-        return RetrievalTask([(read_folder(query), read_folder(gallery))])
+        division = f"queries are the images of {query}, and the gallery those of {gallery}"
+        return RetrievalTask([(read_folder(query), read_folder(gallery))], division=division)
     if not source.data or query or gallery:
         raise click.UsageError("Give --data PATH, or --query DIR and --gallery DIR.")
     if source.dataset is None and not all_splits:
@@ -263,24 +265,21 @@ def retrieval_task(
             "version": contents[0].version,
             "split": "all" if all_splits else source.split or 0,
         },
+        BY_DATASET,
     )
 
 
 def _own_images(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:
-    from keras_osnet.data import split_by_camera
-    from keras_osnet.data.datasets.splits import split_queries
-    from keras_osnet.data.records import camera_labels
+    from keras_osnet.data.datasets.splits import divide_images
 
     if is_divided(people):
         if query_camera is not None:
             raise click.UsageError(
                 "--query-camera divides --data, but the table has queries and a gallery already."
             )
-        return RetrievalTask([(people.query, people.gallery)])
-    images = people.all_images
-    if query_camera is not None or camera_labels(images) is not None:
-        return RetrievalTask([split_by_camera(images, 1 if query_camera is None else query_camera)])
-    return RetrievalTask([split_queries(images)], notes=(_ONE_A_PERSON,))
+        return RetrievalTask([(people.query, people.gallery)], division=BY_TABLE)
+    query, gallery, division = divide_images(people.all_images, query_camera)
+    return RetrievalTask([(query, gallery)], division=division)
 
 
 def people_of(content: "Dataset") -> "ReidDataset":

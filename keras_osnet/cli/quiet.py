@@ -8,11 +8,14 @@ import re
 import signal
 import sys
 from contextlib import suppress
+from typing import NoReturn
 
 _SHOWN_BYTES = 4000
 """Of what was held back, shown after a crash."""
 
 _DONE = b"\0keras-osnet is done\0"
+
+_holding = False
 
 _NOISE = re.compile(
     rb"INFO:|WARNING:|[IW]\d{4} |[IWE]\d{4} .*(cuda|oneDNN)|\d{4}-\d\d-\d\d .*: [IW] |"
@@ -37,6 +40,8 @@ def hold_back_noise() -> None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     if not hasattr(os, "fork"):
         return
+    global _holding
+    _holding = True
     sys.stderr.flush()
     sys.stdout.flush()
     seen = os.dup(2)
@@ -54,6 +59,14 @@ def hold_back_noise() -> None:
     faulthandler.enable(stream)
     # The first function that is registered is the last one called.
     atexit.register(_say_done, os.getpid())
+
+
+def exit_now(status: int) -> NoReturn:
+    """End the process without waiting for the threads of other packages."""
+    if _holding:
+        with suppress(OSError):
+            os.write(2, _DONE)
+    os._exit(status)
 
 
 def _say_done(process: int) -> None:

@@ -2,13 +2,15 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from keras_osnet.cli import options, people
-from keras_osnet.cli._training import print_report, run
+from keras_osnet.cli._training import run
+from keras_osnet.cli._training_report import print_report
 from keras_osnet.cli._training_request import OWN, TrainingRequest, TrainingSources
 from keras_osnet.cli.console import import_keras
 from keras_osnet.recipes import recipe_entries
@@ -83,6 +85,14 @@ def _check_data(request: TrainingRequest, folder: Path) -> None:
                 )
 
 
+_final = click.option(
+    "--final",
+    is_flag=True,
+    help="In the end, train once more on all people, those held out included, into DIR/final: "
+    "the networks to use, for which no figure can be measured.",
+)
+
+
 @click.command("train")
 @click.argument("recipe")
 @click.option(
@@ -120,13 +130,9 @@ def _check_data(request: TrainingRequest, folder: Path) -> None:
     is_flag=True,
     help="Train on all people of a dataset; there is no test.",
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Output folder: new, empty, or of this training, which is then resumed.",
+@_final
+@options.output_folder(
+    "Output folder: new, empty, or of this training, which is then resumed.", required=True
 )
 @click.option(
     "--weights",
@@ -203,7 +209,7 @@ def train(
     current epoch; the same call, or `keras-osnet resume DIR`, resumes the training.
 
     \b
-    keras-osnet train few_people --data crops -o run
+    keras-osnet train few_people --data crops -o run --final
     keras-osnet train fine_tune --data DIR --dataset market1501 -o run
     keras-osnet train small_dataset --data DIR --dataset viper --all-splits -o run
     keras-osnet train cross_domain_ain --data DIR --dataset msmt17 --combineall
@@ -227,29 +233,32 @@ def train(
         targets=targets,
         **given,
     )  # fmt: skip
-    datasets, others = request.read()
+    from keras_osnet.training.run_folder import RunFolder
+
+    folder = RunFolder(output)
+    request.check(folder)
+    data = request.read()
     import_keras()
     from keras_osnet.training import distributed
-    from keras_osnet.training.run_folder import RunFolder
 
     # Entered before Keras creates anything: several machines must connect first.
     with distributed(request.distribution) as devices:
         changed = request.make_recipe()
-        folder = RunFolder(output)
         if devices.is_chief:
             request.begin(folder)
         devices.barrier()
         report = folder.read_record().get("report")
         if report is not None:
-            print_report(report, output, as_json=as_json)
+            print_report(report, folder, as_json=as_json)
             return
-        run(request, changed, datasets, others, folder, as_json=as_json)
+        run(request, changed, data, folder, as_json=as_json)
 
 
 @click.command("resume")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_final
 @options.as_json
-def resume(folder: Path, as_json: bool) -> None:
+def resume(folder: Path, final: bool, as_json: bool) -> None:
     """Resume a training that was interrupted.
 
     DIR is the --output of `train`. The training resumes at the end of the last whole epoch.
@@ -257,20 +266,25 @@ def resume(folder: Path, as_json: bool) -> None:
 
     \b
     keras-osnet resume run
+    keras-osnet resume run --final
     """
     from keras_osnet.training.run_folder import RunFolder
 
     place = RunFolder(folder)
     request = TrainingRequest.from_record(place)
     report = place.read_record().get("report")
-    if report is not None:
-        print_report(report, folder, as_json=as_json)
+    if report is not None and final <= request.final:
+        print_report(report, place, as_json=as_json)
         return
+    request = replace(request, final=request.final or final)
     _check_data(request, folder)
-    datasets, targets = request.read()
+    data = request.read()
     import_keras()
     from keras_osnet.training import distributed
 
-    with distributed(request.distribution):
+    with distributed(request.distribution) as devices:
         recipe = request.make_recipe()
-        run(request, recipe, datasets, targets, place, as_json=as_json)
+        if devices.is_chief:
+            request.begin(place)
+        devices.barrier()
+        run(request, recipe, data, place, as_json=as_json)

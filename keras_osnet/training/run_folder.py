@@ -158,6 +158,11 @@ class RunFolder:
             )
         return False
 
+    @property
+    def was_locked(self) -> bool:
+        """True if a training has been in the folder, even if nothing else is left of it."""
+        return (self.root / _LOCK).exists()
+
     def strangers(self) -> list[str]:
         """Return the names of all files in the folder, hidden ones excepted."""
         if not self.path.exists():
@@ -180,7 +185,7 @@ class RunFolder:
         if not (self.root / RECORD).exists():
             return {}
         record = read_json(self.root / RECORD)
-        for entry in ("runs", "command", "report"):
+        for entry in ("runs", "command", "before", "report"):
             if not isinstance(record.get(entry), dict | None):
                 raise self.damaged(f"{entry} is {record[entry]!r}")
         return record

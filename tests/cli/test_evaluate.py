@@ -8,7 +8,7 @@ import keras_osnet
 KEYS = [
     "rank_1", "rank_5", "rank_10", "mAP", "mINP", "queries", "valid_queries", "gallery",
     "unreadable", "weights", "model", "image_size", "metric", "protocol", "flip", "rerank",
-    "cameras_known", "notes",
+    "cameras_known", "notes", "division",
 ]  # fmt: skip
 
 
@@ -48,7 +48,10 @@ def test_the_other_way_round_and_as_two_folders(run_json, evaluate, people, tmp_
         for path in people.glob(f"*_c{camera}*"):
             shutil.copy(path, tmp_path / str(camera))
     sides = ("--query", tmp_path / "2", "--gallery", tmp_path / "1")
-    assert run_json(*evaluate, *sides, "--metric", "euclidean") == turned
+    as_folders = run_json(*evaluate, *sides, "--metric", "euclidean")
+    assert turned.pop("division").startswith("queries are the images of camera 2")
+    assert str(tmp_path / "2") in as_folders.pop("division")
+    assert as_folders == turned
 
 
 def test_the_curve(run, run_json, evaluate, people):

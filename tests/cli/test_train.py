@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import os
 import shutil
 from types import SimpleNamespace
 
 import miniature_datasets as miniature
 import pytest
 
+from keras_osnet._utils.files import temporary_path
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import build_model, list_recipes, run_folder, trainer
 from keras_osnet.training.training_result import TrainingResult
@@ -96,6 +98,7 @@ def trainings(monkeypatch):
     monkeypatch.setattr(TrainingResult, "load_embedders", load_embedders)
     monkeypatch.setattr("keras_osnet.training.build_model", _build_once)
     monkeypatch.setattr(TRAIN_SEEDS, "train", train)
+    monkeypatch.setattr("keras_osnet.training.train", train)
     return done
 
 
@@ -245,6 +248,85 @@ def test_where_to_start_from(train, trainings, checkpoint, tmp_path):
     train("--weights", "random")
 
 
+class TestFinal:
+    """Training on all people, after the test or without one."""
+
+    def test_after_the_test(self, run, train, trainings, tmp_path):
+        text = train().stdout
+        command = f"keras-osnet resume {tmp_path / 'run'} --final"
+        assert f"For use: {command} trains once more, on all 3 people; no figure" in text
+        first = json.loads(train("--json").stdout)
+        report = json.loads(run("resume", tmp_path / "run", "--final", "--json").stdout)
+        # The finished training is read, and not repeated; its figures are as they were.
+        assert [one.folder.name for one in trainings] == ["seed-0", "seed-0", "final"]
+        assert report["result"] == first["result"]
+        everybody = trainings[-1].dataset
+        assert (len(everybody.train), everybody.query, everybody.gallery) == (12, (), ())
+        assert trainings[-1].recipe.validation_fraction == 0
+        assert report["final"]["result"] is None
+        assert report["final"]["last"] == [str(tmp_path / "run" / "final" / "last.keras")]
+        again = run("resume", tmp_path / "run").stdout
+        assert "trained on all 3 people: no figure is measured. Those above are of" in again
+        assert "For use" not in again
+        assert again.endswith(f"--weights {tmp_path}/run/final/last.keras --data DIR\n")
+        assert train("--final").stdout == again
+        assert len(trainings) == 3
+
+    def test_without_a_test(self, train, trainings):
+        options = ("--test-share", 0, "--set", "validation_fraction=0.5", "--final")
+        text = train(*options).stdout
+        (only,) = trainings
+        assert (only.folder.name, len(only.dataset.train)) == ("final", 12)
+        assert only.recipe.validation_fraction == 0
+        assert "The final networks were trained on all 3 people: no figure is measured." in text
+        assert "tested on" not in text
+        assert "held out" not in facts_of(text)
+
+    def test_where_it_is_none(self, train, people, tmp_path):
+        miniature.cifar10(tmp_path / "cifar")
+        cifar = ("--data", tmp_path / "cifar", "--dataset", "cifar10", "--no-check")
+        assert "--final is for" in train("--final", recipe="cifar", data=cifar, code=2).stderr
+        twice = ("--data", people, "--data", people)
+        assert "for one --data" in train("--final", data=twice, code=2).stderr
+
+
+def test_one_protocol_and_the_figures_before(run, train, trainings, checkpoint, people, tmp_path):
+    """A training's test is that of `evaluate --data` on the people held out."""
+    options = (
+        "--weights",
+        checkpoint,
+        "--width",
+        0.25,
+        "--set",
+        "model={}",
+        "--image-size",
+        64,
+        32,
+    )
+    result = train(*options, "--target", f"own={people}")
+    dataset = trainings[0].dataset
+    assert {image.camera for image in dataset.query} == {1}
+    assert {image.camera for image in dataset.gallery} == {2}
+    division = "queries are the images of camera 1, the gallery those of the others."
+    assert f"{people.name}: {division}" in result.stdout
+    assert f"own: {division}" in result.stdout
+
+    held_out = tmp_path / "held_out"
+    held_out.mkdir()
+    for image in (*dataset.query, *dataset.gallery):
+        shutil.copy(image.path, held_out)
+    evaluate = ("evaluate", "--weights", checkpoint, *size)
+    report = json.loads(train(*options, "--target", f"own={people}", "--json").stdout)
+    for before, data in ((report, held_out), (report["targets"]["own"], people)):
+        figures = json.loads(run(*evaluate, "--data", data, "--json").stdout)
+        assert before["division"] == figures["division"] == division[:-1]
+        assert before["before"] == {name: figures[name] for name in before["before"]}
+    rows = [line.split()[:2] for line in result.stdout.splitlines()]
+    assert [people.name, "before"] in rows
+    assert ["own", "before"] in rows
+    assert sum(row[:1] == ["after"] for row in rows) == 2
+
+
 def test_two_networks_that_learn_from_each_other(train, trainings):
     text = train("--set", "loss.mutual=true").stdout
     assert facts_of(text)["model"].startswith("2 × osnet_x0_25")
@@ -270,6 +352,7 @@ class TestWhatIsTrainedOn:
         train(data=("--data", table))
         dataset = trainings[0].dataset
         assert [len(part) for part in (dataset.train, dataset.query, dataset.gallery)] == [8, 2, 2]
+        shutil.rmtree(tmp_path / "run")
         error = train("--test-share", 0.3, data=("--data", table), code=2).stderr
         assert "--test-share divides people, but the table has queries" in error
 
@@ -290,7 +373,7 @@ class TestWhatIsTrainedOn:
 
     def test_distractors_are_only_tested_on(self, train, trainings, people, tmp_path):
         folder = shutil.copytree(people, tmp_path / "more")
-        shutil.copy(folder / "0001_c1s1_000001_00.png", folder / "0000_c1s1_000001_00.png")
+        shutil.copy(folder / "0001_c2s1_000001_00.png", folder / "0000_c2s1_000001_00.png")
         train(data=("--data", folder))
         dataset = trainings[0].dataset
         assert 0 not in {image.identity for image in dataset.train + dataset.query}
@@ -483,6 +566,77 @@ class TestErrors:
     def test_a_damaged_record(self, run, tmp_path, text):
         (tmp_path / "training.json").write_text(text)
         assert "is damaged" in run("resume", tmp_path, code=1).stderr
+
+    def test_edited_records(self, run, train, trainings, tmp_path):
+        train()
+        path = tmp_path / "run" / "training.json"
+        written = json.loads(path.read_text())
+
+        def edited(entry, **changes):
+            return {**written, entry: {**written[entry], **changes}, "report": None}
+
+        for record in (
+            *(
+                edited("command", **{name: value})
+                for name, value in (
+                    ("recipe", 3), ("entries", []), ("settings", [1]), ("epochs", "2"),
+                    ("batch_size", 2.5), ("weights", 7), ("width", "x"), ("image_size", 64),
+                    ("image_size", [64]), ("seed", None), ("seeds", True), ("targets", {"own": 1}),
+                    ("sources", {"data": 3}), ("sources", {"data": [3]}), ("sources", {}),
+                    ("sources", {"data": ["x"], "split": "a"}), ("in_memory", "yes"),
+                )
+            ),
+            {**written, "command": 1}, {**written, "before": []}, {**written, "report": 7},
+            *(
+                {**written, "report": {**written["report"], name: value}}
+                for name, value in (
+                    ("runs", 3), ("runs", []), ("runs", [{}]), ("task", []), ("result", [1]),
+                    ("result", {"mAP": "much"}), ("source", None), ("targets", {"own": 1}),
+                )
+            ),
+            {**written, "report": {}},
+        ):  # fmt: skip
+            path.write_text(json.dumps(record))
+            result = run("resume", tmp_path / "run", code=1)
+            assert "Traceback" not in result.output
+            assert "training.json is damaged: " in result.stderr, record
+            assert result.stderr.endswith(f"Received: {path}\n")
+
+    def test_networks_that_are_gone(self, run, train, trainings, tmp_path):
+        train()
+        error = run("resume", tmp_path / "run").stderr
+        assert f"does not exist any more. Received: {tmp_path}/run/seed-0/last.keras" in error
+
+    def test_what_a_kill_at_the_beginning_leaves(self, run, train, trainings, tmp_path):
+        folder = tmp_path / "run"
+        folder.mkdir()
+        (folder / ".lock").touch()
+        name = temporary_path(folder / "training.json").name
+        left = folder / name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-")  # no such process
+        left.write_text('{"comm')
+        error = run("resume", folder, code=1).stderr
+        assert "to resume: repeat the command. Received:" in error
+        train()
+        assert len(trainings) == 1
+        assert not left.exists()
+
+    def test_a_loss_that_is_not_finite(self, train, monkeypatch):
+        def diverge(*_, **__):
+            raise FloatingPointError("The loss is not finite. Received: optimizer.learning_rate=9")
+
+        monkeypatch.setattr(TRAIN_SEEDS, "train", diverge)
+        error = train(code=1).stderr
+        assert "The loss is not finite." in error
+        assert "--set optimizer.learning_rate=…" in error
+
+    def test_another_run_is_found_before_anything_is_read(self, train, trainings, monkeypatch):
+        train()
+
+        def read(*_):
+            raise AssertionError
+
+        monkeypatch.setattr("keras_osnet.cli._training_request.TrainingRequest.read", read)
+        assert "has another training in it" in train("--epochs", 3, code=2).stderr
 
     @pytest.mark.parametrize("name", ["command.json", "run.json"])
     def test_a_folder_of_an_earlier_version(self, run, train, tmp_path, name):

@@ -125,6 +125,41 @@ def split_by_camera(
     return queries, gallery
 
 
+def divide_images(
+    images: Sequence[PersonImage], query_camera: int | None = None
+) -> tuple[list[PersonImage], list[PersonImage], str]:
+    """Divide a user's images into queries and gallery as every test of them does by default.
+
+    If the cameras are known, the images of one camera are the queries and those of the others the
+    gallery, so that no image of the query's own camera is in it, neither of the person nor of
+    others. Else one image of each person is a query, and all other images are the gallery.
+
+    Args:
+        images: The images; distractors are in the gallery only.
+        query_camera: Camera of the queries; the first one that saw people if not given.
+
+    Returns:
+        (queries, gallery, a description of this division for the reader of the figures)
+
+    Raises:
+        ValueError: There are no images for one side, or no query has a match in the gallery.
+    """
+    people = [image for image in images if not image.distractor]
+    cameras = {image.camera for image in people}
+    if query_camera is None and None not in cameras and all(i.camera is not None for i in images):
+        query_camera = min((camera for camera in cameras if camera is not None), default=1)
+    if query_camera is None:
+        query, gallery = split_queries(people)
+        gallery += [image for image in images if image.distractor]
+        how = "queries are one image of each person, drawn at random, and the gallery all others"
+    else:
+        query, gallery = split_by_camera(images, query_camera)
+        how = f"queries are the images of camera {query_camera}, the gallery those of the others"
+    if {image.identity for image in query}.isdisjoint(image.identity for image in gallery):
+        raise _nobody_twice("Nobody", images, query_camera is not None)
+    return query, gallery, how
+
+
 def hash_shuffle(items: Sequence[T], key: str) -> list[T]:
     """Return items in a pseudorandom order that depends on `key` alone.
 
