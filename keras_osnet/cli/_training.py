@@ -18,7 +18,6 @@ from keras_osnet.cli._training_report import (
 )
 from keras_osnet.cli._training_request import TrainingData, TrainingRequest
 from keras_osnet.cli.console import echo, progress, waiting, warn_unreadable
-from keras_osnet.cli.interrupts import ends_at_once
 from keras_osnet.cli.options import RANDOM
 
 if TYPE_CHECKING:
@@ -48,25 +47,22 @@ def run(
     Raises:
         BlockingIOError: Another process is training in the folder.
         click.ClickException: The loss is not finite.
-        click.exceptions.Exit: Ctrl-C; the message says how to resume.
         ValueError: An argument of building, training or testing is wrong.
         OSError: Files cannot be read or written.
     """
     from keras_osnet.training import distributed
 
-    with ends_at_once(lambda: f"Interrupted. keras-osnet resume {folder.root} resumes it."):
-        try:
-            with distributed(request.distribution) as devices:
-                show = devices.is_chief and not as_json
-                report = _Run(request, recipe, data, folder, devices, show).report()
-        except FloatingPointError as error:
-            raise click.ClickException(
-                f"{error}; another: --set optimizer.learning_rate=…, with another --output"
-            ) from error
-        if devices.is_chief:
-            with folder.locked():
-                folder.write_record(report=report)
+    try:
+        with distributed(request.distribution) as devices:
+            show = devices.is_chief and not as_json
+            report = _Run(request, recipe, data, folder, devices, show).report()
+    except FloatingPointError as error:
+        raise click.ClickException(
+            f"{error}; another: --set optimizer.learning_rate=…, with another --output"
+        ) from error
     if devices.is_chief:
+        with folder.locked():
+            folder.write_record(report=report)
         print_report(report, folder, as_json=as_json)
 
 

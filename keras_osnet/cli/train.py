@@ -4,7 +4,7 @@ import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,11 @@ from keras_osnet.cli._training import run
 from keras_osnet.cli._training_report import print_report
 from keras_osnet.cli._training_request import OWN, TrainingRequest, TrainingSources
 from keras_osnet.cli.console import import_keras
+from keras_osnet.cli.interrupts import ends_at_once
 from keras_osnet.recipes import recipe_entries
+
+if TYPE_CHECKING:
+    from keras_osnet.training.run_folder import RunFolder
 
 _POSITIVE = click.IntRange(min=1)
 
@@ -237,21 +241,8 @@ def train(
 
     folder = RunFolder(output)
     request.check(folder)
-    data = request.read()
-    import_keras()
-    from keras_osnet.training import distributed
-
-    # Entered before Keras creates anything: several machines must connect first.
-    with distributed(request.distribution) as devices:
-        changed = request.make_recipe()
-        if devices.is_chief:
-            request.begin(folder)
-        devices.barrier()
-        report = folder.read_record().get("report")
-        if report is not None:
-            print_report(report, folder, as_json=as_json)
-            return
-        run(request, changed, data, folder, as_json=as_json)
+    with ends_at_once(folder.interrupted):
+        _train(request, folder, as_json)
 
 
 @click.command("resume")
@@ -272,19 +263,33 @@ def resume(folder: Path, final: bool, as_json: bool) -> None:
 
     place = RunFolder(folder)
     request = TrainingRequest.from_record(place)
-    report = place.read_record().get("report")
-    if report is not None and final <= request.final:
-        print_report(report, place, as_json=as_json)
+    with ends_at_once(place.interrupted):
+        _train(replace(request, final=request.final or final), place, as_json)
+
+
+def _train(request: TrainingRequest, folder: "RunFolder", as_json: bool) -> None:
+    """Begin a training or go on with it; if it is finished, print its report again."""
+    if _print_finished(request, folder, as_json):
         return
-    request = replace(request, final=request.final or final)
-    _check_data(request, folder)
+    _check_data(request, folder.root)
     data = request.read()
     import_keras()
     from keras_osnet.training import distributed
 
+    # Entered before Keras creates anything: several machines must connect first.
     with distributed(request.distribution) as devices:
         recipe = request.make_recipe()
         if devices.is_chief:
-            request.begin(place)
+            request.begin(folder)
         devices.barrier()
-        run(request, recipe, data, place, as_json=as_json)
+        if not _print_finished(request, folder, as_json):  # by another process since
+            run(request, recipe, data, folder, as_json=as_json)
+
+
+def _print_finished(request: TrainingRequest, folder: "RunFolder", as_json: bool) -> bool:
+    """Print the report if the training is finished, and return whether it is."""
+    report = folder.read_record().get("report")
+    if report is None or request.check(folder):
+        return False
+    print_report(report, folder, as_json=as_json)
+    return True

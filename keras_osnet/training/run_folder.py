@@ -158,6 +158,11 @@ class RunFolder:
             )
         return False
 
+    def interrupted(self) -> str:
+        """Return the message of a command that Ctrl-C ended."""
+        begun = (self.root / RECORD).exists()
+        return "Interrupted." + (f" keras-osnet resume {self.root} resumes it." if begun else "")
+
     @property
     def was_locked(self) -> bool:
         """True if a training has been in the folder, even if nothing else is left of it."""

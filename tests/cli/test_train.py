@@ -4,6 +4,9 @@ import importlib
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import miniature_datasets as miniature
@@ -159,6 +162,7 @@ def test_interrupted_and_resumed(run, train, people, tmp_path, monkeypatch):
         assert run("resume", folder, "--json").stdout == resumed.stdout
         again = train("--test-share", "0.34").stdout
     assert f"{report['result']['mAP']:.1f}" in again
+    assert f"{people.name}: queries are the images of camera 1, the gallery those of" in again
     usage = f"evaluate --weights {folder}/seed-0/last.keras --data"
     assert again.endswith(f"Next: keras-osnet {usage} DIR\n")
     figures = json.loads(run(*usage.split(), people, "--json").stdout)
@@ -290,19 +294,11 @@ class TestFinal:
         assert "for one --data" in train("--final", data=twice, code=2).stderr
 
 
+@pytest.mark.large
 def test_one_protocol_and_the_figures_before(run, train, trainings, checkpoint, people, tmp_path):
     """A training's test is that of `evaluate --data` on the people held out."""
-    options = (
-        "--weights",
-        checkpoint,
-        "--width",
-        0.25,
-        "--set",
-        "model={}",
-        "--image-size",
-        64,
-        32,
-    )
+    size = ("--image-size", 64, 32)
+    options = ("--weights", checkpoint, "--width", 0.25, "--set", "model={}", *size)
     result = train(*options, "--target", f"own={people}")
     dataset = trainings[0].dataset
     assert {image.camera for image in dataset.query} == {1}
@@ -688,3 +684,32 @@ def test_help_fits_a_terminal(run, command):
     text = run(command, "--help").stdout
     assert max(map(len, text.splitlines())) <= 80
     assert "\b" not in text
+
+
+PRESSED = """
+import hashlib, os, signal, sys, threading, time
+from keras_osnet.cli.interrupts import ends_at_once
+def native():
+    if sys.argv[1] == "deaf":  # as a compiler is: no signal handler of Python's runs meanwhile
+        hashlib.pbkdf2_hmac("sha512", b"", b"", 10**9)
+    time.sleep(60)
+press = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+press.start()
+with ends_at_once(lambda: "Interrupted. Go on."):
+    while sys.argv[1] == "stubborn":
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+    native()
+"""
+
+
+@pytest.mark.parametrize("kind", ["prompt", "deaf", "stubborn"])
+def test_ctrl_c_ends_within_seconds(kind):
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", PRESSED, kind], capture_output=True, text=True, check=False
+    )
+    assert time.monotonic() - start < 20
+    assert (done.returncode, done.stderr) == (130, "Interrupted. Go on.\n")
