@@ -1,13 +1,15 @@
 """`keras-osnet embed`: compute an embedding of every image."""
 
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from keras_osnet._utils.text import decode_text
 from keras_osnet.cli import options
 from keras_osnet.cli.console import describe_unreadable, echo, progress, waiting, warn_unreadable
 from keras_osnet.cli.options import ModelSource
@@ -25,7 +27,7 @@ _KERAS = "keras"
 @click.option(
     "--list",
     "listing",
-    type=click.File(encoding="utf-8"),
+    type=click.File("rb"),
     metavar="FILE",
     help="Text file with one image path per line, relative to the current folder; - is stdin.",
 )
@@ -60,7 +62,7 @@ _KERAS = "keras"
 @click.option("--strict", is_flag=True, help="Fail if an image cannot be read.")
 def command(
     images: Sequence[Path],
-    listing: TextIO | None,
+    listing: BinaryIO | None,
     output: Path,
     model: ModelSource,
     pixel_range: str | None,
@@ -166,14 +168,16 @@ def _has_accelerator() -> bool:
     return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
-def _files(paths: Sequence[Path], listing: TextIO | None) -> list[Path]:
+def _files(paths: Sequence[Path], listing: BinaryIO | None) -> list[Path]:
     from keras_osnet.data import list_images
 
     files: list[Path] = []
     for path in paths:
         files += list_images(path) if path.is_dir() else [path]
     if listing is not None:
-        files += [Path(line.strip()) for line in listing if line.strip()]
+        name = getattr(listing, "name", "the list")  # stdin may have none
+        lines = re.split(r"\r\n?|\n", decode_text(listing.read(), name))
+        files += [Path(line.strip()) for line in lines if line.strip()]
     if not files:
         raise click.UsageError("Name images or folders, or a text file with --list.")
     return files

@@ -248,7 +248,8 @@ def _reason(path: Path, error: Exception, pillow: Any) -> str:
         if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and "HEIF" not in pillow.OPEN:
             return NEEDS_HEIC
         return "it is of no image format that Pillow reads, or damaged"
-    return str(error).partition(" Received: ")[0].rstrip(".") or type(error).__name__
+    text = " ".join(str(error).partition(" Received: ")[0].split())
+    return text.rstrip(".") or type(error).__name__
 
 
 def _upright(image: Any, pillow: Any) -> Any:

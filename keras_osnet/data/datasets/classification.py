@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.files import read_bytes
+from keras_osnet._utils.text import decode_text
 from keras_osnet.data.datasets._files import find_root
 from keras_osnet.data.datasets.published import dataset_info
 from keras_osnet.data.images import require_pillow
@@ -52,7 +54,7 @@ def _read_binary(
 ) -> ClassificationDataset:
     """Read records of `labels` bytes, of which the last counts, and red, green and blue planes."""
     root = find_root(folder, name, (*train, test, names), hint=_NO_PICKLES)
-    classes = tuple((root / names).read_text(encoding="utf-8").split())
+    classes = tuple(decode_text(read_bytes(root / names, 1 << 20), str(root / names)).split())
     records = {}
     for file in (*train, test):
         content = np.fromfile(root / file, np.uint8)

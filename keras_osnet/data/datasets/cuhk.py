@@ -169,7 +169,7 @@ def _saved_split(path: Path, split: int) -> _Names:
             [re.split(r"[\\/]", row[0])[-1] for row in parts[part]]
             for part in ("train", "query", "gallery")
         )
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"Not a file of splits as torchreid saves them, with split {split} in it: {error!r}. "
             f"Received: {path}"

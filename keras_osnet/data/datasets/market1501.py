@@ -10,6 +10,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from keras_osnet._utils.files import read_bytes
+from keras_osnet._utils.text import decode_text
 from keras_osnet.data.datasets._files import find_root, match_name, require_files
 from keras_osnet.data.list_images import list_images
 from keras_osnet.data.records import PersonImage, ReidDataset
@@ -109,6 +111,7 @@ def named_image(path: Path) -> PersonImage:
 
 _FOLDERS = {"v1": ("train", "test"), "v2": ("mask_train_v2", "mask_test_v2")}
 _LISTS = ("list_train.txt", "list_val.txt", "list_query.txt", "list_gallery.txt")
+_LARGEST_LIST = 1 << 28
 _MSMT17_NAME = re.compile(r"[^_]+_[^_]+_(\d+)_")
 
 
@@ -148,11 +151,12 @@ def read_msmt17(folder: Path, version: str) -> ReidDataset:
 def _read_list(path: Path, folder: Path) -> tuple[PersonImage, ...]:
     """Return the images of a list whose lines are `<path> <identity>`."""
     images = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    text = decode_text(read_bytes(path, _LARGEST_LIST), str(path))
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         name, _, identity = line.strip().rpartition(" ")
-        if not name or not identity.isdecimal():
+        if not name or not re.fullmatch(r"\d{1,9}", identity):
             raise ValueError(
                 f"A line of a list of MSMT17 is a path and an identity. Received: {line!r}, "
                 f"line {number} of {path}"

@@ -58,6 +58,10 @@ def read_dataset(
     The splits of CUHK03 and GRID are their authors'. Those of CUHK01, VIPeR, PRID and iLIDS are
     random, the same at every call and on every machine; torchreid draws its own on each machine.
 
+    Files are read by `read_image`, and so turned as their EXIF orientation says, which torchreid
+    and torchvision do not: it matters for the few photos of ImageNet that have one. The images in a
+    file of CIFAR are taken as they are stored.
+
     Args:
         name: One of `list_datasets()`.
         folder: The dataset's folder; `dataset_info(name).layout` shows its expected content. For

@@ -104,6 +104,7 @@ def test_an_encoding_that_is_guessed_is_said(tmp_path):
         ("a/1.jpg,-1\n", r"junk only \(identity -1\)"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:1 rows of identity -1")
 def test_identities_that_are_not_clear(tmp_path, rows, message):
     with pytest.raises(ValueError, match=message):
         people_from_table(write_table(tmp_path, f"path,identity\n{rows}"))
