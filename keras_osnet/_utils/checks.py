@@ -60,11 +60,32 @@ def check_image_size(size: Any, name: str = "image_size") -> None:
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
-    """Return `value` if it is among `choices`, else raise ValueError."""
-    if not any(value is choice or value == choice for choice in choices):
-        listed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"`{name}` must be one of {listed}. Received: {value!r}")
-    return value
+    """Return the one of `choices` that `value` equals, else raise ValueError."""
+    for choice in choices:
+        if _equal(value, choice):
+            return choice
+    listed = ", ".join(repr(choice) for choice in choices)
+    raise ValueError(f"`{name}` must be one of {listed}. Received: {value!r}")
+
+
+def boolean(name: str, value: Any) -> bool:
+    """Return a Python or NumPy bool as a bool, else raise ValueError.
+
+    Anything else is a mistake, such as the text "False" of a configuration, which is true.
+    """
+    return one_of(name, value, (True, False))
+
+
+def _equal(value: Any, choice: Any) -> bool:
+    """Return whether a value is a choice; an array, which compares by element, is none."""
+    if value is choice:
+        return True
+    is_bool = type(value).__name__ in ("bool", "bool_")  # of Python, or NumPy 2 or 1
+    if is_bool != isinstance(choice, bool):
+        return False
+    if not isinstance(value, str | tuple) and hasattr(value, "__len__"):
+        return False
+    return bool(value == choice)
 
 
 def map_channels(layer: str, shape: Sequence[int | None]) -> int:

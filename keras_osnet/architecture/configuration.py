@@ -1,15 +1,15 @@
 """Validated configuration of the architecture."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_osnet._utils.checks import one_of, positive_integer, whole_number
+from keras_osnet._utils.checks import boolean, one_of, positive_integer, whole_number
 from keras_osnet.layers.omni_scale_block import CONVOLUTIONS, FUSIONS, stream_depths
 
 RE_ID_SIZE = (256, 128)
@@ -148,9 +148,9 @@ class Configuration:
         }
 
     def _check_backbone(self) -> None:
-        one_of("variant", self.variant, VARIANTS)
+        variant = one_of("variant", self.variant, VARIANTS)
         depths = _checked_depths(self.depths)
-        if self.variant == "ain" and depths != (2, 2, 2):
+        if variant == "ain" and depths != (2, 2, 2):
             raise ValueError(
                 '`variant="ain"` normalizes blocks that were searched for in a network of '
                 f"`depths=(2, 2, 2)`, and no others are known. Received: depths={depths}"
@@ -166,12 +166,15 @@ class Configuration:
             width=_checked_width(self.width),
             depths=depths,
             streams=len(streams) if streams == stream_depths(len(streams)) else streams,
+            variant=variant,
+            fusion=one_of("fusion", self.fusion, FUSIONS),
+            convolution=one_of("convolution", self.convolution, CONVOLUTIONS),
+            stem=one_of("stem", self.stem, STEMS),
         )
-        one_of("fusion", self.fusion, FUSIONS)
-        one_of("convolution", self.convolution, CONVOLUTIONS)
-        one_of("stem", self.stem, STEMS)
 
     def _check_head(self) -> None:
+        flags = ("include_top", "normalize", "include_preprocessing")
+        self._set(**{name: boolean(name, getattr(self, name)) for name in flags})
         head = one_of("head", self.head, (None, *HEADS))
         if not self.include_top and head is not None:
             raise ValueError(
@@ -191,11 +194,17 @@ class Configuration:
             feature_dim = positive_integer("feature_dim", feature_dim, _MOST_FEATURES)
         if classes is not None:
             classes = positive_integer("classes", classes, _MOST_CLASSES)
-        activation = self.classifier_activation
+        activation = _checked_activation(self.classifier_activation)
         if head == "attribute" and activation == "softmax":
             activation = "sigmoid"
         outputs = self.outputs
-        if isinstance(outputs, list):
+        if outputs is not None:
+            listed = isinstance(outputs, (list, tuple)) and len(outputs) > 0
+            if not listed or not all(isinstance(name, str) for name in outputs):
+                raise ValueError(
+                    "`outputs` must be a list of names of intermediates, such as "
+                    f'["conv2", "embedding"]. Received: {outputs!r}'
+                )
             outputs = tuple(outputs)
         self._set(
             head=head,
@@ -216,14 +225,24 @@ class Configuration:
                 "`mean` and `std` are those of the preprocessing inside the model, so they need "
                 f"`include_preprocessing=True`. Received: mean={mean!r}, std={std!r} without it"
             )
-        given = [np.asarray(values) for values in (mean, std)]
-        good = all(each.shape == (3,) and each.dtype.kind == "f" for each in given)
-        if not good or not (given[0] >= 0).all() or not ((given[1] > 0) & (given[1] <= 1)).all():
-            raise ValueError(
-                "`mean` and `std` must be three numbers each, of pixels in 0–1. "
-                f"Received: mean={mean!r}, std={std!r}"
-            )
-        self._set(mean=tuple(given[0].tolist()), std=tuple(given[1].tolist()))
+        statistics = {}
+        for name, values, least in (("mean", mean, 0.0), ("std", std, math.ulp(0.0))):
+            listed = isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) == 1
+            if (
+                not listed
+                or len(values) != 3
+                or not all(
+                    isinstance(each, Real) and not isinstance(each, bool) and least <= each <= 1
+                    for each in values
+                )
+            ):
+                positive = " above 0" if least else ""
+                raise ValueError(
+                    f"`{name}` must be three numbers{positive}, for red, green and blue in 0–1. "
+                    f"Received: {name}={values!r}"
+                )
+            statistics[name] = tuple(float(each) for each in values)
+        self._set(**statistics)
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -257,8 +276,8 @@ def checked_image_shape(
     for size, given in ((height, shape[0]), (width, shape[1])):
         if given is not None and (size is None or size < min_size):
             raise ValueError(
-                f"`{name}` must be at least {min_size} pixels high and wide (or None, for any). "
-                + received
+                f"`{name}` must be at least {min_size} pixels high and wide (or None, for any), "
+                f"in whole numbers. {received}"
             )
     if max(height or 0, width or 0) > _LARGEST_SIDE:
         raise ValueError(f"`{name}` must be at most {_LARGEST_SIDE:,} high and wide. {received}")
@@ -269,6 +288,25 @@ def checked_image_shape(
     if rgb and channels != 3:
         raise ValueError(f"`{name}` must have 3 channels: {rgb}. {received}")
     return height, width, channels
+
+
+def float_policy(dtype: Any) -> Any:
+    """Return the dtype policy of an argument `dtype`; None is Keras's global one.
+
+    Raises:
+        ValueError: It is not a policy, or its layers would not compute in floating point.
+    """
+    try:
+        policy = keras.dtype_policies.get(dtype)
+        is_map = isinstance(policy, keras.dtype_policies.DTypePolicyMap)
+        if is_map or policy.compute_dtype.startswith(("float", "bfloat")):
+            return policy
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(
+        '`dtype` must be a policy of floating point, such as "float32" or "mixed_bfloat16". '
+        f"Received: {dtype!r}"
+    )
 
 
 def _checked_width(width: Any) -> float:
@@ -285,6 +323,20 @@ def _checked_width(width: Any) -> float:
             f"{message}; nearest valid values: {below} and {below + 1 / 32}. Received: {width!r}"
         )
     return value
+
+
+def _checked_activation(activation: Any) -> Any:
+    if activation is None or isinstance(activation, str | Callable):
+        try:
+            keras.activations.get(activation)
+        except ValueError:
+            pass
+        else:
+            return activation
+    raise ValueError(
+        "`classifier_activation` must be None, the name of an activation of Keras such as "
+        f'"softmax", or a function. Received: {activation!r}'
+    )
 
 
 def _checked_depths(depths: Any) -> tuple[int, ...]:

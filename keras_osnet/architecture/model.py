@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.tf_data import without_autotuning
-from keras_osnet.architecture.configuration import Configuration
+from keras_osnet.architecture.configuration import Configuration, float_policy
 from keras_osnet.architecture.network import head, network
 from keras_osnet.layers.policies import check_quantization, policy_of, saved_policy
 
@@ -66,7 +66,7 @@ class OSNetModel(keras.Model):
         **architecture: Any,
     ) -> None:
         configuration = Configuration(**architecture)
-        dtype = keras.dtype_policies.get(dtype)
+        dtype = float_policy(dtype)
         image = keras.Input(configuration.input_shape, name="image")
         self._assemble(image, network(image, configuration, dtype), configuration, name, dtype)
         if not trainable:
@@ -92,7 +92,7 @@ class OSNetModel(keras.Model):
             dtype: Dtype policy that the layers have; Keras's global one if None.
         """
         model = cls.__new__(cls)
-        model._assemble(image, named, configuration, name, keras.dtype_policies.get(dtype))
+        model._assemble(image, named, configuration, name, float_policy(dtype))
         return model
 
     @property
@@ -227,6 +227,8 @@ class OSNetModel(keras.Model):
         dtype: Any,
     ) -> None:
         result = chosen(named, configuration.outputs)
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"`name` must be a text without a slash. Received: {name!r}")
         super().__init__(inputs=image, outputs=result, name=name or configuration.name)
         self.dtype_policy = policy_of(dtype, "")
         self._configuration = configuration

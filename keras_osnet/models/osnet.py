@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_osnet._utils.checks import one_of
-from keras_osnet.architecture.configuration import Configuration, checked_image_shape
+from keras_osnet.architecture.configuration import Configuration, checked_image_shape, float_policy
 from keras_osnet.architecture.model import OSNetModel, chosen, is_own_input
 from keras_osnet.architecture.network import network
 from keras_osnet.weights.catalogue import default_image_size
@@ -141,7 +141,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     image = input_tensor
     if image is None:
         image = keras.Input(configuration.input_shape, name="image")
-    dtype = keras.dtype_policies.get(dtype)
+    dtype = float_policy(dtype)
     named = network(image, configuration, dtype)
 
     def model(configuration: Configuration) -> keras.Model:

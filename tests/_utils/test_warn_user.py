@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
-from keras_osnet._utils.warn_user import warn_user
+from keras_osnet._utils.warn_user import OSNetWarning, warn_user
 from keras_osnet.weights import load_torchreid, to_torchreid
 
 
@@ -17,7 +17,7 @@ def raised_by(function):
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         function()
-    return [(each.filename, each.category) for each in raised if each.category is UserWarning]
+    return [(each.filename, each.category) for each in raised if each.category is OSNetWarning]
 
 
 def called_from(*packages):
@@ -36,11 +36,11 @@ def called_from(*packages):
     "packages", [["keras_osnet"], ["keras_osnet", "keras_osnet"], ["keras_osnet", "keras"]]
 )
 def test_frames_of_the_package_and_of_keras_are_skipped(packages):
-    assert raised_by(called_from(*packages)) == [(__file__, UserWarning)]
+    assert raised_by(called_from(*packages)) == [(__file__, OSNetWarning)]
 
 
 def test_other_packages_are_the_user():
-    assert raised_by(called_from("keras_osnet", "tracker")) == [("tracker/module.py", UserWarning)]
+    assert raised_by(called_from("keras_osnet", "tracker")) == [("tracker/module.py", OSNetWarning)]
 
 
 def test_in_a_thread_of_the_package_it_is_the_line_that_warns():
@@ -49,7 +49,7 @@ def test_in_a_thread_of_the_package_it_is_the_line_that_warns():
         thread.start()
         thread.join()
 
-    assert raised_by(in_thread) == [("keras_osnet/module.py", UserWarning)]
+    assert raised_by(in_thread) == [("keras_osnet/module.py", OSNetWarning)]
 
 
 @pytest.mark.parametrize("way", ["preprocess_input", "load_torchreid"])
@@ -60,4 +60,4 @@ def test_public_functions(way, tmp_path):
     else:
         other = model.replace(classes=4)
         raised = raised_by(lambda: load_torchreid(model, to_torchreid(other)))
-    assert raised == [(__file__, UserWarning)]
+    assert raised == [(__file__, OSNetWarning)]

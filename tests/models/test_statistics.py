@@ -54,8 +54,8 @@ def test_imagenets_are_not_described():
     ("arguments", "message"),
     [
         (OWN, r"need `include_preprocessing=True`"),
-        ({"mean": [0.5] * 3, "include_preprocessing": True}, r"three numbers each"),
-        ({**OWN, "std": [0.2, 0.0, 0.2], "include_preprocessing": True}, r"three numbers each"),
+        ({"mean": [0.5] * 3, "include_preprocessing": True}, r"three numbers"),
+        ({**OWN, "std": [0.2, 0.0, 0.2], "include_preprocessing": True}, r"three numbers"),
         ({**OWN, "mean": [123.0], "include_preprocessing": True}, r"Received: mean=\[123"),
     ],
 )
