@@ -1,7 +1,6 @@
 """Validated configuration of the architecture."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
@@ -225,24 +224,9 @@ class Configuration:
                 "`mean` and `std` are those of the preprocessing inside the model, so they need "
                 f"`include_preprocessing=True`. Received: mean={mean!r}, std={std!r} without it"
             )
-        statistics = {}
-        for name, values, least in (("mean", mean, 0.0), ("std", std, math.ulp(0.0))):
-            listed = isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) == 1
-            if (
-                not listed
-                or len(values) != 3
-                or not all(
-                    isinstance(each, Real) and not isinstance(each, bool) and least <= each <= 1
-                    for each in values
-                )
-            ):
-                positive = " above 0" if least else ""
-                raise ValueError(
-                    f"`{name}` must be three numbers{positive}, for red, green and blue in 0–1. "
-                    f"Received: {name}={values!r}"
-                )
-            statistics[name] = tuple(float(each) for each in values)
-        self._set(**statistics)
+        self._set(
+            mean=_checked_channels("mean", mean, 0.0), std=_checked_channels("std", std, 1e-9)
+        )
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -314,7 +298,8 @@ def _checked_width(width: Any) -> float:
         f"`width` must be a multiple of 1/32 from 0.25 to {_WIDEST} (1.0, 0.75, 0.5 and 0.25 are "
         "the published ones): then every layer has a whole number of channels"
     )
-    if isinstance(width, bool) or not isinstance(width, Real) or not 0.25 <= width <= _WIDEST:
+    real = isinstance(width, Real) and not isinstance(width, bool)
+    if not real or not 0.25 <= width <= _WIDEST:
         raise ValueError(f"{message}. Received: {width!r}")
     value = float(width)
     if not (value * 32).is_integer():
@@ -323,6 +308,19 @@ def _checked_width(width: Any) -> float:
             f"{message}; nearest valid values: {below} and {below + 1 / 32}. Received: {width!r}"
         )
     return value
+
+
+def _checked_channels(name: str, values: Any, least: float) -> tuple[float, ...]:
+    listed = isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) == 1
+    if listed and len(values) == 3:
+        real = all(isinstance(each, Real) and not isinstance(each, bool) for each in values)
+        if real and all(least <= each <= 1 for each in values):
+            return tuple(float(each) for each in values)
+    positive = " above 0" if least else ""
+    raise ValueError(
+        f"`{name}` must be three numbers{positive}, for red, green and blue in 0–1. "
+        f"Received: {name}={values!r}"
+    )
 
 
 def _checked_activation(activation: Any) -> Any:

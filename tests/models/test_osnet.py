@@ -132,7 +132,7 @@ def test_widths_that_nobody_published(width):
 def test_arguments_and_defaults_are_those_of_the_configuration():
     """Which is the one list of them; here they are written out for help and completion."""
     parameters = inspect.signature(keras_osnet.OSNet).parameters
-    own = {"weights", "input_tensor", "dtype", "name"}
+    own = {"weights", "key", "input_tensor", "dtype", "name"}
     assert parameters.keys() - own == set(Configuration.names())
     for name in parameters.keys() - own - {"input_shape"}:
         assert parameters[name].default == getattr(Configuration, name), name
