@@ -153,6 +153,23 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         _own.discard(temporary.name)
 
 
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Yield a new folder beside `target`, for files that are then moved to where they belong.
+
+    Errors are those of `atomic_path`. At the end the folder is removed with what is left in it.
+    """
+    sweep_temporaries(target.parent)
+    folder = temporary_path(target)
+    folder.mkdir()
+    try:
+        with explained_writing(target, folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _own.discard(folder.name)
+
+
 def temporary_path(target: Path) -> Path:
     """Return a hidden path beside `target`, for its content until that is complete.
 
@@ -194,7 +211,8 @@ def explained_writing(target: Path, temporary: Path) -> Iterator[None]:
     except Exception as error:
         reason = _full(error)
         if reason is not None:
-            size = temporary.stat().st_size if temporary.is_file() else 0
+            files = [temporary, *temporary.rglob("*")]
+            size = sum(file.stat().st_size for file in files if file.is_file())
             free = shutil.disk_usage(target.parent).free
             raise OSError(
                 reason,
@@ -203,8 +221,7 @@ def explained_writing(target: Path, temporary: Path) -> Iterator[None]:
                 f"choose another folder. Received: {target}",
             ) from error
         if isinstance(error, OSError) and error.filename == os.fspath(temporary):
-            error.filename = os.fspath(target)
-            error.filename2 = None
+            error.filename, error.filename2 = os.fspath(target), None
         raise
 
 

@@ -3,12 +3,11 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 import keras
 
-from keras_osnet._utils.checks import boolean, one_of, positive_integer, whole_number
+from keras_osnet._utils.checks import boolean, number, one_of, positive_integer, whole_number
 from keras_osnet.layers.omni_scale_block import CONVOLUTIONS, FUSIONS, stream_depths
 
 RE_ID_SIZE = (256, 128)
@@ -298,10 +297,10 @@ def _checked_width(width: Any) -> float:
         f"`width` must be a multiple of 1/32 from 0.25 to {_WIDEST} (1.0, 0.75, 0.5 and 0.25 are "
         "the published ones): then every layer has a whole number of channels"
     )
-    real = isinstance(width, Real) and not isinstance(width, bool)
-    if not real or not 0.25 <= width <= _WIDEST:
-        raise ValueError(f"{message}. Received: {width!r}")
-    value = float(width)
+    try:
+        value = number("width", width, 0.25, _WIDEST)
+    except ValueError:
+        raise ValueError(f"{message}. Received: {width!r}") from None
     if not (value * 32).is_integer():
         below = int(value * 32) / 32
         raise ValueError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_osnet import __version__
-from keras_osnet._utils.files import atomic_path
+from keras_osnet._utils.files import atomic_path, sweep_temporaries
 from keras_osnet.data.images import require_pillow
 from keras_osnet.data.records import PersonImage
 from keras_osnet.synthetic.appearance import ATTRIBUTE_NAMES, details
@@ -137,10 +137,12 @@ def write_synthetic_people(
 def _claim(root: Path, arguments: dict[str, object]) -> None:
     """Record the arguments in an empty folder, or check that a folder has the same ones."""
     record = json.dumps(arguments)
+    sweep_temporaries(root)
     if not (root / _RECORD).exists():
         if any(root.iterdir()):
             raise FileExistsError(f"`folder` must be empty or not exist yet. Received: {root}")
-        (root / _RECORD).write_text(record + "\n", encoding="utf-8")
+        with atomic_path(root / _RECORD) as unfinished:
+            unfinished.write_text(record + "\n", encoding="utf-8")
     elif (root / _RECORD).read_text(encoding="utf-8").strip() != record:
         raise FileExistsError(
             f"`folder` holds synthetic people with other arguments, see {_RECORD}. Received: {root}"

@@ -9,12 +9,12 @@ checks without a network.
 import contextlib
 import hashlib
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_osnet._utils.files import atomic_path, open_regular
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.weights.file_formats import is_weights_name
 from keras_osnet.weights.hub_client import (
     DIGEST,
@@ -196,10 +196,9 @@ def _choose_file(reference: HubReference) -> str:
             f"Received: {str(reference)!r}"
         )
     if unreachable:  # the repository may have others, and then another is chosen online
-        warnings.warn(
+        warn_user(
             f"The Hub could not be asked which weights {reference} has. Taking the only ones in "
-            f"the cache: {choices[0]}",
-            stacklevel=3,
+            f"the cache: {choices[0]}"
         )
     return choices[0]
 

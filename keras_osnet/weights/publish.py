@@ -5,8 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import keras
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet._utils.files import read_json
+from keras_osnet._utils.files import read_json, temporary_folder
 from keras_osnet.architecture.describe import describe
 from keras_osnet.version import __version__
 from keras_osnet.weights.catalogue import WeightsInfo
@@ -109,10 +107,7 @@ def save_for_hub(
     origin = Origin(license, trained_on, base, metrics or {}, description)
     target = Path(folder).resolve()
     _check_target(target)
-    # Beside the folder, so that it can be renamed without a copy.
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    temporary.mkdir()
-    try:
+    with temporary_folder(target) as temporary:
         weights = temporary / WEIGHTS
         save_safetensors(model, weights)
         configuration = {
@@ -144,8 +139,6 @@ def save_for_hub(
                 (temporary / name).replace(target / name)
         else:
             temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Path(folder)
 
 

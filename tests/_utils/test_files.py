@@ -18,6 +18,7 @@ from keras_osnet._utils.files import (
     read_bytes,
     read_json,
     sweep_temporaries,
+    temporary_folder,
     temporary_path,
     write_json,
 )
@@ -179,3 +180,20 @@ def test_leftovers_of_an_earlier_process_of_the_same_number(tmp_path):
     earlier.write_text("")
     sweep_temporaries(tmp_path)
     assert not earlier.exists()
+
+
+def test_a_temporary_folder(tmp_path):
+    with temporary_folder(tmp_path / "a.xml") as folder:
+        (folder / "a.bin").write_text("")
+        (folder / "a.bin").replace(tmp_path / "a.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+    with no_file_larger_than(1000), pytest.raises(OSError, match="after 1,003 bytes") as caught:
+        _fill(tmp_path / "a.xml")
+    assert str(caught.value).endswith(f"Received: {tmp_path / 'a.xml'}")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def _fill(target):
+    with temporary_folder(target) as folder:
+        (folder / "a.bin").write_text("abc")
+        (folder / "a.xml").write_text("x" * 2000)
