@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "models",
         "optimizers",
         "recipes",
+        "weights",
     },
     "runtime": {"data"},
     "deploy": {"architecture", "data", "layers", "metrics", "runtime", "synthetic"},

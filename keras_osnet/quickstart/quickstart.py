@@ -24,9 +24,8 @@ from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.quickstart.report import write_report
 from keras_osnet.runtime.benchmark import BenchmarkResult, benchmark
 from keras_osnet.synthetic import write_synthetic_people
-from keras_osnet.training import Recipe, load_recipe, train
-from keras_osnet.training.run_folder import RunFolder, describe_training
-from keras_osnet.training.tasks import make_task
+from keras_osnet.training import load_recipe, train
+from keras_osnet.training.trainer import check_folder
 
 SYNTHETIC_PEOPLE, CAMERAS, VIEWS = 100, 2, 4
 """Size of the synthetic dataset; half of the people are for training, half for testing."""
@@ -154,7 +153,7 @@ def quickstart(
     model = checkpoint.build(head="embedding", image_size=size, include_preprocessing=True)[0]
     recipe = load_recipe("few_people").with_epochs(epochs)
     recipe = recipe.with_overrides({"validation_fraction": 0.0})
-    _check_training(root / "training", recipe, model, people)
+    check_folder(recipe, model, people, root / "training")
     untrained = keras.models.clone_model(model)
     untrained.set_weights(model.get_weights())
     log(_counts(people))
@@ -223,13 +222,6 @@ def _check_folder(root: Path, arguments: Mapping[str, Any]) -> None:
                 f"same arguments to continue that one. Received: {root} with {there.get(name)!r}, "
                 f"asked for {wanted!r}"
             )
-
-
-def _check_training(folder: Path, recipe: Recipe, model: keras.Model, people: ReidDataset) -> None:
-    """Raise ValueError if the folder's training is of other images, before any other work."""
-    task = make_task(recipe, people, 0)
-    with RunFolder(folder).open(describe_training(recipe, [model], task, 0, None)):
-        pass
 
 
 def _synthetic_people(root: Path) -> ReidDataset:

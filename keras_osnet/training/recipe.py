@@ -3,7 +3,7 @@
 import copy
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from keras_osnet.optimizers import AMSGrad, CoupledSGD
 from keras_osnet.recipes import recipe_entries, recipe_names
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "amsgrad": AMSGrad}
+
+_MOST_EPOCHS = 10**6
 
 _SCHEDULES = {"constant": set(), "multi_step": {"milestones", "factor"}, "cosine": set()}
 """The arguments of each schedule."""
@@ -223,9 +225,14 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("optimizer", "schedule", "loss", "model"):
         if not isinstance(entries.get(key, {}), Mapping):
             raise _wrong(source, key, "a table", entries[key])
-    if entries["task"] not in _LOSSES:
+    if not _is_name(entries["task"], _LOSSES):
         raise _wrong(source, "task", f"one of {', '.join(_LOSSES)}", entries["task"])
     _check_whole(source, "epochs", entries["epochs"], least=1)
+    if entries["epochs"] > _MOST_EPOCHS:
+        raise _wrong(source, "epochs", f"at most {_MOST_EPOCHS:,}", entries["epochs"])
+    for key in ("title", "source"):
+        if not isinstance(entries.get(key, ""), str):
+            raise _wrong(source, key, "a text", entries[key])
     fixbase_epochs = entries.get("fixbase_epochs", 0)
     _check_whole(source, "fixbase_epochs", fixbase_epochs, least=0)
     if fixbase_epochs > entries["epochs"]:
@@ -252,7 +259,7 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
-    if table.get("name") not in _OPTIMIZERS:
+    if not _is_name(table.get("name"), _OPTIMIZERS):
         names = ", ".join(_OPTIMIZERS)
         raise _wrong(source, "optimizer.name", f"one of {names}", table.get("name"))
     rate = table.get("learning_rate")
@@ -266,7 +273,7 @@ def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
 
 def _check_schedule(source: str, table: Mapping[str, Any]) -> None:
     name = table.get("name")
-    if name not in _SCHEDULES:
+    if not _is_name(name, _SCHEDULES):
         raise _wrong(source, "schedule.name", f"one of {', '.join(_SCHEDULES)}", name)
     if set(table) - {"name"} != _SCHEDULES[name]:
         wanted = ", ".join(sorted(_SCHEDULES[name])) or "nothing else"
@@ -290,6 +297,8 @@ def _check_loss(source: str, task: str, table: Mapping[str, Any]) -> None:
                 raise _wrong(source, f"loss.{key}", "true or false", value)
         elif not _is_number(value) or value < 0:
             raise _wrong(source, f"loss.{key}", "a number of at least 0", value)
+        elif key == "label_smoothing" and value > 1:
+            raise _wrong(source, f"loss.{key}", "a number from 0 to 1", value)
 
 
 def _checked_steps(source: str, steps: Any) -> tuple[Mapping[str, Any], ...]:
@@ -307,7 +316,7 @@ def _checked_steps(source: str, steps: Any) -> tuple[Mapping[str, Any], ...]:
 
 def _make_step(entry: Mapping[str, Any]) -> Step:
     name = entry.get("name")
-    if name not in transforms.__all__ or name == "Normalize":
+    if not _is_name(name, transforms.__all__) or name == "Normalize":
         names = ", ".join(each for each in transforms.__all__ if each != "Normalize")
         raise ValueError(f"`name` must be one of {names}")
     # TOML has lists where steps have tuples.
@@ -340,7 +349,12 @@ def _is_whole(value: Any, least: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a value is a finite number that float32 can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e38
+
+
+def _is_name(value: Any, names: Collection[str]) -> bool:
+    return isinstance(value, str) and value in names
 
 
 def _wrong(source: str, key: str, wanted: str, value: Any) -> ValueError:

@@ -221,7 +221,7 @@ class RunFolder:
             or not (state.best_epoch is None or (best is not None and 1 <= best <= epochs))
             or not isinstance(state.tested, bool)
             or not isinstance(state.test, dict | None)
-            or not isinstance(state.digest, str | None)
+            or not isinstance(state.digest, str if epochs else str | None)
         ):
             raise self.damaged(f"the state of {self.run} is {entry!r}")
         state.metrics = self._read_metrics(epochs)
@@ -255,7 +255,7 @@ class RunFolder:
         """
         path = self.weights_path(state.epochs)
         with explain_damage(path):
-            if state.digest is not None and _digest(path.read_bytes()) != state.digest:
+            if _digest(path.read_bytes()) != state.digest:
                 raise ValueError("it is not as it was written")
             model.load_weights(path)
 

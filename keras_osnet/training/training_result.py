@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_osnet._utils.files import check_regular
 from keras_osnet.training.run_folder import RunFolder, explain_damage
 
 if TYPE_CHECKING:
@@ -68,8 +67,7 @@ def load_classifier(path: Path) -> "keras.Model":
     Raises:
         ValueError: The file does not exist any more, or is damaged.
     """
-    import keras
+    from keras_osnet.weights.keras_files import load_keras_model
 
     with explain_damage(path):
-        check_regular(path)
-        return keras.saving.load_model(path, compile=False)
+        return load_keras_model(path)

@@ -196,7 +196,7 @@ def _check_numbers(value: Any, largest: int, name: str = "") -> None:
     """Raise ValueError for whole numbers in a configuration that no weights correspond to."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key != "seed":
+            if key not in ("seed", "shared_object_id"):  # numbers of any size
                 _check_numbers(item, largest, key)
     elif isinstance(value, list):
         for item in value:

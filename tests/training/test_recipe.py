@@ -186,3 +186,23 @@ def test_every_file_says_where_its_numbers_are_from(name):
     text = recipe_text(name)
     assert text.startswith("# ")
     assert {"title", "source"} <= set(tomllib.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("task", [[], {}, 3, None]),
+        ("title", [3, []]),
+        ("epochs", [10**7, 10**400, 1.5, True]),
+        ("optimizer.name", [[], {}, 3, None]),
+        ("optimizer.learning_rate", [float("nan"), float("inf"), 10**400, "1"]),
+        ("schedule.name", [[], {}, 3, None]),
+        ("schedule.factor", [float("nan"), float("inf"), 10**400]),
+        ("loss.label_smoothing", [float("nan"), float("inf"), 1.5]),
+        ("augmentation", [[{"name": []}], [{"name": {}}], [3], 3]),
+    ],
+)
+def test_values_that_no_training_could_use(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=r"Received"):
+            load_recipe("fine_tune").with_overrides({name: value})

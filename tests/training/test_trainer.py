@@ -411,6 +411,29 @@ def test_damaged_weights_are_named(finished, dataset, tmp_path):
     assert run(tmp_path / "run", dataset).test == finished.test
 
 
+@pytest.mark.large
+def test_a_full_disk(finished, dataset, tmp_path):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    class Fill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+
+    try:
+        with pytest.raises(
+            OSError, match=r"state-0002\.weights\.h5 is not complete after [\d,]+ b"
+        ):
+            run(tmp_path / "run", dataset, callbacks=[Fill()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list((tmp_path / "run").glob(".keras*"))
+    again = run(tmp_path / "run", dataset)
+    assert again.metrics == finished.metrics
+    assert same_weights(again.classifiers[0], finished.classifiers[0])
+
+
 class Poison(keras.callbacks.Callback):
     """Makes a weight NaN in the middle of an epoch, or at the very end of one."""
 
@@ -444,8 +467,8 @@ def test_a_loss_that_is_not_finite(where, finished, dataset, tmp_path):
 
 
 def test_a_loss_that_is_never_finite(dataset, tmp_path):
-    recipe = RECIPE.with_overrides({"fixbase_epochs": 0, "optimizer.learning_rate": 1e38})
-    with pytest.raises(FloatingPointError, match=r"epoch 1 of 4.*nothing to keep.*=1e\+38"):
+    recipe = RECIPE.with_overrides({"fixbase_epochs": 0, "optimizer.learning_rate": 1e37})
+    with pytest.raises(FloatingPointError, match=r"epoch 1 of 4.*nothing to keep.*=1e\+37"):
         run(tmp_path / "run", dataset, recipe)
     model = tiny_backbone()
     model.get_layer("fc").kernel.assign(model.get_layer("fc").kernel * float("inf"))
