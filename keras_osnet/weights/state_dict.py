@@ -17,7 +17,7 @@ _INSERTED = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_
 """Parts of names that torch.compile, FSDP and activation checkpointing insert at any place."""
 
 # Limits for what a hostile file can ask for; real checkpoints hold some ten dictionaries.
-_MAX_CONTAINERS, _MAX_DEPTH, _MAX_NETWORKS = 10_000, 8, 100
+_MAX_CONTAINERS, _MAX_DEPTH, _MAX_NETWORKS, _MAX_COPIES = 10_000, 8, 100, 4
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,9 @@ def find_network(
             return None
     if any_in_dictionary:
         found = list({id(each.dictionary): each for each in reversed(found)}.values())[::-1]
-    if not found or any(not _is_same(found[0], each) for each in found[1:]):
-        places = [repr(each.place) for each in found or candidates]
+    several = len(found) > _MAX_COPIES or any(not _is_same(found[0], each) for each in found[1:])
+    if not found or several:
+        places = [repr(each.place[:100]) for each in found or candidates]
         shown = ", ".join(places[:10]) + (", …" if len(places) > 10 else "")
         raise ValueError(
             "`key` must name one of the places that hold a network (or the beginning of it): "

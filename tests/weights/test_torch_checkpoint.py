@@ -10,6 +10,7 @@ import pathlib
 import re
 import struct
 import sys
+import tomllib
 import types
 import warnings
 import zipfile
@@ -18,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_osnet.weights.torch_file import tensors
 from keras_osnet.weights.torch_file.reader import CheckpointError, read_torch_checkpoint
-from keras_osnet.weights.torch_file.tensors import DICTIONARIES, INERT
 
 FORMATS = [pytest.param(True, id="zip"), pytest.param(False, id="legacy")]
 TYPES = [
@@ -321,6 +322,7 @@ def beside(torch) -> dict:
         "builtins": [1j, range(3), slice(1, 2), bytearray(b"x"), b"x", 10**30, int, float],
         "torch": [torch.float32, torch.device("cpu"), torch.Size([2]), torch.float8_e5m2],
         "layout": torch.strided,
+        "version": torch.__version__,
         "float8": [torch.ones(2).to(torch.float8_e5m2), torch.zeros(0).to(torch.float8_e4m3fn)],
         "hyper_parameters": Attributes(lr=0.1),
         0.5: "half",
@@ -359,9 +361,10 @@ def test_the_documentation_lists_the_inert_types():
     for line in page.splitlines():
         if match := re.fullmatch(r"\| `([\w.]+)` \| (`.*`) \|", line):
             documented[match[1]] = set(re.findall(r"`(\w+)`", match[2]))
-    listed = {module: set(names) for module, names in INERT.items()}
-    for module, name in DICTIONARIES:
-        listed.setdefault(module, set()).add(name)
+    listed: dict[str, set[str]] = {}
+    table = tomllib.loads(Path(tensors.__file__).with_name("inert_types.toml").read_text("utf-8"))
+    for module, names in [*table["inert"].items(), *table["dictionaries"].items()]:
+        listed.setdefault(module, set()).update(names)
     assert {module: documented.get(module) for module in listed} == listed
 
 

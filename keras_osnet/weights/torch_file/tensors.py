@@ -6,8 +6,10 @@ data, that run nothing. Only at the end are tensors turned into views of the sto
 
 import math
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -297,48 +299,6 @@ def _reconstructor(arguments: tuple[Any, ...]) -> object:
     return arguments[0].call(())
 
 
-DICTIONARIES = (
-    ("collections", "defaultdict"),
-    ("lightning.fabric.utilities.data", "AttributeDict"),
-    ("lightning.pytorch.utilities.parsing", "AttributeDict"),
-    ("lightning_fabric.utilities.data", "AttributeDict"),
-    ("pytorch_lightning.utilities.parsing", "AttributeDict"),
-)
-"""Module and name of other dictionaries; their items are read as those of a plain one."""
-
-INERT: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "argparse": ("Namespace",),
-        "builtins": (
-            *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int"),
-            *("list", "object", "range", "set", "slice", "str", "tuple"),
-        ),
-        "collections": ("Counter", "deque"),
-        "datetime": ("date", "datetime", "time", "timedelta", "timezone"),
-        "numpy": (
-            *("bool_", "dtype", "float16", "float32", "float64", "int8", "int16", "int32"),
-            *("int64", "ndarray", "str_", "uint8", "uint16", "uint32", "uint64"),
-        ),
-        "numpy.core.multiarray": ("_reconstruct", "scalar"),
-        "numpy.core.numeric": ("_frombuffer",),
-        "pathlib": (
-            *("Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath"),
-            "WindowsPath",
-        ),
-        "torch": (
-            *("Tensor", "device"),
-            *("complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"),
-            *("qint32", "qint8", "quint8"),
-        ),
-        "torch.nn.parameter": ("Buffer", "Parameter"),
-        "torch.serialization": ("_get_layout",),
-        "types": ("SimpleNamespace",),
-        "_codecs": ("encode",),
-    }
-)
-"""Names by module whose values are skipped without being built; docs/migrate_from_torchreid.md
-lists them. Those of NumPy 2, Python 2 and Python 3.13 under other modules are added below."""
-
 _OTHER_MODULES = {
     "builtins": "__builtin__",
     "numpy.core.multiarray": "numpy._core.multiarray",
@@ -354,7 +314,8 @@ def _makes_inert(name: str) -> Function:
 
 def _names() -> dict[tuple[str, str], object]:
     names: dict[tuple[str, str], object] = {}
-    for module, inert in INERT.items():
+    listed = tomllib.loads(Path(__file__).with_name("inert_types.toml").read_text("utf-8"))
+    for module, inert in listed["inert"].items():
         for name in inert:
             names[module, name] = _makes_inert(f"{module}.{name}")
             if module in _OTHER_MODULES:
@@ -376,7 +337,8 @@ def _names() -> dict[tuple[str, str], object]:
         ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
     }
     functions |= {("torch._utils", name): call for name, call in _REBUILD.items()}
-    functions |= dict.fromkeys(DICTIONARIES, lambda _: {})
+    for module, dictionaries in listed["dictionaries"].items():
+        functions |= {(module, name): lambda _: {} for name in dictionaries}
     for (module, name), call in functions.items():
         names[module, name] = Function(f"{module}.{name}", call)
     return names
