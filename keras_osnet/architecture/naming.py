@@ -54,7 +54,7 @@ class NamedVariable:
 
     def to_torch(self) -> np.ndarray:
         """Return the variable's value arranged as in a state dict, contiguous."""
-        value = keras.ops.convert_to_numpy(self.variable)
+        value = np.asarray(self.variable).copy()  # `np.array` warns of Keras's `__array__`
         if self.layout == "pointwise":
             return np.ascontiguousarray(value.T[:, :, None, None])
         return np.ascontiguousarray(value.transpose(_LAYOUTS[self.layout][1]))

@@ -14,12 +14,12 @@ from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.configuration import RE_ID_SIZE, Configuration, architecture_name
 from keras_osnet.models.osnet import OSNet
 from keras_osnet.weights.catalogue import default_image_size
-from keras_osnet.weights.convert import ConversionReport
-from keras_osnet.weights.file_formats import KERAS, KERAS_H5, file_format
+from keras_osnet.weights.convert import ConversionReport, warn_not_finite
+from keras_osnet.weights.file_formats import KERAS, file_format
 from keras_osnet.weights.keras_files import KerasH5Source, load_keras_model
 from keras_osnet.weights.sources import (
     TensorSource,
-    read_state_dict,
+    read_weights,
     resolve_weights,
 )
 
@@ -178,17 +178,16 @@ def _open(
     variant: str | None,
     key: str | None,
 ) -> Checkpoint:
-    if file_format(path) == KERAS_H5:
+    source = read_weights(path, key)
+    if isinstance(source, KerasH5Source):
         if width is None:
             raise ValueError(
                 "`width` (and `variant`, unless it is base) must be given for a .weights.h5 file, "
                 f"which does not say which network it belongs to. Received: width=None for {path}"
             )
-        h5 = KerasH5Source(path)
         described = {"width": width, "variant": variant or "base"}
-        return Checkpoint(weights, path, described, h5.classes, h5)
+        return Checkpoint(weights, path, described, source.classes, source)
 
-    source = read_state_dict(path, key=key)
     found = source.description
     for argument, wanted in (("width", width), ("variant", variant)):
         if wanted is not None and wanted != found[argument]:
@@ -247,7 +246,9 @@ def load_model(
     path = resolve_weights(weights, variant=variant or "base", width=width)
     arguments = (width, variant, head, image_size, normalize, include_preprocessing, key)
     if file_format(path) == KERAS and all(each is None for each in arguments):
-        return load_keras_model(path)
+        model = load_keras_model(path)
+        warn_not_finite(model)
+        return model
     checkpoint = _open(weights, path, width, variant, key)
     described = checkpoint.description
     if normalize is None:

@@ -126,6 +126,8 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     architecture = {name: given[name] for name in Configuration.names() if name != "input_shape"}
     configuration = Configuration(**architecture)
     source = None
+    if key is not None and weights is None:
+        raise ValueError(f"`key` is for `weights`, which are not given. Received: key={key!r}")
     if weights is not None:
         if configuration.head == "classification":
             one_of("classifier_activation", classifier_activation, ("softmax", None))

@@ -121,7 +121,7 @@ def load_state_dict(model: keras.Model, state: StateDict) -> ConversionReport:
 
     if difference and own is not None:
         warn_fresh_classifier(model.name, difference)
-    warn_not_finite(model.name, {name: tensors[name] for name in targets})
+    warn_not_finite(model, {name: tensors[name] for name in targets})
     skipped |= dict.fromkeys(state.beside, f"beside the network in {state.place!r}")
     return ConversionReport(tuple(targets), skipped, missing, state.place)
 
@@ -172,14 +172,21 @@ def warn_fresh_classifier(model: str, difference: str) -> None:
     )
 
 
-def warn_not_finite(model: str, tensors: Mapping[str, np.ndarray]) -> None:
-    """Warn of weights that are NaN or infinite, with the names of the first."""
+def warn_not_finite(model: keras.Model, tensors: Mapping[str, np.ndarray] | None = None) -> None:
+    """Warn of weights that are NaN or infinite, with the names of the first.
+
+    Args:
+        model: The model that was loaded.
+        tensors: Its weights by name; None for its variables.
+    """
+    if tensors is None:
+        tensors = {each.path: np.asarray(each) for each in model.variables}
     names = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         warn_user(
-            f"The weights of {model} are not finite (NaN or infinite), so its results will not be: "
-            f"{', '.join(names[:5])}{more}."
+            f"The weights of {model.name} are not finite (NaN or infinite), so its results will "
+            f"not be: {', '.join(names[:5])}{more}."
         )
 
 

@@ -16,7 +16,11 @@ from keras_osnet._utils.files import parse_json, read_bytes
 from keras_osnet._utils.save_with_keras import FileInMemory
 from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.model import OSNetModel
-from keras_osnet.weights.convert import warn_fresh_classifier, why_classifier_differs
+from keras_osnet.weights.convert import (
+    warn_fresh_classifier,
+    warn_not_finite,
+    why_classifier_differs,
+)
 from keras_osnet.weights.file_formats import LARGEST_FILE, with_ending
 
 _HEAD = ("fc", "fc_norm", "logits")
@@ -128,6 +132,7 @@ class KerasH5Source:
             raise ValueError(f"{self._path} does not fit {model.name}: {error}") from error
         if own is not None and difference:
             warn_fresh_classifier(model.name, difference)
+        warn_not_finite(target)
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

@@ -51,9 +51,26 @@ class TensorSource:
 def open_weights(
     weights: str | os.PathLike[str], *, variant: str, width: float, key: str | None = None
 ) -> TensorSource | KerasH5Source:
-    """Find and read weights: `resolve_weights`, then `read_state_dict` unless Keras reads them."""
-    path = resolve_weights(weights, variant=variant, width=width)
-    return KerasH5Source(path) if file_format(path) == KERAS_H5 else read_state_dict(path, key=key)
+    """Find and read weights: `resolve_weights`, then `read_weights`."""
+    return read_weights(resolve_weights(weights, variant=variant, width=width), key)
+
+
+def read_weights(
+    path: str | os.PathLike[str], key: str | None = None
+) -> TensorSource | KerasH5Source:
+    """Read a file of weights of any kind; see `read_state_dict`."""
+    if file_format(path) != KERAS_H5:
+        return read_state_dict(path, key=key)
+    _refuse_key(path, key)
+    return KerasH5Source(path)
+
+
+def _refuse_key(path: str | os.PathLike[str], key: str | None) -> None:
+    if key is not None:
+        raise ValueError(
+            "`key` chooses among the networks of a file, and those of Keras have one only. "
+            f"Received: key={key!r} for {os.fspath(path)}"
+        )
 
 
 def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: float | None) -> Path:
@@ -118,6 +135,7 @@ def read_state_dict(path: str | os.PathLike[str], *, key: str | None = None) -> 
     elif kind == SAFETENSORS:
         state, description = read_safetensors(path, key)
     elif kind == KERAS:
+        _refuse_key(path, key)
         model = load_keras_model(path)
         try:
             state, description = StateDict(to_torchreid(model)), describe(model)

@@ -262,3 +262,25 @@ def test_weights_that_are_not_finite_are_named(state_dict, model, number):
     }
     with pytest.warns(UserWarning, match=r": conv1.conv.weight, .* and \d+ more\."):
         load_torchreid(model, everywhere)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_files_of_keras(ending, state_dict, tmp_path):
+    """They hold one network, and are looked through for what is not finite as well."""
+    path = tmp_path / f"model{ending}"
+    model = keras_osnet.OSNet(0.25, classes=10, input_shape=(64, 32, 3))
+    kernel, bias = model.get_layer("fc").get_weights()
+    bias[3] = np.nan
+    model.get_layer("fc").set_weights([kernel, bias])
+    (model.save if ending == ".keras" else model.save_weights)(path)
+    loads = [lambda **options: keras_osnet.load_model(path, width=0.25, **options)]
+    if ending == ".keras":
+        loads.append(lambda **options: keras_osnet.load_model(path, **options))
+    for load in loads:
+        with pytest.warns(UserWarning, match=r"not finite .*fc(/|\.0\.)bias\.") as seen:
+            load()
+        assert [warning.filename for warning in seen] == [__file__]
+        with pytest.raises(ValueError, match=r"`key` chooses .*Received: key='ema' for .*model"):
+            load(key="ema")
+    with pytest.raises(ValueError, match="`key` is for `weights`"):
+        keras_osnet.OSNet(0.25, key="ema")
