@@ -1,9 +1,12 @@
 """Metrics of pedestrian attribute recognition."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from keras_osnet.metrics.features import checked_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +75,10 @@ def evaluate_attributes(
         [0.5, 1.0]
     """
     check_threshold(threshold)
-    p, t = np.asarray(probabilities), np.asarray(labels)
-    for name, array in (("probabilities", p), ("labels", t)):
-        if array.ndim != 2 or 0 in array.shape:
-            raise ValueError(
-                f"`{name}` must be a non-empty array (number of images, number of attributes). "
-                f"Received: shape {array.shape}"
-            )
+    p, t = (
+        checked_shape(values, name, "number of images, number of attributes")
+        for name, values in (("probabilities", probabilities), ("labels", labels))
+    )
     if p.shape != t.shape:
         raise ValueError(
             "`probabilities` and `labels` must have the same shape. "
@@ -121,8 +121,8 @@ def evaluate_attributes(
 
 def check_threshold(threshold: float) -> None:
     """Raise ValueError unless `threshold` is above 0 and at most 1."""
-    if not 0 < threshold <= 1:  # NaN too
-        raise ValueError(f"`threshold` must be above 0 and at most 1. Received: {threshold}")
+    if not isinstance(threshold, Real) or not 0 < float(threshold) <= 1:  # NaN too
+        raise ValueError(f"`threshold` must be above 0 and at most 1. Received: {threshold!r}")
 
 
 def _attribute_accuracy(

@@ -166,7 +166,7 @@ def checked_sides(query: ArrayLike, gallery: ArrayLike, metric: str) -> tuple[ND
 
 def check_metric(metric: str) -> None:
     """Raise ValueError unless `metric` is known."""
-    if metric not in get_args(Metric):
+    if not isinstance(metric, str) or metric not in get_args(Metric):
         raise ValueError(f'`metric` must be "cosine" or "euclidean". Received: {metric!r}')
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet._utils.checks import check_whole
+from keras_osnet._utils.checks import boolean, check_whole
 from keras_osnet.metrics.distances import (
     DistanceRows,
     Metric,
@@ -83,7 +83,7 @@ def evaluate_features(
         query_ids, gallery_ids, query_cameras, gallery_cameras, (len(q), len(g)), "features"
     )
     parts: Iterator[NDArray]
-    if rerank:
+    if boolean("rerank", rerank):
         if len(q) + len(g) <= K1:
             raise ValueError(
                 f"`rerank=True` needs at least {K1 + 1} images, queries and gallery together, as "
@@ -102,7 +102,7 @@ def check_ranking(metric: str, max_rank: int, protocol: str, repeats: int, seed:
     """Raise ValueError if an argument of `evaluate_features` other than an array is wrong."""
     check_metric(metric)
     check_whole(1, max_rank=max_rank)
-    if protocol not in get_args(GalleryProtocol):
+    if not isinstance(protocol, str) or protocol not in get_args(GalleryProtocol):
         listed = " or ".join(f'"{name}"' for name in get_args(GalleryProtocol))
         raise ValueError(f"`protocol` must be {listed}. Received: {protocol!r}")
     check_sampling(repeats, seed)

@@ -1,6 +1,7 @@
 """Operations on embeddings: normalization, flip averaging, concatenation, and their checks."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,8 +63,14 @@ def flip_average(features: ArrayLike, flipped: ArrayLike) -> NDArray[np.float32]
             "`features` and `flipped` must have the same shape. "
             f"Received: features of shape {straight.shape}, flipped of shape {mirrored.shape}"
         )
-    # Halved first: the sum of two large values may overflow.
-    return (straight / 2 + mirrored / 2).astype(np.float32)
+    mean = straight / 2 + mirrored / 2  # halved first: the sum of two large values may overflow
+    largest = np.abs(mean).max()
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            "`features` and `flipped` must fit float32; scale them down. "
+            f"Received: a largest magnitude of {largest:.3g}"
+        )
+    return mean.astype(np.float32)
 
 
 def concatenate_features(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
@@ -86,9 +93,12 @@ def concatenate_features(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
         >>> concatenate_features([[[0.0, 2.0]], [[3.0]]]).tolist()
         [[0.0, 1.0, 1.0]]
     """
+    listed = isinstance(features, list | tuple) or getattr(features, "ndim", 0) == 3
+    if not listed or not len(features):
+        raise ValueError(
+            f"`features` must be a list of at least one array. Received: {features!r:.80}"
+        )
     arrays = [checked_shape(one, f"features[{i}]") for i, one in enumerate(features)]
-    if not arrays:
-        raise ValueError("`features` must hold at least one array. Received: none")
     if len({len(array) for array in arrays}) > 1:
         raise ValueError(
             "`features` must have one row per image in every array. "
@@ -104,26 +114,54 @@ def concatenate_features(features: Sequence[ArrayLike]) -> NDArray[np.float32]:
     return result
 
 
-def checked_shape(features: ArrayLike, name: str) -> NDArray:
-    """Return the features as an array, or raise ValueError if they are not a real matrix."""
-    array = np.asarray(features)
+def as_array(values: Any, name: str) -> NDArray:
+    """Return values as an array, or raise ValueError if rows differ in length or some are masked.
+
+    NumPy would drop a mask without a word.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"`{name}` must not have masked values; leave them out, or fill them. "
+            f"Received: {np.ma.count_masked(values)} of {np.size(values)} masked"
+        )
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:  # such as a tensor on a GPU
+        raise ValueError(
+            f"`{name}` must be an array, or a list of rows of one length. "
+            f"Received: {type(values).__name__} ({error})"
+        ) from None
+
+
+def checked_shape(
+    values: ArrayLike, name: str, shape: str = "number of images, feature dimension"
+) -> NDArray:
+    """Return values as an array, or raise ValueError if they are not a real matrix.
+
+    Args:
+        values: The matrix.
+        name: Name of the argument, for errors.
+        shape: Names of its dimensions, for errors.
+    """
+    array = as_array(values, name)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
-            f"`{name}` must be a non-empty array (number of images, feature dimension). "
-            f"Received: shape {array.shape}"
+            f"`{name}` must be a non-empty array ({shape}). Received: shape {array.shape}"
         )
     # By casting rule rather than by kind, so that bfloat16 of ml_dtypes is accepted too.
-    if not np.can_cast(array.dtype, np.float64, casting="same_kind"):
+    if array.dtype.kind in "mM" or not np.can_cast(array.dtype, np.float64, casting="same_kind"):
         raise ValueError(f"`{name}` must hold real numbers. Received: dtype {array.dtype}")
     return array
 
 
-def checked_numbers(features: ArrayLike, name: str) -> NDArray:
-    """Return the features as an array, or raise ValueError if a value is not finite.
+def checked_numbers(
+    values: ArrayLike, name: str, shape: str = "number of images, feature dimension"
+) -> NDArray:
+    """Return values as an array as `checked_shape` does, or raise ValueError if one is not finite.
 
     An array is not copied.
     """
-    array = checked_shape(features, name)
+    array = checked_shape(values, name, shape)
     finite = np.empty(len(array), bool)
     for part in row_parts(array):
         finite[part] = np.isfinite(as_float64(array[part])).all(axis=1)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import check_whole
+from keras_osnet.metrics.features import as_array, checked_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,14 +191,14 @@ def _codes(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     sides = []
     for side, values, length in zip(("query", "gallery"), (query, gallery), shape, strict=True):
-        array = np.asarray(values)
+        array = as_array(values, f"{side}_{kind}")
         if array.shape != (length,):
             raise ValueError(
                 f"`{side}_{kind}` must have shape ({length},) to go with the {beside}. "
                 f"Received: {side}_{kind} of shape {array.shape}, {beside} of shape {shape}"
             )
-        if array.dtype == object:  # such as strings from pandas
-            array = np.asarray(array.tolist())
+        if array.dtype == object or isinstance(values, list | tuple):
+            array = _of_one_type(values, f"{side}_{kind}")
         if array.dtype.kind not in "iuUS":
             raise TypeError(
                 f"`{side}_{kind}` must hold integers or strings. Received: dtype {array.dtype}"
@@ -212,15 +214,30 @@ def _codes(
     return codes[: shape[0]], codes[shape[0] :]
 
 
+def _of_one_type(values: Any, name: str) -> NDArray:
+    """Return a list or an array of objects, such as strings of pandas, as an array of its type.
+
+    NumPy would turn numbers among texts into texts, so that 7 and "7" were the same person.
+    """
+    listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    types = set(map(type, listed))
+    for kinds in ((int, np.integer), (str,), (bytes,)):
+        if all(issubclass(each, kinds) and each is not bool for each in types):
+            array = np.asarray(listed)
+            if array.dtype == object:
+                raise ValueError(
+                    f"`{name}` must hold integers of 64 bits. Received: {max(listed, key=abs)}"
+                )
+            return array
+    raise TypeError(
+        f"`{name}` must hold integers or strings, not both or others. "
+        f"Received: {', '.join(sorted(each.__name__ for each in types))}"
+    )
+
+
 def checked_matrix(distances: ArrayLike) -> NDArray:
     """Return the distances as an array, or raise ValueError if they are not a matrix."""
-    matrix = np.asarray(distances)
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(
-            "`distances` must be a non-empty array (num_query, num_gallery). "
-            f"Received: shape {matrix.shape}"
-        )
-    return matrix
+    return checked_shape(distances, "distances", "num_query, num_gallery")
 
 
 def check_numbers(line: NDArray, row: int) -> None:
@@ -236,7 +253,7 @@ def _chosen(queries: int | Sequence[int] | None, count: int) -> list[int]:
     """Return the chosen queries as indices."""
     if queries is None:
         return list(range(count))
-    indices = np.atleast_1d(queries)
+    indices = np.atleast_1d(as_array(queries, "queries"))
     if indices.dtype.kind not in "iu" or indices.ndim > 1 or not indices.size:
         raise ValueError(f"`queries` must be integers. Received: {queries!r}")
     if indices.min() < 0 or indices.max() >= count:

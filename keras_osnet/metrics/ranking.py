@@ -8,7 +8,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet._utils.checks import check_whole
+from keras_osnet._utils.checks import check_whole, whole_number
 from keras_osnet.metrics.ranked_lists import Labels, check_numbers, checked_labels, checked_matrix
 
 # Queries per task of the thread pool.
@@ -42,9 +42,10 @@ class RankingResult:
         Raises:
             ValueError: If `k` is outside that range.
         """
-        if not 1 <= k <= len(self.cmc):
-            raise ValueError(f"`k` must be between 1 and {len(self.cmc)}. Received: {k}")
-        return float(self.cmc[k - 1])
+        rank = whole_number(k)
+        if rank is None or not 1 <= rank <= len(self.cmc):
+            raise ValueError(f"`k` must be between 1 and {len(self.cmc)}. Received: {k!r}")
+        return float(self.cmc[rank - 1])
 
     def to_dict(self, ranks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
         """Return the usual measures: `rank_1`, `rank_5`, `rank_10`, `mAP` and `mINP`.
@@ -55,8 +56,14 @@ class RankingResult:
             ranks: The ranks to report, from 1.
 
         Raises:
-            ValueError: If a rank is below 1.
+            ValueError: If a rank is not a whole number of at least 1.
         """
+        if not isinstance(ranks, Iterable):
+            raise ValueError(
+                f"`ranks` must be a list of ranks, such as (1, 5). Received: {ranks!r}"
+            )
+        for k in ranks:
+            check_whole(1, ranks=k)
         return {
             **{f"rank_{k}": self.rank(min(k, len(self.cmc))) for k in ranks},
             "mAP": self.mean_average_precision,
@@ -158,8 +165,18 @@ def average_results(results: Sequence[RankingResult]) -> AveragedRanking:
         >>> f"rank-1 {both.mean.rank(1):.2f} ± {both.std.rank(1):.2f}"
         'rank-1 0.50 ± 0.71'
     """
-    if not results:
-        raise ValueError("`results` must hold at least one result. Received: none")
+    if not isinstance(results, Sequence) or not results:
+        raise ValueError(
+            "`results` must be a list of at least one result. "
+            f"Received: {'none' if isinstance(results, Sequence) else type(results).__name__}"
+        )
+    for result in results:
+        if not isinstance(result, RankingResult):
+            raise ValueError(
+                "`results` must hold the results of `evaluate_ranking` and its like; those of "
+                "`evaluate_retrieval` have one as `ranking`. "
+                f"Received: {type(result).__name__}"
+            )
     lengths = [len(result.cmc) for result in results]
     if len(set(lengths)) > 1:
         raise ValueError(

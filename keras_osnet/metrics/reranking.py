@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet._utils.checks import check_whole
+from keras_osnet._utils.checks import check_whole, number
 from keras_osnet.metrics.distances import DistanceRows, Metric, blocks, checked_sides
+from keras_osnet.metrics.features import checked_numbers
 
 K1 = 20
 """Number of neighbors that encode an image, in the paper and in torchreid."""
@@ -185,8 +186,7 @@ def rerank_rows(
     are those of `k_reciprocal_rerank`.
     """
     check_whole(1, k1=k1, k2=k2)
-    if not 0 <= lambda_value <= 1:
-        raise ValueError(f"`lambda_value` must be between 0 and 1. Received: {lambda_value}")
+    lambda_value = number("lambda_value", lambda_value, 0, 1)
     codes = _encode(rows, k1, k2)
     # For each image, the gallery images whose codes it is in.
     holders = codes.transposed(num_query, rows.shape[1])
@@ -225,14 +225,9 @@ class _MatrixRows:
     def __init__(
         self, query_gallery: ArrayLike, query_query: ArrayLike, gallery_gallery: ArrayLike
     ) -> None:
-        self._qg, self._qq, self._gg = map(
-            np.asarray, (query_gallery, query_query, gallery_gallery)
-        )
-        if self._qg.ndim != 2 or 0 in self._qg.shape:
-            raise ValueError(
-                "`query_gallery` must be a non-empty array (num_query, num_gallery). "
-                f"Received: shape {self._qg.shape}"
-            )
+        self._qg = checked_numbers(query_gallery, "query_gallery", "num_query, num_gallery")
+        self._qq = checked_numbers(query_query, "query_query", "num_query, num_query")
+        self._gg = checked_numbers(gallery_gallery, "gallery_gallery", "num_gallery, num_gallery")
         self.num_query, num_gallery = self._qg.shape
         for name, matrix, count in (
             ("query_query", self._qq, self.num_query),
@@ -251,10 +246,11 @@ class _MatrixRows:
         g = slice(max(part.start - self.num_query, 0), max(part.stop - self.num_query, 0))
         rows = np.empty((part.stop - part.start, self.shape[1]), np.float32)
         queries, gallery = np.split(rows, [max(q.stop - q.start, 0)])
-        queries[:, : self.num_query] = self._qq[:, q].T
-        queries[:, self.num_query :] = self._qg[q]
-        gallery[:, : self.num_query] = self._qg[:, g].T
-        gallery[:, self.num_query :] = self._gg[:, g].T
+        with np.errstate(over="ignore"):  # reported with the squares
+            queries[:, : self.num_query] = self._qq[:, q].T
+            queries[:, self.num_query :] = self._qg[q]
+            gallery[:, : self.num_query] = self._qg[:, g].T
+            gallery[:, self.num_query :] = self._gg[:, g].T
         return rows
 
 

@@ -99,7 +99,7 @@ def shoot_blocks(
         candidates, _ = labels.found_by(row)
         if not len(candidates):
             return
-        draws = np.random.default_rng([seed, row]).random((repeats, len(identities)))
+        draws = np.random.default_rng([int(seed), row]).random((repeats, len(identities)))
         drawn = order[starts + (draws * counts).astype(np.int64)]
         own = np.searchsorted(identities, identity)
         drawn[:, own] = candidates[(draws[:, own] * len(candidates)).astype(np.int64)]

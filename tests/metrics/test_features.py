@@ -74,7 +74,7 @@ def test_arguments_are_left_alone():
             r"Received: features of shape \(6, 8\), flipped of shape \(6, 7\)",
         ),
         (lambda: flip_average([[1.0]], [[np.nan]]), r"`flipped` must be finite.*nan in row 0"),
-        (lambda: concatenate_features([]), r"at least one array. Received: none"),
+        (lambda: concatenate_features([]), r"at least one array. Received: \[\]"),
         (
             lambda: concatenate_features([features(0), features(0, 8, 5)]),
             r"Received: arrays of shapes \[\(6, 8\), \(5, 8\)\]",
