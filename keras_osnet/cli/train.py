@@ -37,7 +37,7 @@ def _parsed_settings(
             parsed = tomllib.loads(f"value = {value}")
             json.dumps(parsed)  # TOML has dates, which no recipe has
             (settings[key],) = parsed.values()
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise click.BadParameter(
                 "must be KEY=VALUE with a value as in TOML: a number, true, false, [a, list], or "
                 f"a text in quotes, '{key}=\"text\"'. Received: {text}"

@@ -10,6 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from keras_osnet._utils.files import read_bytes
+
+_LIMIT = 1 << 20
+"""Bytes of a recipe that are read at most."""
+
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the package.
@@ -34,7 +39,7 @@ def recipe_text(recipe: str | os.PathLike[str]) -> str:
         "# From ImageNet's weights: ICCV 2019, section 4.1."
     """
     if str(recipe).endswith(".toml"):
-        return Path(recipe).read_text("utf-8")
+        return read_bytes(recipe, _LIMIT).decode("utf-8")
     names = recipe_names()
     if recipe not in names:
         raise ValueError(
@@ -52,5 +57,5 @@ def recipe_entries(recipe: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(recipe_text(recipe))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"A recipe is a TOML file. Received: {recipe}: {error}") from error

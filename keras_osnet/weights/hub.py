@@ -17,6 +17,7 @@ from keras_osnet._utils.files import atomic_path, open_regular
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.weights.file_formats import is_weights_name
 from keras_osnet.weights.hub_client import (
+    COMMIT,
     DIGEST,
     RemoteFile,
     ask_for_file,
@@ -172,7 +173,8 @@ def _choose_file(reference: HubReference) -> str:
     folder = _repository_folder(reference.repository)
     revision = reference.revision or constants.DEFAULT_REVISION
     branch = folder / "refs" / revision
-    snapshot = folder / "snapshots" / (branch.read_text() if branch.is_file() else revision)
+    commit = branch.read_text() if branch.is_file() else revision
+    snapshot = folder / "snapshots" / (commit if COMMIT.fullmatch(commit) else "none")
     cached = sorted(
         path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()
     )

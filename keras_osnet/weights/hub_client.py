@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from keras_osnet._utils.files import parse_json
+from keras_osnet.weights.file_formats import LARGEST_FILE
 
 _Result = TypeVar("_Result")
 
@@ -27,8 +28,6 @@ DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 
 _OPAQUE_ETAG = re.compile(r"[\w-]{1,128}", re.ASCII)
 _LISTING_LIMIT = 64 << 20
-_FILE_LIMIT = 4 << 30
-"""Bytes that are received of a file whose size nobody has told."""
 _SLOWEST = 1000
 """Bytes a second below which a transfer is given up."""
 # Seconds after which to retry if the Hub answers that it is busy.
@@ -116,9 +115,11 @@ def transfer(
     from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.utils import tqdm
 
+    if size is not None and size > LARGEST_FILE:
+        raise OSError(f"the file has {size:,} bytes, more than any weights")
     url = hf_hub_url(repository, file, revision=revision)
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    pieces = _receive(url, _FILE_LIMIT if size is None else size, timeout, patient=True)
+    pieces = _receive(url, LARGEST_FILE if size is None else size, timeout, patient=True)
     received = 0
     with (
         tqdm(desc=file[-40:], total=size, unit="B", unit_scale=True, name="keras_osnet") as bar,
@@ -176,7 +177,8 @@ def _receive(url: str, limit: int, timeout: float, *, patient: bool) -> Iterator
             raise OSError(f"the body is compressed ({encoding}), which was not asked for")
         received = since = 0
         start, window = time.monotonic(), 3 * timeout
-        for piece in answer.iter_raw():
+        pieces = answer.iter_raw()
+        while piece := _within(window, lambda: next(pieces, b"")):
             received += len(piece)
             if received > limit:
                 raise OSError(f"the body is larger than the {limit:,} bytes that were promised")

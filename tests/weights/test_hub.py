@@ -587,17 +587,29 @@ def test_a_trickle_is_given_up(hub, cache, monkeypatch):
     assert cache.files() == []
 
 
-def test_a_trickle_of_headers_is_given_up(hub, use_hub, monkeypatch):
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.1)
+@pytest.mark.parametrize("where", ["headers", "chunk"])
+def test_a_trickle_that_is_no_content_is_given_up(hub, use_hub, monkeypatch, where):
+    for name in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
+        monkeypatch.setattr(constants, name, 0.1)
+    told = f"X-Repo-Commit: {COMMIT}\r\nETag: {SHA256}\r\nContent-Length: 300000\r\n\r\n"
     with socket.create_server(("localhost", 0)) as trickling:
 
         def answer():
             with contextlib.suppress(OSError):
-                connection, _ = trickling.accept()
-                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Repo-Commit: ")
                 while True:
-                    connection.sendall(b"0")
-                    time.sleep(0.02)
+                    connection, _ = trickling.accept()
+                    request = connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                    if where == "chunk" and request.startswith(b"HEAD"):
+                        connection.sendall(told.encode())
+                        connection.close()
+                        continue
+                    if where == "chunk":
+                        connection.sendall(b"Transfer-Encoding: chunked\r\n\r\n5;")
+                    with contextlib.suppress(OSError):
+                        while True:
+                            connection.sendall(b"X")
+                            time.sleep(0.02)
 
         threading.Thread(target=answer, daemon=True).start()
         use_hub(f"http://localhost:{trickling.getsockname()[1]}")
@@ -605,6 +617,23 @@ def test_a_trickle_of_headers_is_given_up(hub, use_hub, monkeypatch):
         with pytest.raises(DownloadError, match="no answer within"):
             download(REPOSITORY, FILE)
         assert time.monotonic() - started < 5
+
+
+def test_a_size_beyond_any_weights(hub, monkeypatch):
+    monkeypatch.setattr(hub_client, "LARGEST_FILE", len(CONTENT) - 1)
+    with pytest.raises(DownloadError, match="300,000 bytes, more than any weights"):
+        download(REPOSITORY, FILE)
+    assert hub.count("GET") == 0
+
+
+def test_a_branch_in_the_cache_that_is_a_path(hub, disconnect, cache, tmp_path):
+    (tmp_path / "x.pth").write_text("not of the cache")
+    branch = cache.folder / "refs" / "main"
+    branch.parent.mkdir(parents=True)
+    branch.write_text("../../../..")
+    disconnect("offline")
+    with pytest.raises(DownloadError, match="OfflineModeIsEnabled"):
+        resolve_hub_reference(f"hf://{REPOSITORY}")
 
 
 def test_a_full_disk_is_named(hub, cache):

@@ -619,7 +619,7 @@ def test_refusals_say_what_to_do(hub, folder, refusal, message):
         push_to_hub(folder, REPOSITORY)
     assert str(raised.value).endswith(f"Received: repository={REPOSITORY!r}, revision=None")
     assert TOKEN not in str(raised.value)
-    assert isinstance(raised.value.__cause__, huggingface_hub.errors.HfHubHTTPError)
+    assert isinstance(raised.value.__context__, huggingface_hub.errors.HfHubHTTPError)
 
 
 def test_without_a_token(hub, folder, monkeypatch):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_osnet._utils.files import check_regular
 from keras_osnet._utils.optional import require
 from keras_osnet.data.datasets.published import dataset_info
 from keras_osnet.data.list_images import is_system_name, shorten
@@ -83,6 +84,7 @@ def match_name(path: Path, pattern: re.Pattern[str], example: str) -> re.Match[s
 def load_mat(path: Path) -> dict[str, Any]:
     """Read a MATLAB file of versions 4 to 7.2; ValueError if it is not one."""
     scipy_io = require("scipy.io", "Reading MATLAB files", "matlab")
+    check_regular(path)
     try:
         return scipy_io.loadmat(path)
     # Broken files give errors of every kind, some of them scipy's own.
@@ -93,6 +95,7 @@ def load_mat(path: Path) -> dict[str, Any]:
 def open_mat73(path: Path) -> Any:
     """Open a MATLAB file of version 7.3, which is HDF5; ValueError if it is not one."""
     h5py = require("h5py", "Reading MATLAB 7.3 files", "matlab")
+    check_regular(path)
     try:
         return h5py.File(path, "r")
     except OSError as error:
