@@ -64,14 +64,22 @@ class Network:
         }
 
     def state_dict(self, make: Callable[[str, Any], np.ndarray]) -> StateDict:
-        """Return the network's arrays; `make` turns a name and a tensor into one."""
+        """Return the network's arrays.
+
+        Args:
+            make: Turns a name and a tensor into an array.
+
+        Raises:
+            ValueError: An array does not hold numbers.
+        """
         names = self.names()
+        arrays = {plain: make(name, self.dictionary[name]) for plain, name in names.items()}
+        for name, array in arrays.items():
+            if array.dtype.kind not in "fiu":
+                raise ValueError(f"Tensor {name!r} must hold numbers. Received: {array.dtype}")
         own = set(names.values())
-        return StateDict(
-            {plain: make(name, self.dictionary[name]) for plain, name in names.items()},
-            self.place,
-            tuple(name for name in self.dictionary if name not in own),
-        )
+        beside = tuple(name for name in self.dictionary if name not in own)
+        return StateDict(arrays, self.place, beside)
 
 
 def find_network(
@@ -154,10 +162,10 @@ def _as_array(name: str, value: Any) -> np.ndarray:
             f"Tensor {name!r} cannot be converted to an array: {error}. Received: {value.dtype}"
         ) from error
     if array.dtype.name == "bfloat16":  # a type that is not a number to NumPy itself
-        array = array.astype("float32")
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"Tensor {name!r} must hold numbers. Received: {array.dtype}")
-    return array
+        return array.astype("float32")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # backends have none so long
+        return array.astype("float64")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _dictionaries(

@@ -13,6 +13,7 @@ from keras_osnet.weights import (
     read_state_dict,
     read_torch_checkpoint,
     to_torchreid,
+    write_torch_checkpoint,
 )
 from keras_osnet.weights.state_dict import state_dict_of
 
@@ -170,6 +171,23 @@ def test_tensors_as_torch_has_them(state_dict, model):
             load_torchreid(model, {**tensors, "fc.0.bias": odd})
 
 
+@pytest.mark.parametrize("number", ["complex64", "bool"])
+def test_numbers_of_files_that_are_no_weights(state_dict, number, tmp_path):
+    path = tmp_path / "x.pth"
+    odd = {**state_dict, "fc.0.bias": np.ones(512, number)}
+    write_torch_checkpoint(path, {name: np.asarray(value) for name, value in odd.items()})
+    with pytest.raises(ValueError, match=rf"x.pth .*'fc.0.bias' must hold numbers.*{number}"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize("number", [">f4", "longdouble", "float16", "int64", ">i2", "uint8"])
+def test_numbers_of_other_widths_and_orders(state_dict, model, number):
+    load_torchreid(model, {**state_dict, "fc.0.bias": np.arange(512).astype("u1").astype(number)})
+    np.testing.assert_array_equal(
+        to_torchreid(model)["fc.0.bias"], np.arange(512).astype("u1").astype("float32")
+    )
+
+
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
 def test_in_files(state_dict, kind, tmp_path):
     import torch
@@ -237,9 +255,8 @@ def test_sizes_are_held_against_the_file_before_a_network_is_built(
 
     monkeypatch.setattr("keras_osnet.models.osnet.network", refuse)
     path = tmp_path / "small.pth"
-    write = keras_osnet.weights.write_torch_checkpoint
     if kind == "torch":
-        write(path, {**state_dict, name: np.asarray(value)})
+        write_torch_checkpoint(path, {**state_dict, name: np.asarray(value)})
     else:
         save_file({**state_dict, name: np.asarray(value)}, path)
     for load in (keras_osnet.load_model, lambda path: keras_osnet.OSNet(0.25, weights=path)):

@@ -90,7 +90,10 @@ def read_torch_network(path: str | os.PathLike[str], key: str | None = None) -> 
     """
     with _opened(path) as file:
         arrays, network = parse_checkpoint(file, key)
-        return network.state_dict(arrays)
+        try:
+            return network.state_dict(arrays)
+        except ValueError as error:
+            raise RefusedError(str(error)) from None
 
 
 @contextmanager
