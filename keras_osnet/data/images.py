@@ -270,7 +270,6 @@ def _resize(image: Any, image_size: tuple[int, int], pillow: Any) -> Any:
 
 def _as_rgb(image: Any, pillow: Any) -> Any:
     """Return a Pillow image in mode "RGB"."""
-    _check_pixel_count(image, pillow)  # of an icon, known after it is decoded only
     if image.mode == "F":
         raise ValueError("images of floating-point numbers have no defined range")
     if image.mode.startswith("I"):  # "I;16" and similar; older Pillow uses "I" for 16 bits

@@ -110,7 +110,9 @@ def describe_reasons(reasons: Mapping[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         by_reason.setdefault(reason, []).append(name)
-    return "; ".join(f"{shorten(names)} ({reason})" for reason, names in by_reason.items())
+    groups = [f"{shorten(names)} ({reason})" for reason, names in by_reason.items()]
+    more = sum(len(names) for names in list(by_reason.values())[_SHOWN:])
+    return "; ".join(groups[:_SHOWN]) + (f" and {more:,} more" if more else "")
 
 
 def shorten(names: Iterable[str], most: int = _SHOWN) -> str:

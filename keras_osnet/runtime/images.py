@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,14 +86,18 @@ def to_pixels(
         image_size: (height, width) of the result; None keeps the image's own.
 
     Raises:
-        ImageReadError: It is a file that cannot be read.
+        ImageReadError: It is a file, or a Pillow image of one, that cannot be read.
         TypeError: It is of another type, or not uint8.
         ValueError: It is an array of another shape.
     """
     if isinstance(image, str | os.PathLike):
         return read_image(image, image_size)
     if is_pillow_image(image):
-        return convert_image(image, image_size)
+        try:
+            return convert_image(image, image_size)
+        except Exception as error:  # one that is decoded only now, from a damaged file
+            file = Path(str(getattr(image, "filename", "") or name))
+            raise ImageReadError({file: str(error) or type(error).__name__}) from error
     check_image(image, name)
     return image if image_size is None else resize_image(image, image_size)
 

@@ -273,5 +273,5 @@ def save_figure(figure: "Figure", path: str | os.PathLike[str], *, dpi: int = 15
 
 def check_format(path: str | os.PathLike[str]) -> None:
     """Raise ValueError if `save_figure` does not write files of this name."""
-    if Path(path).suffix not in FORMATS:
+    if Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"`path` must end in {', '.join(FORMATS)}. Received: {os.fspath(path)}")
