@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_osnet.architecture.describe import configuration_of
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import AttributeImages
-from keras_osnet.evaluation.embed import embed_images
+from keras_osnet.evaluation.embed import checked_models, embed_images
 from keras_osnet.metrics.attributes import (
     AttributeResult,
     check_threshold,
@@ -77,6 +77,12 @@ def evaluate_attribute_model(
         array([0.5, 0.5])
     """
     check_threshold(threshold)
+    if not isinstance(images, AttributeImages):
+        raise ValueError(
+            "`images` must be `AttributeImages`, such as a part of a dataset of `read_dataset`. "
+            f"Received: {type(images).__name__}"
+        )
+    checked_models([model])
     _check_model(model, images.attributes.shape[1])
     if not images.paths:
         raise ValueError("`images` must hold at least one image. Received: none")

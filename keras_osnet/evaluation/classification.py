@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_osnet._utils.checks import positive_integer
+from keras_osnet._utils.checks import check_image_size, positive_integer
 from keras_osnet.data import LabeledImages
 from keras_osnet.data.load_images import ImageSource
 from keras_osnet.data.transforms import CenterCrop
-from keras_osnet.evaluation.embed import preparation
+from keras_osnet.evaluation.embed import check_finite, checked_models, preparation
 
 _TOP = 5
 
@@ -58,16 +58,29 @@ def evaluate_classification(
         >>> evaluate_classification(model, images).images
         4
     """
-    models = list(model) if isinstance(model, Sequence) else [model]
+    models = checked_models(model)
+    if resize is not None:
+        check_image_size(resize, "resize")
+    if not isinstance(images, LabeledImages):
+        raise ValueError(
+            "`images` must be `LabeledImages`, such as a part of a dataset of `read_dataset`. "
+            f"Received: {type(images).__name__}"
+        )
     count = len(images.labels)
+    if count != len(images.images):
+        raise ValueError(
+            "`images` must have a label for each. "
+            f"Received: {len(images.images)} images, {count} labels"
+        )
     if count == 0:
         raise ValueError("`images` must hold at least one image. Received: none")
     size = models[0].input_shape[1:3]
     classes = {each.output_shape[-1] for each in models}
-    if len(classes) != 1 or images.labels.max() >= max(classes):
+    lowest, highest = int(np.min(images.labels)), int(np.max(images.labels))
+    if len(classes) != 1 or lowest < 0 or highest >= max(classes):
         raise ValueError(
             "`model` must predict all classes of the images. Received: predictions of "
-            f"{sorted(classes)} classes, labels up to {images.labels.max()}"
+            f"{sorted(classes)} classes, labels from {lowest} to {highest}"
         )
     source, crop = ImageSource(images.images, resize or size), CenterCrop(size)
     prepare = preparation(models[0])
@@ -77,7 +90,10 @@ def evaluate_classification(
         batch = prepare(
             np.stack([crop(source.read(start + place)) for place in range(len(labels))])
         )
-        scores = np.mean([each.predict_on_batch(batch) for each in models], axis=0)
+        of_models = [np.asarray(each.predict_on_batch(batch)) for each in models]
+        for each, outputs in zip(models, of_models, strict=True):
+            check_finite(each, outputs, [f"image {start + place}" for place in range(len(labels))])
+        scores = np.mean(of_models, axis=0)
         right = np.argsort(-scores, axis=1, kind="stable")[:, :_TOP] == labels[:, None]
         wrong += int(np.count_nonzero(~right[:, 0]))
         wrong_of_five += int(np.count_nonzero(~right.any(axis=1)))

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keras_osnet._utils.checks import check_image_size
+
 _CLASSIFIER = "logits"
 
 
@@ -44,11 +46,15 @@ def complexity(model: Any, image_size: Sequence[int] | None = None) -> Complexit
         >>> complexity(keras_osnet.OSNet(0.25, head="embedding"))
         Complexity(parameters=203568, trainable_parameters=201864, mult_adds=82316000)
     """
-    if not any(hasattr(layer, "depths") for layer in model.layers) or len(model.inputs) != 1:
+    layers = getattr(model, "layers", None)
+    layers = layers if isinstance(layers, list) else []
+    if not any(hasattr(layer, "depths") for layer in layers) or len(model.inputs) != 1:
         raise ValueError(
             "`model` must be an OSNet itself, as `keras_osnet.OSNet` builds it, with one input. "
-            f"Received: {model.name}"
+            f"Received: {model.name if layers else repr(model)[:200]}"
         )
+    if image_size is not None:
+        check_image_size(image_size)
     shapes: dict[int, Any] = {}
     for tensor in model.inputs:
         height, width = image_size or tensor.shape[1:3]

@@ -1,7 +1,7 @@
 """Embed image files with one Keras model or several."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.batches import loaded_ahead, padded
-from keras_osnet._utils.checks import positive_integer
+from keras_osnet._utils.checks import boolean, check_image_size, positive_integer
 from keras_osnet.architecture.preprocessing import preprocess_input, takes_pixels
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.load_images import load_images
@@ -47,8 +47,7 @@ def embed_images(
     Raises:
         ImageReadError: A file cannot be read, and `skip_unreadable` is False.
         ValueError: There are no paths, the model's output is not of the shape above, `image_size`
-            is needed, `batch_size` is not positive, or an embedding that `flip` averages is not
-            finite.
+            is needed, `batch_size` is not positive, or an embedding is not finite.
         ImportError: Pillow is not installed.
 
     Example:
@@ -60,9 +59,8 @@ def embed_images(
         >>> embed_images(model, [person.path for person in people]).vectors.shape
         (4, 512)
     """
-    files = [Path(path) for path in paths]
-    if not files:
-        raise ValueError("`paths` must name at least one image. Received: none")
+    files = _checked_paths(paths)
+    flip = boolean("flip", flip)
     dimension, image_size = check_embedder(model, image_size)
     # All batches, the last included, have one shape: another one would be compiled again.
     batch_size = min(positive_integer("batch_size", batch_size), len(files))
@@ -78,10 +76,10 @@ def embed_images(
         if loaded.unreadable and not skip_unreadable:
             raise ImageReadError(loaded.unreadable)
         if loaded.paths:
-            batch = _predict(model, prepare(loaded.images), batch_size)
+            batch = _predict(model, prepare(loaded.images), batch_size, loaded.paths)
             if flip:
                 mirror_images = np.ascontiguousarray(loaded.images[:, :, ::-1])
-                mirrored = _predict(model, prepare(mirror_images), batch_size)
+                mirrored = _predict(model, prepare(mirror_images), batch_size, loaded.paths)
                 batch = flip_average(batch, mirrored)
             vectors.append(batch)
         readable += loaded.paths
@@ -120,8 +118,6 @@ def embed_by_all(
         ValueError: There are no models, or `embed_images` would raise one.
         ImportError: Pillow is not installed.
     """
-    if not models:
-        raise ValueError("`model` must be a model or a list of at least one. Received: none")
     if len(models) == 1:
         return embed_images(
             models[0],
@@ -169,13 +165,74 @@ def check_embedder(
     Raises:
         ValueError: The model has no single output (batch, dim), or the size does not fit it.
     """
+    checked_models([model])
     return _embedding_length(model), resolve_image_size(model, image_size)
 
 
-def _predict(model: keras.Model, images: NDArray, batch_size: int) -> NDArray[np.float32]:
+def _predict(
+    model: keras.Model, images: NDArray, batch_size: int, names: Sequence[Path]
+) -> NDArray[np.float32]:
     """Embed at most one batch, padded to `batch_size`."""
     batch = padded(images, batch_size)
-    return np.asarray(model.predict_on_batch(batch)[: len(images)], np.float32)
+    vectors = np.asarray(model.predict_on_batch(batch)[: len(images)], np.float32)
+    check_finite(model, vectors, names)
+    return vectors
+
+
+def check_finite(model: keras.Model, outputs: NDArray, names: Sequence[Any]) -> None:
+    """Raise ValueError if an output (batch, dim) of a model for the named images is not finite."""
+    finite = np.isfinite(outputs).all(axis=1)
+    if finite.all():
+        return
+    first = int(np.argmin(finite))
+    value = outputs[first][~np.isfinite(outputs[first])][0]
+    weights = (
+        each.path
+        for each in model.weights
+        if not np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(each, "float32"))).all()
+    )
+    weight = next(weights, None)
+    raise ValueError(
+        "`model` must return finite values. "
+        f"Received: {value} of {model.name} for {names[first]}, and for "
+        f"{np.count_nonzero(~finite)} of {len(finite)} images of its batch; "
+        + (f"its weights are not finite: {weight}" if weight else "its weights are finite")
+    )
+
+
+def checked_models(models: Any) -> list[keras.Model]:
+    """Return one model or several as a list, or raise ValueError if one cannot get images."""
+    listed = list(models) if isinstance(models, list | tuple) else [models]
+    if not listed:
+        raise ValueError("`model` must be a model or a list of at least one. Received: none")
+    for model in listed:
+        if not isinstance(model, keras.Model):
+            raise ValueError(
+                "`model` must be a Keras model, such as `keras_osnet.load_model` returns. "
+                f"Received: {model!r:.200}"
+            )
+        shape = getattr(model, "input_shape", None) if model.built else None
+        if not isinstance(shape, tuple) or len(shape) != 4:
+            raise ValueError(
+                "`model` must have one input (batch, height, width, channels). "
+                f"Received: {model.name} with input of shape {shape}"
+            )
+    return listed
+
+
+def _checked_paths(paths: Any) -> list[Path]:
+    if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
+        raise ValueError(f"`paths` must be a list of image files. Received: {paths!r:.200}")
+    listed = list(paths)
+    for path in listed:
+        if not isinstance(path, str | os.PathLike):
+            raise ValueError(
+                "`paths` must hold paths of image files, such as [person.path for person in "
+                f"people]. Received: {path!r:.200}"
+            )
+    if not listed:
+        raise ValueError("`paths` must name at least one image. Received: none")
+    return [Path(path) for path in listed]
 
 
 def preparation(model: keras.Model) -> Callable[[NDArray], Any]:
@@ -202,6 +259,8 @@ def resolve_image_size(model: keras.Model, image_size: tuple[int, int] | None) -
         ValueError: The model takes images of any size and none is given, or it takes another.
     """
     own = tuple(model.input_shape[1:3])
+    if image_size is not None:
+        check_image_size(image_size)
     wanted = own if image_size is None else tuple(image_size)
     fits = all(fixed in (None, asked) for fixed, asked in zip(own, wanted, strict=True))
     if None in wanted or not fits:

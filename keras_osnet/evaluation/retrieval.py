@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from keras_osnet.architecture.model import ends_in_classifier
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages, PersonImage, ranking_labels
-from keras_osnet.evaluation.embed import embed_by_all
+from keras_osnet.evaluation.embed import checked_models, embed_by_all
 from keras_osnet.metrics import evaluate_features
 from keras_osnet.metrics.distances import Metric
 from keras_osnet.metrics.evaluate_features import GalleryProtocol, check_ranking
@@ -172,9 +172,21 @@ def evaluate_splits(
         2
     """
     check_ranking(metric, max_rank, protocol, repeats, seed)
-    if not splits:
-        raise ValueError("`splits` must hold at least one split. Received: none")
-    models = [model] if isinstance(model, keras.Model) else model
+    if not isinstance(splits, list | tuple) or not splits:
+        raise ValueError(
+            "`splits` must be a list of at least one split. "
+            f"Received: {'none' if isinstance(splits, list | tuple) else repr(splits)[:200]}"
+        )
+    for split in splits:
+        if not isinstance(split, list | tuple) or len(split) != 2:
+            raise ValueError(
+                "`splits` must hold pairs (queries, gallery). "
+                f"Received: {type(split).__name__}"
+                + (f" of {len(split)}" if isinstance(split, list | tuple) else "")
+            )
+        for name, side in zip(("query", "gallery"), split, strict=True):
+            check_people(name, side)
+    models = checked_models(model)
     for each in models:
         if ends_in_classifier(each):
             raise ValueError(
@@ -237,6 +249,12 @@ def evaluate_embeddings(
         ValueError: No image of a side has an embedding, or `keras_osnet.metrics.evaluate_features`
             would raise one.
     """
+    if not isinstance(embedded, EmbeddedImages):
+        raise ValueError(
+            f"`embedded` must be the result of `embed_images`. Received: {type(embedded).__name__}"
+        )
+    check_people("query", query)
+    check_people("gallery", gallery)
     return _rank(
         *_sides(embedded, query, gallery),
         metric=metric,
@@ -245,6 +263,20 @@ def evaluate_embeddings(
         protocol=protocol,
         repeats=repeats,
         seed=seed,
+    )
+
+
+def check_people(name: str, people: Any) -> None:
+    """Raise ValueError unless an argument is a list of images of people."""
+    wrong = people
+    if isinstance(people, list | tuple):
+        others = [each for each in people if not isinstance(each, PersonImage)]
+        if not others:
+            return
+        wrong = others[0]
+    raise ValueError(
+        f"`{name}` must be a list of `PersonImage`, as `keras_osnet.data.read_people` returns. "
+        f"Received: {wrong!r:.200}"
     )
 
 

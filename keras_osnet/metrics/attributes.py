@@ -121,7 +121,8 @@ def evaluate_attributes(
 
 def check_threshold(threshold: float) -> None:
     """Raise ValueError unless `threshold` is above 0 and at most 1."""
-    if not isinstance(threshold, Real) or not 0 < float(threshold) <= 1:  # NaN too
+    real = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if not real or not 0 < float(threshold) <= 1:  # NaN too
         raise ValueError(f"`threshold` must be above 0 and at most 1. Received: {threshold!r}")
 
 

@@ -197,5 +197,5 @@ def test_splits_are_evaluated_each_for_itself(people, models, tmp_path):
         assert (result.queries, result.gallery) == (alone.queries, alone.gallery) == (12, 12)
         assert list(result.unreadable) == list(alone.unreadable)
     assert [len(result.unreadable) for result in results] == [1, 0]
-    with pytest.raises(ValueError, match=r"`splits` must hold.*Received: none"):
+    with pytest.raises(ValueError, match=r"`splits` must be a list.*Received: none"):
         evaluate_splits(models[0], [])
