@@ -155,11 +155,27 @@ class _Application(LazyGroup):
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(_interrupted())
-        except MemoryError as error:
-            raise click.ClickException("There is not enough memory for this.") from error
         except (ValueError, OSError, ImportError) as error:
-            message = str(error) or type(error).__name__
-            raise click.ClickException(with_options(message, ctx.meta.get(_RUNNING))) from error
+            message = with_options(_message(error), ctx.meta.get(_RUNNING))
+            raise click.ClickException(message) from error
+        except Exception as error:  # what is left are mistakes of the program
+            if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in _kind(error):
+                message = "There is not enough memory: use smaller images, batches or models."
+                raise click.ClickException(message) from error
+            raise
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and str(error).startswith("[Errno"):
+        named = "" if error.filename is None else f". Received: {os.fsdecode(error.filename)}"
+        return f"{error.strerror}{named}"
+    return str(error) or type(error).__name__
+
+
+def _kind(error: Exception) -> str:
+    """Return the name of an error of a backend, each of which has its own for a lack of memory."""
+    names = {"ResourceExhaustedError", "OutOfMemoryError"}
+    return "RESOURCE_EXHAUSTED" if type(error).__name__ in names else str(error)[:200]
 
 
 class _ClosedPipeError(Exception):

@@ -258,8 +258,12 @@ def _quiet_stderr() -> Iterator[None]:
 def _stdout() -> "Console":
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:  # which would exit with another status
+            raise BrokenPipeError
+
     wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=_PIPE_WIDTH if wide else None, highlight=False)
+    return Output(width=_PIPE_WIDTH if wide else None, highlight=False)
 
 
 def _plain(text: str) -> Any:

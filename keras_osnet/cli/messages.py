@@ -38,9 +38,10 @@ _STAND_FOR: Mapping[str, tuple[str, ...]] = {
     "root": ("data", "output"),
     "size": ("image_size",),
     "source": ("source", "weights"),
-    "tag": ("weights",),
+    "tag": ("weights", "source"),
     "training": ("runs", "folder"),
     "vectors": ("data",),
+    "weights": ("source",),
 }
 """For arguments of the library: the parameters of commands that give their values."""
 

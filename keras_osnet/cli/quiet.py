@@ -33,6 +33,7 @@ def hold_back_noise() -> None:
     what else Python code writes to `sys.stderr` appear at once. So do all messages if the
     environment variable TF_CPP_MIN_LOG_LEVEL is below 3, or where there is no `os.fork`.
     """
+    faulthandler.enable()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
     logging.disable(logging.WARNING)

@@ -172,8 +172,8 @@ def _check_choices(entries: list[WeightsInfo], variant: str | None, width: float
     widths = dict.fromkeys(entry.width for entry in entries)
     if width is not None and width not in widths:
         raise ValueError(
-            f"Weights are published for the widths {', '.join(map(str, widths))} only; build a "
-            f"model of another width with `weights=None`. Received: width={width!r}"
+            f"`width` of published weights must be one of {', '.join(map(str, widths))}; a model "
+            f"of another width begins without weights. Received: width={width!r}"
         )
 
 
