@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.list_images import describe_reasons, shorten
 from keras_osnet.data.load_images import find_unreadable
 from keras_osnet.data.records import (
-    AttributeDataset,
     AttributeImages,
     ClassificationDataset,
     Dataset,
@@ -19,7 +18,7 @@ from keras_osnet.data.records import (
     ReidDataset,
 )
 
-_Dataset = TypeVar("_Dataset", ReidDataset, AttributeDataset, ClassificationDataset)
+_Dataset = TypeVar("_Dataset", bound=Dataset)
 
 
 def readable(dataset: _Dataset) -> _Dataset:
@@ -41,7 +40,8 @@ def readable(dataset: _Dataset) -> _Dataset:
         return dataset
     if len(unreadable) == len(set(files)):
         raise ImageReadError(unreadable)
-    kept = replace(dataset, **{name: _without(part, unreadable) for name, part in parts.items()})
+    left: Any = {name: _without(part, unreadable) for name, part in parts.items()}
+    kept = replace(dataset, **left)
     message = (
         f"{len(unreadable):,} of {len(set(files)):,} images of {dataset.name} cannot be read and "
         f"are left out: {describe_reasons({str(path): why for path, why in unreadable.items()})}."

@@ -192,7 +192,7 @@ def _read_csv(path: Path, needed: Sequence[str]) -> tuple[list[str], list[list[s
 
     def needed_with(delimiter: str) -> int:
         try:
-            names = next(filter(any, rows_with(delimiter)), [])
+            names: list[str] = next(filter(any, rows_with(delimiter)), [])
         except csv.Error:
             return 0
         return len(set(needed) & {name.strip().lower() for name in names})
