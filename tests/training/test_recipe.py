@@ -1,3 +1,4 @@
+import os
 import tomllib
 
 import pytest
@@ -128,8 +129,13 @@ def test_a_file_of_ones_own(tmp_path):
     assert (recipe.name, recipe.epochs, recipe.learning_rate(2)) == ("mine", 3, 0.1)
     with pytest.raises(FileNotFoundError, match=r"nowhere\.toml"):
         load_recipe(tmp_path / "nowhere.toml")
-    path.write_text("task = ")
-    with pytest.raises(ValueError, match=r"TOML file\. Received: .*mine\.toml"):
+    for content in (b"task = ", b"task = " + b"[" * 100_000, "task = 1".encode("utf-16")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"TOML file\. Received: .*mine\.toml"):
+            load_recipe(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=r"named pipe\. Received: .*mine\.toml"):
         load_recipe(path)
     with pytest.raises(ValueError, match=r"one of .*few_people.* Received: 'no_such'"):
         load_recipe("no_such")
