@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet._utils.files import explained_writing
 from keras_osnet._utils.optional import check_installed
 from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
@@ -200,11 +201,12 @@ def convert(served: ServedModel, file: Path, images: NDArray | None = None) -> N
         write(served.model, served.output, file, quantization, images)
         return
     with tempfile.TemporaryDirectory(prefix="keras-osnet-") as folder:
-        served.model.save(Path(folder, _MODEL))
-        if images is not None:
-            np.save(Path(folder, _IMAGES), images)
-        request = {"output": served.output, "file": str(file), "quantization": quantization}
-        Path(folder, _REQUEST).write_text(json.dumps(request), encoding="utf-8")
+        with explained_writing(Path(folder), Path(folder)):
+            served.model.save(Path(folder, _MODEL))
+            if images is not None:
+                np.save(Path(folder, _IMAGES), images)
+            request = {"output": served.output, "file": str(file), "quantization": quantization}
+            Path(folder, _REQUEST).write_text(json.dumps(request), encoding="utf-8")
         _run_on_tensorflow(folder)
 
 
