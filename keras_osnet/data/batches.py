@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import check_whole
+from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.load_images import Images, ImageSource
 from keras_osnet.data.random_erasing import RandomPatch
 from keras_osnet.data.sampling import identity_batches, shard, shuffled_indices
@@ -129,7 +130,8 @@ class ImageBatches:
 
         Raises:
             IndexError: The epoch has no such batch.
-            ImageReadError: A file cannot be read.
+            ImageReadError: Files cannot be read; it names all of them. A dataset without them is
+                what `keras_osnet.data.readable.readable` returns.
             ValueError: A step does not support images of this size, or steps return several shapes.
         """
         check_whole(0, epoch=epoch)
@@ -141,7 +143,11 @@ class ImageBatches:
         places = np.arange(order.size).reshape(order.shape)
         own = [shard(whole[index : index + 1], *self.worker)[0] for whole in (order, places)]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            images = list(pool.map(partial(self._augmented, epoch), *own))
+            drawn = list(pool.map(partial(self._augmented, epoch), *own))
+        errors = [each for each in drawn if isinstance(each, ImageReadError)]
+        if errors:
+            raise ImageReadError.join(errors)
+        images = [each for each in drawn if not isinstance(each, ImageReadError)]
         shapes = {image.shape for image in images}
         if len(shapes) > 1:
             raise ValueError(f"`steps` must return images of one shape. Received: {sorted(shapes)}")
@@ -155,14 +161,17 @@ class ImageBatches:
         full = len(order) // self.batch_size * self.batch_size
         return order[:full].reshape(-1, self.batch_size)
 
-    def _augmented(self, epoch: int, number: int, place: int) -> NDArray:
+    def _augmented(self, epoch: int, number: int, place: int) -> NDArray | ImageReadError:
         rng = np.random.default_rng([self.seed, epoch, int(place)])
-        image: NDArray = self._source.read(int(number))
-        for step in self.steps:
-            if isinstance(step, RandomPatch):
-                image = step(image, rng, self._draw_image)
-            else:
-                image = step(image, rng)
+        try:
+            image: NDArray = self._source.read(int(number))
+            for step in self.steps:
+                if isinstance(step, RandomPatch):
+                    image = step(image, rng, self._draw_image)
+                else:
+                    image = step(image, rng)
+        except ImageReadError as error:
+            return error
         return image
 
     def _draw_image(self, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from keras_osnet.data.datasets import classification, cuhk, market1501, pa100k, small_datasets
+from keras_osnet.data.datasets import cuhk, labeled_images, market1501, small_datasets
 from keras_osnet.data.datasets.published import check_counts, dataset_info
 from keras_osnet.data.records import Dataset
 
@@ -13,10 +13,10 @@ _READERS: dict[str, Callable[[Path, str], Dataset]] = {
     "dukemtmcreid": market1501.read_dukemtmcreid,
     "msmt17": market1501.read_msmt17,
     "cuhk02": cuhk.read_cuhk02,
-    "pa100k": pa100k.read_pa100k,
-    "cifar10": classification.read_cifar10,
-    "cifar100": classification.read_cifar100,
-    "imagenet": classification.read_imagenet,
+    "pa100k": labeled_images.read_pa100k,
+    "cifar10": labeled_images.read_cifar10,
+    "cifar100": labeled_images.read_cifar100,
+    "imagenet": labeled_images.read_imagenet,
 }
 """Each takes the user's folder and an existing version."""
 
