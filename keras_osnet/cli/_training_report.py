@@ -214,6 +214,8 @@ def _print_result(report: Mapping[str, Any]) -> None:
         for name, each in tested.items():
             if each.get("division"):
                 echo(f"{name}: {each['division']}.")
+            if "before" in each and each["before"]["mAP"] > each["result"]["mAP"]:
+                echo(f"{name}: the weights before the training are better than those after it.")
     if report["cameras_known"] is False:
         echo(
             f"Cameras of {report['source']} are not known: no image is left out of the gallery, "

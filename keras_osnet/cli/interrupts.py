@@ -68,11 +68,19 @@ def _watch_signals(pressed: threading.Event, end: Callable[[], None]) -> Iterato
                     end()
         os.close(reading)
 
-    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        # Python was in a destructor, from which it cannot raise.
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            end()
+        hook(lost)
+
+    before, hook = signal.set_wakeup_fd(writing, warn_on_full_buffer=False), sys.unraisablehook
+    sys.unraisablehook = unraisable
     threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
         over.set()
+        sys.unraisablehook = hook
         signal.set_wakeup_fd(before)
         os.close(writing)

@@ -693,6 +693,9 @@ def native():
     if sys.argv[1] == "deaf":  # as a compiler is: no signal handler of Python's runs meanwhile
         hashlib.pbkdf2_hmac("sha512", b"", b"", 10**9)
     time.sleep(60)
+class Lost:
+    def __del__(self):
+        time.sleep(60)
 press = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
 press.start()
 with ends_at_once(lambda: "Interrupted. Go on."):
@@ -701,11 +704,13 @@ with ends_at_once(lambda: "Interrupted. Go on."):
             time.sleep(60)
         except KeyboardInterrupt:
             pass
+    if sys.argv[1] == "destructor":
+        Lost()
     native()
 """
 
 
-@pytest.mark.parametrize("kind", ["prompt", "deaf", "stubborn"])
+@pytest.mark.parametrize("kind", ["prompt", "deaf", "stubborn", "destructor"])
 def test_ctrl_c_ends_within_seconds(kind):
     start = time.monotonic()
     done = subprocess.run(
