@@ -6,6 +6,7 @@ import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli.console import echo, import_keras, print_table, warn
+from keras_osnet.cli.interrupts import ends_at_once
 
 
 @click.command("quickstart")
@@ -38,9 +39,13 @@ def command(output: Path, data: Path | None, weights: str, width: float, epochs:
     writes a report.
     """
     import_keras()
+    from keras_osnet.data.datasets.splits import describe_division
     from keras_osnet.quickstart import quickstart
 
-    result = quickstart(output, data=data, weights=weights, width=width, epochs=epochs, log=echo)
+    with ends_at_once(lambda: "Interrupted. The same call goes on from there."):
+        result = quickstart(
+            output, data=data, weights=weights, width=width, epochs=epochs, log=echo
+        )
     echo()
     found = [("before", result.before.ranking), ("after", result.after.ranking)]
     rows = [(title, each.rank(1), each.mean_average_precision) for title, each in found]
@@ -53,6 +58,8 @@ def command(output: Path, data: Path | None, weights: str, width: float, epochs:
         [(name, f"{100 * rank_1:.1f}", f"{100 * mean:.1f}") for name, rank_1, mean in rows],
         numbers=("rank-1 %", "mAP %"),
     )
+    people = result.dataset
+    echo(f"\nProtocol: {describe_division(people.query, people.gallery)}.")
     if result.fidelity.advice:
         echo()
         warn(result.fidelity.advice)

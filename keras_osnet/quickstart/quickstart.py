@@ -14,6 +14,7 @@ from keras_osnet._utils import optional
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet._utils.files import read_json, write_json
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
+from keras_osnet.data.datasets.splits import divide_images
 from keras_osnet.data.readable import readable
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.deploy import export
@@ -239,6 +240,7 @@ def _synthetic_people(root: Path) -> ReidDataset:
 def own_people(data: str | os.PathLike[str]) -> ReidDataset:
     """Read people and hold out half of them, unless a table has queries and a gallery.
 
+    Those held out are tested on as `keras-osnet evaluate` does by default.
     Distractors and unreadable images are left out, the latter with a warning: before minutes of
     work, not after.
 
@@ -251,7 +253,9 @@ def own_people(data: str | os.PathLike[str]) -> ReidDataset:
     query, gallery = found.query, found.gallery
     if not (query and gallery):
         _check_count(train, 2 * _FEWEST, "half of them are for training and half for testing")
-        return split_by_identity(train, 0.5, name=found.name)
+        people = split_by_identity(train, 0.5, name=found.name)
+        query, gallery, _ = divide_images([*people.query, *people.gallery])
+        return replace(people, query=tuple(query), gallery=tuple(gallery))
     people = ReidDataset(found.name, tuple(train), query=query, gallery=gallery)
     _check_count(people.train, _FEWEST, "training tells them apart", " to train on")
     _check_count(people.query, _FEWEST, "testing tells them apart", " to look for")

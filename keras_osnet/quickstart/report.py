@@ -14,6 +14,7 @@ from keras_osnet import __version__
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.data import PersonImage
+from keras_osnet.data.datasets.splits import describe_division
 from keras_osnet.data.records import camera_labels, person_names, ranking_labels
 from keras_osnet.metrics import pairwise_distances, ranked_lists
 from keras_osnet.visualize import (
@@ -81,6 +82,7 @@ def write_report(result: "QuickstartResult", path: str | os.PathLike[str]) -> No
         result=result,
         dim=result.embeddings[1].vectors.shape[1],
         counts=result.dataset.counts,
+        division=describe_division(result.dataset.query, result.dataset.gallery),
         with_cameras=camera_labels(result.dataset.all_images) is not None,
         images={
             name: _data_url(figure, with_photos=name in _WITH_PHOTOS)

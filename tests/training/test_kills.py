@@ -37,7 +37,7 @@ image_size = [64, 32]
 
 KILLED = """
 import os, signal, sys
-
+from pathlib import Path
 replace, moment = Path.replace, int(sys.argv.pop(1))
 def replace_and_die(self, target):
     global moment

@@ -151,13 +151,21 @@ def divide_images(
     if query_camera is None:
         query, gallery = split_queries(people)
         gallery += [image for image in images if image.distractor]
-        how = "queries are one image of each person, drawn at random, and the gallery all others"
     else:
         query, gallery = split_by_camera(images, query_camera)
-        how = f"queries are the images of camera {query_camera}, the gallery those of the others"
     if {image.identity for image in query}.isdisjoint(image.identity for image in gallery):
         raise _nobody_twice("Nobody", images, query_camera is not None)
-    return query, gallery, how
+    return query, gallery, describe_division(query, gallery)
+
+
+def describe_division(query: Sequence[PersonImage], gallery: Sequence[PersonImage]) -> str:
+    """Return which images are queries and which the gallery, for the reader of the figures."""
+    cameras, others = ({image.camera for image in side} for side in (query, gallery))
+    if None in cameras | others:
+        return "queries are one image of each person, drawn at random, and the gallery all others"
+    if len(cameras) == 1 and cameras.isdisjoint(others):
+        return f"queries are the images of camera {cameras.pop()}, the gallery those of the others"
+    return "queries are one image of each person and camera, and the gallery all others"
 
 
 def hash_shuffle(items: Sequence[T], key: str) -> list[T]:
