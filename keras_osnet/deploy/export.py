@@ -9,6 +9,7 @@ from typing import Any, Literal
 import keras
 
 from keras_osnet._utils.checks import one_of
+from keras_osnet._utils.file_set import replaced_together
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert, serve
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
@@ -16,6 +17,7 @@ from keras_osnet.deploy.formats import FORMATS, format_of, suffixes_with
 from keras_osnet.deploy.images import calibration_images, comparison_images
 from keras_osnet.deploy.tflite import append_metadata
 from keras_osnet.runtime.embedder import Embedder
+from keras_osnet.runtime.read_metadata import files_of
 
 
 def export(
@@ -47,7 +49,8 @@ def export(
     `metadata_props`, OpenVINO in `rt_info`, both under the key `keras_osnet`.
 
     A report of the comparison with the model is written beside it, such as
-    `model.tflite.json`. Files appear only when everything has succeeded.
+    `model.tflite.json`. Files appear only when everything has succeeded, and all at once: if the
+    process is killed while it moves them into place, the next export or `Embedder` completes this.
 
     Works under every backend of Keras. TensorFlow, which has the converters, must be installed.
 
@@ -131,16 +134,13 @@ def export(
     if images is not None:
         images = comparison_images(images, image_size)
 
-    # In the target's folder, so that each file is moved into place in one step.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".keras-osnet-") as folder:
-        file = Path(folder, target.name)
+    with replaced_together(target, files_of(target)) as folder:
+        file = folder / target.name
         convert(served, file, None if calibrated is None else served.metadata.scale(calibrated))
         kind.describe(file, served.metadata, served.output)
         report = measure_fidelity(model, file, images)
         check_drop(report, max_drop)
         report.save(file.with_name(f"{file.name}.json"))
-        for written in sorted(Path(folder).iterdir(), key=lambda each: each.suffix == file.suffix):
-            written.replace(target.with_name(written.name))
     return report
 
 

@@ -22,7 +22,7 @@ from keras_osnet.deploy.tflite import off_gpu, off_xnnpack
 from keras_osnet.metrics import evaluate_features
 from keras_osnet.runtime.engines import Engine, open_engine, usable_cpus
 from keras_osnet.runtime.metadata import ModelMetadata
-from keras_osnet.runtime.read_metadata import read_metadata
+from keras_osnet.runtime.read_metadata import read_model_file
 
 _CHUNK = 32
 _MOST_LOST = 2.0
@@ -38,6 +38,7 @@ class FidelityReport:
 
     Attributes:
         file: Name of the file.
+        digest: SHA-256 digest in the file's metadata, which says of which file this is the report.
         quantization: None (float32), `"float16"`, `"dynamic"` or `"int8"`.
         size_bytes: Size of the file, with OpenVINO's weights.
         engine: Engine that ran the file: `"litert"`, `"onnxruntime"` or `"openvino"`.
@@ -65,6 +66,7 @@ class FidelityReport:
     """
 
     file: str
+    digest: str | None
     quantization: str | None
     size_bytes: int
     engine: str
@@ -237,11 +239,12 @@ def measure_fidelity(
         True
     """
     file = Path(path)
-    metadata = read_metadata(file)
+    opened = read_model_file(file)
+    metadata = opened.metadata
     if metadata is None:
         raise ValueError(f"`path` must be a file that keras-osnet wrote. Received: {file}")
     threads = threads or usable_cpus()
-    engine = open_engine(file, "auto", precision="float32", threads=threads)
+    engine = open_engine(opened, "auto", precision="float32", threads=threads)
     height, width = metadata.image_size
     image_size = (height or RE_ID_SIZE[0], width or RE_ID_SIZE[1])
     compared = comparison_images(images, image_size)
@@ -255,6 +258,7 @@ def measure_fidelity(
     weights = file.with_suffix(".bin") if file.suffix == ".xml" else None
     return FidelityReport(
         file=file.name,
+        digest=metadata.digest,
         quantization=metadata.quantization,
         size_bytes=file.stat().st_size + (weights.stat().st_size if weights else 0),
         engine=engine.name,

@@ -5,6 +5,8 @@ Importing it needs neither Keras nor numpy, so that the command line can check a
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     import keras
 
     from keras_osnet.runtime.metadata import ModelMetadata
+
+
+_NO_WEIGHTS = "1" * 64
+"""Where the digest of OpenVINO's weights stands until it is known."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def _write_openvino(model: keras.Model, output: str, file: Path, quantization: s
 
 def _describe_onnx(file: Path, metadata: ModelMetadata, output: str) -> None:
     """Name input and output of an ONNX file and put the metadata into `metadata_props`."""
-    from keras_osnet.runtime.metadata import KEY
+    from keras_osnet.runtime.metadata import KEY, NO_DIGEST
 
     onnx = require("onnx", "Exporting to ONNX", "deploy")
     model = onnx.load(file)
@@ -92,21 +98,35 @@ def _describe_onnx(file: Path, metadata: ModelMetadata, output: str) -> None:
         for ends in (node.input, node.output):
             ends[:] = [names.get(each, each) for each in ends]
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, metadata.to_json()
+    entry.key, entry.value = KEY, dataclasses.replace(metadata, digest=NO_DIGEST).to_json()
     onnx.save(model, file)
+    _insert_digest(file)
 
 
 def _describe_openvino(file: Path, metadata: ModelMetadata, output: str) -> None:
     """Name input and output of OpenVINO's files and put the metadata into `rt_info`."""
-    from keras_osnet.runtime.metadata import KEY
+    from keras_osnet.runtime.metadata import KEY, NO_DIGEST
 
     openvino = require("openvino", "Exporting to OpenVINO", "deploy")
     # From memory: the reader maps the weights' file, which is written again.
     model = openvino.Core().read_model(file.read_bytes(), file.with_suffix(".bin").read_bytes())
     model.inputs[0].tensor.set_names({"image"})
     model.outputs[0].tensor.set_names({output})
-    model.set_rt_info(metadata.to_json(), [KEY])
+    blank = dataclasses.replace(metadata, digest=NO_DIGEST, weights_digest=_NO_WEIGHTS)
+    model.set_rt_info(blank.to_json(), [KEY])
     openvino.save_model(model, file, compress_to_fp16=metadata.quantization == "float16")
+    weights = hashlib.sha256(file.with_suffix(".bin").read_bytes()).hexdigest()
+    file.write_bytes(file.read_bytes().replace(_NO_WEIGHTS.encode(), weights.encode()))
+    _insert_digest(file)
+
+
+def _insert_digest(file: Path) -> None:
+    """Write the digest of a file over its zeros."""
+    from keras_osnet.runtime.metadata import NO_DIGEST
+    from keras_osnet.runtime.read_metadata import digest_of
+
+    content = file.read_bytes()
+    file.write_bytes(content.replace(NO_DIGEST.encode(), digest_of(content).encode()))
 
 
 def _export(model: keras.Model, file: Path, kind: str) -> None:

@@ -1,5 +1,6 @@
 """TFLite files: conversion, int8 weights, metadata, and the operations that delegates leave out."""
 
+import dataclasses
 import tomllib
 import zipfile
 from collections import Counter
@@ -12,7 +13,13 @@ import keras
 import numpy as np
 
 from keras_osnet._utils.optional import require
-from keras_osnet.runtime.metadata import TFLITE_LABELS, TFLITE_METADATA, ModelMetadata
+from keras_osnet.runtime.metadata import (
+    NO_DIGEST,
+    TFLITE_LABELS,
+    TFLITE_METADATA,
+    ModelMetadata,
+)
+from keras_osnet.runtime.read_metadata import digest_of
 
 _FEWEST_WEIGHTS = 1024
 """Smaller kernels stay float: those of the gates, which are fast and affect every pixel."""
@@ -65,7 +72,9 @@ def append_metadata(file: Path, metadata: ModelMetadata) -> None:
     TFLite's own metadata keeps its associated files the same way: readers of the flatbuffer ignore
     bytes after it, and readers of ZIP start at the end of a file.
     """
-    entries = {TFLITE_METADATA: metadata.to_json()}
+    text = dataclasses.replace(metadata, digest=NO_DIGEST).to_json()
+    text = text.replace(NO_DIGEST, digest_of(file.read_bytes(), text))
+    entries = {TFLITE_METADATA: text}
     if metadata.labels:
         entries[TFLITE_LABELS] = "".join(f"{label}\n" for label in metadata.labels)
     with zipfile.ZipFile(file, "a") as archive:

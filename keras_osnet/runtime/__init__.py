@@ -10,6 +10,6 @@ from keras_osnet._utils import lazy
 if TYPE_CHECKING:
     from keras_osnet.runtime.benchmark import benchmark
     from keras_osnet.runtime.embedder import Embedder
-    from keras_osnet.runtime.read_metadata import read_metadata
+    from keras_osnet.runtime.read_metadata import ModelFileError, read_metadata
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__)

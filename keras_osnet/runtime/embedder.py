@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.batches import loaded_ahead
 from keras_osnet._utils.checks import check_image_size
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.runtime.engines import Engine, open_engine
 from keras_osnet.runtime.images import as_pixels, cut_out, listed
 from keras_osnet.runtime.metadata import PIXEL_RANGES, ModelMetadata
-from keras_osnet.runtime.read_metadata import checked_file, read_metadata
+from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError, read_model_file
 
 _CHUNK = 32
 """Images that are decoded and held at once."""
@@ -52,6 +53,10 @@ class Embedder:
         pixel_range: For a file that was not written by keras-osnet, the range of its input: "0-255"
             (RGB), "0-1" or "normalized" ((pixel / 255 - mean) / std per channel, with ImageNet's
             mean and std). Its type is that of the file's input.
+        verify: A file that keras-osnet wrote holds SHA-256 digests, which are compared before an
+            engine sees it, because a damaged file can crash an engine and the process with it. A
+            file without digests, such as one of another converter, is loaded with a warning; with
+            True, it is refused; with False, there is no warning. Load only those that you trust.
 
     Attributes:
         metadata: As `keras_osnet.runtime.read_metadata` returns it, or made from the arguments.
@@ -61,8 +66,9 @@ class Embedder:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, of another kind or holds a model for another task, or an
-            argument is not as above.
+        keras_osnet.runtime.ModelFileError: The file is damaged, holds a model for another task, or
+            is without a digest where `verify` is True. This is a ValueError.
+        ValueError: The file is of another kind, or an argument is not as above.
         ImportError: Pillow, or the engine, is not installed.
 
     Example:
@@ -89,12 +95,18 @@ class Embedder:
         *,
         image_size: tuple[int, int] | None = None,
         pixel_range: str | None = None,
+        verify: bool | None = None,
     ) -> None:
-        file = checked_file(path)
-        stored = read_metadata(file)
-        self._arguments = (file.absolute(), engine, precision, threads, image_size, pixel_range)
-        self._engine = open_engine(file, engine, precision=precision, threads=threads)
-        self.metadata: ModelMetadata = _effective_metadata(file, self._engine, stored, pixel_range)
+        model = read_model_file(path)
+        file = model.path
+        self._arguments = (
+            *(file.absolute(), engine, precision, threads),
+            {"image_size": image_size, "pixel_range": pixel_range, "verify": verify},
+        )
+        _check_pixel_range(model, pixel_range)
+        _check_verified(model, verify)
+        self._engine = open_engine(model, engine, precision=precision, threads=threads)
+        self.metadata: ModelMetadata = _effective_metadata(model, self._engine, pixel_range)
         self.engine = self._engine.name
         self.image_size = _effective_size(self.metadata, image_size, file)
         self.dim = self.metadata.dim
@@ -221,51 +233,67 @@ class Embedder:
 
 
 def _reopened(
-    path: Path,
-    engine: str,
-    precision: str,
-    threads: int | None,
-    image_size: tuple[int, int] | None,
-    pixel_range: str | None,
+    path: Path, engine: str, precision: str, threads: int | None, arguments: dict[str, Any]
 ) -> Embedder:
     """Create an embedder where it is unpickled; pickle passes no keyword arguments."""
-    return Embedder(
-        path, engine, precision, threads, image_size=image_size, pixel_range=pixel_range
-    )
+    return Embedder(path, engine, precision, threads, **arguments)
 
 
-def _effective_metadata(
-    file: Path, engine: Engine, stored: ModelMetadata | None, pixel_range: str | None
-) -> ModelMetadata:
-    """Return the metadata to use: that of the file, or else from the caller and the engine.
-
-    Args:
-        file: The model's file, for messages.
-        engine: The engine with the loaded file.
-        stored: The metadata in the file, if there is any.
-        pixel_range: "0-255", "0-1", "normalized" or None, as for `Embedder`.
-
-    Raises:
-        ValueError: The model does not turn RGB images into embeddings, the metadata is that of
-            another model, or the range of the pixels is unknown.
-    """
+def _check_pixel_range(model: ModelFile, pixel_range: str | None) -> None:
+    """Raise ValueError unless the range of the pixels is known, from the file or the argument."""
     if pixel_range is not None and pixel_range not in PIXEL_RANGES:
         raise ValueError(
             f"`pixel_range` must be one of {PIXEL_RANGES} or None. Received: {pixel_range!r}"
         )
+    if model.metadata is None:
+        if pixel_range is None:
+            raise ValueError(
+                "The file does not say what its input is, because it was not written by "
+                'keras-osnet or was cut off; pass pixel_range="0-255" (RGB, such as a model with '
+                'include_preprocessing=True takes), pixel_range="0-1" or '
+                f'pixel_range="normalized" (by preprocess_input). Received: {model.path}'
+            )
+    elif pixel_range not in (None, model.metadata.pixel_range):
+        raise ValueError(
+            "`pixel_range` contradicts the metadata of the file; leave it out. "
+            f"Received: {pixel_range!r}, a model with pixel_range={model.metadata.pixel_range!r}"
+        )
+
+
+def _check_verified(model: ModelFile, verify: bool | None) -> None:
+    """Warn of a file without digests, or raise ModelFileError if `verify` is True."""
+    if model.is_verified or verify is False:
+        return
+    if verify:
+        raise ModelFileError(
+            "The file holds no digest, because keras-osnet did not write it, and cannot be "
+            f"verified. Received: verify=True, {model.path}"
+        )
+    warn_user(
+        f"{model.path.name} holds no digest, because keras-osnet did not write it. If it is "
+        "damaged, the engine can crash; verify=False hides this warning for a file that you trust."
+    )
+
+
+def _effective_metadata(model: ModelFile, engine: Engine, pixel_range: str | None) -> ModelMetadata:
+    """Return the metadata to use: that of the file, or else from the caller and the engine.
+
+    Args:
+        model: The file, for which `pixel_range` has been checked.
+        engine: The engine with the loaded file.
+        pixel_range: As for `Embedder`.
+
+    Raises:
+        ModelFileError: The model does not turn RGB images into embeddings, or the metadata is that
+            of another model.
+    """
+    file, stored = model.path, model.metadata
     _check_tensors(file, engine, stored)
     batch, height, width, _ = engine.input_shape
     if stored is None:
-        if pixel_range is None:
-            raise ValueError(
-                "The file does not describe its input, because it was not written by "
-                'keras-osnet or was cut off; pass pixel_range="0-255" (RGB, such as a model with '
-                'include_preprocessing=True takes), pixel_range="0-1" or '
-                f'pixel_range="normalized" (by preprocess_input). Received: {file}'
-            )
         dim = engine.output_shape[1]
         if dim is None:
-            raise ValueError(
+            raise ModelFileError(
                 "The model must have embeddings of a fixed length. "
                 f"Received: output of shape {engine.output_shape} in {file}"
             )
@@ -274,14 +302,9 @@ def _effective_metadata(
             name=file.stem,
             dim=dim,
             image_size=(height, width),
-            pixel_range=pixel_range,
+            pixel_range=pixel_range or "0-255",
             dtype="uint8" if whole else "float32",
             batch=batch,
-        )
-    if pixel_range not in (None, stored.pixel_range):
-        raise ValueError(
-            "`pixel_range` contradicts the metadata of the file; leave it out. "
-            f"Received: {pixel_range!r}, a model with pixel_range={stored.pixel_range!r}"
         )
     agrees = all(
         found in (None, said)
@@ -292,7 +315,7 @@ def _effective_metadata(
         )
     )
     if not agrees:
-        raise ValueError(
+        raise ModelFileError(
             f"The file's metadata is that of another model: batch {stored.batch}, size "
             f"{stored.image_size}, dim {stored.dim}. Received: input {engine.input_shape}, output "
             f"{engine.output_shape} in {file}"
@@ -322,18 +345,18 @@ def _effective_size(
 
 def _check_tensors(file: Path, engine: Engine, stored: ModelMetadata | None) -> None:
     if stored is not None and stored.output_kind != "embedding":
-        raise ValueError(
+        raise ModelFileError(
             "The model must give embeddings, and its task is another. "
             f"Received: {stored.output_kind} of {stored.dim} in {file}"
         )
     shape, dtype = engine.input_shape, engine.input_dtype
     if len(shape) != 4 or shape[3] not in (3, None) or dtype not in _DTYPES:
-        raise ValueError(
+        raise ModelFileError(
             "The model must take RGB images (batch, height, width, 3), channels last, of "
             f"{', '.join(_DTYPES)}. Received: input of shape {shape} and type {dtype} in {file}"
         )
     if len(engine.output_shape) != 2:
-        raise ValueError(
+        raise ModelFileError(
             "The model must give embeddings, one vector (batch, dim) an image. "
             f"Received: output of shape {engine.output_shape} in {file}"
         )

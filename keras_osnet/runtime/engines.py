@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keras_osnet._utils.batches import padded
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet._utils.optional import require
+from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError
 
 _PRECISIONS = ("float32", "bfloat16")
 
@@ -43,13 +44,13 @@ class Engine(ABC):
     input_dtype: str
     output_shape: Shape
 
-    def __init__(self, file: Path, *, precision: str, threads: int) -> None:
+    def __init__(self, model: ModelFile, *, precision: str, threads: int) -> None:
         if precision not in self.precisions:
             raise ValueError(
                 f"`precision` must be float32 with the engine {self.name}; bfloat16 is OpenVINO's. "
                 f"Received: {precision!r}"
             )
-        self._file = file
+        self._file = model.path
         self._most_at_once = self.images_a_thread * threads
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -69,6 +70,7 @@ class Engine(ABC):
 
         Raises:
             RuntimeError: The process was forked after the file was loaded.
+            ModelFileError: The engine fails.
         """
         if os.getpid() != self._process:
             raise RuntimeError(
@@ -78,10 +80,14 @@ class Engine(ABC):
             )
         fixed = self.input_shape[0]
         step = fixed or self._most_at_once
-        with self._lock:
-            if len(images) == step or (0 < len(images) < step and not fixed):
-                return self._run(images)
-            results = [self._run_part(images[k : k + step]) for k in range(0, len(images), step)]
+        try:
+            with self._lock:
+                if len(images) == step or (0 < len(images) < step and not fixed):
+                    return self._run(images)
+                starts = range(0, len(images), step)
+                results = [self._run_part(images[k : k + step]) for k in starts]
+        except Exception as error:  # the engines' own have no common base class
+            raise self._unusable("run", error) from error
         if not results:
             return np.empty((0, *(side or 0 for side in self.output_shape[1:])), np.float32)
         return np.concatenate(results)
@@ -94,11 +100,11 @@ class Engine(ABC):
     def _run(self, images: NDArray) -> NDArray[np.float32]:
         """Run as many images as the file takes; the result is not overwritten by the next run."""
 
-    def _unusable(self, error: Exception) -> ValueError:
-        """Return the error for a file that the engine cannot load."""
+    def _unusable(self, task: str, error: Exception) -> ModelFileError:
+        """Return the error for a file that the engine cannot load or run."""
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        return ValueError(
-            f"{self.package} cannot load the model; the file is damaged or of another kind, or "
+        return ModelFileError(
+            f"{self.package} cannot {task} the model; the file is damaged or of another kind, or "
             f"needs another version of {self.package}: {reason}. Received: {self._file}"
         )
 
@@ -106,7 +112,7 @@ class Engine(ABC):
         """Raise ValueError unless the model has one input and one output."""
         for end, names in (("input", inputs), ("output", outputs)):
             if len(names) != 1:
-                raise ValueError(
+                raise ModelFileError(
                     f"The model must have one {end}. Received: {names} in {self._file}"
                 )
 
@@ -119,22 +125,20 @@ class LiteRT(Engine):
     module = "ai_edge_litert"
     images_a_thread = 2
 
-    def __init__(self, file: Path, *, precision: str, threads: int) -> None:
-        super().__init__(file, precision=precision, threads=threads)
+    def __init__(self, model: ModelFile, *, precision: str, threads: int) -> None:
+        super().__init__(model, precision=precision, threads=threads)
         litert = require("ai_edge_litert.interpreter", "The engine litert", extra="litert")
         try:
             # From memory, so that the file may be replaced or removed while it is in use.
-            self._interpreter = litert.Interpreter(
-                model_content=file.read_bytes(), num_threads=threads
-            )
+            self._interpreter = litert.Interpreter(model_content=model.content, num_threads=threads)
             given = self._interpreter.get_input_details()
             if all(None not in self._shape(each)[1:] for each in given):
                 # Otherwise LiteRT would try the smallest image, which is too small for most models.
                 self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise self._unusable(error) from error
-        inputs = self._interpreter.get_input_details()
-        outputs = self._interpreter.get_output_details()
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+        except Exception as error:
+            raise self._unusable("load", error) from error
         self._check_single(*([each["name"] for each in ends] for ends in (inputs, outputs)))
         self._input, self._output = inputs[0], outputs[0]
         self.input_shape = self._shape(self._input)
@@ -175,8 +179,8 @@ class OnnxRuntime(Engine):
     }
     _ERRORS_ONLY = 3
 
-    def __init__(self, file: Path, *, precision: str, threads: int) -> None:
-        super().__init__(file, precision=precision, threads=threads)
+    def __init__(self, model: ModelFile, *, precision: str, threads: int) -> None:
+        super().__init__(model, precision=precision, threads=threads)
         onnxruntime: Any = require("onnxruntime", "The engine onnxruntime", extra="onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -184,11 +188,12 @@ class OnnxRuntime(Engine):
         options.log_severity_level = self._ERRORS_ONLY
         try:
             self._session = onnxruntime.InferenceSession(
-                file, options, providers=["CPUExecutionProvider"]
+                model.path if model.external else model.content,
+                options,
+                providers=["CPUExecutionProvider"],
             )
-        # Its errors have no common base class.
         except Exception as error:
-            raise self._unusable(error) from error
+            raise self._unusable("load", error) from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         self._check_single(*([each.name for each in ends] for ends in (inputs, outputs)))
         self._input, self._output = inputs[0].name, outputs[0].name
@@ -221,14 +226,9 @@ class OpenVINO(Engine):
     # Without a hint, OpenVINO computes in bfloat16 on machines that have an AMX unit.
     _HINTS: ClassVar = {"float32": "f32", "bfloat16": "bf16"}
 
-    def __init__(self, file: Path, *, precision: str, threads: int) -> None:
-        super().__init__(file, precision=precision, threads=threads)
+    def __init__(self, model: ModelFile, *, precision: str, threads: int) -> None:
+        super().__init__(model, precision=precision, threads=threads)
         openvino: Any = require("openvino", "The engine openvino", extra="openvino")
-        if file.suffix == ".xml" and not file.with_suffix(".bin").is_file():
-            raise FileNotFoundError(
-                "OpenVINO keeps a model's weights beside it, and they are not there. "
-                f"Received: {file} without {file.with_suffix('.bin').name}"
-            )
         core = openvino.Core()
         # Weights that are mapped from the file would change, or crash, with it.
         core.set_property({"ENABLE_MMAP": False})
@@ -237,10 +237,11 @@ class OpenVINO(Engine):
                 "`precision` can be bfloat16 only on a processor that computes in it, and this "
                 f"one does not. Received: {precision!r}"
             )
+        contents = (model.content,) if model.weights is None else (model.content, model.weights)
         try:
-            model = core.read_model(file)
+            network = core.read_model(*((model.path,) if model.external else contents))
             compiled = core.compile_model(
-                model,
+                network,
                 "CPU",
                 {
                     "INFERENCE_PRECISION_HINT": self._HINTS[precision],
@@ -248,8 +249,8 @@ class OpenVINO(Engine):
                     "PERFORMANCE_HINT": "LATENCY",
                 },
             )
-        except RuntimeError as error:
-            raise self._unusable(error) from error
+        except Exception as error:
+            raise self._unusable("load", error) from error
         self._check_single(
             [each.get_any_name() for each in compiled.inputs],
             [str(each.names) for each in compiled.outputs],
@@ -262,7 +263,9 @@ class OpenVINO(Engine):
 
     def _run(self, images: NDArray) -> NDArray[np.float32]:
         given = np.ascontiguousarray(images, self.input_dtype)
-        self._request.infer({0: given}, share_inputs=True)
+        # Not in this thread: OpenVINO 2026.4 can crash when a thread ends that it has computed in.
+        self._request.start_async({0: given}, share_inputs=True)
+        self._request.wait()
         # A copy: the tensor is written over by the next run.
         return np.array(self._request.get_output_tensor().data, np.float32)
 
@@ -294,18 +297,18 @@ def engines_for(file: Path) -> list[str]:
     return [each.name for each in _BY_FILE[file.suffix] if _is_installed(each)]
 
 
-def open_engine(file: Path, engine: str, *, precision: str, threads: int | None) -> Engine:
+def open_engine(model: ModelFile, engine: str, *, precision: str, threads: int | None) -> Engine:
     """Load a model's file.
 
     Args:
-        file: A path that `checked_file` returned.
+        model: As `read_model_file` returns it.
         engine: "auto" or one of `ENGINES`.
         precision: "float32" or "bfloat16".
         threads: Number of threads; None for all processors that this process may use.
 
     Raises:
         ValueError: An argument is not as above, the engine does not take such files or cannot
-            compute in that precision, or the file is damaged.
+            compute in that precision, or the file is damaged (ModelFileError).
         ImportError: The engine is not installed.
     """
     if precision not in _PRECISIONS:
@@ -313,7 +316,8 @@ def open_engine(file: Path, engine: str, *, precision: str, threads: int | None)
     if engine != "auto" and engine not in ENGINES:
         raise ValueError(f"`engine` must be one of {('auto', *ENGINES)}. Received: {engine!r}")
     count = usable_cpus() if threads is None else positive_integer("threads", threads)
-    takers = _BY_FILE[file.suffix]
+    suffix = model.path.suffix
+    takers = _BY_FILE[suffix]
     if engine == "auto":
         able = [each for each in takers if precision in each.precisions] or takers
         chosen = next((each for each in able if _is_installed(each)), able[0])
@@ -321,11 +325,11 @@ def open_engine(file: Path, engine: str, *, precision: str, threads: int | None)
         named = [each for each in takers if each.name == engine]
         if not named:
             raise ValueError(
-                f"`engine` must be one that takes {file.suffix} files: "
+                f"`engine` must be one that takes {suffix} files: "
                 f"{', '.join(each.name for each in takers)}. Received: {engine!r}"
             )
         chosen = named[0]
-    return chosen(file, precision=precision, threads=count)
+    return chosen(model, precision=precision, threads=count)
 
 
 def usable_cpus() -> int:

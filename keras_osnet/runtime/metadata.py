@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from keras_osnet import __version__
 from keras_osnet._utils.checks import whole_number
 from keras_osnet._utils.constants import MEAN, STD
 
-FORMAT = 2
+FORMAT = 3
 """Version of the JSON that `to_json` writes; readers reject every other one."""
 
 KEY = "keras_osnet"
@@ -23,6 +24,12 @@ TFLITE_METADATA = "keras_osnet.json"
 TFLITE_LABELS = "labels.txt"
 """Files in the ZIP archive behind a TFLite flatbuffer; the labels are for other readers."""
 
+NO_DIGEST = "0" * 64
+"""Where the digest stands in a file while it is computed."""
+
+_MOST_PIXELS = 8192
+"""Longest side of an image: a hostile file could ask for any memory."""
+
 PIXEL_RANGES = ("0-255", "0-1", "normalized")
 DTYPES = ("uint8", "float32")
 OUTPUT_KINDS = ("embedding", "classification", "attribute", "maps")
@@ -30,7 +37,8 @@ QUANTIZATIONS = (None, "float16", "dynamic", "int8")
 
 _INPUT = ("pixel_range", "dtype", "height", "width", "batch", "mean", "std")
 _OUTPUT = ("kind", "dim", "l2_normalized", "labels")
-_TOP = ("format", "name", "input", "output", "quantization", "license", "source", "library_version")
+_OWN = ("quantization", "license", "source", "library_version", "digest", "weights_digest")
+_TOP = ("format", "name", "input", "output", *_OWN)
 
 
 def _is_positive(value: Any) -> bool:
@@ -38,11 +46,16 @@ def _is_positive(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    """Return whether a value is text that can be printed; a lone surrogate cannot."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def _is_text_or_none(value: Any) -> bool:
-    return value is None or isinstance(value, str)
+    return value is None or _is_text(value)
+
+
+def _is_digest(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and bool(re.fullmatch("[0-9a-f]{64}", value)))
 
 
 def _are_shares(values: Any) -> bool:
@@ -58,14 +71,14 @@ def _is_size(value: Any) -> bool:
     return (
         isinstance(value, tuple)
         and len(value) == 2
-        and all(side is None or _is_positive(side) for side in value)
+        and all(side is None or (_is_positive(side) and side <= _MOST_PIXELS) for side in value)
     )
 
 
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "name": ("text", _is_text),
     "dim": ("a positive integer", _is_positive),
-    "image_size": ("(height, width), each a positive integer or None", _is_size),
+    "image_size": (f"(height, width), each of 1–{_MOST_PIXELS} or None", _is_size),
     "pixel_range": (f"one of {PIXEL_RANGES}", PIXEL_RANGES.__contains__),
     "dtype": (f"one of {DTYPES}", DTYPES.__contains__),
     "batch": ("a positive integer or None", lambda one: one is None or _is_positive(one)),
@@ -81,6 +94,8 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "license": ("text or None", _is_text_or_none),
     "source": ("text or None", _is_text_or_none),
     "library_version": ("text", _is_text),
+    "digest": ("64 hexadecimal digits or None", _is_digest),
+    "weights_digest": ("64 hexadecimal digits or None", _is_digest),
 }
 """Valid values of each field, in words and as a check."""
 
@@ -108,6 +123,9 @@ class ModelMetadata:
         license: Of the weights, such as "MIT"; None if unknown.
         source: Where the weights come from; None if unknown.
         library_version: Version of keras-osnet that wrote the file.
+        digest: SHA-256 of the file, computed with zeros in place of the digest; of a `.tflite`, of
+            the flatbuffer and this metadata. None outside of a file. Not compared.
+        weights_digest: SHA-256 of OpenVINO's `.bin`; None for other files. Not compared.
 
     Raises:
         ValueError: A field is not as above; the message names it.
@@ -134,6 +152,8 @@ class ModelMetadata:
     license: str | None = None
     source: str | None = None
     library_version: str = __version__
+    digest: str | None = field(default=None, compare=False)
+    weights_digest: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name, (wanted, holds) in _RULES.items():
@@ -185,7 +205,7 @@ class ModelMetadata:
         """
         try:
             facts = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"The model's metadata is not JSON: {error}. Received: {text[:60]!r}"
             ) from error
@@ -205,7 +225,7 @@ class ModelMetadata:
             labels=_as_tuple(result.pop("labels")),
             **given,
             **result,
-            **{name: facts[name] for name in _TOP[4:]},
+            **{name: facts[name] for name in _OWN},
         )
 
 

@@ -23,6 +23,7 @@ import keras_osnet
 from keras_osnet.deploy import conversion, fold, folded_layers
 from keras_osnet.deploy.conversion import serve
 from keras_osnet.runtime.engines import open_engine, usable_cpus
+from keras_osnet.runtime.read_metadata import read_model_file
 
 FORMATS = {".tflite": "LiteRT", ".onnx": "onnxruntime", ".xml": "OpenVINO"}
 LAYOUTS = ("separate", "sliced", "dense")
@@ -111,7 +112,10 @@ def engines(model, folder, threads):
         for suffix in FORMATS:
             file = Path(folder, f"{model.name}_{layout}{suffix}")
             conversion.write(network, "embedding", file)
-            opened[suffix, layout] = open_engine(file, "auto", precision="float32", threads=threads)
+            written = read_model_file(file)
+            opened[suffix, layout] = open_engine(
+                written, "auto", precision="float32", threads=threads
+            )
     return opened
 
 

@@ -51,9 +51,11 @@ def embedder(task):
 def bare(task):
     """Return an engine on a file, without the embedder around it, and pixels."""
     from keras_osnet.runtime.engines import open_engine
+    from keras_osnet.runtime.read_metadata import read_model_file
 
+    model = read_model_file(task["file"])
     engine = open_engine(
-        Path(task["file"]), task["engine"], precision=task["precision"], threads=task["threads"]
+        model, task["engine"], precision=task["precision"], threads=task["threads"]
     )
     return engine.run, pixels()
 

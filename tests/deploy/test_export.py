@@ -15,6 +15,7 @@ from keras_osnet.data import ReidDataset, split_by_camera
 from keras_osnet.deploy import FidelityError, export, litert_embedder
 from keras_osnet.runtime import Embedder, read_metadata
 from keras_osnet.runtime.engines import open_engine
+from keras_osnet.runtime.read_metadata import read_model_file
 from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 
 IMAGES = synthetic_people(6, views=1, image_size=(64, 32)).images
@@ -41,7 +42,7 @@ def model():
 
 
 def run(file, images):
-    return open_engine(file, "auto", precision="float32", threads=1).run(images)
+    return open_engine(read_model_file(file), "auto", precision="float32", threads=1).run(images)
 
 
 @pytest.mark.parametrize("suffix", WRITTEN)
@@ -69,7 +70,7 @@ def test_the_file_is_the_model(model, suffix, batch, dtype, tmp_path):
     metadata = read_metadata(file)
     assert (metadata.batch, metadata.dtype) == (batch, dtype)
     assert (metadata.license, metadata.source) == ("MIT", "here")
-    engine = open_engine(file, "auto", precision="float32", threads=1)
+    engine = open_engine(read_model_file(file), "auto", precision="float32", threads=1)
     assert (engine.input_shape[0], engine.input_dtype) == (batch, dtype)
     np.testing.assert_allclose(Embedder(file).embed(IMAGES), expected, atol=1e-5)
 

@@ -11,6 +11,7 @@ from keras_osnet.data import PersonImage, ReidDataset
 from keras_osnet.deploy import FidelityError, measure_fidelity
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop
 from keras_osnet.runtime.metadata import ModelMetadata
+from keras_osnet.runtime.read_metadata import ModelFile
 from keras_osnet.synthetic import write_synthetic_people
 
 FIDELITY = "keras_osnet.deploy.fidelity"
@@ -38,7 +39,8 @@ def measured(monkeypatch, tmp_path):
 
     def measure(model, change, metadata=None, images=IMAGES):
         metadata = metadata or ModelMetadata(name="m", image_size=SIZE, dim=4)
-        monkeypatch.setattr(f"{FIDELITY}.read_metadata", lambda path: metadata)
+        opened = ModelFile(tmp_path / "m.onnx", b"123", None, metadata)
+        monkeypatch.setattr(f"{FIDELITY}.read_model_file", lambda path: opened)
         monkeypatch.setattr(
             f"{FIDELITY}.open_engine", lambda *args, **kwargs: PlayedEngine(model, change)
         )
@@ -140,6 +142,7 @@ def report(**figures):
     return FidelityReport(
         **{
             "file": "m.tflite",
+            "digest": None,
             "quantization": "int8",
             "size_bytes": 12345,
             "engine": "litert",
@@ -190,6 +193,7 @@ def test_the_table_and_the_file(tmp_path):
 
 def test_a_file_of_someone_elses(tmp_path):
     (tmp_path / "m.xml").write_text("<net name='other' version='11'></net>")
+    (tmp_path / "m.bin").touch()
     with pytest.raises(ValueError, match="a file that keras-osnet wrote"):
         measure_fidelity(means(), tmp_path / "m.xml")
 

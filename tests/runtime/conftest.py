@@ -1,13 +1,13 @@
 import shutil
 import subprocess
 import sys
-import zipfile
 
 import keras
 import numpy as np
 import pytest
 from tiny_networks import SIZE, tiny_backbone
 
+from keras_osnet.deploy.formats import FORMATS
 from keras_osnet.runtime.metadata import ModelMetadata
 from keras_osnet.synthetic import synthetic_people
 
@@ -15,28 +15,8 @@ DIM = 8
 
 
 def attach(path, metadata):
-    """Write metadata where `export` writes it."""
-    text = metadata.to_json()
-    if path.suffix == ".tflite":
-        with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr("keras_osnet.json", text)
-    elif path.suffix == ".onnx":
-        import onnx
-
-        model = onnx.load(path)
-        model.metadata_props.add(key="keras_osnet", value=text)
-        onnx.save(model, path)
-    else:
-        import openvino
-
-        core = openvino.Core()
-        model = core.read_model(path)
-        model.set_rt_info(text, "keras_osnet")
-        described = path.with_name("described.xml")
-        openvino.save_model(model, described, compress_to_fp16=False)
-        del model  # it still holds the weights of the old file
-        for suffix in (".xml", ".bin"):
-            described.with_suffix(suffix).replace(path.with_suffix(suffix))
+    """Write metadata as `export` does."""
+    FORMATS[path.suffix].describe(path, metadata, "embedding")
 
 
 def copied(path, folder):

@@ -5,6 +5,8 @@ import pytest
 from keras_osnet.runtime import benchmark
 from keras_osnet.runtime.benchmark import peak_memory
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds no digest:UserWarning")
+
 
 @pytest.mark.large
 def test_engines_in_processes_of_their_own(described):

@@ -15,6 +15,8 @@ from keras_osnet.data.images import ImageReadError, resize_image
 from keras_osnet.evaluation import embed_images
 from keras_osnet.runtime import Embedder
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds no digest:UserWarning")
+
 FILES = [
     ("any.tflite", "litert"),
     ("one.tflite", "litert"),

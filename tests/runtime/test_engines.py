@@ -7,6 +7,8 @@ import pytest
 from keras_osnet.runtime import Embedder
 from keras_osnet.runtime.engines import computes_bfloat16, engines_for, usable_cpus
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds no digest:UserWarning")
+
 KINDS = ["any.tflite", "any.onnx", "any.xml"]
 
 

@@ -97,14 +97,14 @@ def test_json_that_is_wrong_says_where(change, message):
 
 
 def test_a_newer_format_says_so_whatever_else_it_holds():
-    text = changed(lambda facts: (facts.update(format=3), facts.pop("output")))
-    with pytest.raises(ValueError, match=r"format 3.*reads format 2.*newer.*keras-osnet 7\.8\.9"):
+    text = changed(lambda facts: (facts.update(format=4), facts.pop("output")))
+    with pytest.raises(ValueError, match=r"format 4.*reads format 3.*newer.*keras-osnet 7\.8\.9"):
         ModelMetadata.from_json(text)
 
 
 def test_an_older_format_says_what_to_do():
-    text = changed(lambda facts: (facts.update(format=1), facts.pop("input")))
-    with pytest.raises(ValueError, match=r"format 1.*export the model again.*keras-osnet 7\.8\.9"):
+    text = changed(lambda facts: (facts.update(format=2), facts.pop("input")))
+    with pytest.raises(ValueError, match=r"format 2.*export the model again.*keras-osnet 7\.8\.9"):
         ModelMetadata.from_json(text)
 
 

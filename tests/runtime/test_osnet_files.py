@@ -9,6 +9,8 @@ from keras_osnet.evaluation import embed_images
 from keras_osnet.runtime import Embedder, read_metadata
 from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds no digest:UserWarning")
+
 SIZE = (64, 32)
 
 

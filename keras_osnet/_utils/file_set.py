@@ -1,0 +1,107 @@
+"""Several files that belong together, such as a model and its weights, replaced as one.
+
+A process that is killed at any moment leaves the previous files, or a hidden folder with the new
+ones, which `complete` then moves into place: where the files are next opened or written.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from keras_osnet._utils.files import (
+    check_regular,
+    explained_writing,
+    sweep_temporaries,
+    temporary_path,
+)
+
+
+@contextmanager
+def replaced_together(target: Path, names: Collection[str]) -> Iterator[Path]:
+    """Yield a folder to write new files to, and move them beside `target` at the end.
+
+    If the block raises, the files beside `target` are unchanged. Leftovers of processes that were
+    killed here are removed. Of two processes that write the same files, the one that ends last
+    leaves its own.
+
+    Args:
+        target: The file that the others belong to.
+        names: Names of all files that may be written, in the folder of `target`.
+
+    Raises:
+        FileNotFoundError: The folder of `target` does not exist.
+        ValueError: One of the files exists and is a folder, device, socket or named pipe.
+        OSError: A file cannot be written.
+    """
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
+    for name in names:
+        with suppress(FileNotFoundError):
+            check_regular(target.with_name(name))
+    sweep_temporaries(target.parent)
+    folder = temporary_path(target)
+    folder.mkdir()
+    try:
+        with explained_writing(target, folder):
+            yield folder
+            with locked(target.parent):
+                _complete(target, names)
+                # From here on the new files are valid: the rename is one step.
+                folder.rename(_decided(target))
+                _complete(target, names)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def complete(target: Path, names: Collection[str]) -> None:
+    """Move files into place that a killed process has left in their hidden folder.
+
+    Args:
+        target: The file that the others belong to.
+        names: Names of all files that may be moved.
+
+    Raises:
+        OSError: A file cannot be moved.
+    """
+    if _decided(target).exists():
+        with locked(target.parent):
+            _complete(target, names)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a lock that only one thread of one process has at a time; others wait.
+
+    It vanishes with the process. There is none on Windows and on file systems without locks.
+    """
+    descriptor = None
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _complete(target: Path, names: Collection[str]) -> None:
+    decided = _decided(target)
+    if decided.is_symlink() or not decided.is_dir():
+        return
+    for name in sorted(names):
+        file = decided / name
+        if file.is_file() and not file.is_symlink():
+            file.replace(target.with_name(name))
+    shutil.rmtree(decided)
+
+
+def _decided(target: Path) -> Path:
+    """Return the hidden folder whose files are valid and wait to be moved."""
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # names may be long
+    return target.with_name(f".keras-osnet-set-{digest[:16]}")
