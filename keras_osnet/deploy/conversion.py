@@ -1,5 +1,6 @@
 """Build the model inside an exported file, RGB pixels in and one named output, and convert it."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet._utils.files import explained_writing
+from keras_osnet._utils.files import explained_writing, open_regular
 from keras_osnet._utils.optional import check_installed
 from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
@@ -27,6 +28,9 @@ from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.runtime.metadata import DTYPES, PIXEL_RANGES, ModelMetadata
 
 _MODEL, _IMAGES, _REQUEST = "model.keras", "images.npy", "request.json"
+
+_NAMED = 5
+"""Tensors that an error names."""
 
 _NAMES = {"embedding": "embedding", "attribute": "attributes", "maps": "maps"}
 """Names of the outputs in a file, by kind; a classifier's is `predictions` or `logits`."""
@@ -70,6 +74,7 @@ def serve(
         ValueError: The model is not one image in, one result out; or an argument is wrong.
     """
     kind, output = output_of(model)
+    _check_finite(model)
     one_of("pixel_range", pixel_range, PIXEL_RANGES)
     one_of("dtype", dtype, DTYPES)
     if batch is not None and whole_number(batch) != 1:
@@ -108,7 +113,7 @@ def serve(
         labels=labels,
         quantization=quantization,
         license=license,
-        source=source,
+        source=_without_folders(source),
     )
     return ServedModel(keras.Model(image, result, name=model.name), output, metadata)
 
@@ -142,6 +147,40 @@ def output_of(model: keras.Model) -> tuple[str, str]:
     if last.name == "logits":
         return "classification", "logits"
     return "embedding", _NAMES["embedding"]
+
+
+def _check_finite(model: keras.Model) -> None:
+    """Raise ValueError if a weight is NaN or infinite."""
+    wrong = [
+        weight.path
+        for weight in model.weights
+        if "float" in weight.dtype and not bool(ops.all(ops.isfinite(weight.value)))
+    ]
+    if wrong:
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise ValueError(
+            "`model` must have finite weights, and some are NaN or infinite. "
+            f"Received: {', '.join(wrong[:_NAMED])}{more}"
+        )
+
+
+def _without_folders(source: str | None) -> str | None:
+    """Return the name and the digest of a local file, which says more to others than its path."""
+    if source is None:
+        return None
+    path = Path(source.removeprefix("file://"))
+    is_url = "://" in source and not source.startswith("file://")
+    # Of the other system's paths, too: the text could have been written there.
+    windows = PureWindowsPath(path)
+    hidden = path.is_absolute() or windows.is_absolute() or source.startswith(("~", "..", "file:"))
+    try:
+        is_file = not is_url and bool(path.suffix or hidden) and path.is_file()
+    except OSError:  # of no path, such as a text that is too long
+        return source
+    if is_file:
+        with open_regular(path) as file:
+            return f"{path.name} (SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()})"
+    return windows.name if hidden and not is_url else source
 
 
 def _features(model: keras.Model, image: Any, pixel_range: str, mean: Any, std: Any) -> Any:

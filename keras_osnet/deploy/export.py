@@ -1,5 +1,6 @@
 """Export a model for LiteRT, ONNX or OpenVINO, and compare it with the file."""
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert, serve
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
 from keras_osnet.deploy.formats import FORMATS, format_of, suffixes_with
-from keras_osnet.deploy.images import calibration_images, comparison_images
+from keras_osnet.deploy.images import calibration_images, comparison_images, count_shared
 from keras_osnet.deploy.tflite import append_metadata
 from keras_osnet.runtime.embedder import Embedder
 from keras_osnet.runtime.read_metadata import files_of
@@ -79,9 +80,11 @@ def export(
         std: Their standard deviations; given with `mean`.
         labels: Name of each class or attribute.
         license: Of the weights, such as `"MIT"`.
-        source: Where the weights come from.
-        images: Images of the comparison; see `measure_fidelity`. By default those of
-            `calibration`, and without these synthetic people.
+        source: Where the weights come from. Of a local file, its name and SHA-256 digest are
+            written, not its path.
+        images: Images of the comparison; see `measure_fidelity`. Not those of `calibration`, on
+            which a file loses less than on new ones. By default these in spite of that, which the
+            report says; and without these synthetic people.
         max_drop: The most that the file may lose, in percentage points: of rank-1 and of mAP where
             `images` have identities; else of the share of predictions that agree; for embeddings
             without identities, of 100 times the cosine of the worst image. None allows everything.
@@ -90,8 +93,8 @@ def export(
         The report that was written beside the file.
 
     Raises:
-        ValueError: An argument is wrong, the format has no such quantization, or the model is not
-            one image in, one result out.
+        ValueError: An argument is wrong, the format has no such quantization, the model is not
+            one image in, one result out, or its weights or results are NaN or infinite.
         FidelityError: The file loses more than `max_drop`; none was written.
         FileNotFoundError: The folder does not exist.
         ImportError: TensorFlow, Pillow, or a package for the format (LiteRT; tf2onnx, onnx and
@@ -130,7 +133,10 @@ def export(
     height, width = served.metadata.image_size
     image_size = height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
     calibrated = calibration_images(calibration, image_size) if quantization == "int8" else None
-    images = calibrated if images is None else images
+    shared = 0
+    if calibrated is not None:
+        shared = count_shared(calibration, calibrated, images, image_size)
+        images = calibrated if images is None else images
     if images is not None:
         images = comparison_images(images, image_size)
 
@@ -139,6 +145,7 @@ def export(
         convert(served, file, None if calibrated is None else served.metadata.scale(calibrated))
         kind.describe(file, served.metadata, served.output)
         report = measure_fidelity(model, file, images)
+        report = dataclasses.replace(report, calibration_images=min(shared, report.images))
         check_drop(report, max_drop)
         report.save(file.with_name(f"{file.name}.json"))
     return report

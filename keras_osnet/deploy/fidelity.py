@@ -63,6 +63,8 @@ class FidelityReport:
             None for other formats.
         off_xnnpack: Operations that XNNPACK, which computes on CPUs, left to the slower built-in
             kernels, such as `"2 × GATHER"`; None for other formats.
+        calibration_images: Number of these images that int8 was calibrated with; on new ones, a
+            file loses more.
     """
 
     file: str
@@ -85,6 +87,7 @@ class FidelityReport:
     mean_average_precision_model: float | None = None
     off_gpu: tuple[str, ...] | None = None
     off_xnnpack: tuple[str, ...] | None = None
+    calibration_images: int = 0
 
     @property
     def losses(self) -> dict[str, float]:
@@ -135,11 +138,13 @@ class FidelityReport:
 
     def table(self) -> list[tuple[str, str]]:
         """Return rows of (name, value) to print."""
-        synthetic = " (synthetic people; use real images)" if self.synthetic else ""
+        note = " (synthetic people; use real images)" if self.synthetic else ""
+        if self.calibration_images:
+            note = f" ({self.calibration_images} of the calibration; new ones lose more)"
         rows = [
             ("file", f"{self.file}, {self.size_bytes:,} bytes"),
             ("weights", self.quantization or "float32"),
-            ("images", f"{self.images}{synthetic}"),
+            ("images", f"{self.images}{note}"),
             ("cosine", f"median {self.cosine_median:.6f}, minimum {self.cosine_min:.6f}"),
             ("largest relative difference", f"{self.max_relative_difference:.2e}"),
         ]
@@ -224,7 +229,8 @@ def measure_fidelity(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file was not written by keras-osnet, or `images` are of another kind.
+        ValueError: The file was not written by keras-osnet, `images` are of another kind, or the
+            model or the file computes numbers that are not finite.
         ImportError: Pillow or the file's engine is not installed.
 
     Example:
@@ -249,10 +255,10 @@ def measure_fidelity(
     image_size = (height or RE_ID_SIZE[0], width or RE_ID_SIZE[1])
     compared = comparison_images(images, image_size)
     if isinstance(compared, ReidDataset):
-        outputs = _run_both(model, engine, metadata, _chunks_of_people(compared, image_size))
+        outputs = _run_both(model, engine, metadata, file, _chunks_of_people(compared, image_size))
         ranking = _ranking(outputs, compared)
     else:
-        outputs = _run_both(model, engine, metadata, _chunks(compared))
+        outputs = _run_both(model, engine, metadata, file, _chunks(compared))
         ranking = {}
     is_tflite = file.suffix == ".tflite"
     weights = file.with_suffix(".bin") if file.suffix == ".xml" else None
@@ -287,6 +293,7 @@ def _run_both(
     model: keras.Model,
     engine: Engine,
     metadata: ModelMetadata,
+    path: Path,
     chunks: Iterator[tuple[NDArray[np.uint8], Sequence[Path]]],
 ) -> _Outputs:
     expected, own, first = [], [], None
@@ -297,6 +304,12 @@ def _run_both(
         expected.append(_keras_output(model, images, metadata))
         own.append(engine.run(scaled))
         files += paths
+    for name, outputs in (("The Keras model", expected), ("The file", own)):
+        if not all(np.isfinite(each).all() for each in outputs):
+            raise ValueError(
+                f"{name} computes numbers that are not finite from `images`; a file like this "
+                f"cannot be used. Received: {path.name}, a model called {model.name}"
+            )
     if first is None:
         raise ValueError("`images` has no image that can be read. Received: 0 of them")
     return _Outputs(np.concatenate(expected), np.concatenate(own), files, first)

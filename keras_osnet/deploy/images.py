@@ -1,8 +1,10 @@
 """The images that an exported file is calibrated with and compared on."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ _MOST_READ = 1000
 
 _MOST_COMPARED = 256
 """Images without identities that are compared; more do not change the result."""
+
+_CHUNK = 256
 
 _SYNTHETIC_PEOPLE = 8
 
@@ -113,6 +117,68 @@ def comparison_images(given: Any, image_size: tuple[int, int]) -> NDArray[np.uin
             f"Received: {given.name} with {len(given.query)} queries, {len(given.gallery)} others"
         )
     return readable(replace(given, train=(), validation=()))
+
+
+def count_shared(
+    calibration: Any, calibrated: NDArray[np.uint8], images: Any, image_size: tuple[int, int]
+) -> int:
+    """Return how many images of the comparison are calibration images as well, and warn of them.
+
+    The results would be better than those on new images. The same file counts wherever its path
+    leads, and so do other files and arrays with the same pixels.
+
+    Args:
+        calibration: The argument of `export`.
+        calibrated: The images that were read from it.
+        images: The argument of `export`; None compares on the calibration images.
+        image_size: (height, width) that images are read at.
+
+    Raises:
+        ValueError: All of `images` are calibration images.
+    """
+    if images is None:
+        return len(calibrated)
+    calibration_files, files = _files_of(calibration), _files_of(images)
+    known_files = {(each.st_dev, each.st_ino) for each in _statuses(calibration_files)}
+    shared_files = sum((each.st_dev, each.st_ino) in known_files for each in _statuses(files))
+    known = {each.tobytes() for each in calibrated}
+    if isinstance(images, ReidDataset):
+        chunks = (files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK))
+        compared = (each for chunk in chunks for each in load_images(chunk, image_size).images)
+    else:
+        compared = iter(read_images("images", images, image_size))
+    total = shared_pixels = 0
+    for each in compared:
+        total += 1
+        shared_pixels += each.tobytes() in known
+    shared = max(shared_files, shared_pixels)
+    if shared and shared >= total:
+        raise ValueError(
+            "`images` must be others than those of `calibration`, because a file loses less on the "
+            "images that it was calibrated with than on new ones. "
+            f"Received: {total} images, all of which are in `calibration`"
+        )
+    if shared:
+        warn_user(
+            f"{shared} of the {total} images of the comparison are calibration images as well; on "
+            "new images, the file loses more."
+        )
+    return shared
+
+
+def _files_of(images: Any) -> list[str | os.PathLike[str]]:
+    """Return the files of an argument that may be a folder, a list, a dataset or an array."""
+    if isinstance(images, ReidDataset):
+        return list(dict.fromkeys(each.path for each in (*images.query, *images.gallery)))
+    if isinstance(images, np.ndarray):
+        return []
+    return list(list_images(images) if isinstance(images, str | os.PathLike) else images)
+
+
+def _statuses(files: Sequence[str | os.PathLike[str]]) -> Iterator[os.stat_result]:
+    for file in files:
+        with suppress(OSError):
+            yield Path(file).stat()
 
 
 def check_count(name: str, count: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_osnet
+from keras_osnet._utils.files import temporary_path
 from keras_osnet.data import ReidDataset, split_by_camera
 from keras_osnet.deploy import FidelityError, export, litert_embedder
 from keras_osnet.runtime import Embedder, read_metadata
@@ -243,3 +244,45 @@ def test_models_of_other_backends(backend, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == f"{backend} litert"
     assert read_metadata(tmp_path / "m.tflite").dim == 512
+
+
+def test_nothing_is_written_of_a_model_that_computes_no_numbers(tmp_path):
+    """Its weights are finite, and their products are not."""
+    image = keras.Input((64, 32, 3), name="image")
+    maps = keras.layers.Rescaling(1 / 255, name="preprocessing")(image)
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    model = keras.Model(image, keras.layers.Dense(4, kernel_initializer="ones")(pooled))
+    model.layers[-1].set_weights([np.full((3, 4), 3e38, "float32"), np.zeros(4, "float32")])
+    for suffix in WRITTEN:
+        with pytest.raises(ValueError, match=r"Keras model computes numbers that are not finite"):
+            export(model, tmp_path / f"m{suffix}", normalize=False, images=IMAGES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_killed_exports_are_swept(model, tmp_path):
+    """Their processes have ended; the numbers of others are beyond those that there are."""
+    left = temporary_path(tmp_path / "m.tflite")
+    dead = left.with_name(left.name.replace(f"-{os.getpid()}-", "-99999999-"))
+    dead.mkdir()
+    (dead / "m.tflite").write_bytes(b"half")
+    report = export(model, tmp_path / "m.tflite", images=IMAGES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == WRITTEN[".tflite"]
+    saved = json.loads((tmp_path / "m.tflite.json").read_text("utf-8"))
+    assert saved["digest"] == report.digest == read_metadata(tmp_path / "m.tflite").digest
+    assert saved["calibration_images"] == 0
+
+
+def test_int8_is_not_compared_on_its_calibration_images(model, tmp_path):
+    images = synthetic_people(8, views=1, image_size=(64, 32)).images
+    with pytest.raises(ValueError, match="`images` must be others than those of `calibration`"):
+        export(model, tmp_path / "m.tflite", quantization="int8", calibration=images, images=images)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.large
+def test_a_comparison_on_the_calibration_images_says_so(model, tmp_path):
+    images = synthetic_people(8, views=1, image_size=(64, 32)).images
+    with pytest.warns(UserWarning, match="int8 is calibrated on"):
+        report = export(model, tmp_path / "m.tflite", quantization="int8", calibration=images)
+    assert report.calibration_images == report.images == len(images)
+    assert "new ones lose more" in dict(report.table())["images"]

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from keras_osnet.data import read_image
-from keras_osnet.deploy.images import read_images, synthetic_images
-from keras_osnet.synthetic import write_synthetic_people
+from keras_osnet.data import PersonImage, ReidDataset, read_image
+from keras_osnet.deploy.images import count_shared, read_images, synthetic_images
+from keras_osnet.synthetic import synthetic_people, write_synthetic_people
 
 SIZE = (32, 16)
 
@@ -63,3 +64,62 @@ def test_synthetic_images():
     images = synthetic_images(SIZE)
     assert images.shape == (16, *SIZE, 3)
     assert len(np.unique(images.reshape(16, -1), axis=0)) == 16
+
+
+def shared(tmp_path, images, calibration=None):
+    calibration = tmp_path / "calibration" if calibration is None else calibration
+    calibrated = read_images("calibration", calibration, SIZE)
+    return count_shared(calibration, calibrated, images, SIZE)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders of four images each, with none in common."""
+    people = synthetic_people(4, views=1, image_size=SIZE).images
+    for index, image in enumerate(people):
+        folder = tmp_path / ("calibration" if index < 4 else "test")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / f"{index}.png")
+    return tmp_path / "calibration", tmp_path / "test"
+
+
+def test_other_images_share_none(folders, tmp_path):
+    assert shared(tmp_path, folders[1]) == 0
+    assert shared(tmp_path, None) == 4
+
+
+def test_calibration_images_are_refused_for_the_comparison(folders, tmp_path):
+    calibration, _ = folders
+    (tmp_path / "copy").mkdir()
+    for file in calibration.iterdir():
+        Image.open(file).save(tmp_path / "copy" / f"other-{file.stem}.bmp")
+    (tmp_path / "link").symlink_to(calibration)
+    people = [PersonImage(file, 1, 1) for file in sorted(calibration.iterdir())]
+    for same in (
+        calibration,
+        tmp_path / "test" / ".." / "calibration",
+        tmp_path / "link",
+        tmp_path / "copy",
+        sorted(calibration.iterdir())[:1],
+        read_images("images", calibration, SIZE)[:2],
+        ReidDataset("same", (), tuple(people[:1]), tuple(people[1:])),
+    ):
+        with pytest.raises(ValueError, match=r"`images` must be others.*all of which"):
+            shared(tmp_path, same)
+    with pytest.raises(ValueError, match="`images` must be others"):
+        shared(tmp_path, calibration, read_images("images", calibration, SIZE))
+
+
+def test_some_shared_images_are_warned_of(folders, tmp_path):
+    calibration, test = folders
+    (test / "linked.png").symlink_to(calibration / "0.png")
+    with pytest.warns(UserWarning, match="1 of the 5 images"):
+        assert shared(tmp_path, test) == 1
+    both = ReidDataset(
+        "both",
+        (),
+        tuple(PersonImage(file, 1, 1) for file in calibration.iterdir()),
+        tuple(PersonImage(file, 1, 1) for file in test.iterdir() if file.is_file()),
+    )
+    with pytest.warns(UserWarning, match="5 of the 9 images"):
+        shared(tmp_path, both)

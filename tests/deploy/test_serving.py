@@ -1,5 +1,7 @@
 """What stands before and behind a model in a file."""
 
+import hashlib
+
 import keras
 import numpy as np
 import pytest
@@ -146,3 +148,34 @@ def test_models_that_no_file_holds():
     gray = keras.Input((8, 8, 1))
     with pytest.raises(ValueError, match="one batch of RGB images"):
         serve(keras.Model(gray, keras.layers.Conv2D(2, 3)(gray)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(value):
+    model = small(head="embedding")
+    norm = next(each for each in model.weights if each.path.endswith("moving_mean"))
+    values = np.zeros(norm.shape, "float32")
+    values[-1] = value
+    norm.assign(values)
+    with pytest.raises(ValueError, match=r"finite weights.*Received: .*moving_mean$"):
+        serve(model)
+
+
+def test_the_source_holds_no_path_of_this_machine(tmp_path, monkeypatch):
+    file = tmp_path / "best.keras"
+    file.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    model = tiny_backbone()
+
+    def source(text):
+        return serve(model, source=text).metadata.source
+
+    monkeypatch.chdir(tmp_path.parent)
+    for local in (str(file), f"{tmp_path.name}/best.keras", f"file://{file}"):
+        assert source(local) == f"best.keras (SHA-256 {digest})"
+    assert source("/home/someone/gone.keras") == "gone.keras"
+    assert source("C:\\Users\\someone\\gone.keras") == "gone.keras"
+    assert source("~/gone.keras") == "gone.keras"
+    for kept in (None, "msmt17", "hf://owner/repo/best.keras@main", "https://example.com/a.pth"):
+        assert source(kept) == kept
+    assert source("trained by me, " * 1000) == "trained by me, " * 1000
