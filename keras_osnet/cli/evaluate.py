@@ -29,7 +29,7 @@ _PROTOCOLS = ("market1501", "single-gallery-shot")
 
 _NOTHING_LEFT_OUT = (
     "Cameras are not known: no gallery image is ignored, so near-duplicates of a query count as "
-    "matches."
+    "matches. --camera-pattern reads cameras from the names of files."
 )
 
 

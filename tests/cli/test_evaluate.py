@@ -82,7 +82,7 @@ def test_names_of_another_kind(run, evaluate, people, tmp_path):
 
 def test_cameras_that_do_not_exist(run, evaluate, people):
     error = run(*evaluate, "--data", people, "--query-camera", 7, code=1).stderr
-    assert error.endswith("Received: query_camera=7, 12 images of cameras [1, 2]\n")
+    assert error.endswith("Received: --query-camera 7, 12 images of cameras [1, 2]\n")
 
 
 def test_usage_errors(run, evaluate, people):
