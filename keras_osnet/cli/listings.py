@@ -220,6 +220,7 @@ def _print_checkpoint(checkpoint: dict[str, Any]) -> None:
                 + ")",
             ),
             ("classes", "no classifier" if classes is None else f"{classes}"),
+            *([("place", checkpoint["place"])] if checkpoint["place"] else []),
         ]
     )
     echo()

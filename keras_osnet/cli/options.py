@@ -230,12 +230,14 @@ class ModelSource:
         """The file if it is an exported model, which stores its width and variant, else None.
 
         Raises:
-            click.UsageError: --width or --variant was given for it.
+            click.UsageError: --width, --variant or --key was given for it.
         """
         if self.weights is None or not self.weights.endswith(EXPORTED):
             return None
-        if self.width is not None or self.variant is not None:
-            raise click.UsageError("--width and --variant are for weights, not for exported files.")
+        if any(each is not None for each in (self.width, self.variant, self.key)):
+            raise click.UsageError(
+                "--width, --variant and --key are for weights, not for exported files."
+            )
         return Path(self.weights)
 
     def open(self) -> "Checkpoint":

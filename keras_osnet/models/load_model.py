@@ -57,12 +57,13 @@ class Checkpoint:
     def describe(self) -> dict[str, Any]:
         """Return the file's path, size, digest, network, classes and number of tensors by type.
 
-        The tensors, such as `{"float32": 393}`, are None for a `.weights.h5`.
+        The tensors, such as `{"float32": 393}`, are None for a `.weights.h5`. "place" is where in
+        the file the network is, empty at the top.
         """
-        tensors = None
+        tensors, place = None, ""
         if isinstance(self.source, TensorSource):
             types = (array.dtype.name for array in self.source.tensors.values())
-            tensors = dict(Counter(types).most_common())
+            tensors, place = dict(Counter(types).most_common()), self.source.place
         with self.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return {
@@ -72,6 +73,7 @@ class Checkpoint:
             "architecture": self.architecture,
             "classes": self.classes,
             "tensors": tensors,
+            "place": place,
         }
 
     def build(

@@ -31,6 +31,7 @@ class TensorSource:
 
     Attributes:
         tensors: The arrays.
+        place: Keys and prefix that they were found under in the file, joined with dots.
         description: The arguments of `keras_osnet.OSNet` that build their model: all of them
             where the file stores them (see `Configuration.to_dict`: `.keras`, or `.safetensors`
             of keras-osnet), else those that are inferred from the tensors.
@@ -40,6 +41,7 @@ class TensorSource:
     def __init__(self, state: StateDict, description: dict[str, Any]) -> None:
         self._state = state
         self.tensors = state.tensors
+        self.place = state.place
         self.description = description
         self.classes = classes_in(state.tensors)
 

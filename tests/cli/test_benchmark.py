@@ -69,7 +69,7 @@ def test_nothing_or_too_much_to_measure(run, files):
 
 def test_options_of_the_other_kind(run, files):
     error = run("benchmark", "--weights", files[0], "--width", 0.25, code=2).stderr
-    assert "--width and --variant are for weights" in error
+    assert "--width, --variant and --key are for weights" in error
     error = run("benchmark", "--weights", "random", "--pixel-range", "0-255", code=2).stderr
     assert "--pixel-range is for exported files" in error
 

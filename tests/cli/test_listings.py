@@ -82,6 +82,7 @@ def test_info_of_a_file(run, run_json, checkpoint):
         "architecture": "osnet_x0_25",
         "classes": 5,
         "tensors": {"float32": 487, "int64": 80},
+        "place": "",
     }
     text = run("info", "--weights", checkpoint).stdout
     assert "567 (487 float32, 80 int64)" in text

@@ -149,7 +149,8 @@ def read(data: bytes) -> dict[str, np.ndarray]:
     make, found = parse_checkpoint(io.BytesIO(data), any_in_dictionary=True)
     arrays = {name: make(name, tensor) for name, tensor in found.dictionary.items()}
     make, found = parse_checkpoint(io.BytesIO(data))
-    found.state_dict(make)
+    for name in found.names().values():
+        make(name, found.dictionary[name])
     return arrays
 
 
