@@ -2,11 +2,6 @@
 
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from keras_osnet._utils.files import open_regular
 
@@ -97,21 +92,6 @@ def destination_format(path: str | os.PathLike[str]) -> str:
 def is_weights_name(name: str) -> bool:
     """Return whether a file's name has one of the usual endings."""
     return _by_ending(_EPOCH.sub("", name.lower())) is not None
-
-
-@contextmanager
-def with_ending(path: str | os.PathLike[str], ending: str) -> Iterator[str]:
-    """Yield a path of a file that has the ending that Keras insists on: its own, or a link."""
-    if os.fspath(path).endswith(ending):
-        yield os.fspath(path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / f"model{ending}"
-        try:
-            named.symlink_to(Path(path).absolute())
-        except OSError:  # on Windows, links are a privilege
-            shutil.copyfile(path, named)
-        yield str(named)
 
 
 def _by_ending(name: str) -> str | None:

@@ -4,9 +4,10 @@ They are examined before anything is built from them or read by Keras.
 """
 
 import io
-import math
 import os
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -21,16 +22,16 @@ from keras_osnet.weights.convert import (
     warn_not_finite,
     why_classifier_differs,
 )
-from keras_osnet.weights.file_formats import LARGEST_FILE, with_ending
+from keras_osnet.weights.file_formats import LARGEST_FILE
+from keras_osnet.weights.h5_reader import EXPANSION, checked_hdf5
 
 _HEAD = ("fc", "fc_norm", "logits")
 
 _NORM = "batch_norm"
 """Name of the embedding's `BatchNorm` in a file of Keras."""
 
+_CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
 _CONFIGURATION_LIMIT = 16 << 20
-_EXPANSION = 100
-"""Bytes that a byte of a file may stand for: Keras does not compress, but others may have."""
 _SMALL = 1 << 16
 """Number up to which one in a configuration is not held against the shapes of the weights."""
 
@@ -45,22 +46,23 @@ def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
     """
     content = read_bytes(path, LARGEST_FILE)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            configuration = parse_json(
-                _read_member(archive, "config.json", _CONFIGURATION_LIMIT), "config.json"
-            )
-            weights = _read_member(archive, "model.weights.h5", _EXPANSION * len(content))
-        shapes = _shapes_in(weights)
+        members = _members(content)
+        configuration = parse_json(members[_CONFIGURATION], _CONFIGURATION)
+        members[_WEIGHTS] = checked_hdf5(members[_WEIGHTS])
+        shapes = _shapes_in(members[_WEIGHTS])
         if configuration.get("registered_name") == f"keras_osnet>{OSNetModel.__name__}":
             _check_network(configuration["config"], shapes)
         # Not those of the training, which can be large and are not used.
         configuration.pop("compile_config", None)
-        _check_numbers(
-            configuration, max([_SMALL, *(max(each, default=0) for each in shapes.values())])
-        )
-        with with_ending(path, ".keras") as named:
-            return keras.saving.load_model(named, compile=False)
-    except Exception as error:  # Keras, zipfile and HDF5 raise errors of any class
+        largest = max(max(shape, default=0) for shape in [(_SMALL,), *shapes.values()])
+        _check_numbers(configuration, largest)
+        with tempfile.TemporaryDirectory(prefix="keras-osnet-") as folder:
+            checked = Path(folder, "model.keras")
+            with zipfile.ZipFile(checked, "w") as archive:
+                for name, member in members.items():
+                    archive.writestr(name, member)
+            return keras.saving.load_model(checked, compile=False)
+    except Exception as error:  # Keras and zipfile raise errors of any class
         raise ValueError(f"{path} cannot be loaded by Keras: {error}") from error
 
 
@@ -76,16 +78,15 @@ class KerasH5Source:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
-        self._content = read_bytes(path, LARGEST_FILE)
         try:
-            shapes = _shapes_in(self._content)
-        except Exception as error:  # h5py raises errors of many classes for damaged files
+            self._content = checked_hdf5(read_bytes(path, LARGEST_FILE))
+        except ValueError as error:
             raise ValueError(
                 f"{self._path} does not hold weights that Keras saved: {error}"
             ) from error
         layers = {
             name.removeprefix("layers/"): shape
-            for name, shape in shapes.items()
+            for name, shape in _shapes_in(self._content).items()
             if name.startswith("layers/")
         }
         has_norm = any(name.startswith(f"{_NORM}/") for name in layers)
@@ -135,51 +136,26 @@ class KerasH5Source:
         warn_not_finite(target)
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Read an entry of an archive, whatever size it declares."""
-    with archive.open(name) as entry:
-        content = entry.read(limit + 1)
-    if len(content) > limit:
-        raise ValueError(f"{name} is larger than the {limit:,} bytes that are read at most")
-    return content
+def _members(content: bytes) -> dict[str, bytes]:
+    """Return the entries of an archive by name, if it can hold them."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > EXPANSION * len(content):
+            raise ValueError(f"its entries are larger than {EXPANSION} times the file")
+        if archive.getinfo(_CONFIGURATION).file_size > _CONFIGURATION_LIMIT:
+            raise ValueError(f"{_CONFIGURATION} is larger than {_CONFIGURATION_LIMIT:,} bytes")
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def _shapes_in(content: bytes) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the arrays in an HDF5 file, if reading them is harmless.
+    """Return the shapes of the arrays in an HDF5 file that has been checked."""
+    shapes = {}
 
-    Raises:
-        ValueError: The file refers to other files or to itself, or an array is none of numbers, or
-            the arrays would be larger than the file can hold.
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-    total = 0
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            shapes[name] = item.shape
+
     with h5py.File(io.BytesIO(content), "r") as file:
-        groups, seen = [("", file)], set()
-        while groups:
-            parent, group = groups.pop()
-            address = h5py.h5o.get_info(group.id).addr
-            if address in seen:
-                raise ValueError(f"the group {parent or '/'} is inside of itself")
-            seen.add(address)
-            for key in group:
-                name = f"{parent}/{key}" if parent else key
-                link = group.get(key, getlink=True)
-                if not isinstance(link, h5py.HardLink):
-                    raise ValueError(f"{name} is a link ({type(link).__name__})")
-                item = group[key]
-                if isinstance(item, h5py.Group):
-                    groups.append((name, item))
-                elif isinstance(item, h5py.Dataset):
-                    if item.external or item.is_virtual:
-                        raise ValueError(f"the numbers of {name} are in another file")
-                    if item.shape is None or item.dtype.kind == "O":
-                        raise ValueError(f"{name} is no array of numbers")
-                    shapes[name] = item.shape
-                    total += math.prod(item.shape) * item.dtype.itemsize
-    if total > _EXPANSION * len(content):
-        raise ValueError(
-            f"its arrays are of {total:,} bytes in all, and the file only of {len(content):,}"
-        )
+        file.visititems(visit)
     return shapes
 
 

@@ -14,7 +14,7 @@ import pytest
 import keras_osnet
 from keras_osnet._utils.save_with_keras import save_with_keras
 from keras_osnet.models import convert_file
-from keras_osnet.weights import read_state_dict, save_safetensors
+from keras_osnet.weights import h5_reader, keras_files, read_state_dict, save_safetensors
 
 ARGUMENTS = {"width": 0.25, "depths": (1, 1, 1), "streams": 2}
 
@@ -32,6 +32,12 @@ def files(model, tmp_path_factory):
         save_with_keras(model, folder / f"a.{ending}")
     save_safetensors(model, folder / "a.safetensors")
     return {path.name[2:]: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """HDF5 in this process, for files that do it no harm: quicker."""
+    monkeypatch.setattr(keras_files, "checked_hdf5", h5_reader.copied)
 
 
 def refused(path, words, **arguments):
@@ -100,11 +106,14 @@ def virtual(layers):
         (shape("dense_1/vars/0", (512,)), "classifier of shape"),
         (shape("dense_1/vars/0", (512, 5, 5)), "classifier of shape"),
         (shape("dense_1/vars/0", ()), "classifier of shape"),
-        (shape("dense_1/vars/0", (512, 3_000_000)), "bytes in all, and the file only of"),
+        (shape("dense_1/vars/0", (512, 3_000_000)), "bytes and more, and the file only of"),
         (shape("dense_1/vars/0", (1, 200_000)), r"must be of shape \(512, classes\)"),
-        (shape("dense_1/vars/0", (512, 1_000_000), chunks=True, compression="gzip"), "in all"),
-        (shape("conv_norm2d/norm/vars/0", (1 << 40,)), "bytes in all"),
-        (shape("conv_norm2d/norm/vars/0", (1 << 62, 1 << 62), chunks=(1, 1)), "bytes in all"),
+        (
+            shape("dense_1/vars/0", (512, 1_000_000), chunks=True, compression="gzip"),
+            "bytes and more",
+        ),
+        (shape("conv_norm2d/norm/vars/0", (1 << 40,)), "bytes and more"),
+        (shape("conv_norm2d/norm/vars/0", (1 << 62, 1 << 62), chunks=(1, 1)), "bytes and more"),
         (shape("conv_norm2d/norm/vars/0", (3,)), "does not fit"),
         (shape("dense_1/vars/0", (512, 5), h5py.string_dtype()), "no array of numbers"),
         (shape("dense_1/vars/0", (512, 5), "S3"), "does not fit|no array of numbers"),
@@ -117,6 +126,7 @@ def virtual(layers):
         (circle, "inside of itself"),
     ],
 )
+@pytest.mark.usefixtures("in_process")
 def test_h5_files(files, tmp_path, change, words):
     refused(h5_file(tmp_path / "a.weights.h5", files, change), words, width=0.25)
 
@@ -179,6 +189,7 @@ def configuration(files, **changes):
         {"unknown": 1},
     ],
 )
+@pytest.mark.usefixtures("in_process")
 def test_numbers_of_a_keras_configuration(files, tmp_path, changes):
     path = keras_file(tmp_path / "a.keras", files, config=configuration(files, **changes))
     refused(path, "cannot be loaded by Keras")
@@ -220,6 +231,7 @@ def other_model(units):
         {"metadata": "[" * 100_000},
     ],
 )
+@pytest.mark.usefixtures("in_process")
 def test_members_of_a_keras_file(files, tmp_path, members):
     path = keras_file(tmp_path / "a.keras", files, **members)
     if "metadata" in members:
@@ -230,12 +242,14 @@ def test_members_of_a_keras_file(files, tmp_path, members):
 
 @pytest.mark.parametrize("member", ["config", "model"])
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.usefixtures("in_process")
 def test_bombs_in_a_keras_file(files, tmp_path, member, compression):
     path = keras_file(tmp_path / "a.keras", files, compression, **{member: bytes(17 << 20)})
     refused(path, "cannot be loaded by Keras: .*(larger than|signature)")
 
 
 @pytest.mark.parametrize("change", [external, virtual, circle, link(h5py.SoftLink("/x"))])
+@pytest.mark.usefixtures("in_process")
 def test_weights_of_a_keras_file(files, tmp_path, change):
     inner = h5_file(tmp_path / "inner.h5", files, change).read_bytes()
     path = keras_file(tmp_path / "a.keras", files, model=inner)
@@ -370,3 +384,20 @@ def test_written_files_are_those_of_keras(model, tmp_path):
     assert read_state_dict(tmp_path / "own.keras").description["classes"] == 5
     with pytest.raises(ValueError, match=r"must end in \.keras or \.weights\.h5"):
         save_with_keras(model, tmp_path / "x.h5")
+
+
+def test_a_file_for_which_hdf5_would_take_all_memory(files, tmp_path, monkeypatch):
+    """One byte, the version of an object's header."""
+    content = bytearray(files["weights.h5"])
+    with h5py.File(io.BytesIO(content), "r") as file:
+        at = h5py.h5o.get_info(file["layers/dense"].id).addr
+    assert content[at] == 1
+    content[at] = 16
+    (tmp_path / "a.weights.h5").write_bytes(content)
+    refused(tmp_path / "a.weights.h5", "does not hold weights that Keras saved", width=0.25)
+
+
+def test_a_file_that_hdf5_does_not_come_to_an_end_with(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(h5_reader, "_SECONDS", 0.01)
+    (tmp_path / "a.weights.h5").write_bytes(files["weights.h5"][:100])
+    refused(tmp_path / "a.weights.h5", "does not come to an end", width=0.25)
