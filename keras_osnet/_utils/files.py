@@ -13,6 +13,7 @@ import uuid
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from platform import node
 from typing import Any, BinaryIO
@@ -27,6 +28,9 @@ _TEMPORARY = re.compile(r"\.keras-osnet-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..*)?",
 _KEPT_SECONDS = 7 * 24 * 3600
 """Age of a temporary file of which it is not known whether its process still runs."""
 _own: set[str] = set()
+
+_PAUSE = 60.0
+_swept: dict[Path, float] = {}
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:
@@ -142,7 +146,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"A file cannot replace a folder. Received: {target}")
     if target.exists():  # as administrator, one would replace /dev/null for everybody
         check_regular(target)
-    sweep_temporaries(target.parent)
+    _sweep_again(target.parent)
     temporary = temporary_path(target)
     try:
         with explained_writing(target, temporary):
@@ -182,22 +186,35 @@ def temporary_path(target: Path) -> Path:
     return target.with_name(name)
 
 
-def sweep_temporaries(folder: Path) -> None:
-    """Remove temporary files in a folder, of `temporary_path`, whose processes have ended.
+def sweep_temporaries(folder: Path, *, alone: bool = False) -> None:
+    """Remove what `temporary_path` named in a folder for processes that have ended since.
 
-    Those of other machines that share the folder are removed after a week.
+    Those of other machines and containers that share the folder are removed after a week.
+
+    Args:
+        folder: The folder.
+        alone: This process holds the folder's lock, so that nobody else is writing to it: those of
+            all others are removed.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if (match := _TEMPORARY.fullmatch(entry.name)) is None or entry.name in _own:
                 continue
             with suppress(OSError):
-                here = match[1] == _host() and not _is_running(int(match[2]))
-                if here or time.time() - entry.stat().st_mtime > _KEPT_SECONDS:
+                ended = alone or (match[1] == _host() and not _is_running(int(match[2])))
+                if ended or time.time() - entry.stat().st_mtime > _KEPT_SECONDS:
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path)
                     else:
                         Path(entry.path).unlink()
+
+
+def _sweep_again(folder: Path) -> None:
+    """Sweep a folder, not again within a minute: it may have many files, written one by one."""
+    now = time.monotonic()
+    if now - _swept.get(folder, -math.inf) > _PAUSE:
+        _swept[folder] = now
+        sweep_temporaries(folder)
 
 
 @contextmanager
@@ -237,8 +254,13 @@ def _full(error: BaseException | None) -> int | None:
     return None
 
 
+@cache
 def _host() -> str:
-    return f"{zlib.crc32(node().encode()):08x}"
+    """Return a digest of where the numbers of processes count: the machine, or a container."""
+    names = node()
+    with suppress(OSError):  # on Linux
+        names += str(Path("/proc/self/ns/pid").readlink())
+    return f"{zlib.crc32(names.encode()):08x}"
 
 
 def _is_running(process: int) -> bool:

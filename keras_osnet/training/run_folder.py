@@ -127,7 +127,7 @@ class RunFolder:
         with self.locked():
             self.path.mkdir(exist_ok=True)
             for folder in {self.root, self.path}:
-                sweep_temporaries(folder)
+                sweep_temporaries(folder, alone=True)
             if self.check(training):
                 self._write_run(training=json.loads(json.dumps(training)))
             yield

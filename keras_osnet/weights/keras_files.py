@@ -63,7 +63,7 @@ def load_keras_model(path: str | os.PathLike[str]) -> keras.Model:
                     archive.writestr(name, member)
             return keras.saving.load_model(checked, compile=False)
     except Exception as error:  # Keras and zipfile raise errors of any class
-        raise ValueError(f"{path} cannot be loaded by Keras: {error}") from error
+        raise ValueError(f"{path} cannot be loaded by Keras: {str(error)[:2000]}") from error
 
 
 class KerasH5Source:

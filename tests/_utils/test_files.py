@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from keras_osnet._utils import files
 from keras_osnet._utils.files import (
     atomic_path,
     check_regular,
@@ -170,7 +171,17 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
     with atomic_path(tmp_path / "other") as temporary:
         temporary.write_text("")
     assert set(tmp_path.iterdir()) == {own, kept, elsewhere, tmp_path / "other"}
+    sweep_temporaries(tmp_path, alone=True)
+    assert set(tmp_path.iterdir()) == {own, kept, tmp_path / "other"}
     sweep_temporaries(tmp_path / "absent")
+
+
+def test_a_folder_of_many_files_is_not_listed_for_each(tmp_path, monkeypatch):
+    listed = []
+    monkeypatch.setattr(files, "sweep_temporaries", listed.append)
+    for number in range(20):
+        write_json(tmp_path / f"{number}.json", {})
+    assert listed == [tmp_path]
 
 
 def test_leftovers_of_an_earlier_process_of_the_same_number(tmp_path):
