@@ -67,10 +67,12 @@ def find(name, *rest):
 
 
 @pytest.fixture
-def any_path_exists(monkeypatch, tmp_path):
-    """Accept folders and files that do not exist."""
+def any_path_exists(monkeypatch, tmp_path, line):
+    """Accept folders and files that do not exist, but for that of `--output`, which is new."""
+    output = re.search(r"(?:--output|-o) (\S+)", line)
+    new = tmp_path / output[1] if output else None
     monkeypatch.setattr(click.Path, "convert", lambda self, value, param, ctx: Path(value))
-    monkeypatch.setattr(Path, "exists", lambda self: True)
+    monkeypatch.setattr(Path, "exists", lambda self: self.absolute() != new)
     monkeypatch.chdir(tmp_path)
     Path("names.txt").write_text("hat\nbackpack\n")
 
