@@ -38,7 +38,10 @@ class TensorSource:
         classes: Rows of the classifier, None without one.
     """
 
-    def __init__(self, state: StateDict, description: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], state: StateDict, description: dict[str, Any]
+    ) -> None:
+        self._path = path
         self._state = state
         self.tensors = state.tensors
         self.place = state.place
@@ -47,7 +50,10 @@ class TensorSource:
 
     def load_into(self, model: keras.Model) -> ConversionReport:
         """Set the variables of a model strictly, as `load_torchreid` does."""
-        return load_state_dict(model, self._state)
+        try:
+            return load_state_dict(model, self._state)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(self._path)}: {error}") from None
 
 
 def open_weights(
@@ -152,4 +158,4 @@ def read_state_dict(path: str | os.PathLike[str], *, key: str | None = None) -> 
         inferred = architecture_of(state.tensors)
     except ValueError as error:
         raise ValueError(f"{path} does not hold an OSNet: {error}") from None
-    return TensorSource(state, description or inferred)
+    return TensorSource(path, state, description or inferred)
