@@ -1,8 +1,16 @@
 """The package needs numpy, Pillow and one engine, and imports nothing else."""
 
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
 import pytest
 
-HEAVY = ("tensorflow", "keras", "torch", "jax", "huggingface_hub", "rich", "click")
+import keras_osnet
+
+HEAVY = ("tensorflow", "keras", "h5py", "torch", "jax", "huggingface_hub", "rich", "click")
 
 ENGINES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "openvino": "openvino"}
 
@@ -100,3 +108,32 @@ def test_the_first_frame_may_be_crowded(described, fresh_python):
 @pytest.mark.large
 def test_the_first_frame_may_be_crowded_in_fifty_processes(described, fresh_python):
     crowd_processes(described, fresh_python, 50)
+
+
+def requirements(names):
+    """Return installed distributions and all that they need, without extras."""
+    found, waiting = {}, list(names)
+    while waiting:
+        name = waiting.pop().lower()
+        if name not in found:
+            found[name] = metadata.distribution(name)
+            needed = [each for each in found[name].requires or () if ";" not in each]
+            waiting += [re.match(r"[\w.-]+", each)[0] for each in needed]
+    return found.values()
+
+
+def test_the_small_installation_is_enough(described, tmp_path):
+    """docs/installation.md installs the package without its dependencies, and three others."""
+    text = Path("docs/installation.md").read_text("utf-8")
+    assert "pip install --no-deps ." in text
+    assert "pip install numpy pillow ai-edge-litert" in text
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for distribution in requirements(["numpy", "pillow", "ai-edge-litert"]):
+        for top in {file.parts[0] for file in distribution.files or ()} - {".."}:
+            (packages / top).symlink_to(Path(distribution.locate_file(top)))
+    (packages / "keras_osnet").symlink_to(Path(keras_osnet.__file__).parent)
+    code = f"import sys; sys.path[:] = [{str(packages)!r}, *sys.path]" + EMBED
+    command = [sys.executable, "-I", "-S", "-c", code, str(described("one.tflite"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "litert (2, 8) []", done.stderr
