@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keras_osnet.data.records import EmbeddedImages
 
 _KERAS = "keras"
+_LONGEST_LIST = 1 << 28
 
 
 @click.command("embed")
@@ -176,7 +177,7 @@ def _files(paths: Sequence[Path], listing: BinaryIO | None) -> list[Path]:
         files += list_images(path) if path.is_dir() else [path]
     if listing is not None:
         name = getattr(listing, "name", "the list")  # stdin may have none
-        lines = re.split(r"\r\n?|\n", decode_text(listing.read(), name))
+        lines = re.split(r"\r\n?|\n", decode_text(listing.read(_LONGEST_LIST), name))
         files += [Path(line.strip()) for line in lines if line.strip()]
     if not files:
         raise click.UsageError("Name images or folders, or a text file with --list.")

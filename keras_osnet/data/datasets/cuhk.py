@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from keras_osnet._utils.files import atomic_path
+from keras_osnet._utils.files import atomic_path, read_bytes
 from keras_osnet.data.datasets._files import (
     find_root,
     load_mat,
@@ -26,6 +26,8 @@ from keras_osnet.data.records import PersonImage, ReidDataset
 _CUHK01_NAME = re.compile(r"(\d{4})(\d{3})\.")
 _CUHK02_NAME = re.compile(r"(\d+)_")
 _CUHK03_NAME = re.compile(r"(\d+)_(\d+)_([12])_\d+\.")
+
+_LARGEST = 1 << 30
 
 _PAIR_STEP = 10_000
 """CUHK02 and CUHK03 number the people of each pair of cameras from 1: person 17 of pair 2 becomes
@@ -164,7 +166,7 @@ def _classic_split(path: Path, every: list[str], split: int) -> _Names:
 def _saved_split(path: Path, split: int) -> _Names:
     """Return a split as torchreid saves it; only the file names of its absolute paths count."""
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))[split]
+        parts = json.loads(read_bytes(path, _LARGEST))[split]
         train, query, gallery = (
             [re.split(r"[\\/]", row[0])[-1] for row in parts[part]]
             for part in ("train", "query", "gallery")

@@ -22,6 +22,7 @@ from keras_osnet.data.records import (
 
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
+_LARGEST = 1 << 30
 
 _NO_PICKLES = (
     "The binary version is read. The Python version is not: it consists of pickles, and a pickle "
@@ -62,7 +63,7 @@ def _read_binary(
     classes = tuple(decode_text(read_bytes(root / names, 1 << 20), str(root / names)).split())
     records = {}
     for file in (*train, test):
-        content = np.fromfile(root / file, np.uint8)
+        content = np.frombuffer(read_bytes(root / file, _LARGEST), np.uint8)
         if content.size == 0 or content.size % (labels + _PIXELS):
             raise ValueError(
                 f"A file of {dataset_info(name).title} is made of records of {labels + _PIXELS} "
