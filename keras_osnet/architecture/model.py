@@ -300,6 +300,11 @@ def feature_extractor(model: keras.Model) -> keras.Model:
         >>> feature_extractor(model).output_shape
         (None, 512)
     """
+    if not isinstance(model, keras.Model) or not model.built or not model.layers:
+        raise ValueError(
+            "`model` must be a functional Keras model, such as `keras_osnet.OSNet` returns. "
+            f"Received: {model!r:.200}"
+        )
     names = [layer.name for layer in model.layers]
     if not ends_in_classifier(model) and not isinstance(model.output, dict):
         return model

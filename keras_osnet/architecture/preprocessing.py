@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_osnet._utils.checks import positive_integer
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.warn_user import warn_user
 
@@ -21,7 +22,7 @@ def preprocess_input(images: Any) -> Any:
         The same shape as float32: an array for an array, a tensor of the backend for a tensor.
 
     Raises:
-        ValueError: The last dimension is not 3.
+        ValueError: The last dimension is not 3, or an array is not of finite real numbers.
 
     Example:
         >>> import numpy as np
@@ -31,7 +32,7 @@ def preprocess_input(images: Any) -> Any:
     """
     is_tensor = ops.is_tensor(images) or isinstance(images, keras.KerasTensor)
     if not is_tensor:
-        images = np.asarray(images)
+        images = _checked_pixels(images)
     if len(images.shape) == 0 or images.shape[-1] != len(MEAN):
         raise ValueError(
             "`images` must be RGB, with 3 as the last dimension. "
@@ -41,7 +42,7 @@ def preprocess_input(images: Any) -> Any:
         pixels = ops.cast(images, "float32")
         mean, std = (ops.convert_to_tensor(values, "float32") for values in (MEAN, STD))
     else:
-        _warn_if_unit_range(images)
+        _check_range(images)
         pixels = images.astype("float32")
         mean, std = np.array(MEAN, "float32"), np.array(STD, "float32")
     return (pixels / 255.0 - mean) / std
@@ -92,7 +93,8 @@ def decode_predictions(
         ImageNet's (`"n02123045"`), or the index as text if `class_names` is given.
 
     Raises:
-        ValueError: `predictions` is not of the shape above.
+        ValueError: `predictions` is not of the shape above or not finite, or another argument is
+            wrong.
 
     Example:
         >>> import numpy as np
@@ -100,12 +102,24 @@ def decode_predictions(
         >>> decode_predictions(np.array([[0.25, 0.75]]), class_names=["bag", "hat"])
         [[('1', 'hat', 0.75), ('0', 'bag', 0.25)]]
     """
+    top = positive_integer("top", top)
+    if class_names is not None and not isinstance(class_names, list | tuple | np.ndarray):
+        raise ValueError(
+            f"`class_names` must be a list with the name of each class. Received: {class_names!r}"
+        )
+    if not ops.is_tensor(predictions):
+        predictions = _real_array("predictions", predictions)
     predictions = ops.convert_to_numpy(predictions)
     classes = 1000 if class_names is None else len(class_names)
     if predictions.ndim != 2 or predictions.shape[1] != classes:
         raise ValueError(
             f"`predictions` must have the shape (batch, {classes}). "
             f"Received: shape {predictions.shape}"
+        )
+    if not np.isfinite(predictions.astype("float32")).all():
+        raise ValueError(
+            "`predictions` must be finite. Received: "
+            f"{np.count_nonzero(~np.isfinite(predictions.astype('float32')))} that are not"
         )
     if class_names is None:
         return keras.applications.imagenet_utils.decode_predictions(predictions, top=top)
@@ -116,9 +130,46 @@ def decode_predictions(
     ]
 
 
-def _warn_if_unit_range(images: np.ndarray) -> None:
-    if images.size and images.dtype.kind == "f" and 0 < images.max() <= 1:
+def _checked_pixels(images: Any) -> np.ndarray:
+    pixels = _real_array("images", images)
+    if pixels.dtype.kind == "f" and pixels.size and not np.isfinite(pixels).all():
+        raise ValueError(
+            "`images` must be finite. Received: "
+            f"{pixels[~np.isfinite(pixels)][0]} among pixels of {pixels.dtype}"
+        )
+    return pixels
+
+
+def _real_array(name: str, values: Any) -> np.ndarray:
+    """Return values as an array of integers or floats, else raise ValueError."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:  # such as rows that differ in length
+        raise ValueError(
+            f"`{name}` must be an array. Received: {type(values).__name__} ({error})"
+        ) from None
+    # By casting rule rather than by kind, so that bfloat16 of ml_dtypes is accepted too.
+    real = array.dtype.kind not in "bmM" and np.can_cast(array.dtype, np.float64, "same_kind")
+    if not real or np.ma.is_masked(values):
+        masked = ", masked" if np.ma.is_masked(values) else ""
+        raise ValueError(
+            f"`{name}` must hold integers or floats, none of them masked. "
+            f"Received: dtype {array.dtype}{masked}"
+        )
+    return array
+
+
+def _check_range(images: np.ndarray) -> None:
+    if not images.size or images.dtype == np.uint8:
+        return
+    lowest, highest = float(images.min()), float(images.max())
+    if images.dtype.kind == "f" and 0 < highest <= 1 and lowest >= 0:
         warn_user(
             "`images` look like 0–1, but pixels of 0–255 are expected. "
-            f"Received: highest value {images.max():g}"
+            f"Received: highest value {highest:g}"
+        )
+    elif (lowest < 0 and highest <= 10) or highest > 510:  # not the overshoot of a resize
+        warn_user(
+            "`images` do not look like pixels of 0–255, but normalized already or of 16 bits. "
+            f"Received: values from {lowest:g} to {highest:g}"
         )

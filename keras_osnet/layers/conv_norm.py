@@ -59,16 +59,16 @@ class ConvNorm2D(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = positive_integer("filters", filters)
         self.kernel_size = positive_integer("kernel_size", kernel_size)
-        if kernel_size % 2 == 0:
+        if self.kernel_size % 2 == 0:
             raise ValueError(f"`kernel_size` must be odd. Received: {kernel_size!r}")
         self.strides = positive_integer("strides", strides)
         self.normalization = one_of("normalization", normalization, ("batch", "instance", None))
         self.activation = one_of("activation", activation, ("relu", None))
 
         self.convolution = keras.layers.Conv2D(
-            filters,
-            kernel_size,
-            strides,
+            self.filters,
+            self.kernel_size,
+            self.strides,
             padding="valid",
             data_format="channels_last",
             use_bias=False,

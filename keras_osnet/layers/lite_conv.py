@@ -44,11 +44,11 @@ class LiteConv2D(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = positive_integer("filters", filters)
         self.kernel_size = positive_integer("kernel_size", kernel_size)
-        if kernel_size % 2 == 0:
+        if self.kernel_size % 2 == 0:
             raise ValueError(f"`kernel_size` must be odd. Received: {kernel_size!r}")
 
         self.pointwise = keras.layers.Conv2D(
-            filters,
+            self.filters,
             1,
             data_format="channels_last",
             use_bias=False,
@@ -57,11 +57,13 @@ class LiteConv2D(keras.layers.Layer):
             name="pointwise",
         )
         self.depthwise = keras.layers.DepthwiseConv2D(
-            kernel_size,
+            self.kernel_size,
             padding="same",
             data_format="channels_last",
             use_bias=False,
-            depthwise_initializer=initializers.depthwise_initializer(kernel_size, filters),
+            depthwise_initializer=initializers.depthwise_initializer(
+                self.kernel_size, self.filters
+            ),
             dtype=self.dtype_policy,
             name="depthwise",
         )

@@ -112,11 +112,12 @@ class OmniScaleBlock(keras.layers.Layer):
         self.instance_norm = one_of("instance_norm", instance_norm, (None, "output", "residual"))
         self.reduction = positive_integer("reduction", reduction)
         self.gate_reduction = positive_integer("gate_reduction", gate_reduction)
-        if filters % reduction:
+        if self.filters % self.reduction:
             raise ValueError(
-                f"`filters` must be a multiple of `reduction` ({reduction}). Received: {filters!r}"
+                f"`filters` must be a multiple of `reduction` ({self.reduction}). "
+                f"Received: {filters!r}"
             )
-        self.width = filters // reduction
+        self.width = self.filters // self.reduction
         dtype = self.dtype_policy
 
         self.reduce = ConvNorm2D(self.width, dtype=dtype, name="reduce")
@@ -126,10 +127,10 @@ class OmniScaleBlock(keras.layers.Layer):
         ]
         self.gate = None
         if self.has_gates:
-            self.gate = AggregationGate(fusion, gate_reduction, dtype=dtype, name="gate")
+            self.gate = AggregationGate(self.fusion, self.gate_reduction, dtype=dtype, name="gate")
         in_residual = instance_norm == "residual"
         self.expand = ConvNorm2D(
-            filters,
+            self.filters,
             normalization="instance" if in_residual else "batch",
             activation=None,
             dtype=dtype,

@@ -39,6 +39,52 @@ def test_pixels_of_0_to_1_are_suspicious():
         preprocess_input(PIXELS / 255)
 
 
+@pytest.mark.parametrize("values", [preprocess_input(PIXELS), PIXELS.astype("uint16") * 257])
+def test_normalized_and_deep_pixels_are_suspicious(values):
+    with pytest.warns(UserWarning, match="normalized already or of 16 bits. Received: values"):
+        preprocess_input(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.full((2, 2, 3), np.nan),
+        np.full((2, 2, 3), -np.inf),
+        np.ma.masked_array(PIXELS, PIXELS > 100),
+        PIXELS.astype(object),
+        PIXELS.astype(str),
+        PIXELS > 100,
+        PIXELS.astype(complex),
+        [[1, 2, 3], [1, 2]],
+        np.zeros((2, 3), "m8[s]"),
+        None,
+        "image.png",
+    ],
+)
+def test_values_that_are_no_pixels(values):
+    with pytest.raises(ValueError, match=r"^`images` must.*Received: "):
+        preprocess_input(values)
+    with pytest.raises(ValueError, match=r"^`predictions` must.*Received: "):
+        decode_predictions(values, class_names=["a", "b", "c"])
+
+
+@pytest.mark.parametrize("top", [0, -1, 1.5, float("nan"), "3", None, [1], True])
+def test_wrong_counts_of_predictions(top):
+    with pytest.raises(ValueError, match=r"^`top` must.*Received: "):
+        decode_predictions(np.zeros((1, 2)), top, ["a", "b"])
+
+
+@pytest.mark.parametrize("names", ["ab", 2, {"a": 1, "b": 2}, True])
+def test_wrong_names_of_classes(names):
+    with pytest.raises(ValueError, match=r"^`class_names` must.*Received: "):
+        decode_predictions(np.zeros((1, 2)), 1, names)
+
+
+def test_the_overshoot_of_a_resize_is_not_suspicious(recwarn):
+    preprocess_input(np.linspace(-20, 275, 24).reshape(2, 4, 3))
+    assert not recwarn
+
+
 def test_a_black_image_is_not_suspicious(recwarn):
     preprocess_input(np.zeros((1, 8, 4, 3)))
     assert not recwarn

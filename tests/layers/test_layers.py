@@ -217,3 +217,16 @@ def test_initial_values_are_the_references():
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_numbers_of_numpy():
+    """Keras's own layers take only Python's."""
+    three, eight = np.int64(3), np.int64(8)
+    for layer in (
+        LiteConv2D(eight, three),
+        ConvNorm2D(eight, kernel_size=three, strides=np.int32(2)),
+        OmniScaleBlock(eight, streams=[np.int64(1)], reduction=np.int64(2)),
+    ):
+        config = layer.get_config()
+        assert type(layer).from_config(config).get_config() == config
+        assert all(type(value) is not np.int64 for value in config.values())
