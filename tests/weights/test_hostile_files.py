@@ -13,8 +13,14 @@ import pytest
 
 import keras_osnet
 from keras_osnet._utils.save_with_keras import save_with_keras
-from keras_osnet.models import convert_file
-from keras_osnet.weights import h5_reader, keras_files, read_state_dict, save_safetensors
+from keras_osnet.weights import (
+    h5_reader,
+    keras_files,
+    read_state_dict,
+    save_safetensors,
+    to_torchreid,
+    write_torch_checkpoint,
+)
 
 ARGUMENTS = {"width": 0.25, "depths": (1, 1, 1), "streams": 2}
 
@@ -351,8 +357,16 @@ def test_files_that_are_cut_or_not_regular(files, tmp_path, ending):
     refused(tmp_path / f"pipe.{ending}", "not a named pipe", width=0.25)
 
 
-@pytest.mark.parametrize("ending", ["keras", "weights.h5", "safetensors", "pth"])
-def test_a_full_disk(model, tmp_path, ending):
+@pytest.mark.parametrize(
+    ("ending", "save"),
+    [
+        ("keras", save_with_keras),
+        ("weights.h5", save_with_keras),
+        ("safetensors", save_safetensors),
+        ("pth", lambda model, path: write_torch_checkpoint(path, to_torchreid(model))),
+    ],
+)
+def test_a_full_disk(model, tmp_path, ending, save):
     """HDF5 would end the process by a signal, after the error."""
     path = tmp_path / f"a.{ending}"
     path.write_text("old")
@@ -360,7 +374,7 @@ def test_a_full_disk(model, tmp_path, ending):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(OSError, match="is not complete after 100,000 bytes") as caught:
-            convert_file("synthetic", path, width=0.25, overwrite=True)
+            save(model, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert str(caught.value).endswith(f"Received: {path}")
