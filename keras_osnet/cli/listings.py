@@ -205,6 +205,8 @@ def _shape_of_one(tensors: Any) -> tuple[int | None, ...]:
 
 
 def _print_checkpoint(checkpoint: dict[str, Any]) -> None:
+    from keras_osnet.weights.state_dict import shown
+
     tensors, classes = checkpoint["tensors"], checkpoint["classes"]
     print_facts(
         [
@@ -220,7 +222,7 @@ def _print_checkpoint(checkpoint: dict[str, Any]) -> None:
                 + ")",
             ),
             ("classes", "no classifier" if classes is None else f"{classes}"),
-            *([("place", checkpoint["place"])] if checkpoint["place"] else []),
+            *([("place", shown(checkpoint["place"]))] if checkpoint["place"] else []),
         ]
     )
     echo()

@@ -1,9 +1,7 @@
 """Convert weights between torchreid state dicts and Keras models."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,8 +13,7 @@ from keras_osnet.architecture.naming import (
     describe_tensors,
     named_variables,
 )
-from keras_osnet.weights.state_dict import StateDict, state_dict_of
-from keras_osnet.weights.torch_file.reader import read_torch_network
+from keras_osnet.weights.state_dict import StateDict, shown
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
 _EMBEDDING = "fc."
@@ -54,46 +51,8 @@ class ConversionReport:
         return "\n".join(lines)
 
 
-def load_torchreid(
-    model: keras.Model,
-    source: str | os.PathLike[str] | Mapping[str, Any],
-    *,
-    key: str | None = None,
-) -> ConversionReport:
-    """Copy a torchreid checkpoint into a model.
-
-    Strict: either every tensor is used or skipped for a reason and every variable is set, or an
-    error is raised and nothing is set. Skipped are the batch counts of batch norm (Keras keeps
-    none), an embedding or a classifier that the model does not have, and a classifier of another
-    size, which is reported as a warning too; the model's own classifier then keeps its values.
-
-    Args:
-        model: A model of `keras_osnet.OSNet`, of the checkpoint's width and variant.
-        source: Path of a checkpoint, or a state dict: names to arrays (or torch tensors). The
-            network may be in a dictionary within ("state_dict", "ema", …), and its names may have
-            a common prefix ("module.", "_orig_mod.", "backbone.", …).
-        key: Where the network is, if the source has several: keys and prefix, joined with dots,
-            or the beginning of them, such as "ema".
-
-    Returns:
-        The report of used, skipped and missing tensors.
-
-    Raises:
-        FileNotFoundError: The path leads to no file.
-        CheckpointError: The file is not a checkpoint that can be read safely.
-        ValueError: Names or shapes differ, and the message lists the differences; or there are
-            several networks, or none under the key.
-
-    Warns:
-        UserWarning: The classifier was not loaded, or the weights are not finite.
-    """
-    if isinstance(source, (str, os.PathLike)):
-        return load_state_dict(model, read_torch_network(source, key))
-    return load_state_dict(model, state_dict_of(source, key))
-
-
 def load_state_dict(model: keras.Model, state: StateDict) -> ConversionReport:
-    """Copy a network that has been read into a model; see `load_torchreid`."""
+    """Copy a network that has been read into a model; see `keras_osnet.weights.load_torchreid`."""
     tensors = state.tensors
     targets = {entry.name: entry for entry in named_variables(model, to_assign=True)}
     skipped: dict[str, str] = {
@@ -203,7 +162,7 @@ def _check(
 ) -> None:
     differences = [f"{name}: not in the checkpoint" for name in targets if name not in tensors]
     differences += [
-        f"{name}: not in the model"
+        f"{shown(name)}: not in the model"
         for name in tensors
         if name not in targets and name not in skipped
     ]
@@ -214,10 +173,10 @@ def _check(
             )
     if not differences:
         return
-    shown = "\n".join(f"  {difference}" for difference in differences[:20])
+    lines = "\n".join(f"  {difference}" for difference in differences[:20])
     more = f"\n  … and {len(differences) - 20} more" if len(differences) > 20 else ""
     raise ValueError(
         f"The checkpoint does not fit {model.name}, and nothing was loaded: it holds "
-        f"{describe_tensors(tensors)}. What differs:\n{shown}{more}\n"
+        f"{describe_tensors(tensors)}. What differs:\n{lines}{more}\n"
         f"Received: {len(tensors)} tensors"
     )

@@ -22,6 +22,7 @@ LARGEST_FILE = 4 << 30
 _EPOCH = re.compile(r"(?<=\.pth\.tar)-[0-9]+$")
 """Epoch that torchreid appends to the names of its checkpoints, as in `model.pth.tar-60`."""
 
+_MAX_HEADER = 100_000_000  # bytes of the header of a .safetensors file, by its definition
 _IN_KERAS = (b"metadata.json", b"config.json", b"model.weights.h5", b"assets")
 """Beginnings of the entries of a `.keras` archive; those of torch are all in one folder."""
 _OTHERS = (
@@ -53,12 +54,11 @@ def file_format(path: str | os.PathLike[str]) -> str:
     try:
         with open_regular(path) as file:
             start = file.read(512)
-            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         error.filename = error.filename or os.fspath(path)  # which a failed read does not name
         raise
     # First, as the size of the header can begin like any of the others.
-    if start[8:9] == b"{" and 0 < int.from_bytes(start[:8], "little") <= size - 8:
+    if start[8:9] == b"{" and 0 < int.from_bytes(start[:8], "little") <= _MAX_HEADER:
         return SAFETENSORS
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return KERAS_H5

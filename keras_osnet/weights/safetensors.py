@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_osnet._utils import optional
 from keras_osnet._utils.files import atomic_path, parse_json, read_bytes
@@ -16,6 +18,11 @@ from keras_osnet.weights.file_formats import LARGEST_FILE
 from keras_osnet.weights.state_dict import StateDict, state_dict_of
 
 _DESCRIPTION = "model"
+_TYPES = {
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+    **{"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2", "BOOL": "?", "C64": "<c8"},
+}
+"""NumPy's types by those of the format."""
 
 
 def save_safetensors(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -63,13 +70,13 @@ def read_safetensors(
     library = _safetensors()
     content = read_bytes(path, LARGEST_FILE)  # not mapped: a file that is cut then would end Python
     try:
-        tensors = library.numpy.load(content)
+        tensors = {name: _array(**entry) for name, entry in library.deserialize(content)}
         header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")], "its header")
         text = header.get("__metadata__", {}).get(_DESCRIPTION)
         description = None if text is None else parse_json(text, "its description")
     except (library.SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
-    except (KeyError, AttributeError, TypeError) as error:  # for types that NumPy does not have
+    except (KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{path} holds numbers of a type that is not read: {error}") from error
     try:
         state = state_dict_of(tensors, key)
@@ -78,6 +85,13 @@ def read_safetensors(
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} cannot be read as weights: {error}") from error
     return state, description
+
+
+def _array(dtype: str, shape: Sequence[int], data: bytes) -> np.ndarray:
+    """Return a tensor as an array; raise KeyError for a type that is not in `_TYPES`."""
+    array = np.frombuffer(data, _TYPES[dtype]).reshape(shape)
+    # NumPy has no bfloat16, which is the upper half of a float32.
+    return (array.astype("<u4") << 16).view("<f4") if dtype == "BF16" else array
 
 
 def _safetensors() -> Any:

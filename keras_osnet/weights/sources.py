@@ -1,6 +1,7 @@
 """Find, download and read the weights that a user names by a tag, a path or the Hub."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from keras_osnet.weights.file_formats import (
 from keras_osnet.weights.hub import download, resolve_hub_reference
 from keras_osnet.weights.keras_files import KerasH5Source, load_keras_model
 from keras_osnet.weights.safetensors import read_safetensors
-from keras_osnet.weights.state_dict import StateDict
+from keras_osnet.weights.state_dict import StateDict, state_dict_of
 from keras_osnet.weights.torch_file.reader import read_torch_network
 
 
@@ -54,6 +55,44 @@ class TensorSource:
             return load_state_dict(model, self._state)
         except ValueError as error:
             raise ValueError(f"{os.fspath(self._path)}: {error}") from None
+
+
+def load_torchreid(
+    model: keras.Model,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    key: str | None = None,
+) -> ConversionReport:
+    """Copy a checkpoint of torchreid, or any other file of its tensors, into a model.
+
+    Strict: either every tensor is used or skipped for a reason and every variable is set, or an
+    error is raised and nothing is set. Skipped are the batch counts of batch norm (Keras keeps
+    none), an embedding or a classifier that the model does not have, and a classifier of another
+    size, which is reported as a warning too; the model's own classifier then keeps its values.
+
+    Args:
+        model: A model of `keras_osnet.OSNet`, of the checkpoint's width and variant.
+        source: Path of a file, as for `read_state_dict`; or a state dict, that is, names to arrays
+            (or torch tensors). The network may be in a dictionary within ("state_dict", "ema", …),
+            and its names may have a common prefix ("module.", "_orig_mod.", "backbone.", …).
+        key: Where the network is, if the source has several: keys and prefix, joined with dots,
+            or the beginning of them, such as "ema".
+
+    Returns:
+        The report of used, skipped and missing tensors.
+
+    Raises:
+        FileNotFoundError: The path leads to no file.
+        ValueError: The file cannot be read (a `CheckpointError` for one of torch); there are
+            several networks, or none under the key; or names or shapes differ, and the message
+            lists the differences.
+
+    Warns:
+        UserWarning: The classifier was not loaded, or the weights are not finite.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return read_state_dict(source, key=key).load_into(model)
+    return load_state_dict(model, state_dict_of(source, key))
 
 
 def open_weights(

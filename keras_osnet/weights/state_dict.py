@@ -147,6 +147,11 @@ def state_dict_of(source: Mapping[str, Any], key: str | None = None) -> StateDic
     return StateDict({}) if network is None else network.state_dict(_as_array)
 
 
+def shown(name: str) -> str:
+    """Return the name of a tensor for messages: short, and without control characters."""
+    return name if name.isprintable() and len(name) <= 100 else repr(name[:100])
+
+
 def _is_array(value: object) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 

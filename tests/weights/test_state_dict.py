@@ -12,6 +12,7 @@ from keras_osnet.weights import (
     load_torchreid,
     read_state_dict,
     read_torch_checkpoint,
+    save_safetensors,
     to_torchreid,
     write_torch_checkpoint,
 )
@@ -301,3 +302,48 @@ def test_files_of_keras(ending, state_dict, tmp_path):
             load(key="ema")
     with pytest.raises(ValueError, match="`key` is for `weights`"):
         keras_osnet.OSNet(0.25, key="ema")
+
+
+def test_names_of_a_file_are_harmless_in_messages(state_dict, model):
+    odd = {"\x1b[31mred\n": np.ones(1), "\ud800": np.ones(1), "a" * 5000: np.ones(1)}
+    with pytest.raises(ValueError, match="not in the model") as error:
+        load_torchreid(model, {**state_dict, **odd})
+    message = str(error.value)
+    assert "'\\x1b[31mred\\n': not in the model" in message
+    assert "'\\ud800': not in the model" in message
+    assert message.replace("\n", "").isprintable()
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize("kind", ["pth", "safetensors", "keras"])
+def test_load_torchreid_reads_every_file_that_has_names(kind, model, tmp_path):
+    path = tmp_path / "file"
+    source = keras_osnet.OSNet(0.25, classes=10, input_shape=(64, 32, 3))
+    if kind == "pth":
+        write_torch_checkpoint(path, to_torchreid(source))
+    else:
+        save = source.save if kind == "keras" else lambda path: save_safetensors(source, path)
+        save(tmp_path / f"x.{kind}")
+        (tmp_path / f"x.{kind}").rename(path)
+    assert len(load_torchreid(model, path).used) == len(model.variables)
+    np.testing.assert_array_equal(
+        to_torchreid(model)["conv5.conv.weight"], to_torchreid(source)["conv5.conv.weight"]
+    )
+    with pytest.raises(FileNotFoundError):
+        load_torchreid(model, tmp_path / "missing")
+
+
+def test_bfloat16_in_safetensors(state_dict, model, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in state_dict.items()}
+    tensors = {
+        f"backbone.{name}": value.bfloat16() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
+    save_file(tensors, tmp_path / "narrow.safetensors")
+    assert load_torchreid(model, tmp_path / "narrow.safetensors").place == "backbone"
+    np.testing.assert_array_equal(
+        to_torchreid(model)["fc.0.weight"], tensors["backbone.fc.0.weight"].float().numpy()
+    )

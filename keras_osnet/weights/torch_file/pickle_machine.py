@@ -80,13 +80,13 @@ def check_key(key: object) -> str | int:
 
 
 def store(target: dict[str | int, Any], key: object, value: object) -> None:
-    """Store an item, but drop one whose key is neither text nor an integer.
+    """Store an item, but drop one whose key is neither text nor an integer of 64 bits.
 
     Such a key cannot name a tensor. For floats, tuples and long integers anyone can compute
     thousands that hash alike, and a tuple of tuples takes exponential time to hash when it holds
     each part twice.
     """
-    if isinstance(key, str | int):
+    if isinstance(key, str) or (isinstance(key, int) and key.bit_length() <= 64):
         target[check_key(key)] = value
 
 

@@ -40,8 +40,8 @@ _IN_EXTRA_FIELD = 0xFFFFFFFF
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
-MAX_PICKLE = 2**26
-"""Bytes of a pickle, or of the directory of a zip archive. Those of a network have 100 kB."""
+MAX_PICKLE = 2**28
+"""Bytes of a pickle (100 kB for a network alone), or of the directory of a zip archive."""
 
 
 class CheckpointError(ValueError):
