@@ -4,6 +4,7 @@ import functools
 import threading
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,3 +62,14 @@ def test_public_functions(way, tmp_path):
         other = model.replace(classes=4)
         raised = raised_by(lambda: load_torchreid(model, to_torchreid(other)))
     assert raised == [(__file__, OSNetWarning)]
+
+
+def test_all_warnings_of_the_package_are_issued_like_this():
+    package = Path(keras_osnet.__file__).parent
+    direct = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "warnings.warn(" in path.read_text("utf-8")
+    }
+    # Registration has no user: Keras may be imported by anything.
+    assert direct == {"_utils/registration.py", "_utils/warn_user.py"}
