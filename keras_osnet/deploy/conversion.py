@@ -28,6 +28,7 @@ from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.runtime.metadata import DTYPES, PIXEL_RANGES, ModelMetadata
 
 _MODEL, _IMAGES, _REQUEST = "model.keras", "images.npy", "request.json"
+_ERROR = "error.txt"
 
 _NAMED = 5
 """Tensors that an error names."""
@@ -94,6 +95,9 @@ def serve(
         scaled = True
         result = keras.layers.UnitNormalization(axis=-1, dtype="float32", name="normalized")(result)
     labels = tuple(labels)
+    broken = [each for each in labels if len(each.splitlines()) != 1]
+    if broken:
+        raise ValueError(f"`labels` must be one line of text each. Received: {broken[0]!r}")
     if labels and kind not in ("classification", "attribute"):
         raise ValueError(
             "`labels` name the classes or attributes of a model that predicts them. "
@@ -328,9 +332,11 @@ def _run_on_tensorflow(folder: str) -> None:
         text=True,
     )
     if done.returncode:
+        error = Path(folder, _ERROR)
+        reason = error.read_text("utf-8") if error.exists() else done.stderr.strip()[-500:]
         raise RuntimeError(
-            "Converting in a process with Keras on TensorFlow failed. Received:\n"
-            + done.stderr.strip()[-2000:]
+            "Converting in a process with Keras on TensorFlow failed. "
+            f"Received: exit status {done.returncode}, {reason}"
         )
 
 
@@ -348,4 +354,8 @@ def _answer(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _answer(Path(sys.argv[1]))
+    try:
+        _answer(Path(sys.argv[1]))
+    except Exception as error:  # raised by the process that waits for this one
+        Path(sys.argv[1], _ERROR).write_text(f"{type(error).__name__}: {error}", "utf-8")
+        sys.exit(1)

@@ -260,13 +260,12 @@ def measure_fidelity(
     else:
         outputs = _run_both(model, engine, metadata, file, _chunks(compared))
         ranking = {}
-    is_tflite = file.suffix == ".tflite"
-    weights = file.with_suffix(".bin") if file.suffix == ".xml" else None
+    is_tflite = opened.kind == ".tflite"
     return FidelityReport(
         file=file.name,
         digest=metadata.digest,
         quantization=metadata.quantization,
-        size_bytes=file.stat().st_size + (weights.stat().st_size if weights else 0),
+        size_bytes=len(opened.content) + len(opened.weights or b""),
         engine=engine.name,
         threads=threads,
         latency_ms=_latency(engine, outputs.first),

@@ -18,7 +18,7 @@ import numpy as np
 from keras_osnet._utils.checks import check_whole
 from keras_osnet.runtime.embedder import Embedder
 from keras_osnet.runtime.engines import computes_bfloat16, engines_for, usable_cpus
-from keras_osnet.runtime.read_metadata import checked_file
+from keras_osnet.runtime.read_metadata import ModelFileError, checked_file
 
 _BATCH = 32
 """Images at once where the throughput is measured."""
@@ -216,8 +216,9 @@ class _Worker:
             )
         answer = json.loads(line)
         if "error" in answer:
-            kinds = {"ImportError": ImportError, "FileNotFoundError": FileNotFoundError}
-            raise kinds.get(answer["kind"], ValueError)(answer["error"])
+            kinds = (ImportError, FileNotFoundError, ModelFileError)
+            kind = {each.__name__: each for each in kinds}.get(answer["kind"], ValueError)
+            raise kind(answer["error"])
         return answer
 
 
@@ -269,8 +270,8 @@ def _measure(text: str) -> None:
             alone = _times(embedder, images[:1])
             together = _times(embedder, images)
             _answer({"alone": alone, "together": together, "peak_memory": peak_memory()})
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        _answer({"error": str(error), "kind": type(error).__name__})
+    except Exception as error:  # the other process raises it
+        _answer({"error": str(error) or type(error).__name__, "kind": type(error).__name__})
 
 
 def _times(embedder: Embedder, images: np.ndarray) -> list[float]:

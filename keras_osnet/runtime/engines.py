@@ -294,7 +294,7 @@ ENGINES = tuple(each.name for each in (LiteRT, OnnxRuntime, OpenVINO))
 
 def engines_for(file: Path) -> list[str]:
     """Return the engines that are installed and take a file, the one of "auto" first."""
-    return [each.name for each in _BY_FILE[file.suffix] if _is_installed(each)]
+    return [each.name for each in _BY_FILE[file.suffix.lower()] if _is_installed(each)]
 
 
 def open_engine(model: ModelFile, engine: str, *, precision: str, threads: int | None) -> Engine:
@@ -316,7 +316,7 @@ def open_engine(model: ModelFile, engine: str, *, precision: str, threads: int |
     if engine != "auto" and engine not in ENGINES:
         raise ValueError(f"`engine` must be one of {('auto', *ENGINES)}. Received: {engine!r}")
     count = usable_cpus() if threads is None else positive_integer("threads", threads)
-    suffix = model.path.suffix
+    suffix = model.kind
     takers = _BY_FILE[suffix]
     if engine == "auto":
         able = [each for each in takers if precision in each.precisions] or takers

@@ -56,6 +56,11 @@ class ModelFile:
     external: bool = False
 
     @property
+    def kind(self) -> str:
+        """One of `FILE_KINDS`."""
+        return self.path.suffix.lower()
+
+    @property
     def is_verified(self) -> bool:
         """Whether the file holds digests of all its content, which were compared."""
         if self.metadata is None or self.metadata.digest is None:
@@ -113,7 +118,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
 def checked_file(path: str | os.PathLike[str]) -> Path:
     """Return the path of a model's file, or raise FileNotFoundError or ValueError."""
     file = Path(path)
-    if file.suffix not in FILE_KINDS:
+    if file.suffix.lower() not in FILE_KINDS:
         raise ValueError(
             f"`path` must be a model's file that ends in {', '.join(FILE_KINDS)}. Received: {file}"
         )
@@ -124,7 +129,7 @@ def checked_file(path: str | os.PathLike[str]) -> Path:
             f"An export of {file.name} was interrupted, and cannot be completed here: {error}. "
             f"Received: {file}"
         ) from error
-    for each in (file, file.with_suffix(".bin"))[: 1 + (file.suffix == ".xml")]:
+    for each in (file, file.with_suffix(".bin"))[: 1 + (file.suffix.lower() == ".xml")]:
         if each.exists() and not each.is_dir():
             check_regular(each)
     if not file.is_file():
@@ -134,7 +139,7 @@ def checked_file(path: str | os.PathLike[str]) -> Path:
 
 def files_of(file: Path) -> tuple[str, ...]:
     """Return the names of all files that `export` writes for a path."""
-    weights = (file.with_suffix(".bin").name,) if file.suffix == ".xml" else ()
+    weights = (file.with_suffix(".bin").name,) if file.suffix.lower() == ".xml" else ()
     return (file.name, *weights, f"{file.name}.json")
 
 
@@ -165,48 +170,27 @@ def _settled(file: Path, *, with_weights: bool) -> ModelFile:
 
 
 def _read(file: Path, with_weights: bool) -> ModelFile:
-    content = _content(file, _MOST_XML if file.suffix == ".xml" else _MOST_MODEL)
-    external = False
-    flatbuffer = None
-    # Broken archives, protobufs and XML raise errors of very many kinds.
-    try:
-        if file.suffix == ".tflite":
-            text, size = _from_zip(content)
-            flatbuffer = content[:size]
-        elif file.suffix == ".onnx":
-            text, external = _from_protobuf(content, file.parent)
-        else:
-            text = _from_xml(content)
-    except ModelFileError as error:
-        raise ModelFileError(f"{error}. Received: {file}") from error
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ModelFileError(f"The model's file is damaged: {reason}. Received: {file}") from error
-    if text is None:
-        if any(mark in content for mark in _MARKS):
-            raise ModelFileError(
-                f"The model's file is damaged or was cut off: its metadata cannot be found. "
-                f"Received: {file}"
-            )
-        metadata = None
-    else:
+    is_xml = file.suffix.lower() == ".xml"
+    content = _content(file, _MOST_XML if is_xml else _MOST_MODEL)
+    text, flatbuffer, external = _parsed(file, content)
+    metadata = None
+    if text is not None:
         try:
             metadata = ModelMetadata.from_json(text)
         except ValueError as error:
             raise ModelFileError(f"{file}: {error}") from error
-    if metadata is not None and text is not None and metadata.digest is not None:
-        found = (
-            digest_of(content, digest=metadata.digest)
+        digest = metadata.digest
+        if digest is not None and digest != (
+            digest_of(content, digest=digest)
             if flatbuffer is None
-            else digest_of(flatbuffer, text, metadata.digest)
-        )
-        if found != metadata.digest:
+            else digest_of(flatbuffer, text, digest)
+        ):
             raise ModelFileError(
-                f"The model's file is damaged: its SHA-256 digest is not the one that export has "
+                "The model's file is damaged: its SHA-256 digest is not the one that export has "
                 f"noted in it. Export it or copy it again. Received: {file}"
             )
-    weights = _weights(file) if file.suffix == ".xml" and with_weights else None
-    wanted = None if metadata is None else metadata.weights_digest
+    weights = _weights(file) if is_xml and with_weights else None
+    wanted = metadata and metadata.weights_digest
     if weights is not None and wanted not in (None, hashlib.sha256(weights).hexdigest()):
         raise ModelFileError(
             f"{file.with_suffix('.bin').name} is not the file that {file.name} was exported with: "
@@ -214,6 +198,31 @@ def _read(file: Path, with_weights: bool) -> ModelFile:
             f"Received: {file}"
         )
     return ModelFile(file, content, weights, metadata, external)
+
+
+def _parsed(file: Path, content: bytes) -> tuple[str | None, bytes | None, bool]:
+    """Return the metadata as JSON, a `.tflite`'s flatbuffer, and whether weights lie elsewhere."""
+    text: str | None
+    flatbuffer, external = None, False
+    try:
+        if file.suffix.lower() == ".tflite":
+            text, size = _from_zip(content)
+            flatbuffer = content[:size]
+        elif file.suffix.lower() == ".onnx":
+            text, external = _from_protobuf(content, file.parent)
+        else:
+            text = _from_xml(content)
+        if text is None and any(mark in content for mark in _MARKS):
+            raise ModelFileError(
+                "The model's file is damaged or was cut off: its metadata cannot be found"
+            )
+    except ModelFileError as error:
+        raise ModelFileError(f"{error}. Received: {file}") from error
+    # Broken archives, protobufs and XML raise errors of very many kinds.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelFileError(f"The model's file is damaged: {reason}. Received: {file}") from error
+    return text, flatbuffer, external
 
 
 def _weights(file: Path) -> bytes:

@@ -179,3 +179,10 @@ def test_the_source_holds_no_path_of_this_machine(tmp_path, monkeypatch):
     for kept in (None, "msmt17", "hf://owner/repo/best.keras@main", "https://example.com/a.pth"):
         assert source(kept) == kept
     assert source("trained by me, " * 1000) == "trained by me, " * 1000
+
+
+@pytest.mark.parametrize("label", ["two\nlines", "", "a\x85b"])
+def test_labels_are_lines_of_text(label):
+    model = small(classes=2)
+    with pytest.raises(ValueError, match="`labels` must be one line"):
+        serve(model, labels=["hat", label])

@@ -251,3 +251,11 @@ def test_an_engine_that_fails_while_it_runs(described, people, monkeypatch, name
     monkeypatch.setattr(embedder._engine, "_run", fail)
     with pytest.raises(ModelFileError, match=f"cannot run the model.*of the engine.*{name}"):
         embedder.embed(people)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_endings_in_capitals(described, people, name):
+    path = described(name)
+    other = path.with_suffix(path.suffix.upper())
+    path.rename(other)
+    assert Embedder(other).embed(people[:1]).shape == (1, 8)
