@@ -8,20 +8,20 @@ image of a person from one camera, which person under the other camera is it?
 """
 
 import argparse
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # silence TensorFlow's start-up messages
+
+import keras
 import numpy as np
 
 import keras_osnet
-from keras_osnet.cli.console import import_keras
 from keras_osnet.data import load_images
 from keras_osnet.synthetic import write_synthetic_people
-
-import_keras()  # without TensorFlow's start-up messages
-import keras  # noqa: E402
 
 SIZE = (128, 64)
 BATCH = 32

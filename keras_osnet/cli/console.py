@@ -2,12 +2,10 @@
 
 import codecs
 import io
-import logging
 import math
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -167,16 +165,7 @@ def waiting(description: str) -> Iterator[None]:
     """Show a spinner on stderr if that is a terminal."""
     from rich.console import Console
 
-    if not sys.stderr.isatty():
-        yield
-        return
-    # A separate handle still writes to the terminal while the import of Keras mutes stderr.
-    with (
-        os.fdopen(
-            os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors
-        ) as stream,
-        Console(file=stream).status(description),
-    ):
+    with Console(stderr=True).status(description) if sys.stderr.isatty() else nullcontext():
         yield
 
 
@@ -201,22 +190,16 @@ def warn_unreadable(reasons: Mapping[Path, str], total: int) -> None:
 
 
 def import_keras() -> None:
-    """Import Keras and its backend quietly.
+    """Import Keras and its backend.
 
     Raises:
         ImportError: The backend is not installed; the message says how to get one.
     """
-    # TensorFlow's C++ side reads this when it is loaded; 3 leaves fatal errors. A user who has set
-    # it lower gets all messages.
-    quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
-    with waiting("Starting Keras …"), _quiet_stderr() if quiet else nullcontext():
+    with waiting("Starting Keras …"):
         try:
             import keras  # noqa: F401
         except (ImportError, ValueError) as error:  # ValueError: unknown KERAS_BACKEND
             raise ImportError(_what_to_install(error)) from error
-    if quiet:
-        # Its Python side warns of retracing for every model after the first few.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _what_to_install(error: Exception) -> str:
@@ -230,29 +213,6 @@ def _what_to_install(error: Exception) -> str:
         f'pip install "keras-osnet[{wanted}]" (or [{others[0]}] or [{others[1]}], with '
         f"KERAS_BACKEND={others[0]} or {others[1]} in the environment)"
     )
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Hold back output to file descriptor 2, and show it only if the block fails.
-
-    TensorFlow logs many lines before it reads any setting of the log level.
-    """
-    sys.stderr.flush()
-    own = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except (ImportError, KeyboardInterrupt):
-            raise  # reported by the caller
-        except BaseException:
-            held.seek(0)
-            os.write(own, held.read())
-            raise
-        finally:
-            os.dup2(own, 2)
-            os.close(own)
 
 
 def _stdout() -> "Console":

@@ -48,6 +48,9 @@ _STAND_FOR: Mapping[str, tuple[str, ...]] = {
 _OPPOSITES = {"check": "no_check", "normalize": "raw", "skip_unreadable": "strict"}
 """Arguments of the library, and the flags that set them to False."""
 
+_UNAMBIGUOUS = {"check", "overwrite", "tag", "input_shape", "classes", "references", "kind"}
+"""Arguments that are translated without backticks too, though no option has their name."""
+
 _FLAGS = {"overwrite": "force"}
 
 _NONE = re.compile(r" \(or None[^)]*\)|,? or None\b|\bNone, (?=an? |the )")
@@ -77,10 +80,15 @@ def with_options(message: str, context: click.Context | None) -> str:
     def valued(match: re.Match[str]) -> str:
         return _spelled(match[1], match[2], match, context) or match[0]
 
+    def plain(match: re.Match[str]) -> str:
+        # An entry of a record may be called like another argument: "with images=16".
+        own = any(match[1] in _names(each) for each in context.command.params)
+        return valued(match) if own or match[1] in _UNAMBIGUOUS else match[0]
+
     said, message = message, re.sub(r"(?<![Cc]olumn )`(\w+)`", bare, message)
     message = re.sub(rf"`(\w+)=({_VALUE})`", valued, message)
     # Not inside of a call, a text in quotes or another name: OSNet(head="embedding").
-    message = re.sub(rf"(?<![\w.(\"'`/-])(\w+)=(?!=)({_VALUE})", valued, message)
+    message = re.sub(rf"(?<![\w.(\"'`/-])(\w+)=(?!=)({_VALUE})", plain, message)
     return message if message == said else _NONE.sub("", message)
 
 

@@ -64,6 +64,8 @@ def test_every_option_of_every_command(name, option):
         ("evaluate", {}, "Column `split` of a table", "Column `split` of a table"),
         ("evaluate", {}, "as OSNet(head='embedding') has", "as OSNet(head='embedding') has"),
         ("evaluate", {}, "`image_size=(64, 32)`", "--image-size 64 32"),
+        ("evaluate", {"data": "/d"}, "with images=16 it is", "with images=16 it is"),
+        ("evaluate", {}, "Received: tag='nope'", "Received: --weights nope"),
         ("evaluate", {}, "or `weights=None`", "or --weights random"),
         ("evaluate", {}, "`width` must be None, a number", "--width must be a number"),
         ("convert", {}, "`overwrite` is not set", "--force is not set"),
