@@ -279,17 +279,19 @@ def _fetch(entry: _CacheEntry, digest: str, size: int | None, remote: RemoteFile
     from huggingface_hub import file_download
 
     promised = remote.size if remote.size is not None else size
-    if size not in (None, promised):
-        raise _WrongContentError(f"{promised} bytes")
-    blob = entry.folder / "blobs" / (remote.digest or digest)
+    told = remote.digest or digest
+    if size not in (None, promised) or (len(told) == 64 and told != digest):
+        raise _WrongContentError(_describe(told, promised))
+    blob = entry.folder / "blobs" / told
     for folder in (blob.parent, entry.path.parent):
         folder.mkdir(parents=True, exist_ok=True)
     if _find_difference(blob, digest, size) is not None:
         with atomic_path(blob) as temporary:
             transfer(entry.repository, entry.file, entry.commit, promised, temporary)
-            found = _find_difference(temporary, digest, size)
-            if found is not None:
-                raise _WrongContentError(found)
+            for expected in (told, digest):  # of which the first may be that of git
+                found = _find_difference(temporary, expected, size)
+                if found is not None:
+                    raise _WrongContentError(found)
     if file_download.are_symlinks_supported(entry.folder):
         with atomic_path(entry.path) as temporary:
             temporary.symlink_to(os.path.relpath(blob, entry.path.parent))

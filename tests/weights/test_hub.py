@@ -500,6 +500,22 @@ def test_redirections_that_lead_nowhere(hub, server, location):
         download(REPOSITORY, FILE)
 
 
+def test_an_endpoint_does_not_choose_the_blob(hub, cache):
+    """It could have one file of the repository replaced by another."""
+    other = hub.add(REPOSITORY, "other.pth", OTHER)
+    path = download(REPOSITORY, "other.pth")
+    hub.etag = other
+    with pytest.raises(
+        DownloadError, match=f"Expected: SHA-256 {SHA256}. Received: SHA-256 {other}"
+    ):
+        download(REPOSITORY, FILE, sha256=SHA256)
+    hub.plain.add(FILE)
+    hub.etag = git_blob_id(OTHER)
+    with pytest.raises(DownloadError, match=f"Received: git blob id {git_blob_id(CONTENT)}"):
+        download(REPOSITORY, FILE, sha256=SHA256)
+    assert path.read_bytes() == OTHER
+
+
 def test_only_blobs_of_this_repository_are_removed(hub, cache, victim):
     """The cache may have links that an older client made for an endpoint that lied."""
     path = cache.folder / "snapshots" / COMMIT / FILE
