@@ -81,8 +81,9 @@ def images() -> list[bytes]:
 def tables() -> list[bytes]:
     """Return tables of people and of attributes in several encodings, with several separators."""
     identities = ("anna", "7", "007", "-1", "B\xf6rt", "", " x")
+    parts = ("train", "query", "gallery")
     people = [
-        f"{row}.jpg,{identities[(row + shift) % 7]},{row % 2},{('train', 'query', 'gallery')[row % 3]}"
+        f"{row}.jpg,{identities[(row + shift) % 7]},{row % 2},{parts[row % 3]}"
         for shift in range(3)
         for row in range(6)
     ]
