@@ -46,6 +46,7 @@ def test_embed_and_evaluate(tmp_path):
     assert_equal_under_both(compute)
 
 
+@pytest.mark.large
 def test_feature_maps_and_folding():
     def compute():
         model = network(head="embedding", variant="ibn")

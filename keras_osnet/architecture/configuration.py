@@ -274,12 +274,14 @@ def checked_image_shape(
     return height, width, channels
 
 
-def float_policy(dtype: Any) -> Any:
-    """Return the dtype policy of an argument `dtype`; None is Keras's global one.
+def check_name(name: Any) -> None:
+    """Raise ValueError unless Keras can give a model this name; None is its default."""
+    if name is not None and (not isinstance(name, str) or not name or "/" in name):
+        raise ValueError(f"`name` must be a text without a slash. Received: {name!r}")
 
-    Raises:
-        ValueError: It is not a policy, or its layers would not compute in floating point.
-    """
+
+def float_policy(dtype: Any) -> Any:
+    """Return the dtype policy of an argument `dtype`, of floating point; None is Keras's own."""
     try:
         policy = keras.dtype_policies.get(dtype)
         is_map = isinstance(policy, keras.dtype_policies.DTypePolicyMap)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.tf_data import without_autotuning
-from keras_osnet.architecture.configuration import Configuration, float_policy
+from keras_osnet.architecture.configuration import Configuration, check_name, float_policy
 from keras_osnet.architecture.network import head, network
 from keras_osnet.layers.policies import check_quantization, policy_of, saved_policy
 
@@ -65,6 +65,7 @@ class OSNetModel(keras.Model):
         trainable: bool = True,
         **architecture: Any,
     ) -> None:
+        check_name(name)
         configuration = Configuration(**architecture)
         dtype = float_policy(dtype)
         image = keras.Input(configuration.input_shape, name="image")
@@ -227,8 +228,6 @@ class OSNetModel(keras.Model):
         dtype: Any,
     ) -> None:
         result = chosen(named, configuration.outputs)
-        if name is not None and (not isinstance(name, str) or not name or "/" in name):
-            raise ValueError(f"`name` must be a text without a slash. Received: {name!r}")
         super().__init__(inputs=image, outputs=result, name=name or configuration.name)
         self.dtype_policy = policy_of(dtype, "")
         self._configuration = configuration

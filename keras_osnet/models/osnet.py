@@ -8,7 +8,12 @@ from typing import Any
 import keras
 
 from keras_osnet._utils.checks import one_of
-from keras_osnet.architecture.configuration import Configuration, checked_image_shape, float_policy
+from keras_osnet.architecture.configuration import (
+    Configuration,
+    check_name,
+    checked_image_shape,
+    float_policy,
+)
 from keras_osnet.architecture.model import OSNetModel, chosen, is_own_input
 from keras_osnet.architecture.network import network
 from keras_osnet.weights.catalogue import default_image_size
@@ -124,6 +129,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     """
     given = locals()
     architecture = {name: given[name] for name in Configuration.names() if name != "input_shape"}
+    check_name(name)
     configuration = Configuration(**architecture)
     source = None
     if key is not None and weights is None:
