@@ -192,6 +192,8 @@ class _Run:
         there = self.folder.read_record().get("before") or {}
         self.before = {name: there[name] for name in self.tests if name in there}
         missing = [name for name in self.tests if not isinstance(self.before.get(name), dict)]
+        if missing and self.show:
+            echo("Testing the weights that the training starts from.")
         for name in missing:  # networks that learn from each other start from the same weights
             self.before[name] = self._search(models[:1], name, "Testing before training")
         if missing and self.devices.is_chief:

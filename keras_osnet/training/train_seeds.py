@@ -80,7 +80,10 @@ def train_seeds(
     # Entered here, so that models are built inside.
     with distributed(distribution):
         runs = [run(*planned) for planned in planned_runs(splits, seeds)]
-    return TrainingResults(runs, *mean_and_std([run.test for run in runs if run.test is not None]))
+    tests = [run.test for run in runs if run.test is not None]
+    if len({frozenset((name, type(value)) for name, value in one.items()) for one in tests}) > 1:
+        raise RunFolder(folder).damaged("the trainings have different test metrics")
+    return TrainingResults(runs, *mean_and_std(tests))
 
 
 def mean_and_std(
