@@ -3,7 +3,6 @@
 import math
 import numbers
 import operator
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,10 +42,14 @@ def positive_integer(name: str, value: Any, most: float = math.inf) -> int:
 def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
     """Return `value` as a float if it is a number from `low` to `high`, else raise ValueError."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not low <= value <= high or abs(value) > sys.float_info.max:
+    try:
+        result = float(value) if real else math.nan
+    except OverflowError:  # a huge integer
+        result = math.inf
+    if not low <= result <= high or math.isinf(result):
         limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
         raise ValueError(f"`{name}` must be a number {limits}. Received: {value!r}")
-    return float(value)
+    return result
 
 
 def check_image_size(size: Any, name: str = "image_size") -> None:
