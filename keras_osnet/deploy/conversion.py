@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet._utils.files import explained_writing, open_regular
+from keras_osnet._utils.files import explained_writing
 from keras_osnet._utils.optional import check_installed
 from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
@@ -182,7 +182,7 @@ def _without_folders(source: str | None) -> str | None:
     except OSError:  # of no path, such as a text that is too long
         return source
     if is_file:
-        with open_regular(path) as file:
+        with path.open("rb") as file:
             return f"{path.name} (SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()})"
     return windows.name if hidden and not is_url else source
 

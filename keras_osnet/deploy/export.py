@@ -133,18 +133,21 @@ def export(
     height, width = served.metadata.image_size
     image_size = height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
     calibrated = calibration_images(calibration, image_size) if quantization == "int8" else None
+    compared = None if images is None else comparison_images(images, image_size)
     shared = 0
     if calibrated is not None:
-        shared = count_shared(calibration, calibrated, images, image_size)
-        images = calibrated if images is None else images
-    if images is not None:
-        images = comparison_images(images, image_size)
+        if compared is None:
+            compared = comparison_images(calibrated, image_size)
+            shared = len(calibrated)
+        else:
+            shared = count_shared(calibration, calibrated, images, compared)
 
+    # In the target's folder, so that each file is moved into place in one step.
     with replaced_together(target, files_of(target)) as folder:
         file = folder / target.name
         convert(served, file, None if calibrated is None else served.metadata.scale(calibrated))
         kind.describe(file, served.metadata, served.output)
-        report = measure_fidelity(model, file, images)
+        report = measure_fidelity(model, file, compared)
         report = dataclasses.replace(report, calibration_images=min(shared, report.images))
         check_drop(report, max_drop)
         report.save(file.with_name(f"{file.name}.json"))

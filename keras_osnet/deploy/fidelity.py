@@ -275,6 +275,7 @@ def measure_fidelity(
         **ranking,
         off_gpu=off_gpu(file) if is_tflite else None,
         off_xnnpack=off_xnnpack(file) if is_tflite else None,
+        calibration_images=0,
     )
 
 

@@ -120,7 +120,10 @@ def comparison_images(given: Any, image_size: tuple[int, int]) -> NDArray[np.uin
 
 
 def count_shared(
-    calibration: Any, calibrated: NDArray[np.uint8], images: Any, image_size: tuple[int, int]
+    calibration: Any,
+    calibrated: NDArray[np.uint8],
+    images: Any,
+    compared: NDArray[np.uint8] | ReidDataset,
 ) -> int:
     """Return how many images of the comparison are calibration images as well, and warn of them.
 
@@ -130,29 +133,28 @@ def count_shared(
     Args:
         calibration: The argument of `export`.
         calibrated: The images that were read from it.
-        images: The argument of `export`; None compares on the calibration images.
-        image_size: (height, width) that images are read at.
+        images: The argument of `export`.
+        compared: The images or the dataset that `comparison_images` made of it.
 
     Raises:
         ValueError: All of `images` are calibration images.
     """
-    if images is None:
-        return len(calibrated)
-    calibration_files, files = _files_of(calibration), _files_of(images)
-    known_files = {(each.st_dev, each.st_ino) for each in _statuses(calibration_files)}
-    shared_files = sum((each.st_dev, each.st_ino) in known_files for each in _statuses(files))
     known = {each.tobytes() for each in calibrated}
-    if isinstance(images, ReidDataset):
-        chunks = (files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK))
-        compared = (each for chunk in chunks for each in load_images(chunk, image_size).images)
+    if isinstance(compared, ReidDataset):
+        files = _files_of(compared)
+        parts = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+        chunks = (load_images(part, calibrated.shape[1:3]).images for part in parts)
+        found = [each.tobytes() in known for chunk in chunks for each in chunk]
     else:
-        compared = iter(read_images("images", images, image_size))
-    total = shared_pixels = 0
-    for each in compared:
-        total += 1
-        shared_pixels += each.tobytes() in known
-    shared = max(shared_files, shared_pixels)
-    if shared and shared >= total:
+        files = _files_of(images)
+        found = [each.tobytes() in known for each in compared]
+    known_files = set(_inodes(_files_of(calibration)))
+    found_files = [each in known_files for each in _inodes(files)]
+    shared, total = max(
+        ((sum(each), len(each)) for each in (found, found_files) if each),
+        key=lambda counts: counts[0] / counts[1],
+    )
+    if shared == total:
         raise ValueError(
             "`images` must be others than those of `calibration`, because a file loses less on the "
             "images that it was calibrated with than on new ones. "
@@ -175,10 +177,12 @@ def _files_of(images: Any) -> list[str | os.PathLike[str]]:
     return list(list_images(images) if isinstance(images, str | os.PathLike) else images)
 
 
-def _statuses(files: Sequence[str | os.PathLike[str]]) -> Iterator[os.stat_result]:
+def _inodes(files: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[int, int]]:
+    """Yield what identifies a file on this machine, whatever path leads to it."""
     for file in files:
         with suppress(OSError):
-            yield Path(file).stat()
+            status = Path(file).stat()
+            yield status.st_dev, status.st_ino
 
 
 def check_count(name: str, count: int) -> None:
