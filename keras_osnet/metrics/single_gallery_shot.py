@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet._utils.checks import check_whole
+from keras_osnet._utils.checks import check_whole, positive_integer
 from keras_osnet.metrics.ranked_lists import Labels, checked_labels, checked_matrix
 from keras_osnet.metrics.ranking import RankingResult, rank_blocks
 
@@ -46,7 +46,7 @@ def evaluate_single_gallery_shot(
         A `RankingResult`.
 
     Raises:
-        ValueError: If `repeats` is not positive or `seed` is negative, or as for
+        ValueError: If `repeats` is not from 1 to a million or `seed` is negative, or as for
             `evaluate_ranking`.
         TypeError: As for `evaluate_ranking`.
 
@@ -121,8 +121,8 @@ def shoot_blocks(
 
 
 def check_sampling(repeats: int, seed: int) -> None:
-    """Raise ValueError unless `repeats` is positive and `seed` is not negative."""
-    check_whole(1, repeats=repeats)
+    """Raise ValueError unless `repeats` is from 1 to a million and `seed` is not negative."""
+    positive_integer("repeats", repeats, most=1_000_000)  # a query's samples are held in memory
     check_whole(0, seed=seed)
 
 

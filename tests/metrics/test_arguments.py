@@ -130,3 +130,8 @@ def test_embeddings_beyond_float32():
     assert flip_average([[3e38]], [[3e38]]).tolist() == [[np.float32(3e38)]]
     with pytest.raises(ValueError, match=r"`features` and `flipped` must fit float32.*1e\+300"):
         flip_average([[1e300]], [[1e300]])
+
+
+def test_numbers_that_would_take_all_memory():
+    with pytest.raises(ValueError, match=r"`repeats` must be at most 1,000,000. Received: 10+"):
+        evaluate_single_gallery_shot(GOOD, IDS, IDS, repeats=10**9)
