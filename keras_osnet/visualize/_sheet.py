@@ -7,6 +7,7 @@ closed and changes the current figure of the user's own calls.
 import bisect
 import functools
 import io
+import math
 import os
 import statistics
 from collections.abc import Sequence
@@ -142,6 +143,32 @@ def tile_width(images: Sequence[Any], height: float) -> float:
     """Return the width in inches of a tile at a height: the images' median shape, within limits."""
     ratio = statistics.median(image.shape[1] / image.shape[0] for image in images)
     return height * min(max(ratio, 0.25), 2.0)
+
+
+def columns(
+    count: int,
+    size: tuple[float, float],
+    ratio: float,
+    *,
+    above: float = 0.0,
+    filled: bool = False,
+) -> int:
+    """Return the number of columns whose arrangement comes nearest to an aspect ratio.
+
+    Args:
+        count: Number of tiles.
+        size: (width, height) of one.
+        ratio: Width / height to come near to.
+        above: Height above the first row.
+        filled: Whether a column must not be empty when tiles are written down the columns.
+    """
+
+    def distance(columns: int) -> float:
+        rows = -(-count // columns)
+        return abs(math.log(columns * size[0] / (rows * size[1] + above) / ratio))
+
+    possible = [c for c in range(1, count + 1) if not filled or -(-count // -(-count // c)) == c]
+    return min(possible, key=distance)
 
 
 def stream_colors(streams: int) -> list[str]:

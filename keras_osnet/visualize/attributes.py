@@ -90,10 +90,7 @@ def plot_attributes(
     width = _sheet.tile_width(images, height)
     panel = width + _GAP + _LIST
     count = len(images)
-    columns = min(
-        range(1, count + 1),
-        key=lambda c: abs(np.log(c * panel / (-(-count // c) * (height + _BETWEEN)) / _RATIO)),
-    )
+    columns = _sheet.columns(count, (panel, height + _BETWEEN), _RATIO)
     rows = -(-count // columns)
     figure = _sheet.sheet(
         2 * _sheet.MARGIN + columns * (panel + _BETWEEN) - _BETWEEN,

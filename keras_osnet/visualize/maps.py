@@ -51,7 +51,9 @@ def plot_maps(images: Any, maps: ArrayLike | Mapping[str, ArrayLike]) -> "Figure
     height = 1.9 if len(images) <= 4 else 1.5
     width = _sheet.tile_width(images, height)
     strip = (1 + 2 * len(titled)) * (width + _GAP) - _GAP
-    columns = _columns(len(images), strip + _STRIP_GAP, height + _GAP)
+    columns = _sheet.columns(
+        len(images), (strip + _STRIP_GAP, height + _GAP), _RATIO, above=_HEADER, filled=True
+    )
     headings = [_wrapped(title, 2 * width) for title in titled]
     above = _LINE * max(len(lines) for lines in headings)
     rows = -(-len(images) // columns)
@@ -99,17 +101,6 @@ def _checked(maps: ArrayLike, count: int) -> NDArray:
     if not np.isfinite(values).all():
         raise ValueError("`maps` must be finite. Received: NaN or infinity")
     return values.astype(np.float32)
-
-
-def _columns(count: int, width: float, height: float) -> int:
-    """Return the number of columns whose aspect ratio comes nearest to `_RATIO`."""
-
-    def distance(columns: int) -> float:
-        rows = -(-count // columns)
-        return abs(np.log(columns * width / (rows * height + _HEADER) / _RATIO))
-
-    filled = [c for c in range(1, count + 1) if -(-count // -(-count // c)) == c]
-    return min(filled, key=distance)
 
 
 def _wrapped(title: str, width: float) -> list[str]:
