@@ -24,8 +24,9 @@ def main() -> None:
         sys.exit(1)
     try:
         from keras_osnet.cli.application import application
-        from keras_osnet.cli.quiet import hold_back_noise
+        from keras_osnet.cli.quiet import hold_back_noise, open_closed_streams
 
+        open_closed_streams()
         hold_back_noise()
         application(prog_name="keras-osnet")
     except KeyboardInterrupt:  # before the command begins, or after it

@@ -1,10 +1,12 @@
 """The group of all commands, and how it reports errors, warnings and Ctrl-C."""
 
+import _thread
 import difflib
 import importlib
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -115,6 +117,7 @@ class _Application(LazyGroup):
         escape_unprintable()
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **kwargs)
+        sys.unraisablehook = _interrupt_again
         try:
             try:
                 status = super().main(args, standalone_mode=False, **kwargs)
@@ -188,6 +191,14 @@ def _told_apart() -> Iterator[None]:
         yield
     except BrokenPipeError as error:
         raise _ClosedPipeError from error
+
+
+def _interrupt_again(unraisable: Any) -> None:
+    """Repeat a Ctrl-C that came in a callback of the garbage collector, where Python drops it."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(0.1, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _interrupted() -> int:

@@ -23,6 +23,16 @@ _NOISE = re.compile(
 )
 
 
+def open_closed_streams() -> None:
+    """Let stdout and stderr go nowhere where they are closed; Python has None in their place."""
+    for descriptor, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
+
+
 def hold_back_noise() -> None:
     """Hold back what other packages write to stderr, until the process ends.
 
@@ -43,8 +53,8 @@ def hold_back_noise() -> None:
         return
     global _holding
     _holding = True
-    sys.stderr.flush()
-    sys.stdout.flush()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # not by both processes
     seen = os.dup(2)
     reading, writing = os.pipe()
     if os.fork() == 0:

@@ -107,6 +107,26 @@ def test_ctrl_c_of_a_process():
     assert process.returncode == 130
 
 
+def test_ctrl_c_in_a_callback_of_the_garbage_collector():
+    code = (
+        "import gc, time, signal\n"
+        "    def collected(*_):\n"
+        "        gc.callbacks.clear()\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    gc.callbacks.append(collected)\n"
+        "    gc.collect()\n"
+        "    [time.sleep(0.1) for _ in range(100)]"
+    )
+    assert finish(code=in_process(code)) == (130, "", "Interrupted.\n")
+
+
+def test_closed_streams():
+    command = f'"{sys.executable}" -c "{MAIN}" models'
+    for closed in (">&-", "2>&- >/dev/null", ">&- 2>&- <&-"):
+        found = subprocess.run(f"{command} {closed}", shell=True, stderr=subprocess.PIPE)
+        assert (found.returncode, found.stderr) == (0, b"")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="noise is held back by a second process")
 @pytest.mark.parametrize(
     ("code", "status", "shown", "hidden"),
