@@ -33,6 +33,10 @@ _PAUSE = 60.0
 _swept: dict[Path, float] = {}
 
 
+class DiskFullError(OSError):
+    """A file cannot be written for lack of space; the message names it and says what to do."""
+
+
 def check_regular(path: str | os.PathLike[str]) -> None:
     """Raise ValueError for a folder, device, socket or named pipe, which could be read forever.
 
@@ -225,13 +229,15 @@ def explained_writing(target: Path, temporary: Path) -> Iterator[None]:
     """
     try:
         yield
+    except DiskFullError:  # of another file, which was to become a part of this one
+        raise
     except Exception as error:
         reason = _full(error)
         if reason is not None:
             files = [temporary, *temporary.rglob("*")]
             size = sum(file.stat().st_size for file in files if file.is_file())
             free = shutil.disk_usage(target.parent).free
-            raise OSError(
+            raise DiskFullError(
                 reason,
                 f"{os.strerror(reason)}: {target} is not complete after {size:,} bytes, with "
                 f"{free:,} bytes free in {target.parent.absolute()}. Free some space there, or "

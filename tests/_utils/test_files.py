@@ -204,6 +204,13 @@ def test_a_temporary_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_a_full_disk_inside_of_another_is_explained_once(tmp_path):
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    wanted = pytest.raises(OSError, match=f"Received: {inner}$")
+    with wanted, temporary_folder(outer), atomic_path(inner):
+        raise OSError(errno.ENOSPC, "full")
+
+
 def _fill(target):
     with temporary_folder(target) as folder:
         (folder / "a.bin").write_text("abc")
