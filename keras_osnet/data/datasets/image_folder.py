@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_osnet._utils.warn_user import warn_user
+from keras_osnet.data.datasets._table_file import canonical
 from keras_osnet.data.datasets.market1501 import JUNK, named_image, parse_market1501_name
 from keras_osnet.data.datasets.table import people_from_table
 from keras_osnet.data.list_images import find_images, list_images, shorten
@@ -128,6 +129,14 @@ def _people_in_folders(
             f"Received: {root} with {len(stray):,} images outside, such as {stray[0].name}"
         )
     names = sorted({parts[0] for parts in below.values()})
+    alike: dict[str, str] = {}
+    for name in names:
+        other = alike.setdefault(canonical(name).casefold(), name)
+        if other != name:
+            warn_user(
+                f"The sub-folders {other!r} and {name!r} of {root} have nearly the same name and "
+                "are taken for two people."
+            )
     identities = {name: number for number, name in enumerate(names, start=1)}
     return [
         PersonImage(
@@ -143,6 +152,14 @@ def _people_in_folders(
 def _named_people(root: Path, paths: Sequence[Path]) -> list[PersonImage]:
     """Return images with the labels in their names, without junk, and say who counts otherwise."""
     images = [named_image(path) for path in paths]
+    written: dict[int, Path] = {}
+    for image in images:
+        other = written.setdefault(image.identity, image.path)
+        if other.name.partition("_")[0] != image.path.name.partition("_")[0]:
+            raise ValueError(
+                f"The files must write the identity {image.identity} in one way. "
+                f"Received: {other} and {image.path}"
+            )
     people = [image for image in images if image.identity != JUNK]
     if len(people) < len(images):
         warn_user(

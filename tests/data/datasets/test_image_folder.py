@@ -171,7 +171,8 @@ def test_a_file_of_two_people(tmp_path):
 
 def test_people_whose_names_are_numbers_keep_them(tmp_path):
     miniature.touch(tmp_path, "007/1.jpg", "7/1.jpg", "-1/1.jpg", "0/1.jpg")
-    people = read_people(tmp_path)
+    with pytest.warns(UserWarning, match="'007' and '7' of .* are taken for two people"):
+        people = read_people(tmp_path)
     assert set(people.identity_names.values()) == {"007", "7", "-1", "0"}
     assert people.distractors == frozenset()
 
@@ -179,4 +180,10 @@ def test_people_whose_names_are_numbers_keep_them(tmp_path):
 def test_an_identity_of_too_many_digits(tmp_path):
     miniature.touch(tmp_path, f"{'9' * 30}_c1_1.jpg", "0002_c1_1.jpg")
     with pytest.raises(ValueError, match=r"all be named as Market-1501's.*of which 1 are named so"):
+        read_people(tmp_path)
+
+
+def test_an_identity_in_two_ways_to_write_it(tmp_path):
+    miniature.touch(tmp_path, "0007_c1_1.jpg", "7_c2_1.jpg")
+    with pytest.raises(ValueError, match=r"identity 7 in one way\. .*0007_c1.* and .*7_c2"):
         read_people(tmp_path)
