@@ -254,8 +254,8 @@ def own_people(data: str | os.PathLike[str]) -> ReidDataset:
     if not (query and gallery):
         _check_count(train, 2 * _FEWEST, "half of them are for training and half for testing")
         people = split_by_identity(train, 0.5, name=found.name)
-        query, gallery, _ = divide_images([*people.query, *people.gallery])
-        return replace(people, query=tuple(query), gallery=tuple(gallery))
+        queries, others, _ = divide_images([*people.query, *people.gallery])
+        return replace(people, query=tuple(queries), gallery=tuple(others))
     people = ReidDataset(found.name, tuple(train), query=query, gallery=gallery)
     _check_count(people.train, _FEWEST, "training tells them apart", " to train on")
     _check_count(people.query, _FEWEST, "testing tells them apart", " to look for")
