@@ -5,6 +5,7 @@ take all memory, or never end. Here that is the end of a process that has limits
 the process gives back is a new file of the same arrays, with nothing else in it.
 """
 
+import contextlib
 import io
 import math
 import os
@@ -93,9 +94,15 @@ def main() -> None:
     if sys.platform != "win32":
         import resource
 
-        limit = _MEMORY + 2 * EXPANSION * len(content)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        limits = {
+            resource.RLIMIT_AS: _MEMORY + 2 * EXPANSION * len(content),
+            resource.RLIMIT_CORE: 0,
+        }
+        for kind, limit in limits.items():
+            soft, hard = resource.getrlimit(kind)
+            if soft == resource.RLIM_INFINITY or soft > limit:
+                with contextlib.suppress(ValueError, OSError):  # not every system has every limit
+                    resource.setrlimit(kind, (limit, hard))
     try:
         copy = copied(content)
     except Exception as error:  # h5py raises errors of every class
