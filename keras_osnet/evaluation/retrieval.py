@@ -171,7 +171,7 @@ def evaluate_splits(
         >>> average_results([result.ranking for result in evaluate_splits(model, both_ways)]).runs
         2
     """
-    check_ranking(metric, max_rank, protocol, repeats, seed)
+    check_ranking(metric, max_rank, rerank, protocol, repeats, seed)
     if not isinstance(splits, list | tuple) or not splits:
         raise ValueError(
             "`splits` must be a list of at least one split. "
@@ -223,13 +223,7 @@ def evaluate_embeddings(
     embedded: EmbeddedImages,
     query: Sequence[PersonImage],
     gallery: Sequence[PersonImage],
-    *,
-    metric: Metric = "cosine",
-    max_rank: int = 50,
-    rerank: bool = False,
-    protocol: GalleryProtocol = "market1501",
-    repeats: int = 100,
-    seed: int = 0,
+    **options: Any,
 ) -> RetrievalResult:
     """Evaluate retrieval with embeddings that have been computed.
 
@@ -238,16 +232,13 @@ def evaluate_embeddings(
             `skip_unreadable=True`. Files without an embedding are left out.
         query: As for `evaluate_retrieval`.
         gallery: As for `evaluate_retrieval`.
-        metric: As for `evaluate_retrieval`.
-        max_rank: As for `evaluate_retrieval`.
-        rerank: As for `evaluate_retrieval`.
-        protocol: As for `evaluate_retrieval`.
-        repeats: As for `evaluate_retrieval`.
-        seed: As for `evaluate_retrieval`.
+        **options: `metric`, `max_rank`, `rerank`, `protocol`, `repeats` and `seed` of
+            `keras_osnet.metrics.evaluate_features`.
 
     Raises:
         ValueError: No image of a side has an embedding, or `keras_osnet.metrics.evaluate_features`
             would raise one.
+        TypeError: There is no such option.
     """
     if not isinstance(embedded, EmbeddedImages):
         raise ValueError(
@@ -255,15 +246,7 @@ def evaluate_embeddings(
         )
     check_people("query", query)
     check_people("gallery", gallery)
-    return _rank(
-        *_sides(embedded, query, gallery),
-        metric=metric,
-        max_rank=max_rank,
-        rerank=rerank,
-        protocol=protocol,
-        repeats=repeats,
-        seed=seed,
-    )
+    return _rank(*_sides(embedded, query, gallery), **options)
 
 
 def check_people(name: str, people: Any) -> None:

@@ -77,13 +77,13 @@ def evaluate_features(
         >>> result.rank(1), result.mean_average_precision
         (1.0, 1.0)
     """
-    check_ranking(metric, max_rank, protocol, repeats, seed)
+    check_ranking(metric, max_rank, rerank, protocol, repeats, seed)
     q, g = checked_sides(query, gallery, metric)
     labels = checked_labels(
         query_ids, gallery_ids, query_cameras, gallery_cameras, (len(q), len(g)), "features"
     )
     parts: Iterator[NDArray]
-    if boolean("rerank", rerank):
+    if rerank:
         if len(q) + len(g) <= K1:
             raise ValueError(
                 f"`rerank=True` needs at least {K1 + 1} images, queries and gallery together, as "
@@ -98,10 +98,13 @@ def evaluate_features(
     return rank_blocks(parts, labels, max_rank)
 
 
-def check_ranking(metric: str, max_rank: int, protocol: str, repeats: int, seed: int) -> None:
+def check_ranking(
+    metric: str, max_rank: int, rerank: bool, protocol: str, repeats: int, seed: int
+) -> None:
     """Raise ValueError if an argument of `evaluate_features` other than an array is wrong."""
     check_metric(metric)
     check_whole(1, max_rank=max_rank)
+    boolean("rerank", rerank)
     if not isinstance(protocol, str) or protocol not in get_args(GalleryProtocol):
         listed = " or ".join(f'"{name}"' for name in get_args(GalleryProtocol))
         raise ValueError(f"`protocol` must be {listed}. Received: {protocol!r}")

@@ -127,3 +127,17 @@ def test_labels_that_do_not_fit(model, images):
             evaluate_classification(two, wrong)
         with pytest.raises(ValueError, match=r"^`images` must be `AttributeImages`.*Received"):
             evaluate_attribute_model(two, wrong)
+
+
+def test_options_are_checked_before_images_are_embedded(model, people):
+    query, gallery = split_by_camera(people)
+    done = []
+    for name in ("metric", "max_rank", "rerank", "protocol", "repeats", "seed", "flip"):
+        with pytest.raises(ValueError, match=rf"^`{name}` must.*Received"):
+            evaluate_retrieval(model, query, gallery, progress=done.append, **{name: "x"})
+    assert done == []
+    embedded = embed_images(model, [person.path for person in people])
+    with pytest.raises(ValueError, match=r"^`metric` must"):
+        evaluate_embeddings(embedded, query, gallery, metric="x")
+    with pytest.raises(TypeError, match="'metrics'"):
+        evaluate_embeddings(embedded, query, gallery, metrics="cosine")
