@@ -27,8 +27,8 @@ _ALONE = 4
 _CHUNK = 1024
 """Files submitted to the threads at once: a million futures would take more memory."""
 
-_readable: set[tuple[Path, int, int, bool]] = set()
-"""Files that were readable, with size and time of their last change."""
+_readable: set[int] = set()
+"""Hashes of the files that were readable, with size and time of their last change."""
 
 Images = Sequence[str | os.PathLike[str]] | NDArray[np.uint8]
 """Files; or pixels, array (n, height, width, 3), uint8, RGB."""
@@ -132,7 +132,7 @@ def find_unreadable(
     def check(path: Path) -> ImageReadError | None:
         try:
             status = path.stat()
-            state = path, status.st_size, status.st_mtime_ns, decode
+            state = hash((path, status.st_size, status.st_mtime_ns, decode))
             if state not in _readable:
                 check_image(path, decode)
                 _readable.add(state)
