@@ -223,7 +223,7 @@ class Embedder:
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         finite = np.isfinite(lengths)
         if not finite.all():
-            raise ValueError(
+            raise ModelFileError(
                 "The model's output is not finite; the file is damaged or was converted wrongly. "
                 f"Received: {np.count_nonzero(~finite)} such rows of {len(vectors)} "
                 f"from {self._arguments[0]}"

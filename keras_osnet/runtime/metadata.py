@@ -234,14 +234,14 @@ def _check_format(facts: Mapping[str, Any]) -> None:
     if number is None or number < 1:
         raise ValueError(
             "`format` of the model's metadata must be a whole number of at least 1. "
-            f"Received: {facts.get('format')!r}"
+            f"Received: {facts.get('format')!r:.100}"
         )
     if number != FORMAT:
         cure = "export the model again" if number < FORMAT else "install a newer keras-osnet"
         raise ValueError(
             f"The model's metadata has format {number}, and keras-osnet {__version__} reads "
             f"format {FORMAT}; {cure}. "
-            f"Received: a file of keras-osnet {facts.get('library_version')}"
+            f"Received: a file of keras-osnet {facts.get('library_version')!s:.100}"
         )
 
 
@@ -251,13 +251,13 @@ def _check_names(facts: Mapping[str, Any], wanted: tuple[str, ...], place: str) 
     if missing or unknown:
         raise ValueError(
             f"The fields of {place} are not those of a keras-osnet model. "
-            f"Missing: {missing}. Unknown: {unknown}. Received: {list(facts)}"
+            f"Missing: {missing}. Unknown: {unknown!s:.100}. Received: {list(facts)!s:.300}"
         )
 
 
 def _section(value: Any, place: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{place} of a model must be a JSON object. Received: {value!r}")
+        raise ValueError(f"{place} of a model must be a JSON object. Received: {value!r:.100}")
     return value
 
 
@@ -267,4 +267,4 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _wrong(name: str, wanted: str, received: str) -> ValueError:
-    return ValueError(f"`{name}` of a model's metadata must be {wanted}. Received: {received}")
+    return ValueError(f"`{name}` of a model's metadata must be {wanted}. Received: {received:.200}")

@@ -129,3 +129,19 @@ def test_pixels_are_scaled_to_the_range(pixel_range):
 def test_text_that_is_no_metadata(text):
     with pytest.raises(ValueError, match="Received: "):
         ModelMetadata.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts: facts.update(format="x" * 10**5),
+        lambda facts: facts.update(dict.fromkeys(map(str, range(10**4)), 1)),
+        lambda facts: facts.update(name=["x" * 10**5]),
+        lambda facts: facts.update(input="x" * 10**5),
+        lambda facts: facts.update(format=1, library_version="x" * 10**5),
+    ],
+)
+def test_messages_stay_short(change):
+    with pytest.raises(ValueError, match="Received: ") as error:
+        ModelMetadata.from_json(changed(change))
+    assert len(str(error.value)) < 600
