@@ -26,6 +26,8 @@ def checked_hdf5(content: bytes) -> bytes:
         ValueError: The file is damaged, refers to other files or to itself, has arrays that are
             none of numbers, or larger ones than it can hold.
     """
+    if not sys.executable or getattr(sys, "frozen", False):
+        return copied(content)  # an application without an interpreter to start
     command = [sys.executable, "-P", "-m", __name__]
     paths = os.pathsep.join(path for path in sys.path if path)
     try:
