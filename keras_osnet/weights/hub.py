@@ -62,14 +62,11 @@ class DownloadError(OSError):
 
 
 def resolve_hub_reference(reference: str) -> Path:
-    """Download the weights that an `hf://` reference names, or find them in the cache.
+    """Return the path in the cache of the weights that an `hf://` reference names; see `download`.
 
     Args:
         reference: "hf://owner/repository[/file][@revision]". Without a file it means the
             repository's "model.safetensors", or else its only weights file.
-
-    Returns:
-        The path of the verified file in the cache.
 
     Raises:
         ValueError: The reference is malformed, or names no file where the repository has no
@@ -90,7 +87,7 @@ def download(
     sha256: str | None = None,
     size: int | None = None,
 ) -> Path:
-    """Download a file from the Hub, or find it in the cache, and verify it.
+    """Return the path of a file of the Hub in the cache, downloaded and verified.
 
     The settings of `huggingface_hub` apply: HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT,
     HF_HUB_OFFLINE. A cached file of a commit needs no network; that of a branch or tag is used
@@ -103,9 +100,6 @@ def download(
         sha256: Digest that the file must have, in 64 lower-case hexadecimal digits. None checks
             against the digest that the Hub itself keeps of the file.
         size: Bytes that the file must have, or None if it is not known.
-
-    Returns:
-        The path of the file in the cache.
 
     Raises:
         DownloadError: The file is not cached and the Hub does not give it, or it is not the one

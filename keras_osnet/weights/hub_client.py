@@ -121,16 +121,10 @@ def transfer(
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
     pieces = _receive(url, LARGEST_FILE if size is None else size, timeout, patient=True)
     received = 0
-    settings = {
-        "total": size,
-        "unit": "B",
-        "unit_scale": True,
-        "disable": None,
-    }  # on terminals only
-    with (
-        tqdm(desc=file[-40:], name="keras_osnet", **settings) as bar,
-        destination.open("wb") as output,
-    ):
+    bar = tqdm(  # on terminals only
+        desc=file[-40:], total=size, unit="B", unit_scale=True, disable=None, name="keras_osnet"
+    )
+    with bar, destination.open("wb") as output:
         for piece in pieces:
             output.write(piece)
             bar.update(len(piece))
