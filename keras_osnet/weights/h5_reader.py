@@ -16,6 +16,7 @@ from typing import Any
 EXPANSION = 100
 """Bytes that a byte of a file may stand for: Keras does not compress, but others may have."""
 _SECONDS = 30
+_PROCESSOR_SECONDS = 5
 _MEMORY = 1 << 30
 
 
@@ -42,7 +43,7 @@ def checked_hdf5(content: bytes) -> bytes:
         raise ValueError("HDF5 does not come to an end with it") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ValueError(lines[-1] if lines else f"HDF5 ended with {done.returncode}")
+        raise ValueError(lines[-1] if lines else f"HDF5 fails with it (status {done.returncode})")
     return done.stdout
 
 
@@ -98,6 +99,7 @@ def main() -> None:
 
         limits = {
             resource.RLIMIT_AS: _MEMORY + 2 * EXPANSION * len(content),
+            resource.RLIMIT_CPU: _PROCESSOR_SECONDS + len(content) // 5_000_000,
             resource.RLIMIT_CORE: 0,
         }
         for kind, limit in limits.items():
