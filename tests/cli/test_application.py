@@ -98,6 +98,28 @@ def test_usage_errors(run):
     assert "Did you mean '--json'?" in run("models", "--jsn", code=2).stderr
 
 
+def test_output_folders_are_checked_before_the_work(run, people, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for folder in (file, file / "inside", file / "further" / "inside", "/proc/nothing"):
+        for command in (["synthetic"], ["quickstart"], ["train", "few_people", "--data", people]):
+            error = run(*command, "-o", folder, code=2).stderr
+            assert "'--output'" in error
+            assert str(folder) in error
+    assert file.read_text() == "mine"
+
+
+def test_what_is_written_is_not_among_what_is_read(run, people):
+    before = sorted(people.iterdir())
+    for folder in (people, people / "out", people / ".." / people.name / "out"):
+        for command in (["quickstart"], ["train", "few_people"]):
+            error = run(*command, "--data", people, "-o", folder, code=2).stderr
+            assert "'--output': must not be in the folder of images that are read" in error
+    figure = ("visualize", "gates", people, "--weights", "random", "-o")
+    assert "must not be in the folder of images" in run(*figure, people / "g.png", code=2).stderr
+    assert sorted(people.iterdir()) == before
+
+
 @pytest.mark.parametrize("error", [ValueError, OSError, ImportError, FileNotFoundError])
 def test_errors_are_one_message_on_stderr(run, failing, error):
     def fail():

@@ -122,6 +122,6 @@ def check_counts(dataset: Dataset, folder: str | os.PathLike[str]) -> None:
     if wrong:
         raise DatasetCountError(
             f"This is not {info.title} (version {dataset.version!r}) as published, or files are "
-            f"missing or were added: {'; '.join(wrong)}. With `check=False`, `read_dataset` reads "
-            f"it anyway. Received: {os.fspath(folder)}"
+            f"missing or were added: {'; '.join(wrong)}. `check=False` reads it anyway. "
+            f"Received: {os.fspath(folder)}"
         )
