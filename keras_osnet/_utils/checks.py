@@ -6,6 +6,9 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+MOST_CHANNELS, LARGEST_KERNEL = 1 << 16, 255
+"""Far beyond what anybody builds: larger numbers are mistakes, and would take all memory."""
+
 
 def whole_number(value: Any) -> int | None:
     """Return a Python or NumPy integer as an int, None for anything else."""

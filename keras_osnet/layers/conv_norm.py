@@ -6,7 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet._utils.checks import map_channels, one_of, positive_integer
+from keras_osnet._utils.checks import (
+    LARGEST_KERNEL,
+    MOST_CHANNELS,
+    map_channels,
+    one_of,
+    positive_integer,
+)
 from keras_osnet.layers import initializers
 from keras_osnet.layers.batch_norm import BatchNorm
 from keras_osnet.layers.kernels import convolve, relu
@@ -57,11 +63,11 @@ class ConvNorm2D(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = positive_integer("filters", filters)
-        self.kernel_size = positive_integer("kernel_size", kernel_size)
+        self.filters = positive_integer("filters", filters, MOST_CHANNELS)
+        self.kernel_size = positive_integer("kernel_size", kernel_size, LARGEST_KERNEL)
         if self.kernel_size % 2 == 0:
             raise ValueError(f"`kernel_size` must be odd. Received: {kernel_size!r}")
-        self.strides = positive_integer("strides", strides)
+        self.strides = positive_integer("strides", strides, LARGEST_KERNEL)
         self.normalization = one_of("normalization", normalization, ("batch", "instance", None))
         self.activation = one_of("activation", activation, ("relu", None))
 

@@ -6,7 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet._utils.checks import map_channels, positive_integer
+from keras_osnet._utils.checks import (
+    LARGEST_KERNEL,
+    MOST_CHANNELS,
+    map_channels,
+    positive_integer,
+)
 from keras_osnet.layers import initializers
 from keras_osnet.layers.kernels import convolve, convolve_depthwise, relu
 
@@ -42,8 +47,8 @@ class LiteConv2D(keras.layers.Layer):
 
     def __init__(self, filters: int, kernel_size: int = 3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.filters = positive_integer("filters", filters)
-        self.kernel_size = positive_integer("kernel_size", kernel_size)
+        self.filters = positive_integer("filters", filters, MOST_CHANNELS)
+        self.kernel_size = positive_integer("kernel_size", kernel_size, LARGEST_KERNEL)
         if self.kernel_size % 2 == 0:
             raise ValueError(f"`kernel_size` must be odd. Received: {kernel_size!r}")
 

@@ -6,7 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet._utils.checks import map_channels, one_of, positive_integer, whole_number
+from keras_osnet._utils.checks import (
+    MOST_CHANNELS,
+    map_channels,
+    one_of,
+    positive_integer,
+    whole_number,
+)
 from keras_osnet.layers import aggregation_gate, initializers
 from keras_osnet.layers.aggregation_gate import AggregationGate
 from keras_osnet.layers.conv_norm import ConvNorm2D
@@ -105,7 +111,7 @@ class OmniScaleBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = positive_integer("filters", filters)
+        self.filters = positive_integer("filters", filters, MOST_CHANNELS)
         self.depths = stream_depths(streams)
         self.fusion = one_of("fusion", fusion, FUSIONS)
         self.convolution = one_of("convolution", convolution, CONVOLUTIONS)

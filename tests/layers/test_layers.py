@@ -219,6 +219,18 @@ def test_bad_arguments_are_named(make, message):
         make()
 
 
+@pytest.mark.parametrize("number", [10**9, 10**30])
+def test_numbers_that_would_take_all_memory(number):
+    for layer in (LiteConv2D, ConvNorm2D, OmniScaleBlock):
+        with pytest.raises(ValueError, match=r"`filters` must be at most 65,536. Received: 10"):
+            layer(number)
+    for layer in (LiteConv2D, ConvNorm2D):
+        with pytest.raises(ValueError, match=r"`kernel_size` must be at most 255. Received: 10"):
+            layer(8, kernel_size=number)
+    with pytest.raises(ValueError, match=r"`streams` must be a whole number.*Received: 10"):
+        OmniScaleBlock(8, streams=number)
+
+
 def test_numbers_of_numpy():
     """Keras's own layers take only Python's."""
     three, eight = np.int64(3), np.int64(8)
