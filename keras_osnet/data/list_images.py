@@ -10,8 +10,9 @@ from keras_osnet.data.images import NEEDS_HEIC, readable_suffixes
 
 _SYSTEM = frozenset(
     {
-        "@eadir", "@recycle", "#recycle", "#snapshot", "__macosx", "$recycle.bin", "lost+found",
-        "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
+        "@eadir", "@recycle", "@recently-snapshot", "@tmp", "#recycle", "#snapshot", "__macosx",
+        "$recycle.bin", "system volume information", "lost+found", "thumbs.db", "ehthumbs.db",
+        "desktop.ini", "picasa.ini", "icon\r",
     }
 )  # fmt: skip
 """Files and folders, in lower case, that systems and storage devices make for themselves."""

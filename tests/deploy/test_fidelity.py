@@ -113,6 +113,7 @@ def test_predictions(measured):
     assert flipped.max_score_difference > 0
 
 
+@pytest.mark.filterwarnings("ignore:1 of 17 images of drawn cannot be read")
 def test_people_are_found_again(measured, tmp_path):
     people = write_synthetic_people(tmp_path, 4, views=2, image_size=SIZE)
     sides = [tuple(one for one in people if one.camera == camera) for camera in (1, 2)]
