@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import time
 import uuid
 import zlib
@@ -236,12 +237,15 @@ def explained_writing(target: Path, temporary: Path) -> Iterator[None]:
         if reason is not None:
             files = [temporary, *temporary.rglob("*")]
             size = sum(file.stat().st_size for file in files if file.is_file())
-            free = shutil.disk_usage(target.parent).free
+            # Libraries write to the system's temporary folder, too.
+            folders = [target.parent.absolute(), Path(tempfile.gettempdir())]
+            free = {folder: shutil.disk_usage(folder).free for folder in folders}
+            fullest = min(folders, key=free.__getitem__)
             raise DiskFullError(
                 reason,
                 f"{os.strerror(reason)}: {target} is not complete after {size:,} bytes, with "
-                f"{free:,} bytes free in {target.parent.absolute()}. Free some space there, or "
-                f"choose another folder. Received: {target}",
+                f"{free[fullest]:,} bytes free in {fullest}. Free some space there, or choose "
+                f"another folder (TMPDIR for temporary files). Received: {target}",
             ) from error
         if isinstance(error, OSError) and error.filename == os.fspath(temporary):
             error.filename, error.filename2 = os.fspath(target), None

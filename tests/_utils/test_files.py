@@ -132,7 +132,7 @@ def test_a_full_disk_names_the_file_its_size_and_what_to_do(tmp_path):
         write_json(path, {"a": "x" * 100_000})
     message = str(caught.value)
     assert f"{path} is not complete after 1,000 bytes" in message
-    assert "Free some space there, or choose another folder" in message
+    assert "Free some space there, or choose another folder (TMPDIR" in message
     assert message.endswith(f"Received: {path}")
     assert read_json(path) == {"a": "old"}
     assert list(tmp_path.iterdir()) == [path]
