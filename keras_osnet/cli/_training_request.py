@@ -434,9 +434,16 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _target(name: str, place: str) -> RetrievalTask:
     """Return the queries and gallery of a dataset that is only tested on."""
-    if name == OWN:
-        return retrieval_task(PeopleSource(data=Path(place)))
-    from keras_osnet.data import dataset_info
+    from keras_osnet.data import ReidDataset, dataset_info
+    from keras_osnet.data.readable import readable
 
-    splits = next(iter(dataset_info(name).versions.values())).splits
-    return retrieval_task(PeopleSource(data=Path(place), dataset=name), splits > 1)
+    if name == OWN:
+        task = retrieval_task(PeopleSource(data=Path(place)))
+    else:
+        splits = next(iter(dataset_info(name).versions.values())).splits
+        task = retrieval_task(PeopleSource(data=Path(place), dataset=name), splits > 1)
+    parts = [
+        readable(ReidDataset(name=place, train=(), query=tuple(query), gallery=tuple(gallery)))
+        for query, gallery in task.splits
+    ]
+    return replace(task, splits=[(part.query, part.gallery) for part in parts])

@@ -435,10 +435,11 @@ class TestWhatIsTrainedOn:
         assert len(trainings) == 1
 
     def test_targets(self, train, trainings, tmp_path):
-        write_synthetic_people(tmp_path / "others", 4, views=2, image_size=(64, 32))
-        report = json.loads(
-            train("--target", f"own={tmp_path / 'others'}", "--seeds", 2, "--json").stdout
-        )
+        others = write_synthetic_people(tmp_path / "others", 4, views=2, image_size=(64, 32))
+        others[0].path.write_bytes(b"")
+        result = train("--target", f"own={tmp_path / 'others'}", "--seeds", 2, "--json")
+        assert f"cannot be read and are left out: {others[0].path} (the file is" in result.stderr
+        report = json.loads(result.stdout)
         target = report["targets"]["own"]
         assert set(target["result"]) == {"rank_1", "rank_5", "rank_10", "mAP", "mINP"}
         assert 0 < target["result"]["mAP"] <= 100
