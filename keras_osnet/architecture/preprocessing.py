@@ -144,7 +144,7 @@ def _real_array(name: str, values: Any) -> np.ndarray:
     """Return values as an array of integers or floats, else raise ValueError."""
     try:
         array = np.asarray(values)
-    except (TypeError, ValueError) as error:  # such as rows that differ in length
+    except (TypeError, ValueError, RuntimeError) as error:  # such as rows that differ in length
         raise ValueError(
             f"`{name}` must be an array. Received: {type(values).__name__} ({error})"
         ) from None

@@ -126,7 +126,7 @@ def as_array(values: Any, name: str) -> NDArray:
         )
     try:
         return np.asarray(values)
-    except (TypeError, ValueError) as error:  # such as a tensor on a GPU
+    except (TypeError, ValueError, RuntimeError) as error:  # such as a tensor on a GPU
         raise ValueError(
             f"`{name}` must be an array, or a list of rows of one length. "
             f"Received: {type(values).__name__} ({error})"

@@ -135,3 +135,17 @@ def test_embeddings_beyond_float32():
 def test_numbers_that_would_take_all_memory():
     with pytest.raises(ValueError, match=r"`repeats` must be at most 1,000,000. Received: 10+"):
         evaluate_single_gallery_shot(GOOD, IDS, IDS, repeats=10**9)
+
+
+class OnADevice:
+    """A tensor that cannot become an array, such as torch's with a gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_tensors_that_are_no_arrays(function):
+    name, call = FUNCTIONS[function]
+    with pytest.raises(ValueError, match=rf"^`{name}` must be an array.*OnADevice.*requires grad"):
+        call(OnADevice())
