@@ -224,6 +224,10 @@ class RunFolder:
             or not isinstance(state.digest, str if epochs else str | None)
         ):
             raise self.damaged(f"the state of {self.run} is {entry!r}")
+        if state.test is not None:  # NaN, such as a top-5 error of two classes, is null in JSON
+            state.test = {
+                name: float("nan") if value is None else value for name, value in state.test.items()
+            }
         state.metrics = self._read_metrics(epochs)
         return state
 

@@ -1,6 +1,8 @@
 """Files are regular when read, and whole when written."""
 
 import errno
+import json
+import math
 import os
 import resource
 import subprocess
@@ -23,6 +25,7 @@ from keras_osnet._utils.files import (
     temporary_path,
     write_json,
 )
+from keras_osnet.training.run_folder import RunFolder, State
 
 
 @contextmanager
@@ -215,3 +218,32 @@ def _fill(target):
     with temporary_folder(target) as folder:
         (folder / "a.bin").write_text("abc")
         (folder / "a.xml").write_text("x" * 2000)
+
+
+def test_json_is_valid_and_shows_in_every_terminal(tmp_path):
+    value = {
+        "nan": float("nan"),
+        "all": [float("inf"), 1.5, None],
+        "name": "a\udcff\x9b\u202e\x1b×",
+    }
+    text = files.json_text(value)
+    assert not files.UNPRINTABLE.search(text)
+    assert "×" in text
+    assert files.json_text(value, ascii_only=True).isascii()
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    expected = {"nan": None, "all": [None, 1.5, None], "name": value["name"]}
+    assert json.loads(text, parse_constant=refuse) == expected
+    write_json(tmp_path / "x.json", value)
+    assert read_json(tmp_path / "x.json") == expected
+
+
+def test_a_metric_that_is_not_a_number_comes_back_as_one(tmp_path):
+    folder = RunFolder(tmp_path)
+    with folder.open({}):
+        folder.write_state(State(tested=True, test={"top_5_error": float("nan"), "error": 0.5}))
+    test = folder.read_state().test
+    assert math.isnan(test["top_5_error"])
+    assert test["error"] == 0.5
