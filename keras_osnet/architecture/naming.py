@@ -274,7 +274,7 @@ def check_description(description: Mapping[str, Any], tensors: Mapping[str, np.n
 def classes_in(tensors: Mapping[str, np.ndarray]) -> int | None:
     """Return the number of rows of the classifier, None if there is none."""
     classifier = tensors.get("classifier.weight")
-    return None if classifier is None else classifier.shape[0]
+    return None if classifier is None else (*classifier.shape, 0)[0]
 
 
 def describe_tensors(tensors: Mapping[str, np.ndarray]) -> str:

@@ -67,6 +67,11 @@ def test_checkpoint_without_classifier(state_dict):
     assert report.missing == ("classifier.weight", "classifier.bias")
 
 
+def test_a_classifier_without_dimensions_is_another_one(state_dict):
+    with pytest.warns(UserWarning, match="has 0 classes, the model's 10"):
+        load_torchreid(osnet(), changed(state_dict, "classifier.weight", np.float32(1)))
+
+
 def changed(state_dict, name, value):
     result = dict(state_dict)
     if value is None:

@@ -52,7 +52,10 @@ def test_the_name_does_not_matter(name, kind, folder, tmp_path):
         assert file_format(path) == file_format(str(path)) == kind
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    ["a.pth", "a.safetensors", "a.weights.h5", pytest.param("a.keras", marks=pytest.mark.large)],
+)
 def test_every_kind_loads_under_another_name(name, model, folder, tmp_path):
     path = tmp_path / "WEIGHTS.BIN"
     path.write_bytes((folder / name).read_bytes())
@@ -63,6 +66,7 @@ def test_every_kind_loads_under_another_name(name, model, folder, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.large
 def test_a_whole_keras_model_loads_under_another_name(folder, tmp_path):
     path = tmp_path / "best"
     path.write_bytes((folder / "a.keras").read_bytes())

@@ -282,6 +282,7 @@ def test_weights_that_are_not_finite_are_named(state_dict, model, number):
         load_torchreid(model, everywhere)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
 def test_files_of_keras(ending, state_dict, tmp_path):
     """They hold one network, and are looked through for what is not finite as well."""
@@ -315,7 +316,9 @@ def test_names_of_a_file_are_harmless_in_messages(state_dict, model):
     assert len(message) < 1000
 
 
-@pytest.mark.parametrize("kind", ["pth", "safetensors", "keras"])
+@pytest.mark.parametrize(
+    "kind", ["pth", "safetensors", pytest.param("keras", marks=pytest.mark.large)]
+)
 def test_load_torchreid_reads_every_file_that_has_names(kind, model, tmp_path):
     path = tmp_path / "file"
     source = keras_osnet.OSNet(0.25, classes=10, input_shape=(64, 32, 3))
