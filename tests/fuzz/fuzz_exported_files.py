@@ -26,30 +26,9 @@ from pathlib import Path
 import numpy as np
 
 KINDS = ("tflite", "onnx", "xml", "zip")
-WATCHED = (
-    "os.system",
-    "os.exec",
-    "os.spawn",
-    "subprocess.Popen",
-    "socket.connect",
-    "ctypes.dlopen",
-)
-VALUES = (
-    None,
-    True,
-    -1,
-    0,
-    10**9,
-    10**400,
-    1e300,
-    "",
-    "\ud800",
-    "x" * 10**6,
-    [],
-    [[]],
-    {},
-    [0] * 99,
-)
+WATCHED = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect")
+NUMBERS = (-1, 0, 10**9, 10**400, 1e300)
+VALUES = (None, True, *NUMBERS, "", "\ud800", "x" * 10**6, [], [[]], {}, [0] * 99)
 
 
 def damage(data: bytes, choose: random.Random) -> bytes:
@@ -215,7 +194,7 @@ def note(folder: Path, kind: str, number: int, outcome: str, arguments: argparse
     """Keep an input with a bad outcome, and return the outcome."""
     if outcome not in ("opened", "refused"):
         arguments.keep.mkdir(exist_ok=True)
-        for file in folder.glob("input.*"):
+        for file in folder.glob("input.tflite" if kind == "zip" else f"input.{kind}"):
             shutil.copy(file, arguments.keep / f"{kind}-{arguments.seed}-{number}{file.suffix}")
         print(kind, number, outcome, flush=True)
     return outcome.split(" ")[0]
