@@ -184,7 +184,7 @@ def test_own_people_without_what_cannot_be_read(own):
     assert len(people.all_images) == 17
 
 
-@pytest.mark.filterwarnings("ignore:4 images in .* are distractors")
+@pytest.mark.filterwarnings("ignore:Distractors as in Market")
 def test_distractors_are_nobody(tmp_path):
     drawn = write_synthetic_people(tmp_path, 6, cameras=2, views=2, image_size=(32, 16))
     for image in drawn:

@@ -132,12 +132,12 @@ class Table:
                 shared.append(row)
         if repeated:
             warn_user(
-                f"{len(repeated):,} rows repeat the image of an earlier row and are left out, the "
-                f"first in {self.where(repeated[0])}."
+                f"Rows that repeat the image of an earlier row are left out: {len(repeated):,}, "
+                f"the first in {self.where(repeated[0])}."
             )
         if shared:
             warn_user(
-                f"{len(shared):,} images are in two parts, so that results on them mean little, "
+                f"Images are in two parts, so that results on them mean little: {len(shared):,}, "
                 f"the first, {paths[shared[0]]}, in lines {self.lines[first[keys[shared[0]]]]} and "
                 f"{self.lines[shared[0]]} of {self.path}."
             )

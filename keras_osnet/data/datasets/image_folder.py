@@ -163,15 +163,15 @@ def _named_people(root: Path, paths: Sequence[Path]) -> list[PersonImage]:
     people = [image for image in images if image.identity != JUNK]
     if len(people) < len(images):
         warn_user(
-            f"{len(images) - len(people):,} of {len(images):,} images in {root} are junk as in "
-            f"Market-1501 (identity {JUNK}) and left out."
+            f"Junk as in Market-1501 (identity {JUNK}) is left out of {root}: "
+            f"{len(images) - len(people):,} of {len(images):,} images."
         )
     distractors = [image for image in people if image.distractor]
     if distractors:
         warn_user(
-            f"{len(distractors):,} images in {root} are distractors as in Market-1501 (identity "
-            f"0), such as {distractors[0].path.name}: they are searched but are nobody to train on "
-            "or look for. Give a person another number."
+            f"Distractors as in Market-1501 (identity 0) are in {root}, {len(distractors):,} of "
+            f"{len(people):,} images, such as {distractors[0].path.name}: they are searched but "
+            "are nobody to train on or look for. Give a person another number."
         )
     if not people:
         raise ValueError(f"`path` holds junk only (identity {JUNK}). Received: {root}")
@@ -195,7 +195,7 @@ def _each_once(images: Sequence[PersonImage]) -> list[PersonImage]:
             repeated.append(image)
     if repeated:
         warn_user(
-            f"{len(repeated):,} images are left out, as they are links to others: "
+            f"Links to other images are left out, {len(repeated):,} of {len(images):,}: "
             f"{shorten(str(image.path) for image in repeated)}."
         )
     return list(first.values())

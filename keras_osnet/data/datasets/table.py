@@ -55,7 +55,7 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
     junk = {row for row in kept if canonical(table["identity"][row]) == str(JUNK)}
     if junk:
         warn_user(
-            f"{len(junk):,} rows of identity {JUNK}, junk as in Market-1501, are left out, the "
+            f"Rows of identity {JUNK}, junk as in Market-1501, are left out: {len(junk):,}, the "
             f"first in {table.where(min(junk))}."
         )
         kept = [row for row in kept if row not in junk]

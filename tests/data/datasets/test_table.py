@@ -104,7 +104,7 @@ def test_an_encoding_that_is_guessed_is_said(tmp_path):
         ("a/1.jpg,-1\n", r"junk only \(identity -1\)"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:1 rows of identity -1")
+@pytest.mark.filterwarnings("ignore:Rows of identity -1")
 def test_identities_that_are_not_clear(tmp_path, rows, message):
     with pytest.raises(ValueError, match=message):
         people_from_table(write_table(tmp_path, f"path,identity\n{rows}"))
@@ -120,7 +120,7 @@ def test_junk_leaves_numbers_as_they_are(tmp_path):
         tmp_path, "path,identity,camera\na/1.jpg,8,-1\na/2.jpg,-1,2\nb/1.jpg,12,1\n"
     )
     with pytest.warns(
-        UserWarning, match=r"1 rows of identity -1, junk.* in line 3 of .*people\.csv"
+        UserWarning, match=r"Rows of identity -1, junk.*: 1, .* in line 3 of .*people\.csv"
     ):
         dataset = people_from_table(table)
     assert dataset.identity_names == {8: "8", 12: "12"}
@@ -132,9 +132,9 @@ def test_rows_that_repeat_an_image(tmp_path):
         "path,identity,split\na/1.jpg,1,train\na/1.jpg,1,train\nb/1.jpg,2,train\nb/1.jpg,2,query\n"
     )
     with (
-        pytest.warns(UserWarning, match=r"1 rows repeat .* line 3 of .*people\.csv"),
+        pytest.warns(UserWarning, match=r"Rows that repeat .*: 1, .* line 3 of .*people\.csv"),
         pytest.warns(
-            UserWarning, match=r"1 images are in two parts.*b/1\.jpg, in lines 4 and 5 of"
+            UserWarning, match=r"Images are in two parts.*: 1, .*b/1\.jpg, in lines 4 and 5 of"
         ),
     ):
         dataset = people_from_table(write_table(tmp_path, text))
