@@ -1,140 +1,114 @@
 """Trainings that are killed (signal 9) at any moment go on, or begin again, to the same end."""
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-from tiny_networks import SIZE
+from tiny_networks import SIZE, tiny_backbone
 
+from keras_osnet.data import split_by_identity
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.synthetic import write_synthetic_people
+from keras_osnet.training import load_recipe, train
 
 pytestmark = pytest.mark.extra_large
 
-RECIPE = """
-task = "reid"
-epochs = 3
-fixbase_epochs = 1
-batch_size = 8
-validation_fraction = 0.3
-[optimizer]
-name = "amsgrad"
-learning_rate = 1e-3
-[schedule]
-name = "cosine"
-[[augmentation]]
-name = "RandomFlip"
-[model]
-width = 0.25
-depths = [1, 1, 1]
-image_size = [64, 32]
-"""
+KILLS = 20
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-replace, moment = Path.replace, int(sys.argv.pop(1))
-def replace_and_die(self, target):
-    global moment
-    moment -= 1
-    if moment == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = replace(self, target)
-    moment -= 1
-    if moment == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-Path.replace = replace_and_die
-from keras_osnet.cli import main
-main()
+moment = int(sys.argv[1])
+def at_a_moment(function):
+    def wrapped(*arguments, **options):
+        global moment
+        for part in (lambda: None, lambda: function(*arguments, **options)):
+            result = part()
+            moment -= 1
+            if moment == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return wrapped
+Path.replace, Path.unlink = at_a_moment(Path.replace), at_a_moment(Path.unlink)
+from test_kills import run
+run(*sys.argv[2:])
 """
-"""The command line, killed before or after a rename: the odd and even moments, from 1."""
+"""A training, killed before or after a file is renamed or removed: odd and even moments, from 1."""
+
+
+def run(people, folder):
+    recipe = load_recipe("few_people").with_overrides(
+        {"epochs": 4, "fixbase_epochs": 1, "batch_size": 8, "validation_fraction": 0.3}
+    )
+    dataset = split_by_identity(read_folder(people), 0.4)
+    return train(recipe, tiny_backbone(), dataset, folder, verbose=0)
 
 
 @pytest.fixture(scope="module")
-def arguments(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("killed")
-    write_synthetic_people(folder / "people", 12, views=4, image_size=SIZE)
-    (folder / "tiny.toml").write_text(RECIPE)
-    return ("train", folder / "tiny.toml", "--data", folder / "people", "--json")
+def people(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("people")
+    write_synthetic_people(folder, 12, views=4, image_size=SIZE)
+    return folder
 
 
-def start(moment, *arguments):
+@pytest.fixture(scope="module")
+def whole(people, tmp_path_factory):
+    return run(people, tmp_path_factory.mktemp("whole") / "run")
+
+
+def start(moment, people, folder):
+    here = Path(__file__).parent
+    paths = [here, here.parent, os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(moment), *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", KILLED, str(moment), people, folder],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
-def finish(arguments, folder):
-    """Go on by `resume` if there is a record, else by the same call; return what it arrives at."""
-    if (folder / "training.json").exists():
-        arguments = ("resume", folder, "--json")
-    else:
-        arguments = (*arguments, "-o", folder)
-    process = start(0, *arguments)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    left = [path for path in folder.rglob(".*") if path.name != ".lock"]
-    assert left == []
-    assert len(list(folder.rglob("state-*"))) == 1
-    weights = [
-        keras.saving.load_model(folder / "seed-0" / name, compile=False).get_weights()
-        for name in ("best.keras", "last.keras")
-    ]
-    report = json.loads(out.replace(str(folder), "RUN"))
-    return report, (folder / "seed-0" / "metrics.csv").read_text(), weights
-
-
-def assert_same(one, other):
-    assert one[:2] == other[:2]
-    for some, others in zip(one[2], other[2], strict=True):
-        for a, b in zip(some, others, strict=True):
+def assert_finishes(people, folder, whole):
+    again = run(people, folder)
+    assert again.metrics == whole.metrics
+    assert (again.test, again.best_epoch) == (whole.test, whole.best_epoch)
+    for one, other in zip(again.classifiers, whole.classifiers, strict=True):
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
+    names = {path.name for path in folder.rglob("*")}
+    assert {name for name in names if name.startswith(".")} == {".lock"}
+    assert [name for name in names if name.startswith("state")] == ["state-0004.weights.h5"]
 
 
-@pytest.fixture(scope="module")
-def whole(arguments, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    began = time.monotonic()
-    result = finish(arguments, folder)
-    return result, time.monotonic() - began
+def test_before_and_after_every_change_of_a_file(people, whole, tmp_path):
+    """Every moment of the first epoch and of the end, and some between, but for equal ones."""
+    for killed in range(1, KILLS + 1):
+        folder = tmp_path / str(killed)
+        process = start(killed, people, folder)
+        assert process.wait() == -signal.SIGKILL
+        assert_finishes(people, folder, whole)
+        shutil.rmtree(folder)
 
 
-def test_before_and_after_every_rename(arguments, whole, tmp_path):
-    killed = 0
-    while True:
-        folder = tmp_path / str(killed + 1)
-        process = start(killed + 1, *arguments, "-o", folder)
-        process.communicate()
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL
-        killed += 1
-        assert_same(finish(arguments, folder), whole[0])
-    assert killed >= 20
-
-
-def test_at_any_time(arguments, whole, tmp_path):
-    """Twenty kills, four of each training, each from where the one before has left it."""
-    result, seconds = whole
+def test_at_any_time(people, whole, tmp_path):
+    """Four kills of each training, each from where the one before has left it."""
     rng = np.random.default_rng(0)
-    for number in range(5):
+    for number in range(KILLS // 4):
         folder = tmp_path / str(number)
         for _ in range(4):
-            begun = (folder / "training.json").exists()
-            go_on = ("resume", folder) if begun else (*arguments, "-o", folder)
-            process = start(0, *go_on)
-            time.sleep(rng.uniform(0, seconds))
+            process = start(0, people, folder)
+            deadline = time.monotonic() + 300
+            while process.poll() is None and not folder.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            # From the first file on: importing TensorFlow takes longer than the training.
+            time.sleep(rng.uniform(0, 8))
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-            assert process.returncode in (0, -signal.SIGKILL)
-        assert_same(finish(arguments, folder), result)
+            assert process.wait() in (0, -signal.SIGKILL)
+        assert_finishes(people, folder, whole)
