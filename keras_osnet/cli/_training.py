@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from keras_osnet.cli._training_data import TrainingData
 from keras_osnet.cli._training_report import (
     OWN_TEST,
     describe,
@@ -16,7 +17,7 @@ from keras_osnet.cli._training_report import (
     run_report,
     summary,
 )
-from keras_osnet.cli._training_request import TrainingData, TrainingRequest
+from keras_osnet.cli._training_request import TrainingRequest
 from keras_osnet.cli.console import echo, progress, waiting, warn_unreadable
 from keras_osnet.cli.options import RANDOM
 

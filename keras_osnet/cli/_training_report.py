@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_osnet.cli._training_request import TrainingData, TrainingRequest
+from keras_osnet.cli._training_data import TrainingData
+from keras_osnet.cli._training_request import TrainingRequest
 from keras_osnet.cli.console import echo, per_cent, print_facts, print_json, print_table, warn
 from keras_osnet.cli.options import RANDOM
 from keras_osnet.cli.recipes import batch_text

@@ -10,8 +10,9 @@ import click
 
 from keras_osnet.cli import options, people
 from keras_osnet.cli._training import run
+from keras_osnet.cli._training_data import OWN, TrainingSources
 from keras_osnet.cli._training_report import print_report
-from keras_osnet.cli._training_request import OWN, TrainingRequest, TrainingSources
+from keras_osnet.cli._training_request import TrainingRequest
 from keras_osnet.cli.console import import_keras
 from keras_osnet.cli.interrupts import ends_at_once
 from keras_osnet.recipes import recipe_entries

@@ -1,7 +1,7 @@
 """Deep mutual learning: networks that learn from each other's predictions."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -195,6 +195,17 @@ def mutual_learning_model(
                 layer = keras.layers.Identity(name=key_of_joint, dtype=result.dtype)
                 outputs[key_of_joint] = layer(result)
     return MutualLearningModel(inputs, outputs, name=name)
+
+
+def per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Map values by a network's outputs to values by the outputs of the joint model."""
+    if count == 1:
+        return dict(values)
+    return {
+        f"{name}_{number}": value
+        for number in range(1, count + 1)
+        for name, value in values.items()
+    }
 
 
 def _check(peers: Any) -> None:

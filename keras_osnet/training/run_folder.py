@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
-import numpy as np
 
 from keras_osnet import __version__
 from keras_osnet._utils.checks import whole_number
@@ -31,8 +30,6 @@ from keras_osnet._utils.save_with_keras import save_with_keras
 if TYPE_CHECKING:
     import keras
 
-    from keras_osnet.training.recipe import Recipe
-    from keras_osnet.training.tasks import Task
 
 RECORD = "training.json"
 _LOCK = ".lock"
@@ -249,7 +246,7 @@ class RunFolder:
         """Write network and optimizer after a number of epochs; return the file's digest."""
         path = self.weights_path(epochs)
         save_with_keras(model, path)
-        return _digest(path.read_bytes())
+        return digest(path.read_bytes())
 
     def load_weights(self, model: "keras.Model", state: State) -> None:
         """Load network and optimizer.
@@ -259,7 +256,7 @@ class RunFolder:
         """
         path = self.weights_path(state.epochs)
         with explain_damage(path):
-            if _digest(path.read_bytes()) != state.digest:
+            if digest(path.read_bytes()) != state.digest:
                 raise ValueError("it is not as it was written")
             model.load_weights(path)
 
@@ -338,39 +335,7 @@ def _number(name: str, text: str) -> float:
     return int(text) if name == "epoch" else float(text)
 
 
-def describe_training(
-    recipe: "Recipe",
-    models: "Sequence[keras.Model]",
-    task: "Task",
-    seed: int,
-    distribution: str | None,
-) -> dict[str, Any]:
-    """Return a description of a training and its environment, for `RunFolder.open`."""
-    import keras
-
-    return {
-        "recipe": recipe.name,
-        **recipe.to_dict(),
-        "seed": seed,
-        "models": [model.name for model in models],
-        "architecture": [_digest(_shape(model)) for model in models],
-        "images": len(task.labels),
-        "classes": len(task.class_names),
-        "class_names": list(task.class_names),
-        "labels": _digest(np.ascontiguousarray(task.labels, np.int64).tobytes()),
-        "distribution": distribution,
-        "backend": keras.backend.backend(),
-        "keras_osnet": __version__,
-    }
-
-
-def _shape(model: "keras.Model") -> str:
-    """Describe types and shapes, without names of layers: Keras numbers them per process."""
-    layers = [type(layer).__name__ for layer in model.layers]
-    variables = [tuple(variable.shape) for variable in model.variables]
-    return f"{model.input_shape} {layers} {variables}"
-
-
-def _digest(content: str | bytes) -> str:
+def digest(content: str | bytes) -> str:
+    """Return the SHA-256 of a text or of bytes."""
     data = content.encode() if isinstance(content, str) else content
     return hashlib.sha256(data).hexdigest()

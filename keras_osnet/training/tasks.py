@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet import __version__
 from keras_osnet.data import (
     AttributeDataset,
     AttributeImages,
@@ -33,6 +35,7 @@ from keras_osnet.metrics.attributes import AttributeResult
 from keras_osnet.training.callbacks import VALIDATION, validation_metrics
 from keras_osnet.training.networks import Network
 from keras_osnet.training.recipe import Recipe
+from keras_osnet.training.run_folder import digest
 
 
 class Task:
@@ -224,3 +227,34 @@ def _reid_losses(recipe: Recipe) -> dict[str, tuple[keras.losses.Loss, float]]:
         triplet = BatchHardTripletLoss(recipe.loss_term("triplet_margin"))
         losses["embedding"] = (triplet, recipe.loss_term("triplet_weight"))
     return losses
+
+
+def describe_training(
+    recipe: Recipe,
+    models: Sequence[keras.Model],
+    task: Task,
+    seed: int,
+    distribution: str | None,
+) -> dict[str, Any]:
+    """Return a description of a training and its environment, for `RunFolder.open`."""
+    return {
+        "recipe": recipe.name,
+        **recipe.to_dict(),
+        "seed": seed,
+        "models": [model.name for model in models],
+        "architecture": [digest(_shape(model)) for model in models],
+        "images": len(task.labels),
+        "classes": len(task.class_names),
+        "class_names": list(task.class_names),
+        "labels": digest(np.ascontiguousarray(task.labels, np.int64).tobytes()),
+        "distribution": distribution,
+        "backend": keras.backend.backend(),
+        "keras_osnet": __version__,
+    }
+
+
+def _shape(model: keras.Model) -> str:
+    """Describe types and shapes, without names of layers: Keras numbers them per process."""
+    layers = [type(layer).__name__ for layer in model.layers]
+    variables = [tuple(variable.shape) for variable in model.variables]
+    return f"{model.input_shape} {layers} {variables}"

@@ -14,17 +14,16 @@ from keras_osnet.training.callbacks import StopUnlessFinite, TensorBoardLog
 from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.distributed import distributed
 from keras_osnet.training.distribution import Distribution, deterministic
-from keras_osnet.training.mutual_learning import mutual_learning_model
+from keras_osnet.training.mutual_learning import mutual_learning_model, per_network
 from keras_osnet.training.networks import Network, add_classifier, checked_models, freeze_except
 from keras_osnet.training.recipe import Recipe, load_recipe
 from keras_osnet.training.run_folder import (
     METRICS,
     RunFolder,
     State,
-    describe_training,
     explain_damage,
 )
-from keras_osnet.training.tasks import Task, make_task
+from keras_osnet.training.tasks import Task, describe_training, make_task
 from keras_osnet.training.training_result import TrainingResult, load_classifier
 
 
@@ -257,9 +256,9 @@ class _Trainer:
         count, losses = len(self.networks), self.task.losses
         self.trained.compile(
             self.recipe.make_optimizer(),
-            loss=_per_network(count, {name: loss for name, (loss, _) in losses.items()}),
-            loss_weights=_per_network(count, {name: each for name, (_, each) in losses.items()}),
-            metrics={name: self.task.metric() for name in _per_network(count, {"logits": None})},
+            loss=per_network(count, {name: loss for name, (loss, _) in losses.items()}),
+            loss_weights=per_network(count, {name: each for name, (_, each) in losses.items()}),
+            metrics={name: self.task.metric() for name in per_network(count, {"logits": None})},
         )
         if self.state.epochs and resumes:
             self.trained.optimizer.build(self.trained.trainable_variables)
@@ -347,14 +346,3 @@ def _announce(stage: str, start: int, end: int, epochs: int) -> None:
     wait = "" if backend == "torch" else f": compiling the first step on {backend} takes a while"
     wait += ", half a minute or more on a slow machine" if wait else ""
     print(f"Training {stage}, epochs {start + 1} to {end} of {epochs}{wait}.", flush=True)
-
-
-def _per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Map values by a network's outputs to values by the outputs of the joint model."""
-    if count == 1:
-        return dict(values)
-    return {
-        f"{name}_{number}": value
-        for number in range(1, count + 1)
-        for name, value in values.items()
-    }
