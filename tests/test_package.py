@@ -1,6 +1,7 @@
 """The package as a whole: what importing it costs, and which package may import which."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -170,3 +171,36 @@ def test_contributing_names_files_and_tables_that_exist():
                 assert (root / name).exists() or (PACKAGE / name).exists(), line
             elif re.fullmatch(r"_?[A-Z_]+|_\w+", name) and not name.startswith("__"):
                 assert re.search(rf"^(def )?{name}\b", text, re.MULTILINE), line
+
+
+@pytest.mark.large
+def test_names_in_documents_docstrings_and_messages_exist():
+    """Such as `keras_osnet.metrics.ranking.RankingResult` in the docstring of another package."""
+    root = PACKAGE.parent
+    files = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml"), *root.glob("*.md")]
+    files += [*root.glob("docs/*.md"), *root.glob("examples/*.py")]
+    named = {
+        name: path
+        for path in files
+        for name in re.findall(
+            r"(?<![\w./])keras_osnet(?:\.[A-Za-z_]\w*)+", path.read_text("utf-8")
+        )
+        if name not in ("keras_osnet.json", "keras_osnet.in_ascii")  # a file, an error handler
+    }
+    assert len(named) > 200
+    for name, path in named.items():
+        assert _exists(name), f"{path}: {name}"
+
+
+def _exists(name):
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:length]))
+        except ImportError:
+            continue
+        for part in parts[length:]:
+            value = getattr(value, part, None)
+        if value is not None:
+            return True
+    return False
