@@ -36,6 +36,28 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A
 HEAT = "inferno"
 """Colormap of feature maps: lightness rises steadily, so that it also works in gray."""
 
+_FONTS = (
+    *(
+        "Noto Sans",
+        "Noto Sans CJK SC",
+        "Noto Sans CJK JP",
+        "Source Han Sans SC",
+        "WenQuanYi Zen Hei",
+    ),
+    *(
+        "WenQuanYi Zen Hei",
+        "Microsoft YaHei",
+        "SimHei",
+        "Yu Gothic",
+        "Malgun Gothic",
+        "Nirmala UI",
+        "Segoe UI",
+    ),
+    *("PingFang SC", "Hiragino Sans", "Heiti TC", "Apple SD Gothic Neo", "Arial Unicode MS"),
+    *("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai"),
+)
+"""Fonts of systems with the letters of other scripts."""
+
 _LONGEST = 200
 """Letters of a text that could fit anywhere."""
 
@@ -80,7 +102,7 @@ def write(figure: "Figure", x: float, y: float, text: str, **options: Any) -> No
     """Write at (x, y) inches from the top left corner; `ha` and `va` align the text there."""
     width, height = figure.get_size_inches()
     options = {"fontsize": TEXT, "color": INK, "ha": "center", "va": "center", **options}
-    figure.text(x / width, 1 - y / height, printable(text), parse_math=False, **options)
+    figure.text(x / width, 1 - y / height, printable(text), **as_it_is(), **options)
 
 
 def image_axes(
@@ -120,13 +142,33 @@ def plain(plot: "Axes") -> "Axes":
     return plot
 
 
+def as_it_is() -> dict[str, Any]:
+    """Return the options of a text that is no formula and may be in any script.
+
+    Letters that the user's font lacks are taken from another one that is installed.
+    """
+    from matplotlib import rcParams
+
+    return {"parse_math": False, "fontfamily": [*rcParams["font.family"], *_installed_fonts()]}
+
+
+@functools.cache
+def _installed_fonts() -> list[str]:
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return [name for name in _FONTS if name in installed]
+
+
 def text_width(text: str, size: float) -> float:
     """Return the width of a text in inches."""
+    from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
     text = printable(text).replace("$", r"\$")  # which would begin a formula
     # The extent covers ink only; trailing blanks do not count.
-    return float(TextPath((0, 0), text, size=size).get_extents().x1) / 72 if text.strip() else 0.0
+    font = FontProperties(family=as_it_is()["fontfamily"])
+    return float(TextPath((0, 0), text, size, font).get_extents().x1) / 72 if text.strip() else 0.0
 
 
 def shortened(text: str, width: float, size: float = TEXT) -> str:
@@ -229,13 +271,13 @@ def circle(drawing: "Axes", center: tuple[float, float], text: str) -> None:
 def label(drawing: "Axes", x: float, y: float, text: str, **options: Any) -> None:
     """Write a text, centered by default."""
     options = {"fontsize": TEXT, "color": INK, "ha": "center", **options}
-    drawing.text(x, y, printable(text), va="center", zorder=4, parse_math=False, **options)
+    drawing.text(x, y, printable(text), va="center", zorder=4, **as_it_is(), **options)
 
 
 def title(plot: "Axes", text: str, width: float) -> None:
     """Write the title of a diagram, at most `width` inches of it."""
     text = printable(shortened(text, width))
-    plot.set_title(text, fontsize=TEXT, color=INK, pad=5, parse_math=False)
+    plot.set_title(text, fontsize=TEXT, color=INK, pad=5, **as_it_is())
 
 
 def legend(
@@ -244,7 +286,7 @@ def legend(
     """Write a legend with these names as they are: matplotlib leaves out "_name"."""
     drawn = owner.legend(handles, [f"{number}" for number in range(len(names))], **options)
     for text, name in zip(drawn.get_texts(), names, strict=True):
-        text.set(text=printable(shortened(name, _ENTRY, SMALL)), parse_math=False)
+        text.set(text=printable(shortened(name, _ENTRY, SMALL)), **as_it_is())
 
 
 def arrow(drawing: "Axes", *corners: tuple[float, float], head: bool = True) -> None:

@@ -131,6 +131,6 @@ def _write_names(plot: Any, places: NDArray, names: NDArray) -> None:
             fontsize=_sheet.SMALL,
             color=_sheet.COLORS[index % len(_sheet.COLORS)],
             weight="bold",
-            parse_math=False,
+            **_sheet.as_it_is(),
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )
