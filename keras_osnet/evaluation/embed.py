@@ -212,9 +212,9 @@ def checked_models(models: Any) -> list[keras.Model]:
                 f"Received: {model!r:.200}"
             )
         shape = getattr(model, "input_shape", None) if model.built else None
-        if not isinstance(shape, tuple) or len(shape) != 4:
+        if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (3, None):
             raise ValueError(
-                "`model` must have one input (batch, height, width, channels). "
+                "`model` must have one input (batch, height, width, 3), of RGB images. "
                 f"Received: {model.name} with input of shape {shape}"
             )
     return listed

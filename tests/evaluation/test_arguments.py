@@ -80,6 +80,15 @@ def test_models_that_are_none(people, images):
             complexity(wrong)
 
 
+@pytest.mark.parametrize("shape", [(8,), (*SIZE, 1), (3, *SIZE)])
+def test_models_of_other_inputs(shape, people, images):
+    image = keras.Input(shape)
+    other = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)), name="other")
+    for evaluate in evaluations(other, people, images).values():
+        with pytest.raises(ValueError, match=r"^`model` must have one input.*Received: other with"):
+            evaluate()
+
+
 def test_paths_that_are_none(model, people):
     several = [None, "x.png", people[0].path, people, [1], [None], [b"x.png"], [], np.zeros((2, 2))]
     for wrong in several:
