@@ -37,24 +37,10 @@ HEAT = "inferno"
 """Colormap of feature maps: lightness rises steadily, so that it also works in gray."""
 
 _FONTS = (
-    *(
-        "Noto Sans",
-        "Noto Sans CJK SC",
-        "Noto Sans CJK JP",
-        "Source Han Sans SC",
-        "WenQuanYi Zen Hei",
-    ),
-    *(
-        "WenQuanYi Zen Hei",
-        "Microsoft YaHei",
-        "SimHei",
-        "Yu Gothic",
-        "Malgun Gothic",
-        "Nirmala UI",
-        "Segoe UI",
-    ),
+    *("Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC"),
+    *("WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei", "Yu Gothic", "Malgun Gothic"),
     *("PingFang SC", "Hiragino Sans", "Heiti TC", "Apple SD Gothic Neo", "Arial Unicode MS"),
-    *("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai"),
+    *("Nirmala UI", "Segoe UI", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Thai"),
 )
 """Fonts of systems with the letters of other scripts."""
 
