@@ -137,8 +137,9 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
     tags = sorted({checkpoint.tag for checkpoint in list_weights()})
     if not isinstance(weights, (str, os.PathLike)) or not os.fspath(weights):
         raise ValueError(
-            f"`weights` must be None, a tag ({', '.join(tags)}), the path of a file, or "
-            f'"hf://owner/repo[/file][@revision]". Received: {weights!r}'
+            f"`weights` must be a tag ({', '.join(tags)}), the path of a file, or "
+            '"hf://owner/repo[/file][@revision]"; `keras_osnet.OSNet` builds an untrained model '
+            f"without it. Received: {weights!r}"
         )
     path = Path(weights).expanduser()
     # A tag takes precedence over a file of that name in the working directory.
