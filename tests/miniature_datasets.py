@@ -102,7 +102,7 @@ def cuhk03(root, kinds=("detected", "labeled")):
 
 
 def cuhk03_saved_by_torchreid(root):
-    """What torchreid leaves behind: its paths are of another machine, its labels start anew."""
+    """Files that torchreid leaves behind, with paths of another machine and labels from 0."""
     names = {one: cuhk03_names(*one) for one in CUHK03_PEOPLE}
     touch(root / "images_detected", *(name for pair in names.values() for name in pair))
 

@@ -166,7 +166,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 def temporary_folder(target: Path) -> Iterator[Path]:
     """Yield a new folder beside `target`, for files that are then moved to where they belong.
 
-    Errors are those of `atomic_path`. At the end the folder is removed with what is left in it.
+    Errors are those of `atomic_path`. At the end the folder is removed with all that it holds.
     """
     sweep_temporaries(target.parent)
     folder = temporary_path(target)

@@ -68,7 +68,7 @@ def run(
 
 
 class _Run:
-    """Trains what a request asks for, and reports it with shares in percent."""
+    """Trains as a request asks, and reports the results with shares in percent."""
 
     def __init__(
         self,

@@ -194,7 +194,7 @@ def _facts(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
 
 
 def _print_result(report: Mapping[str, Any]) -> None:
-    """Print the test metrics, and what was tested how."""
+    """Print the test metrics, and how they were measured."""
     rows = {report["source"]: report, **report.get("targets", {})}
     tested = {name: each for name, each in rows.items() if each["result"]}
     if tested:

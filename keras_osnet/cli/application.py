@@ -57,7 +57,7 @@ class _Context(click.Context):
         self.meta[_RUNNING] = self
 
     def invoke(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command, unless what it writes would be among what it reads."""
+        """Run the command, unless its output would be among the files that it reads."""
         check_output(self)
         return super().invoke(*args, **kwargs)
 
@@ -161,7 +161,7 @@ class _Application(LazyGroup):
         except (ValueError, OSError, ImportError) as error:
             message = with_options(_message(error), ctx.meta.get(_RUNNING))
             raise click.ClickException(message) from error
-        except Exception as error:  # what is left are mistakes of the program
+        except Exception as error:  # all others are mistakes of the program
             if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in _kind(error):
                 message = "There is not enough memory: use smaller images, batches or models."
                 raise click.ClickException(message) from error
@@ -204,13 +204,13 @@ def _interrupt_again(unraisable: Any) -> None:
 def _interrupted() -> int:
     """Say that Ctrl-C ended the program, and return its exit status."""
     with suppress(ValueError):  # where this is not the main thread
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends what the exit waits for
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends the waiting at exit
     click.echo("Interrupted.", err=True)
     return INTERRUPTED
 
 
 def _forget_stdout() -> None:
-    """Let what is left in the buffer of stdout go nowhere."""
+    """Discard the rest of the buffer of stdout."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

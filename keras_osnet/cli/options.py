@@ -183,7 +183,7 @@ def output_folder(text: str, **settings: Any) -> Any:
 
 
 def check_output(context: click.Context) -> None:
-    """Raise click.BadParameter if what a command writes would be among the images it reads.
+    """Raise click.BadParameter if the output of a command would be among the images it reads.
 
     The next run would read it, too. Figures that are not images (.svg, .pdf) may be there.
     """

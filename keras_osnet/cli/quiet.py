@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 _SHOWN_BYTES = 4000
-"""Of what was held back, shown after a crash."""
+"""Of the text held back, shown after a crash."""
 
 _DONE = b"\0keras-osnet is done\0"
 

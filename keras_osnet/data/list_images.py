@@ -47,7 +47,7 @@ class FoundImages:
     left_out: dict[Path, str]
 
     def describe(self) -> str:
-        """Return a sentence that counts and names what was left out."""
+        """Return a sentence that counts and names the files that were left out."""
         names = {
             path.relative_to(self.folder).as_posix(): reason
             for path, reason in self.left_out.items()
@@ -142,7 +142,7 @@ class _Search:
         self._root = root
         self._folders: list[str] = []
         self._seen: set[tuple[int, int]] = set()
-        # Real folders first, wherever they are: a link is another name for what is there.
+        # Real folders first, wherever they are: a link is another name for one of them.
         links = self._folder("")
         while links:
             links += self._folder(links.pop(0))

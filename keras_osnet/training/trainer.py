@@ -341,7 +341,7 @@ class _Trainer:
 
 
 def _announce(stage: str, start: int, end: int, epochs: int) -> None:
-    """Print what is trained next, and that its first step takes long."""
+    """Print the stage that follows, and that its first step takes long."""
     backend = keras.backend.backend()
     wait = "" if backend == "torch" else f": compiling the first step on {backend} takes a while"
     wait += ", half a minute or more on a slow machine" if wait else ""

@@ -206,7 +206,7 @@ def _ask(question: Callable[[], _Result], timeout: float, *, patient: bool) -> _
 
 
 def _within(seconds: float, question: Callable[[], _Result]) -> _Result:
-    """Return what a call of the client returns, or raise TimeoutError.
+    """Return the result of a call of the client, or raise TimeoutError.
 
     The client's own timeout starts again with every byte, and so never ends a slow trickle. The
     thread that waits for it does not keep the program from ending.

@@ -34,7 +34,7 @@ def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = No
     Files named as Market-1501's may be in sub-folders. Then their names count, not those of the
     folders, unless `camera_pattern` is given.
 
-    A warning counts and names what is left out: files that are no images, folders without any,
+    A warning counts and names everything left out: files that are no images, folders without any,
     links to other images, and, of files named as Market-1501's, junk (identity -1).
 
     Args:
