@@ -1,3 +1,4 @@
+import hashlib
 import json
 import zipfile
 
@@ -39,7 +40,9 @@ def test_a_file_and_its_proof(tflite, checkpoint):
     metadata = read_metadata(path)
     assert metadata.image_size == (64, 32)
     assert (metadata.batch, metadata.dtype) == (1, "uint8")
-    assert (metadata.license, metadata.source) == ("MIT", str(checkpoint))
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert metadata.source == f"{checkpoint.name} (SHA-256 {digest})"
+    assert metadata.license == "MIT"
     assert metadata.l2_normalized
 
 

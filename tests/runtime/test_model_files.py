@@ -8,7 +8,10 @@ import pickle
 import random
 import shutil
 import struct
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -259,3 +262,21 @@ def test_endings_in_capitals(described, people, name):
     other = path.with_suffix(path.suffix.upper())
     path.rename(other)
     assert Embedder(other).embed(people[:1]).shape == (1, 8)
+
+
+@pytest.mark.large
+def test_a_short_run_of_the_fuzzer(tmp_path):
+    fuzzer = Path(__file__).parents[1] / "fuzz" / "fuzz_exported_files.py"
+    command = [
+        sys.executable,
+        fuzzer,
+        "--inputs",
+        "100",
+        "--seed",
+        "1",
+        "--keep",
+        tmp_path / "kept",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "kept").exists()
