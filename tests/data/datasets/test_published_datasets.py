@@ -86,7 +86,7 @@ def test_wrong_counts_say_what_was_expected_and_found(made, name):
     assert data.dataset_info(name).title in message
     if name == "ilids":
         # Its queries are drawn again among the images left: what is missing shows in the sum.
-        assert "added: images: expected 476, found 475. With" in message
+        assert "added: images: expected 476, found 475." in message
         return
     count = "test images" if "test_images" in read_dataset(name, folder, check=False).counts else (
         "query images"
