@@ -113,6 +113,12 @@ def check_not_quantized(model: keras.Model) -> None:
         )
 
 
+def is_finite(variable: keras.Variable) -> bool:
+    """Return whether a variable has no NaN and no infinity."""
+    value = keras.ops.convert_to_numpy(variable)
+    return value.dtype.kind not in "fV" or bool(np.isfinite(value.astype("float32")).all())
+
+
 def _layer(
     layer: keras.Layer, blocks: Sequence[OmniScaleBlock], is_ain: bool
 ) -> Iterator[NamedVariable]:

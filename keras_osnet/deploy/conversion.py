@@ -21,6 +21,7 @@ from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.files import explained_writing
 from keras_osnet._utils.optional import check_installed
+from keras_osnet.architecture.naming import is_finite
 from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
 from keras_osnet.deploy.formats import format_of
@@ -155,11 +156,7 @@ def output_of(model: keras.Model) -> tuple[str, str]:
 
 def _check_finite(model: keras.Model) -> None:
     """Raise ValueError if a weight is NaN or infinite."""
-    wrong = [
-        weight.path
-        for weight in model.weights
-        if "float" in weight.dtype and not bool(ops.all(ops.isfinite(weight.value)))
-    ]
+    wrong = [weight.path for weight in model.weights if not is_finite(weight)]
     if wrong:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise ValueError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keras_osnet._utils.batches import loaded_ahead, padded
 from keras_osnet._utils.checks import boolean, check_image_size, positive_integer
+from keras_osnet.architecture.naming import is_finite
 from keras_osnet.architecture.preprocessing import preprocess_input, takes_pixels
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.load_images import load_images
@@ -186,12 +187,7 @@ def check_finite(model: keras.Model, outputs: NDArray, names: Sequence[Any]) -> 
         return
     first = int(np.argmin(finite))
     value = outputs[first][~np.isfinite(outputs[first])][0]
-    weights = (
-        each.path
-        for each in model.weights
-        if not np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(each, "float32"))).all()
-    )
-    weight = next(weights, None)
+    weight = next((each.path for each in model.weights if not is_finite(each)), None)
     raise ValueError(
         "`model` must return finite values. "
         f"Received: {value} of {model.name} for {names[first]}, and for "

@@ -12,6 +12,7 @@ import numpy as np
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.model import feature_extractor
+from keras_osnet.architecture.naming import is_finite
 from keras_osnet.data import PersonImage
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.metrics.ranking import RankingResult
@@ -129,12 +130,6 @@ class StopUnlessFinite(keras.callbacks.Callback):
     def _raise(self, problem: str, place: str) -> None:
         epochs = self.params["epochs"]
         raise FloatingPointError(f"{problem}, in epoch {self._epoch + 1} of {epochs}{place}.")
-
-
-def is_finite(variable: keras.Variable) -> bool:
-    """Return whether a variable has no NaN and no infinity."""
-    value = keras.ops.convert_to_numpy(variable)
-    return value.dtype.kind not in "fV" or bool(np.isfinite(value.astype("float32")).all())
 
 
 class TensorBoardLog:

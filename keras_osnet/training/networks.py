@@ -11,10 +11,10 @@ from keras_osnet._utils.checks import check_image_size
 from keras_osnet.architecture import OSNetModel, network
 from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.model import ends_in_classifier
+from keras_osnet.architecture.naming import is_finite
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.models import OSNet
 from keras_osnet.models.load_model import Checkpoint, open_checkpoint
-from keras_osnet.training.callbacks import is_finite
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"
