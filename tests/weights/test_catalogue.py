@@ -205,7 +205,7 @@ def test_unpublished_width(width):
         lambda: find_weights("imagenet", variant="base", width=width),
         lambda: list_weights(width=width),
     ):
-        with pytest.raises(ValueError, match=r"1\.0, 0\.75, 0\.5, 0\.25 only.*Received: width="):
+        with pytest.raises(ValueError, match=r"one of 1\.0, 0\.75, 0\.5, 0\.25.*Received: width="):
             call()
 
 
