@@ -152,7 +152,8 @@ class _Run:
         from keras_osnet.training import train
         from keras_osnet.training.run_folder import RunFolder
 
-        everybody = replace(combineall(self.data.datasets[0]), query=(), gallery=())
+        (people, *_) = self.data.people
+        everybody = replace(combineall(people), query=(), gallery=())
         keras.utils.set_random_seed(self.request.seed)
         models = self._build()
         counts = everybody.counts

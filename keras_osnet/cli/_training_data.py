@@ -209,11 +209,16 @@ class TrainingData:
     targets: dict[str, RetrievalTask]
 
     @property
-    def test(self) -> RetrievalTask | None:
-        """The test of re-identification on the datasets' own queries and gallery."""
+    def people(self) -> "list[ReidDataset]":
+        """The datasets if they are of re-identification."""
         from keras_osnet.data import ReidDataset
 
-        people = [each for each in self.datasets if isinstance(each, ReidDataset) and each.query]
+        return [each for each in self.datasets if isinstance(each, ReidDataset)]
+
+    @property
+    def test(self) -> RetrievalTask | None:
+        """The test of re-identification on the datasets' own queries and gallery."""
+        people = [each for each in self.people if each.query]
         if not people:
             return None
         return RetrievalTask(

@@ -38,16 +38,15 @@ _NEXT = {
 
 def describe(request: TrainingRequest, recipe: "Recipe", data: TrainingData) -> dict[str, Any]:
     """Return the part of the report that is known before anything is built."""
-    from keras_osnet.data import ReidDataset
     from keras_osnet.data.records import camera_labels
 
     dataset = data.datasets[0]
     cameras_known = everybody = None  # for other tasks
-    if isinstance(dataset, ReidDataset):
-        if dataset.query:
-            cameras_known = camera_labels([*dataset.query, *dataset.gallery]) is not None
-        if request.sources.is_own and (dataset.query or recipe.validation_fraction):
-            people = {each.identity for each in dataset.all_images if not each.distractor}
+    for first in data.people[:1]:
+        if first.query:
+            cameras_known = camera_labels([*first.query, *first.gallery]) is not None
+        if request.sources.is_own and (first.query or recipe.validation_fraction):
+            people = {each.identity for each in first.all_images if not each.distractor}
             everybody = len(people)
     return {
         "recipe": recipe.name,

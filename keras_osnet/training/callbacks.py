@@ -165,19 +165,16 @@ class TensorBoardLog:
         """Write the metrics of an epoch and flush them."""
         if self._writer is None:
             return
-        try:
-            self._write(epoch, metrics)
-        except OSError as error:  # such as a full disk, on which the training may go on
-            self._writer = None
-            warn_user(f"The log for TensorBoard ends here, as it cannot be written: {error}")
-
-    def _write(self, epoch: int, metrics: Mapping[str, float]) -> None:
         values = [
             self._summary.Value(tag=name, simple_value=value) for name, value in metrics.items()
         ]
         summary = self._summary(value=values)
-        self._writer.add_event(self._event(wall_time=time.time(), step=epoch, summary=summary))
-        self._writer.flush()
+        try:
+            self._writer.add_event(self._event(wall_time=time.time(), step=epoch, summary=summary))
+            self._writer.flush()
+        except OSError as error:  # such as a full disk, on which the training may go on
+            self._writer = None
+            warn_user(f"The log for TensorBoard ends here, as it cannot be written: {error}")
 
     def close(self) -> None:
         """Close the file."""

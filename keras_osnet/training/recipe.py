@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 
@@ -295,10 +295,9 @@ def _check_loss(source: str, task: str, table: Mapping[str, Any]) -> None:
         if isinstance(_LOSSES[task][key], bool):
             if not isinstance(value, bool):
                 raise _wrong(source, f"loss.{key}", "true or false", value)
-        elif not _is_number(value) or value < 0:
-            raise _wrong(source, f"loss.{key}", "a number of at least 0", value)
-        elif key == "label_smoothing" and value > 1:
-            raise _wrong(source, f"loss.{key}", "a number from 0 to 1", value)
+        elif not _is_number(value) or value < 0 or (key == "label_smoothing" and value > 1):
+            limits = "from 0 to 1" if key == "label_smoothing" else "of at least 0"
+            raise _wrong(source, f"loss.{key}", f"a number {limits}", value)
 
 
 def _checked_steps(source: str, steps: Any) -> tuple[Mapping[str, Any], ...]:
@@ -353,7 +352,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e38
 
 
-def _is_name(value: Any, names: Collection[str]) -> bool:
+def _is_name(value: Any, names: Collection[str]) -> TypeGuard[str]:
     return isinstance(value, str) and value in names
 
 
