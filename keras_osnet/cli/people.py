@@ -210,7 +210,7 @@ def retrieval_options(command: _Command) -> _Command:
             "--query-camera",
             type=int,
             help="Camera of --data that took the queries; the others' images are the gallery. "
-            "Default: the first camera that saw people.",
+            "Default: the first camera that saw a person whom another one saw, too.",
         ),
     ):
         wrapped = option(wrapped)

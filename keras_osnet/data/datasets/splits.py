@@ -136,7 +136,8 @@ def divide_images(
 
     Args:
         images: The images; distractors are in the gallery only.
-        query_camera: Camera of the queries; the first one that saw people if not given.
+        query_camera: Camera of the queries; if not given, the first one that saw a person whom
+            another one saw, too.
 
     Returns:
         (queries, gallery, a description of this division for the reader of the figures)
@@ -145,9 +146,12 @@ def divide_images(
         ValueError: There are no images for one side, or no query has a match in the gallery.
     """
     people = [image for image in images if not image.distractor]
-    cameras = {image.camera for image in people}
-    if query_camera is None and None not in cameras and all(i.camera is not None for i in images):
-        query_camera = min((camera for camera in cameras if camera is not None), default=1)
+    if query_camera is None and all(image.camera is not None for image in images):
+        seen: dict[int, set[int]] = {}
+        for image in people:
+            seen.setdefault(image.identity, set()).add(image.camera or 0)
+        matched = [min(cameras) for cameras in seen.values() if len(cameras) > 1]
+        query_camera = min(matched or [min(cameras) for cameras in seen.values()], default=1)
     if query_camera is None:
         query, gallery = split_queries(people)
         gallery += [image for image in images if image.distractor]

@@ -17,7 +17,7 @@ from keras_osnet.data import (
     split_by_identity,
 )
 from keras_osnet.data.datasets.market1501 import read_folder
-from keras_osnet.data.datasets.splits import split_queries
+from keras_osnet.data.datasets.splits import divide_images, split_queries
 from keras_osnet.data.records import identity_labels
 
 
@@ -180,3 +180,36 @@ def test_merge_datasets_keeps_people_and_cameras_apart():
     assert mixed.identity_names[5] == "three/1"
     with pytest.raises(ValueError, match="Received: none"):
         merge_datasets([])
+
+
+def people_at(*seen):
+    """An image for each (identity, camera)."""
+    return [PersonImage(Path(f"{n}.png"), identity, camera) for n, (identity, camera) in seen]
+
+
+@pytest.mark.parametrize(
+    ("seen", "camera", "matched"),
+    [
+        ([(1, 1), (1, 2), (2, 1), (2, 2)], 1, True),
+        ([(1, 3), (1, 4), (2, 4)], 3, True),
+        # Only one person was seen twice, and not by the first camera.
+        ([(1, 1), (2, 2), (2, 3), (3, 3)], 2, True),
+        ([(1, None), (1, None), (2, 1)], None, True),
+        ([(1, 1), (2, 2)], 1, False),
+        ([(1, 1), (1, 1)], 1, False),
+    ],
+)
+def test_the_default_division(seen, camera, matched):
+    images = people_at(*enumerate(seen))
+    if not matched:
+        with pytest.raises(ValueError, match=r"Received: .*\d images"):
+            divide_images(images)
+        return
+    query, gallery, division = divide_images(images)
+    assert {image.identity for image in query} & {image.identity for image in gallery}
+    if camera is None:
+        assert "one image of each person" in division
+    else:
+        assert {image.camera for image in query} == {camera}
+        assert camera not in {image.camera for image in gallery}
+        assert f"the images of camera {camera}, the gallery those of the others" in division
