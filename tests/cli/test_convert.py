@@ -22,7 +22,9 @@ def same(first, second):
             np.testing.assert_array_equal(array, second[name])
 
 
-@pytest.mark.parametrize("ending", [".pt", ".pth.tar", ".safetensors", ".keras"])
+@pytest.mark.parametrize(
+    "ending", [".pt", ".pth.tar", ".safetensors", pytest.param(".keras", marks=pytest.mark.large)]
+)
 def test_there_and_back(run, checkpoint, tmp_path, ending):
     there, back = tmp_path / f"there{ending}", tmp_path / "back.pth"
     result = run("convert", checkpoint, there)
@@ -36,6 +38,7 @@ def test_there_and_back(run, checkpoint, tmp_path, ending):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([there.name, back.name])
 
 
+@pytest.mark.large
 def test_keras_weights_need_to_be_told_their_network(run, checkpoint, tmp_path):
     there, back = tmp_path / "there.weights.h5", tmp_path / "back.safetensors"
     run("convert", checkpoint, there)
@@ -44,6 +47,7 @@ def test_keras_weights_need_to_be_told_their_network(run, checkpoint, tmp_path):
     same(read_state_dict(checkpoint).tensors, read_state_dict(back).tensors)
 
 
+@pytest.mark.large
 def test_an_embedding_without_its_classifier(run, checkpoint, tmp_path):
     there = tmp_path / "there.safetensors"
     result = run("convert", checkpoint, there, "--head", "embedding")
@@ -97,6 +101,7 @@ def test_errors(run, checkpoint, tmp_path):
     assert "holds --variant base. Received: --variant ain" in error
 
 
+@pytest.mark.large
 def test_commands_of_the_page_on_migration(run, checkpoint, tmp_path):
     """With torchreid's own file name, and a file of Lightning that holds two networks."""
     tensors = read_torch_checkpoint(checkpoint)

@@ -33,7 +33,8 @@ def finish(*arguments, **settings):
 def in_process(code):
     """Return a program that runs the command `models`, replaced by this code."""
     return (
-        "import sys, os, click; sys.argv = ['keras-osnet', 'models']\n"
+        "import sys, os, signal, click; sys.argv = ['keras-osnet', 'models']\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a background job ignores
         "from keras_osnet.cli import main, application as module\n"
         f"def action():\n    {code}\n"
         "command = click.Command('models', callback=action)\n"
@@ -109,7 +110,7 @@ def test_ctrl_c_of_a_process():
 
 def test_ctrl_c_in_a_callback_of_the_garbage_collector():
     code = (
-        "import gc, time, signal\n"
+        "import gc, time\n"
         "    def collected(*_):\n"
         "        gc.callbacks.clear()\n"
         "        signal.raise_signal(signal.SIGINT)\n"
