@@ -34,7 +34,7 @@ def in_process(code):
     """Return a program that runs the command `models`, replaced by this code."""
     return (
         "import sys, os, signal, click; sys.argv = ['keras-osnet', 'models']\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a background job ignores
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in background jobs
         "from keras_osnet.cli import main, application as module\n"
         f"def action():\n    {code}\n"
         "command = click.Command('models', callback=action)\n"
