@@ -54,7 +54,9 @@ class NamedVariable:
 
     def to_torch(self) -> np.ndarray:
         """Return the variable's value arranged as in a state dict, contiguous."""
-        value = np.asarray(self.variable).copy()  # `np.array` warns of Keras's `__array__`
+        # A tensor first: NumPy warns of the `__array__` of Keras's variables.
+        tensor = keras.ops.convert_to_tensor(self.variable)
+        value = keras.ops.convert_to_numpy(tensor).copy()
         if self.layout == "pointwise":
             return np.ascontiguousarray(value.T[:, :, None, None])
         return np.ascontiguousarray(value.transpose(_LAYOUTS[self.layout][1]))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -574,7 +575,8 @@ def test_kill_9_in_the_middle(tmp_path):
         with pytest.raises(KeyboardInterrupt):
             run(folder, dataset, recipe, callbacks=[Enough()])
     states = [RunFolder(folder).read_state() for folder in folders]
-    assert states[0] == states[1]
+    # The files also hold Keras's names of the layers, which it counts up within a process.
+    assert replace(states[0], digest=None) == replace(states[1], digest=None)
     assert states[0].epochs == len(states[0].metrics) == done + 3
     names = [RunFolder(folder).weights_path(done + 3) for folder in folders]
     with h5py.File(names[0]) as one, h5py.File(names[1]) as other:
