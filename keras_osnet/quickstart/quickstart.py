@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -164,7 +165,10 @@ def quickstart(
     log(_metrics(before))
 
     with steps.step("training", f"Fine-tuning for {epochs} epochs on the training people"):
-        run = train(recipe, model, people, root / "training", in_memory=True, verbose=verbose)
+        with warnings.catch_warnings():
+            # The report has the metrics.
+            warnings.filterwarnings("ignore", "TensorBoard is not installed")
+            run = train(recipe, model, people, root / "training", in_memory=True, verbose=verbose)
         trained = run.embedders[0]
         embedded_after, after = _test(trained, people)
     log(_metrics(after))
