@@ -3,7 +3,9 @@
 import math
 import numbers
 import operator
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 MOST_CHANNELS, LARGEST_KERNEL = 1 << 16, 255
@@ -53,6 +55,13 @@ def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
         limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
         raise ValueError(f"`{name}` must be a number {limits}. Received: {value!r}")
     return result
+
+
+def path_of(name: str, value: Any) -> Path:
+    """Return `value` as a path if it is text or a path, else raise ValueError."""
+    if isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str):
+        return Path(value)
+    raise ValueError(f"`{name}` must be a path. Received: {value!r}")
 
 
 def check_image_size(size: Any, name: str = "image_size") -> None:

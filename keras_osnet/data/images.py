@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import check_image_size
+from keras_osnet._utils.checks import check_image_size, path_of
 from keras_osnet._utils.files import open_regular
 from keras_osnet._utils.optional import require
 
@@ -110,7 +110,7 @@ def read_image(
     """
     if image_size is not None:
         check_image_size(image_size)
-    with opened_image(Path(path)) as image:
+    with opened_image(path_of("path", path)) as image:
         return convert_image(image, image_size)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import NEEDS_HEIC, readable_suffixes
 
@@ -88,7 +89,7 @@ def find_images(folder: str | os.PathLike[str]) -> FoundImages:
     Raises:
         OSError, ValueError: As `list_images`.
     """
-    root = Path(folder)
+    root = path_of("folder", folder)
     if not root.exists():
         raise FileNotFoundError(f"`folder` does not exist. Received: {root}")
     if not root.is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import check_image_size
+from keras_osnet._utils.checks import check_image_size, path_of
 from keras_osnet.data.images import (
     ImageReadError,
     check_image,
@@ -69,7 +69,7 @@ def load_images(
     """
     require_pillow()
     check_image_size(image_size)
-    files = [Path(path) for path in paths]
+    files = [path_of("paths", path) for path in paths]
     images, errors = read_together(
         len(files), image_size, lambda index: read_image(files[index], image_size)
     )
@@ -127,7 +127,7 @@ def find_unreadable(
             beginnings of the files.
     """
     require_pillow()
-    files = [Path(path) for path in paths]
+    files = [path_of("paths", path) for path in paths]
 
     def check(path: Path) -> ImageReadError | None:
         try:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import keras
 
-from keras_osnet._utils.checks import one_of
+from keras_osnet._utils.checks import one_of, path_of
 from keras_osnet._utils.file_set import replaced_together
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert, serve
@@ -110,7 +110,7 @@ def export(
         >>> report.max_relative_difference < 1e-4, report.off_xnnpack
         (True, ('1 × CAST',))
     """
-    target = Path(path)
+    target = path_of("path", path)
     kind = format_of(target)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.files import write_json
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.architecture.preprocessing import takes_pixels
@@ -182,7 +183,7 @@ class FidelityReport:
         Raises:
             FileNotFoundError: The folder does not exist.
         """
-        write_json(Path(path), self.to_dict())
+        write_json(path_of("path", path), self.to_dict())
 
 
 class FidelityError(ValueError):
@@ -244,7 +245,7 @@ def measure_fidelity(
         >>> measure_fidelity(model, path).cosine_min > 0.99999
         True
     """
-    file = Path(path)
+    file = path_of("path", path)
     opened = read_model_file(file)
     metadata = opened.metadata
     if metadata is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.save_with_keras import save_with_keras
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.weights.convert import ConversionReport, to_torchreid
@@ -67,7 +68,7 @@ def convert_file(
         FileExistsError: The destination exists.
         OSError: A file cannot be read, downloaded or written.
     """
-    target = Path(destination)
+    target = path_of("destination", destination)
     _check_destination(target, include_preprocessing, overwrite)
     checkpoint = open_checkpoint(source, width=width, variant=variant, key=key)
     model, report = checkpoint.build(head=head, include_preprocessing=include_preprocessing)

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from keras_osnet._utils import optional
-from keras_osnet._utils.checks import positive_integer
+from keras_osnet._utils.checks import path_of, positive_integer
 from keras_osnet._utils.files import read_json, write_json
 from keras_osnet.data import PersonImage, ReidDataset, read_people, split_by_identity
 from keras_osnet.data.datasets.splits import divide_images
@@ -141,7 +141,7 @@ def quickstart(
         optional.check_installed(module, "The quickstart", extra="quickstart")
     positive_integer("epochs", epochs)
     checkpoint = open_checkpoint(weights, width=width)
-    root, steps = Path(folder), _Steps(log)
+    root, steps = path_of("folder", folder), _Steps(log)
     source = None if data is None else Path(data)
     arguments = {"data": source and str(source.absolute()), "weights": str(weights)}
     _check_folder(root, arguments | {"width": width, "epochs": epochs})

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.batches import loaded_ahead
-from keras_osnet._utils.checks import check_image_size
+from keras_osnet._utils.checks import check_image_size, path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages
@@ -186,7 +186,7 @@ class Embedder:
                 "`paths` must be a list of files; keras_osnet.data.list_images lists those of a "
                 f"folder. Received: {paths!r}"
             )
-        files = [Path(path) for path in paths]
+        files = [path_of("paths", path) for path in paths]
         if not files:
             raise ValueError("`paths` must name at least one image. Received: none")
         vectors, unreadable = self._embed(files, progress)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.file_set import complete, locked
 from keras_osnet._utils.files import check_regular, read_bytes
 from keras_osnet.runtime.metadata import KEY, NO_DIGEST, TFLITE_METADATA, ModelMetadata
@@ -117,7 +118,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
 
 def checked_file(path: str | os.PathLike[str]) -> Path:
     """Return the path of a model's file, or raise FileNotFoundError or ValueError."""
-    file = Path(path)
+    file = path_of("path", path)
     if file.suffix.lower() not in FILE_KINDS:
         raise ValueError(
             f"`path` must be a model's file that ends in {', '.join(FILE_KINDS)}. Received: {file}"

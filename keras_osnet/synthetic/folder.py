@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_osnet import __version__
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.files import atomic_path, sweep_temporaries
 from keras_osnet.data.images import require_pillow
 from keras_osnet.data.records import PersonImage
@@ -76,7 +77,7 @@ def write_synthetic_people(
     """
     pillow = require_pillow()
     labels = list(image_labels(identities, cameras, views, image_size, seed, look_alikes))
-    root = Path(folder)
+    root = path_of("folder", folder)
     root.mkdir(parents=True, exist_ok=True)
     _claim(
         root,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from keras_osnet import __version__
-from keras_osnet._utils.checks import whole_number
+from keras_osnet._utils.checks import path_of, whole_number
 from keras_osnet._utils.files import (
     atomic_path,
     open_regular,
@@ -88,7 +88,7 @@ class RunFolder:
     """
 
     def __init__(self, root: str | os.PathLike[str], run: str = ".") -> None:
-        self.root = Path(root)
+        self.root = path_of("folder", root)
         self.run = run
         self.path = self.root / run
 

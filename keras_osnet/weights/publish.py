@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_osnet._utils import optional
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.files import read_json, temporary_folder
 from keras_osnet.architecture.describe import describe
@@ -105,7 +106,7 @@ def save_for_hub(
     optional.check_installed("jinja2", "Writing a model card", "publish")
     arguments = describe(model)
     origin = Origin(license, trained_on, base, metrics or {}, description)
-    target = Path(folder).resolve()
+    target = path_of("folder", folder).resolve()
     _check_target(target)
     with temporary_folder(target) as temporary:
         weights = temporary / WEIGHTS

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.files import check_regular
 from keras_osnet.architecture.describe import describe
 from keras_osnet.architecture.naming import architecture_of, classes_in
@@ -176,7 +177,7 @@ def read_state_dict(path: str | os.PathLike[str], *, key: str | None = None) -> 
     Raises:
         ValueError: The file is none of these, or does not hold an OSNet, or several.
     """
-    kind = file_format(path)
+    kind = file_format(path_of("path", path))
     description = None
     if kind == TORCH:
         state = read_torch_network(path, key)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.datasets._table_file import canonical
 from keras_osnet.data.datasets.market1501 import JUNK, named_image, parse_market1501_name
@@ -61,7 +62,7 @@ def read_people(path: str | os.PathLike[str], *, camera_pattern: str | None = No
         >>> people.name, people.counts["identities"], people.counts["cameras"]
         ('synthetic', 3, 2)
     """
-    place = Path(path)
+    place = path_of("path", path)
     if place.suffix.lower() in _TABLES and not place.is_dir():
         if camera_pattern is not None:
             raise ValueError(
@@ -112,7 +113,7 @@ def identity_folders(
         ValueError: There are no images, some are in no sub-folder, `camera_pattern` is not a
             regular expression with a group, a path does not match it, or the group is no number.
     """
-    root = Path(folder)
+    root = path_of("folder", folder)
     return _people_in_folders(root, list_images(root), camera_pattern)
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet.data.datasets import cuhk, labeled_images, market1501, small_datasets
 from keras_osnet.data.datasets.published import check_counts, dataset_info
 from keras_osnet.data.records import Dataset
@@ -89,9 +90,9 @@ def read_dataset(
             f"Received: {split}"
         )
     if name in _SPLIT_READERS:
-        dataset = _SPLIT_READERS[name](Path(folder), version, split)
+        dataset = _SPLIT_READERS[name](path_of("folder", folder), version, split)
     else:
-        dataset = _READERS[name](Path(folder), version)
+        dataset = _READERS[name](path_of("folder", folder), version)
     if check:
         check_counts(dataset, folder)
     return dataset

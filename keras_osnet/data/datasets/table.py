@@ -1,10 +1,10 @@
 """Users' own images, listed in a table: a CSV or a Parquet file."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.datasets._table_file import LABELS, Table, canonical
 from keras_osnet.data.datasets.market1501 import JUNK
@@ -43,7 +43,7 @@ def people_from_table(path: str | os.PathLike[str]) -> ReidDataset:
             message names the row.
         ImportError: The table is Parquet and pyarrow is not installed.
     """
-    table = Table.read(Path(path), needed=("path", "identity"))
+    table = Table.read(path_of("path", path), needed=("path", "identity"))
     for row, identity in enumerate(table["identity"]):
         if not identity:
             raise ValueError(
@@ -101,7 +101,7 @@ def attributes_from_table(path: str | os.PathLike[str]) -> AttributeDataset:
             an image is listed twice with different values. The message names the row.
         ImportError: The table is Parquet and pyarrow is not installed.
     """
-    table = Table.read(Path(path), needed=("path",))
+    table = Table.read(path_of("path", path), needed=("path",))
     names = tuple(name for name in table.columns if name not in LABELS)
     if not names:
         raise ValueError(

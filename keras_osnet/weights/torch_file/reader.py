@@ -13,11 +13,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.files import open_regular
 from keras_osnet.weights.state_dict import Network, StateDict, find_network
 from keras_osnet.weights.torch_file.pickle_machine import RefusedError, describe, load_pickle
@@ -99,7 +99,7 @@ def read_torch_network(path: str | os.PathLike[str], key: str | None = None) -> 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file, and raise `CheckpointError` with its path for what is wrong with it."""
-    if Path(path).is_dir():
+    if path_of("path", path).is_dir():
         raise IsADirectoryError(f"A checkpoint is a file. Received the folder: {os.fspath(path)}")
     try:
         with open_regular(path) as file:
