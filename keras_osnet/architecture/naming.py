@@ -54,9 +54,10 @@ class NamedVariable:
 
     def to_torch(self) -> np.ndarray:
         """Return the variable's value arranged as in a state dict, contiguous."""
-        # A tensor first: NumPy warns of the `__array__` of Keras's variables.
-        tensor = keras.ops.convert_to_tensor(self.variable)
-        value = keras.ops.convert_to_numpy(tensor).copy()
+        value = self.variable
+        if not isinstance(value, keras.Variable):  # a sum with LoRA, on torch with a gradient
+            value = keras.ops.convert_to_numpy(value)
+        value = np.asarray(value).copy()  # `np.array` warns of Keras's `__array__`
         if self.layout == "pointwise":
             return np.ascontiguousarray(value.T[:, :, None, None])
         return np.ascontiguousarray(value.transpose(_LAYOUTS[self.layout][1]))
