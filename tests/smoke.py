@@ -26,7 +26,7 @@ def main() -> None:
     from keras_osnet.training import list_recipes
 
     assert list_recipes(), "the recipes are missing"
-    assert (package / "weights" / "publish" / "card.md").is_file(), "the model card is missing"
+    assert (package / "weights" / "model_card.md").is_file(), "the model card is missing"
     assert (package / "quickstart" / "report.html").is_file(), "the report is missing"
 
     people = synthetic_people(2, cameras=2, views=1, image_size=(128, 64))
