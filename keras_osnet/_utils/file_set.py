@@ -11,12 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from keras_osnet._utils.files import (
-    check_regular,
-    explained_writing,
-    sweep_temporaries,
-    temporary_path,
-)
+from keras_osnet._utils.files import check_folder_of, check_regular, temporary_folder
 
 
 @contextmanager
@@ -36,24 +31,17 @@ def replaced_together(target: Path, names: Collection[str]) -> Iterator[Path]:
         ValueError: One of the files exists and is a folder, device, socket or named pipe.
         OSError: A file cannot be written.
     """
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
+    check_folder_of(target)
     for name in names:
         with suppress(FileNotFoundError):
             check_regular(target.with_name(name))
-    sweep_temporaries(target.parent)
-    folder = temporary_path(target)
-    folder.mkdir()
-    try:
-        with explained_writing(target, folder):
-            yield folder
-            with locked(target.parent):
-                _complete(target, names)
-                # From here on the new files are valid: the rename is one step.
-                folder.rename(_decided(target))
-                _complete(target, names)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder(target) as folder:
+        yield folder
+        with locked(target.parent):
+            _complete(target, names)
+            # From here on the new files are valid: the rename is one step.
+            folder.rename(_decided(target))
+            _complete(target, names)
 
 
 def complete(target: Path, names: Collection[str]) -> None:

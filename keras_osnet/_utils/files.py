@@ -51,6 +51,12 @@ def check_regular(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"A regular file is needed, not a {kind}. Received: {os.fspath(path)}")
 
 
+def check_folder_of(target: Path) -> None:
+    """Raise FileNotFoundError unless the folder that a file or folder is written to exists."""
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
+
+
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for reading, unless it is none, such as a named pipe (see `check_regular`)."""
     check_regular(path)
@@ -145,8 +151,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             how much was written.
     """
     target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
+    check_folder_of(target)
     if target.is_dir():
         raise IsADirectoryError(f"A file cannot replace a folder. Received: {target}")
     if target.exists():  # as administrator, one would replace /dev/null for everybody

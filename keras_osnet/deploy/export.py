@@ -11,6 +11,7 @@ import keras
 
 from keras_osnet._utils.checks import one_of, path_of
 from keras_osnet._utils.file_set import replaced_together
+from keras_osnet._utils.files import check_folder_of
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert, serve
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
@@ -112,8 +113,7 @@ def export(
     """
     target = path_of("path", path)
     kind = format_of(target)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
+    check_folder_of(target)
     _check_quantization(target.suffix, quantization, calibration)
     if max_drop is not None and not max_drop >= 0:
         raise ValueError(f"`max_drop` must be percentage points, from 0. Received: {max_drop!r}")

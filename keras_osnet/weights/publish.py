@@ -14,7 +14,7 @@ import keras
 from keras_osnet._utils import optional
 from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet._utils.files import read_json, temporary_folder
+from keras_osnet._utils.files import check_folder_of, read_json, temporary_folder
 from keras_osnet.architecture.describe import describe
 from keras_osnet.version import __version__
 from keras_osnet.weights.catalogue import WeightsInfo
@@ -244,8 +244,7 @@ def _read_folder(folder: str | os.PathLike[str]) -> dict[str, bytes]:
 
 
 def _check_target(folder: Path) -> None:
-    if not folder.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder.parent} to write {folder.name} to")
+    check_folder_of(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
