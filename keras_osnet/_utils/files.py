@@ -66,9 +66,12 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """Read a regular file of at most `limit` bytes, else raise ValueError."""
     with open_regular(path) as file:
-        too_large = os.fstat(file.fileno()).st_size > limit
-        content = b"" if too_large else file.read(limit + 1)
-    if too_large or len(content) > limit:
+        size = os.fstat(file.fileno()).st_size
+        # A buffer of the file's size: the limit may be gigabytes.
+        content = b"" if size > limit else file.read(size + 1)
+        if len(content) > size:  # it grows, or is one of those that say they are empty
+            content += file.read(limit + 1 - len(content))
+    if max(size, len(content)) > limit:
         raise ValueError(
             f"{Path(path).name} is larger than the {limit:,} bytes that are read at most. "
             f"Received: {os.fspath(path)}"

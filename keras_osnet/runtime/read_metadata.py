@@ -245,7 +245,7 @@ def _content(file: Path, limit: int) -> bytes:
                 f"The model's file is larger than {limit:,} bytes, which no model of its kind is. "
                 f"Received: {file} of {size:,} bytes"
             )
-        return read_bytes(file, max(size, 1))
+        return read_bytes(file, limit)
     except MemoryError as error:
         raise ModelFileError(
             f"There is not enough memory to read the model. Received: {file} of {size:,} bytes"
