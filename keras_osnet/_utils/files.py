@@ -19,11 +19,10 @@ from pathlib import Path
 from platform import node
 from typing import Any, BinaryIO
 
+from keras_osnet._utils.text import UNPRINTABLE
+
 _JSON_LIMIT = 64 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-UNPRINTABLE = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters above 31 that control a terminal or turn its text around, and lone surrogates."""
 
 _TEMPORARY = re.compile(r"\.keras-osnet-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..*)?", re.DOTALL)
 _KEPT_SECONDS = 7 * 24 * 3600

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Iterable
 
 from keras_osnet._utils.warn_user import warn_user
 
@@ -13,9 +14,17 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, those that turn the direction of what follows, and halves of characters,
-which stand for the bytes of file names that are not UTF-8."""
+SHOWN = 8
+"""Names that a message lists, of many."""
+
+_CONTROLS = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""Control characters above 31, those that turn the direction of what follows, and halves of
+characters, which stand for the bytes of file names that are not UTF-8."""
+
+UNPRINTABLE = re.compile(rf"[\u200e\u200f{_CONTROLS}]")
+"""Characters that a terminal or JSON should not get as they are; those up to 31 are apart."""
+
+_NOT_DRAWN = re.compile(rf"[\x00-\x1f{_CONTROLS}]")
 
 
 def decode_text(content: bytes, name: str) -> str:
@@ -48,6 +57,13 @@ def decode_text(content: bytes, name: str) -> str:
     raise ValueError(f"The file is not text in UTF-8, UTF-16 or cp1252. Received: {name}")
 
 
-def printable(text: str) -> str:
-    """Replace characters that cannot be printed, as names of files may have them, by �."""
-    return _UNPRINTABLE.sub("\ufffd", text)
+def shorten(names: Iterable[str], most: int = SHOWN) -> str:
+    """Return the first few of the names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def drawable(text: str) -> str:
+    """Replace characters that no font has, as names of files may have them, by �."""
+    return _NOT_DRAWN.sub("\ufffd", text)

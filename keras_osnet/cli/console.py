@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keras_osnet._utils.files import UNPRINTABLE, json_text
+from keras_osnet._utils.files import json_text
+from keras_osnet._utils.text import UNPRINTABLE
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,11 +1,12 @@
 """Finding the images in a folder."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_osnet._utils.checks import path_of
+from keras_osnet._utils.text import SHOWN, shorten
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import NEEDS_HEIC, readable_suffixes
 
@@ -29,7 +30,6 @@ _NOTES = frozenset(
 _HEIC = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
 
 _BROKEN = "a link that leads nowhere"
-_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,8 @@ def describe_reasons(reasons: Mapping[str, str]) -> str:
     for name, reason in reasons.items():
         by_reason.setdefault(reason, []).append(name)
     groups = [f"{shorten(names)} ({reason})" for reason, names in by_reason.items()]
-    more = sum(len(names) for names in list(by_reason.values())[_SHOWN:])
-    return "; ".join(groups[:_SHOWN]) + (f" and {more:,} more" if more else "")
-
-
-def shorten(names: Iterable[str], most: int = _SHOWN) -> str:
-    """Return the first few of the names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = sum(len(names) for names in list(by_reason.values())[SHOWN:])
+    return "; ".join(groups[:SHOWN]) + (f" and {more:,} more" if more else "")
 
 
 def is_system_name(name: str) -> bool:

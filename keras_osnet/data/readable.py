@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from keras_osnet._utils.text import shorten
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
-from keras_osnet.data.list_images import describe_reasons, shorten
+from keras_osnet.data.list_images import describe_reasons
 from keras_osnet.data.load_images import find_unreadable
 from keras_osnet.data.records import (
     AttributeImages,

@@ -21,6 +21,7 @@ from keras_osnet._utils.checks import one_of, whole_number
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.files import explained_writing
 from keras_osnet._utils.optional import check_installed
+from keras_osnet._utils.text import shorten
 from keras_osnet.architecture.naming import is_finite
 from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
@@ -158,10 +159,9 @@ def _check_finite(model: keras.Model) -> None:
     """Raise ValueError if a weight is NaN or infinite."""
     wrong = [weight.path for weight in model.weights if not is_finite(weight)]
     if wrong:
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise ValueError(
             "`model` must have finite weights, and some are NaN or infinite. "
-            f"Received: {', '.join(wrong[:_NAMED])}{more}"
+            f"Received: {shorten(wrong, _NAMED)}"
         )
 
 

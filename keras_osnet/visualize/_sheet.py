@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_osnet._utils.files import atomic_path
 from keras_osnet._utils.optional import require
-from keras_osnet._utils.text import printable
+from keras_osnet._utils.text import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def write(figure: "Figure", x: float, y: float, text: str, **options: Any) -> No
     """Write at (x, y) inches from the top left corner; `ha` and `va` align the text there."""
     width, height = figure.get_size_inches()
     options = {"fontsize": TEXT, "color": INK, "ha": "center", "va": "center", **options}
-    figure.text(x / width, 1 - y / height, printable(text), **as_it_is(), **options)
+    figure.text(x / width, 1 - y / height, drawable(text), **as_it_is(), **options)
 
 
 def image_axes(
@@ -151,7 +151,7 @@ def text_width(text: str, size: float) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    text = printable(text).replace("$", r"\$")  # which would begin a formula
+    text = drawable(text).replace("$", r"\$")  # which would begin a formula
     # The extent covers ink only; trailing blanks do not count.
     font = FontProperties(family=as_it_is()["fontfamily"])
     return float(TextPath((0, 0), text, size, font).get_extents().x1) / 72 if text.strip() else 0.0
@@ -257,12 +257,12 @@ def circle(drawing: "Axes", center: tuple[float, float], text: str) -> None:
 def label(drawing: "Axes", x: float, y: float, text: str, **options: Any) -> None:
     """Write a text, centered by default."""
     options = {"fontsize": TEXT, "color": INK, "ha": "center", **options}
-    drawing.text(x, y, printable(text), va="center", zorder=4, **as_it_is(), **options)
+    drawing.text(x, y, drawable(text), va="center", zorder=4, **as_it_is(), **options)
 
 
 def title(plot: "Axes", text: str, width: float) -> None:
     """Write the title of a diagram, at most `width` inches of it."""
-    text = printable(shortened(text, width))
+    text = drawable(shortened(text, width))
     plot.set_title(text, fontsize=TEXT, color=INK, pad=5, **as_it_is())
 
 
@@ -272,7 +272,7 @@ def legend(
     """Write a legend with these names as they are: matplotlib leaves out "_name"."""
     drawn = owner.legend(handles, [f"{number}" for number in range(len(names))], **options)
     for text, name in zip(drawn.get_texts(), names, strict=True):
-        text.set(text=printable(shortened(name, _ENTRY, SMALL)), **as_it_is())
+        text.set(text=drawable(shortened(name, _ENTRY, SMALL)), **as_it_is())
 
 
 def arrow(drawing: "Axes", *corners: tuple[float, float], head: bool = True) -> None:

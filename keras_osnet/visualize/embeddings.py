@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.optional import require
-from keras_osnet._utils.text import printable
+from keras_osnet._utils.text import drawable
 from keras_osnet.metrics.distances import check_metric
 from keras_osnet.metrics.features import checked_features
 from keras_osnet.visualize import _sheet
@@ -123,7 +123,7 @@ def _write_names(plot: Any, places: NDArray, names: NDArray) -> None:
         # At the medoid: the mean of the points may lie away from all of them.
         spread = np.linalg.norm(own[:, None] - own, axis=-1).sum(axis=1)
         plot.annotate(
-            printable(_sheet.shortened(str(name), _NAME, _sheet.SMALL)),
+            drawable(_sheet.shortened(str(name), _NAME, _sheet.SMALL)),
             own[spread.argmin()],
             xytext=(0, 6),
             textcoords="offset points",

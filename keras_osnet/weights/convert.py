@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_osnet._utils.text import shorten
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.naming import (
     NamedVariable,
@@ -142,10 +143,9 @@ def warn_not_finite(model: keras.Model, tensors: Mapping[str, np.ndarray] | None
         tensors = {each.path: np.asarray(each) for each in model.variables}
     names = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
     if names:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         warn_user(
             f"The weights of {model.name} are not finite (NaN or infinite), so its results will "
-            f"not be: {', '.join(names[:5])}{more}."
+            f"not be: {shorten(names, 5)}."
         )
 
 

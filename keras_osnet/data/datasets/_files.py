@@ -8,8 +8,9 @@ from typing import Any
 
 from keras_osnet._utils.files import check_regular
 from keras_osnet._utils.optional import require
+from keras_osnet._utils.text import shorten
 from keras_osnet.data.datasets.published import dataset_info
-from keras_osnet.data.list_images import is_system_name, shorten
+from keras_osnet.data.list_images import is_system_name
 
 _DEPTH = 2
 """Levels below the user's folder that are searched: archives unpack into nested folders."""

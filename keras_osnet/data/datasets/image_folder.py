@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from keras_osnet._utils.checks import path_of
+from keras_osnet._utils.text import shorten
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.datasets._table_file import canonical
 from keras_osnet.data.datasets.market1501 import JUNK, named_image, parse_market1501_name
 from keras_osnet.data.datasets.table import people_from_table
-from keras_osnet.data.list_images import find_images, list_images, shorten
+from keras_osnet.data.list_images import find_images, list_images
 from keras_osnet.data.records import PersonImage, ReidDataset
 
 _TABLES = (".csv", ".tsv", ".parquet")

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.files import read_bytes
-from keras_osnet._utils.text import decode_text
+from keras_osnet._utils.text import decode_text, shorten
 from keras_osnet.data.datasets._files import find_root, load_mat, require_files
 from keras_osnet.data.datasets.published import dataset_info
 from keras_osnet.data.images import require_pillow
-from keras_osnet.data.list_images import is_image_name, is_system_name, list_images, shorten
+from keras_osnet.data.list_images import is_image_name, is_system_name, list_images
 from keras_osnet.data.records import (
     AttributeDataset,
     AttributeImages,
