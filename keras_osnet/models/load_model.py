@@ -135,8 +135,7 @@ class Checkpoint:
             "std": statistics.get("std") if include_preprocessing else None,
             "outputs": None,
         }
-        if isinstance(self.source, KerasH5Source):
-            self.source.check(Configuration(**arguments))
+        self.source.check(Configuration(**arguments))
         model = OSNet(**arguments)
         return model, self.source.load_into(model)
 

@@ -17,7 +17,6 @@ from keras_osnet.architecture.configuration import (
 from keras_osnet.architecture.model import OSNetModel, chosen, is_own_input
 from keras_osnet.architecture.network import network
 from keras_osnet.weights.catalogue import default_image_size
-from keras_osnet.weights.keras_files import KerasH5Source
 from keras_osnet.weights.sources import open_weights
 
 
@@ -138,8 +137,7 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         if configuration.head == "classification":
             one_of("classifier_activation", classifier_activation, ("softmax", None))
         source = open_weights(weights, variant=variant, width=configuration.width, key=key)
-        if isinstance(source, KerasH5Source):
-            source.check(configuration)
+        source.check(configuration)
     configuration = dataclasses.replace(
         configuration,
         input_shape=_image_shape(configuration, weights, input_shape, input_tensor),

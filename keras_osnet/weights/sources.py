@@ -9,6 +9,7 @@ import keras
 
 from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.files import check_regular
+from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.describe import describe
 from keras_osnet.architecture.naming import architecture_of, classes_in
 from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
@@ -49,6 +50,9 @@ class TensorSource:
         self.place = state.place
         self.description = description
         self.classes = classes_in(state.tensors)
+
+    def check(self, configuration: Configuration) -> None:
+        """Do nothing: the shapes were held against each other when the file was read."""
 
     def load_into(self, model: keras.Model) -> ConversionReport:
         """Set the variables of a model strictly, as `load_torchreid` does."""
