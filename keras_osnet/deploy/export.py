@@ -145,7 +145,7 @@ def export(
     # In the target's folder, so that each file is moved into place in one step.
     with replaced_together(target, files_of(target)) as folder:
         file = folder / target.name
-        convert(served, file, None if calibrated is None else served.metadata.scale(calibrated))
+        convert(served, file, None if calibrated is None else served.metadata.to_input(calibrated))
         kind.describe(file, served.metadata, served.output)
         report = measure_fidelity(model, file, compared)
         report = dataclasses.replace(report, calibration_images=min(shared, report.images))

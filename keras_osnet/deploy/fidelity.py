@@ -300,7 +300,7 @@ def _run_both(
     expected, own, first = [], [], None
     files: list[Path] = []
     for images, paths in chunks:
-        scaled = metadata.scale(images).astype(metadata.dtype, copy=False)
+        scaled = metadata.to_input(images).astype(metadata.dtype, copy=False)
         first = scaled[:1] if first is None else first
         expected.append(_keras_output(model, images, metadata))
         own.append(engine.run(scaled))

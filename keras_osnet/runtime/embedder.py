@@ -14,7 +14,7 @@ from keras_osnet._utils.checks import check_image_size, path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages
-from keras_osnet.runtime.engines import Engine, open_engine
+from keras_osnet.runtime.engines import Engine, Shape, open_engine
 from keras_osnet.runtime.images import as_pixels, cut_out, listed
 from keras_osnet.runtime.metadata import PIXEL_RANGES, ModelMetadata
 from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError, read_model_file
@@ -219,7 +219,7 @@ class Embedder:
         return as_pixels(images[start : start + _CHUNK], self.image_size, start)
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        vectors = self._engine.run(self.metadata.scale(pixels))
+        vectors = self._engine.run(self.metadata.to_input(pixels))
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         finite = np.isfinite(lengths)
         if not finite.all():
@@ -289,7 +289,7 @@ def _effective_metadata(model: ModelFile, engine: Engine, pixel_range: str | Non
     """
     file, stored = model.path, model.metadata
     _check_tensors(file, engine, stored)
-    batch, height, width, _ = engine.input_shape
+    batch, height, width, _ = _in_nhwc(engine.input_shape, stored)
     if stored is None:
         dim = engine.output_shape[1]
         if dim is None:
@@ -350,7 +350,7 @@ def _check_tensors(file: Path, engine: Engine, stored: ModelMetadata | None) -> 
             f"Received: {stored.output_kind} of {stored.dim} in {file}"
         )
     shape, dtype = engine.input_shape, engine.input_dtype
-    if len(shape) != 4 or shape[3] not in (3, None) or dtype not in _DTYPES:
+    if len(shape) != 4 or _in_nhwc(shape, stored)[3] not in (3, None) or dtype not in _DTYPES:
         raise ModelFileError(
             "The model must take RGB images (batch, height, width, 3), channels last, of "
             f"{', '.join(_DTYPES)}. Received: input of shape {shape} and type {dtype} in {file}"
@@ -360,3 +360,11 @@ def _check_tensors(file: Path, engine: Engine, stored: ModelMetadata | None) -> 
             "The model must give embeddings, one vector (batch, dim) an image. "
             f"Received: output of shape {engine.output_shape} in {file}"
         )
+
+
+def _in_nhwc(shape: Shape, stored: ModelMetadata | None) -> Shape:
+    """Return the shape of an image tensor as (batch, height, width, channels)."""
+    if stored is None or stored.layout == "NHWC":
+        return shape
+    batch, channels, height, width = shape
+    return batch, height, width, channels

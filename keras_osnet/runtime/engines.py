@@ -26,7 +26,8 @@ class Engine(ABC):
     Attributes:
         name: The engine's, as `Embedder` takes it.
         package: Name of its package in the package index.
-        input_shape: (batch, height, width, channels), None for sides of any length.
+        input_shape: Of the image tensor in the file's layout, batch first; None for sides of any
+            length.
         input_dtype: NumPy's name for the type of the image tensor.
         output_shape: Of the result, batch first.
     """
@@ -62,8 +63,8 @@ class Engine(ABC):
         uses all of the engine's own threads.
 
         Args:
-            images: Array (n, height, width, channels), uint8 or float32; the values before
-                any quantization of the model's input tensor.
+            images: Array (n, ...) in the file's layout, uint8 or float32; the values before any
+                quantization of the model's input tensor.
 
         Returns:
             Array (n, ...), float32.

@@ -14,7 +14,7 @@ from keras_osnet import __version__
 from keras_osnet._utils.checks import whole_number
 from keras_osnet._utils.constants import MEAN, STD
 
-FORMAT = 3
+FORMAT = 4
 """Version of the JSON that `to_json` writes; readers reject every other one."""
 
 KEY = "keras_osnet"
@@ -32,10 +32,14 @@ _MOST_PIXELS = 8192
 
 PIXEL_RANGES = ("0-255", "0-1", "normalized")
 DTYPES = ("uint8", "float32")
+LAYOUTS = ("NHWC", "NCHW")
+CHANNELS = ("RGB", "BGR")
 OUTPUT_KINDS = ("embedding", "classification", "attribute", "maps")
 QUANTIZATIONS = (None, "float16", "dynamic", "int8")
 
-_INPUT = ("pixel_range", "dtype", "height", "width", "batch", "mean", "std")
+_INPUT = (
+    *("pixel_range", "dtype", "layout", "channels", "height", "width", "batch", "mean", "std"),
+)
 _OUTPUT = ("kind", "dim", "l2_normalized", "labels")
 _OWN = ("quantization", "license", "source", "library_version", "digest", "weights_digest")
 _TOP = ("format", "name", "input", "output", *_OWN)
@@ -81,6 +85,8 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "image_size": (f"(height, width), each of 1–{_MOST_PIXELS} or None", _is_size),
     "pixel_range": (f"one of {PIXEL_RANGES}", PIXEL_RANGES.__contains__),
     "dtype": (f"one of {DTYPES}", DTYPES.__contains__),
+    "layout": (f"one of {LAYOUTS}", LAYOUTS.__contains__),
+    "channels": (f"one of {CHANNELS}", CHANNELS.__contains__),
     "batch": ("a positive integer or None", lambda one: one is None or _is_positive(one)),
     "mean": ("three numbers of 0–1", _are_shares),
     "std": ("three numbers of 0–1, above 0", lambda std: _are_shares(std) and all(std)),
@@ -108,10 +114,13 @@ class ModelMetadata:
         name: Name of the model, such as `osnet_x0_25`.
         dim: Length of the output's last axis.
         image_size: (height, width) of the images in pixels, None where any is accepted.
-        pixel_range: Range of the RGB images: "0-255", "0-1", or "normalized", which is
-            (pixel / 255 - mean) / std per channel. `scale` converts pixels of 0–255.
-        dtype: Type of the image tensor (batch, height, width, 3): "uint8" or "float32"; "float32"
-            for "0-1" and "normalized".
+        pixel_range: Range of the images: "0-255", "0-1", or "normalized", which is
+            (pixel / 255 - mean) / std per channel. `to_input` converts pixels of 0–255.
+        dtype: Type of the image tensor: "uint8" or "float32"; "float32" for "0-1" and
+            "normalized".
+        layout: Of the image tensor: "NHWC" (batch, height, width, 3) or "NCHW" (batch, 3, height,
+            width).
+        channels: Order of the image tensor's colors: "RGB" or "BGR".
         batch: Number of images that the file takes at once, None for any.
         mean: Of red, green and blue in 0–1, whether the file or the caller normalizes.
         std: The standard deviations, likewise.
@@ -142,6 +151,8 @@ class ModelMetadata:
     image_size: tuple[int | None, int | None]
     pixel_range: str = "0-255"
     dtype: str = "float32"
+    layout: str = "NHWC"
+    channels: str = "RGB"
     batch: int | None = None
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
@@ -167,21 +178,24 @@ class ModelMetadata:
             wanted = f'"float32" for the pixel range "{self.pixel_range}"'
             raise _wrong("dtype", wanted, repr(self.dtype))
 
-    def scale(self, pixels: NDArray[np.uint8]) -> NDArray:
-        """Convert pixels of 0–255 to the range that the model takes.
+    def to_input(self, pixels: NDArray[np.uint8]) -> NDArray:
+        """Convert pixels of 0–255 to the image tensor that the model takes.
 
         Args:
             pixels: Array (n, height, width, 3), uint8, RGB.
 
         Returns:
-            `pixels` itself for "0-255", whatever `dtype` is; else an array of float32.
+            Array in the range, layout and order of colors of the file; float32, but uint8 for
+            "0-255", whatever `dtype` is. It may be a view of `pixels`.
         """
-        if self.pixel_range == "0-255":
-            return pixels
-        scaled: NDArray = pixels.astype(np.float32) / 255.0
+        values: NDArray = pixels
+        if self.pixel_range != "0-255":
+            values = pixels.astype(np.float32) / 255.0
         if self.pixel_range == "normalized":
-            scaled = (scaled - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return scaled
+            values = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        if self.channels == "BGR":
+            values = values[..., ::-1]
+        return values.transpose(0, 3, 1, 2) if self.layout == "NCHW" else values
 
     def to_json(self) -> str:
         """Return the metadata as JSON text, which `from_json` reads."""

@@ -52,7 +52,7 @@ def test_other_pixel_ranges(pixel_range, inside):
         return
     result = serve(model, pixel_range=pixel_range, dtype="float32")
     assert result.metadata.pixel_range == pixel_range
-    images = result.metadata.scale(PIXELS)
+    images = result.metadata.to_input(PIXELS)
     np.testing.assert_allclose(
         output(result.model, images), output(serve(model).model, PIXELS), atol=1e-5
     )

@@ -12,6 +12,8 @@ FULL = ModelMetadata(
     image_size=(256, None),
     pixel_range="normalized",
     dtype="float32",
+    layout="NCHW",
+    channels="BGR",
     batch=1,
     mean=(0.1, 0.2, 0.3),
     std=(0.4, 0.5, 1),
@@ -45,6 +47,8 @@ def test_the_version_of_the_library_is_filled_in():
         ("image_size", [256, 128]),
         ("image_size", (0, 128)),
         ("dtype", "int8"),
+        ("layout", "NWHC"),
+        ("channels", "RBG"),
         ("batch", -1),
         ("pixel_range", "pixels"),
         ("mean", (0.5, 0.5)),
@@ -97,8 +101,8 @@ def test_json_that_is_wrong_says_where(change, message):
 
 
 def test_a_newer_format_says_so_whatever_else_it_holds():
-    text = changed(lambda facts: (facts.update(format=4), facts.pop("output")))
-    with pytest.raises(ValueError, match=r"format 4.*reads format 3.*newer.*keras-osnet 7\.8\.9"):
+    text = changed(lambda facts: (facts.update(format=5), facts.pop("output")))
+    with pytest.raises(ValueError, match=r"format 5.*reads format 4.*newer.*keras-osnet 7\.8\.9"):
         ModelMetadata.from_json(text)
 
 
@@ -120,9 +124,20 @@ def test_pixels_are_scaled_to_the_range(pixel_range):
         "0-1": pixels / 255,
         "normalized": (pixels / 255 - np.array(mean)) / np.array(std),
     }[pixel_range]
-    scaled = metadata.scale(pixels)
+    scaled = metadata.to_input(pixels)
     assert scaled.dtype == ("uint8" if pixel_range == "0-255" else "float32")
     np.testing.assert_allclose(scaled, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("pixel_range", ["0-255", "0-1", "normalized"])
+def test_pixels_are_arranged_as_the_file_takes_them(pixel_range):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 3, 3), "uint8")
+    own = {"name": "a", "dim": 2, "image_size": (4, 3), "pixel_range": pixel_range}
+    plain = ModelMetadata(**own).to_input(pixels)
+    turned = ModelMetadata(**own, layout="NCHW", channels="BGR").to_input(pixels)
+    assert turned.shape == (2, 3, 4, 3)
+    np.testing.assert_array_equal(turned[:, 0], plain[..., 2])
+    np.testing.assert_array_equal(turned[:, 2], plain[..., 0])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
