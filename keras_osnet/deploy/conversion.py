@@ -1,8 +1,9 @@
-"""Build the model inside an exported file, RGB pixels in and one named output, and convert it."""
+"""Build the model inside an exported file, images in and one named output, and convert it."""
 
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,23 +18,31 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import one_of, whole_number
-from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet._utils.checks import whole_number
 from keras_osnet._utils.files import explained_writing
 from keras_osnet._utils.optional import check_installed
 from keras_osnet._utils.text import shorten
 from keras_osnet.architecture.naming import is_finite
-from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
 from keras_osnet.deploy.fold import fold_onto
 from keras_osnet.deploy.formats import format_of
+from keras_osnet.deploy.image_tensor import (
+    check_image_tensor,
+    features_of,
+    image_input,
+    statistics,
+    take_bgr,
+)
 from keras_osnet.deploy.int8 import quantize_int8
-from keras_osnet.runtime.metadata import DTYPES, PIXEL_RANGES, ModelMetadata
+from keras_osnet.runtime.metadata import ModelMetadata
 
 _MODEL, _IMAGES, _REQUEST = "model.keras", "images.npy", "request.json"
 _ERROR = "error.txt"
 
 _NAMED = 5
 """Tensors that an error names."""
+
+_TENSOR_NAME = re.compile("[A-Za-z][A-Za-z0-9_.-]{0,99}")
+"""Names that Keras and all formats accept."""
 
 _NAMES = {"embedding": "embedding", "attribute": "attributes", "maps": "maps"}
 """Names of the outputs in a file, by kind; a classifier's is `predictions` or `logits`."""
@@ -44,14 +53,14 @@ class ServedModel:
     """A folded model that takes images, and the metadata of its file.
 
     Attributes:
-        model: Functional and of Keras's own layers; one input "image" (batch, height, width, 3);
-            one output.
-        output: The output's name in the file.
+        model: Functional and of Keras's own layers; one input, images in the file's layout; one
+            output.
+        names: Of the input and the output in the file.
         metadata: The metadata to write into the file.
     """
 
     model: keras.Model
-    output: str
+    names: tuple[str, str]
     metadata: ModelMetadata
 
 
@@ -60,6 +69,9 @@ def serve(
     *,
     pixel_range: str = "0-255",
     dtype: str = "uint8",
+    layout: str = "NHWC",
+    channels: str = "RGB",
+    names: tuple[str, str] | None = None,
     normalize: bool = True,
     batch: int | None = None,
     mean: Sequence[float] | None = None,
@@ -78,18 +90,17 @@ def serve(
     """
     kind, output = output_of(model)
     _check_finite(model)
-    one_of("pixel_range", pixel_range, PIXEL_RANGES)
-    one_of("dtype", dtype, DTYPES)
+    check_image_tensor(pixel_range, dtype, layout, channels)
     if batch is not None and whole_number(batch) != 1:
         raise ValueError(f"`batch` must be 1, or None for any number. Received: {batch!r}")
-    if pixel_range != "0-255" and dtype != "float32":
-        raise ValueError(
-            f'`dtype` must be "float32" for `pixel_range="{pixel_range}"`. Received: {dtype!r}'
-        )
-    own_mean, own_std = _statistics(model, mean, std)
+    names = ("image", output) if names is None else _checked_names(names)
+    own_mean, own_std = statistics(model, mean, std)
 
-    image = keras.Input(batch_shape=(batch, *model.inputs[0].shape[1:]), dtype=dtype, name="image")
-    features = _features(model, image, pixel_range, own_mean, own_std)
+    sides = tuple(model.inputs[0].shape[1:])
+    image = image_input(sides, batch=batch, dtype=dtype, layout=layout, name=names[0])
+    features = features_of(
+        model, image, pixel_range=pixel_range, layout=layout, mean=own_mean, std=own_std
+    )
     folded = fold_onto(model, image, features)
     result = folded.outputs[0]
     scaled = any(isinstance(layer, keras.layers.UnitNormalization) for layer in model.layers[-1:])
@@ -108,9 +119,11 @@ def serve(
     metadata = ModelMetadata(
         name=model.name,
         dim=result.shape[-1],
-        image_size=tuple(image.shape[1:3]),
+        image_size=sides[:2],
         pixel_range=pixel_range,
         dtype=dtype,
+        layout=layout,
+        channels=channels,
         batch=batch,
         mean=own_mean,
         std=own_std,
@@ -121,7 +134,10 @@ def serve(
         license=license,
         source=_without_folders(source),
     )
-    return ServedModel(keras.Model(image, result, name=model.name), output, metadata)
+    served = keras.Model(image, result, name=model.name)
+    if channels == "BGR":
+        take_bgr(served)
+    return ServedModel(served, names, metadata)
 
 
 def output_of(model: keras.Model) -> tuple[str, str]:
@@ -155,6 +171,17 @@ def output_of(model: keras.Model) -> tuple[str, str]:
     return "embedding", _NAMES["embedding"]
 
 
+def _checked_names(names: Any) -> tuple[str, str]:
+    """Return the argument `names` of `export`, or raise ValueError."""
+    valid = isinstance(names, list | tuple) and len(names) == 2 and names[0] != names[1]
+    if not valid or not all(isinstance(one, str) and _TENSOR_NAME.fullmatch(one) for one in names):
+        raise ValueError(
+            "`names` must be two names, of the input and of the output: letters, digits, hyphens, "
+            f"points and underscores, the first a letter. Received: {names!r:.200}"
+        )
+    return names[0], names[1]
+
+
 def _check_finite(model: keras.Model) -> None:
     """Raise ValueError if a weight is NaN or infinite."""
     wrong = [weight.path for weight in model.weights if not is_finite(weight)]
@@ -184,42 +211,6 @@ def _without_folders(source: str | None) -> str | None:
     return windows.name if hidden and not is_url else source
 
 
-def _features(model: keras.Model, image: Any, pixel_range: str, mean: Any, std: Any) -> Any:
-    """Return the input of the model's own first layers, from `image`; None if it is `image`."""
-    has_preprocessing = takes_pixels(model)
-    if pixel_range == "normalized":
-        if has_preprocessing:
-            raise ValueError(
-                '`pixel_range="normalized"` is for a model without preprocessing inside, such as '
-                f"include_preprocessing=False makes. Received: {model.name}, which has its own"
-            )
-        return None
-    pixels = image
-    if pixel_range == "0-1":
-        pixels = keras.layers.Rescaling(255.0, dtype="float32", name="pixels")(image)
-    return pixels if has_preprocessing else preprocessing_layer(mean, std)(pixels)
-
-
-def _statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
-    """Return the mean and standard deviation, of pixels in 0–1, that the images are scaled with."""
-    given = mean is not None or std is not None
-    if takes_pixels(model):
-        if given:
-            raise ValueError(
-                "`mean` and `std` are for a model without preprocessing inside. "
-                f"Received: mean={mean!r}, std={std!r} for {model.name}, which has its own"
-            )
-        return statistics_of(model.get_layer("preprocessing"))
-    if not given:
-        return MEAN, STD
-    if mean is None or std is None or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise ValueError(
-            "`mean` and `std` go together: three numbers each, of pixels in 0–1. "
-            f"Received: mean={mean!r}, std={std!r}"
-        )
-    return tuple(float(each) for each in mean), tuple(float(each) for each in std)
-
-
 def convert(served: ServedModel, file: Path, images: NDArray | None = None) -> None:
     """Write a served model to a `.tflite`, `.onnx` or `.xml` file; the suffix selects the format.
 
@@ -238,21 +229,21 @@ def convert(served: ServedModel, file: Path, images: NDArray | None = None) -> N
     quantization = served.metadata.quantization
     check_installed("tensorflow", "Exporting", "deploy")
     if keras.backend.backend() == "tensorflow":
-        write(served.model, served.output, file, quantization, images)
+        write(served.model, served.names, file, quantization, images)
         return
     with tempfile.TemporaryDirectory(prefix="keras-osnet-") as folder:
         with explained_writing(Path(folder), Path(folder)):
             served.model.save(Path(folder, _MODEL))
             if images is not None:
                 np.save(Path(folder, _IMAGES), images)
-            request = {"output": served.output, "file": str(file), "quantization": quantization}
+            request = {"names": served.names, "file": str(file), "quantization": quantization}
             Path(folder, _REQUEST).write_text(json.dumps(request), encoding="utf-8")
         _run_on_tensorflow(folder)
 
 
 def write(
     model: keras.Model,
-    output: str,
+    names: tuple[str, str],
     file: Path,
     quantization: str | None = None,
     images: NDArray | None = None,
@@ -261,7 +252,7 @@ def write(
 
     Args:
         model: Of a `ServedModel`.
-        output: Name of the result in the file.
+        names: Of the input and the output in the file.
         file: To write.
         quantization: None, `"float16"`, `"dynamic"` or `"int8"`.
         images: Inputs of the model, (n, height, width, 3), for `"int8"`; None for the others.
@@ -273,9 +264,9 @@ def write(
     if images is not None:
         with warnings.catch_warnings():  # the exporter has warned of few images already
             warnings.filterwarnings("ignore", "int8 is calibrated on", UserWarning)
-            file.write_bytes(quantize_int8(model, images, output=output))
+            file.write_bytes(quantize_int8(model, images, names=names))
         return
-    kind.write(_with_means(model), output, file, quantization)
+    kind.write(_with_means(model), names, file, quantization)
 
 
 def _with_means(model: keras.Model) -> keras.Model:
@@ -343,7 +334,7 @@ def _answer(folder: Path) -> None:
     images = folder / _IMAGES
     write(
         keras.saving.load_model(folder / _MODEL),
-        request["output"],
+        tuple(request["names"]),
         Path(request["file"]),
         request["quantization"],
         np.load(images) if images.exists() else None,

@@ -30,6 +30,9 @@ def export(
     calibration: Any = None,
     pixel_range: Literal["0-255", "0-1", "normalized"] = "0-255",
     dtype: Literal["uint8", "float32"] = "uint8",
+    layout: Literal["NHWC", "NCHW"] = "NHWC",
+    channels: Literal["RGB", "BGR"] = "RGB",
+    names: tuple[str, str] | None = None,
     normalize: bool = True,
     batch: Literal["auto", 1] | None = "auto",
     mean: Sequence[float] | None = None,
@@ -68,10 +71,15 @@ def export(
         calibration: Images like those that the model will see, for `"int8"`: a folder, a list of
             files, or an array (n, height, width, 3), uint8, RGB. At least 8, better 64 or more; of
             more than 160, as many are chosen evenly.
-        pixel_range: Range of the RGB images that the file takes: `"0-255"`, `"0-1"`, or
+        pixel_range: Range of the images that the file takes: `"0-255"`, `"0-1"`, or
             `"normalized"`, which is (pixel / 255 - mean) / std per channel.
         dtype: Type of the images: `"uint8"`, as cameras and decoders give them, or `"float32"`;
             always `"float32"` for `"0-1"` and `"normalized"`.
+        layout: Of the image tensor: `"NHWC"` (batch, height, width, 3), or `"NCHW"` (batch, 3,
+            height, width), as most programs for PyTorch's models give it.
+        channels: Order of the image tensor's colors: `"RGB"`, or `"BGR"` as OpenCV reads images.
+            The kernel of the first convolution is turned, which costs nothing at run time.
+        names: Names of the input and the output in the file; the two above by default.
         normalize: Scale embeddings to length 1. Other outputs stay as they are, and so does an
             embedding that the model itself scales.
         batch: 1, or None for any number of images at once; `"auto"` is 1 for `.tflite` and None
@@ -121,6 +129,9 @@ def export(
         model,
         pixel_range=pixel_range,
         dtype=dtype,
+        layout=layout,
+        channels=channels,
+        names=names,
         normalize=normalize,
         batch=kind.batch if batch == "auto" else batch,
         mean=mean,
@@ -146,7 +157,7 @@ def export(
     with replaced_together(target, files_of(target)) as folder:
         file = folder / target.name
         convert(served, file, None if calibrated is None else served.metadata.to_input(calibrated))
-        kind.describe(file, served.metadata, served.output)
+        kind.describe(file, served.metadata, served.names)
         report = measure_fidelity(model, file, compared)
         report = dataclasses.replace(report, calibration_images=min(shared, report.images))
         check_drop(report, max_drop)
@@ -181,11 +192,11 @@ def litert_embedder(model: keras.Model, *, threads: int | None = None) -> Embedd
         (1, 512)
     """
     served = serve(model)
-    if served.output != "embedding":
+    if served.metadata.output_kind != "embedding":
         raise ValueError(
             "`model` must end in an embedding; "
             "keras_osnet.architecture.feature_extractor(model) returns such a part of a "
-            f"classifier. Received: {model.name}, which ends in {served.output}"
+            f"classifier. Received: {model.name}, which ends in {served.names[1]}"
         )
     with tempfile.TemporaryDirectory(prefix="keras-osnet-") as folder:
         file = Path(folder, "model.tflite")

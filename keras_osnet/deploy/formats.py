@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from keras_osnet.runtime.metadata import ModelMetadata
 
 
+Names = tuple[str, str]
+"""Names of the input and the output."""
+
 _NO_WEIGHTS = "1" * 64
 """Where the digest of OpenVINO's weights stands until it is known."""
 
@@ -29,14 +32,14 @@ class Format:
     """Properties of a file format.
 
     Attributes:
-        write: Converts: (model, output, file, quantization).
-        describe: Adds names and metadata: (file, metadata, output).
+        write: Converts: (model, names, file, quantization).
+        describe: Adds names and metadata: (file, metadata, names).
         quantizations: Those that the format has; None is float32.
         batch: Images that a file takes at once by default, None for any number.
     """
 
-    write: Callable[[keras.Model, str, Path, str | None], None]
-    describe: Callable[[Path, ModelMetadata, str], None]
+    write: Callable[[keras.Model, Names, Path, str | None], None]
+    describe: Callable[[Path, ModelMetadata, Names], None]
     quantizations: tuple[str | None, ...]
     batch: int | None
 
@@ -57,26 +60,26 @@ def suffixes_with(quantization: str | None) -> tuple[str, ...]:
     return tuple(each for each, kind in FORMATS.items() if quantization in kind.quantizations)
 
 
-def _write_tflite(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:
+def _write_tflite(model: keras.Model, names: Names, file: Path, quantization: str | None) -> None:
     from keras_osnet.deploy.tflite import tflite_bytes
 
-    file.write_bytes(tflite_bytes(model, output, quantization))
+    file.write_bytes(tflite_bytes(model, names, quantization))
 
 
-def _describe_tflite(file: Path, metadata: ModelMetadata, output: str) -> None:  # noqa: ARG001
+def _describe_tflite(file: Path, metadata: ModelMetadata, names: Names) -> None:  # noqa: ARG001
     """Append the metadata; the signature names input and output already."""
     from keras_osnet.deploy.tflite import append_metadata
 
     append_metadata(file, metadata)
 
 
-def _write_onnx(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:  # noqa: ARG001
+def _write_onnx(model: keras.Model, names: Names, file: Path, quantization: str | None) -> None:  # noqa: ARG001
     """Write an `.onnx` file through `model.export`; `_describe_onnx` names its output."""
     require("tf2onnx", "Exporting to ONNX", "deploy")
     _export(model, file, "onnx")
 
 
-def _write_openvino(model: keras.Model, output: str, file: Path, quantization: str | None) -> None:  # noqa: ARG001
+def _write_openvino(model: keras.Model, names: Names, file: Path, quantization: str | None) -> None:  # noqa: ARG001
     """Write an `.xml` file, and its `.bin`, through `model.export`.
 
     `_describe_openvino` names its output and stores its weights as float16.
@@ -85,33 +88,34 @@ def _write_openvino(model: keras.Model, output: str, file: Path, quantization: s
     _export(model, file, "openvino")
 
 
-def _describe_onnx(file: Path, metadata: ModelMetadata, output: str) -> None:
+def _describe_onnx(file: Path, metadata: ModelMetadata, names: Names) -> None:
     """Name input and output of an ONNX file and put the metadata into `metadata_props`."""
     from keras_osnet.runtime.metadata import KEY, NO_DIGEST
 
     onnx = require("onnx", "Exporting to ONNX", "deploy")
     model = onnx.load(file)
-    names = {model.graph.input[0].name: "image", model.graph.output[0].name: output}
+    ends = (model.graph.input[0].name, model.graph.output[0].name)
+    renamed = dict(zip(ends, names, strict=True))
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        value.name = names.get(value.name, value.name)
+        value.name = renamed.get(value.name, value.name)
     for node in model.graph.node:
-        for ends in (node.input, node.output):
-            ends[:] = [names.get(each, each) for each in ends]
+        for tensors in (node.input, node.output):
+            tensors[:] = [renamed.get(each, each) for each in tensors]
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, dataclasses.replace(metadata, digest=NO_DIGEST).to_json()
     onnx.save(model, file)
     _insert_digest(file)
 
 
-def _describe_openvino(file: Path, metadata: ModelMetadata, output: str) -> None:
+def _describe_openvino(file: Path, metadata: ModelMetadata, names: Names) -> None:
     """Name input and output of OpenVINO's files and put the metadata into `rt_info`."""
     from keras_osnet.runtime.metadata import KEY, NO_DIGEST
 
     openvino = require("openvino", "Exporting to OpenVINO", "deploy")
     # From memory: the reader maps the weights' file, which is written again.
     model = openvino.Core().read_model(file.read_bytes(), file.with_suffix(".bin").read_bytes())
-    model.inputs[0].tensor.set_names({"image"})
-    model.outputs[0].tensor.set_names({output})
+    model.inputs[0].tensor.set_names({names[0]})
+    model.outputs[0].tensor.set_names({names[1]})
     blank = dataclasses.replace(metadata, digest=NO_DIGEST, weights_digest=_NO_WEIGHTS)
     model.set_rt_info(blank.to_json(), [KEY])
     openvino.save_model(model, file, compress_to_fp16=metadata.quantization == "float16")

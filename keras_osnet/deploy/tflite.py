@@ -28,21 +28,23 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date that ZIP knows, so that the same model gives the same bytes."""
 
 
-def tflite_bytes(model: keras.Model, output: str, quantization: str | None = None) -> bytes:
+def tflite_bytes(
+    model: keras.Model, names: tuple[str, str], quantization: str | None = None
+) -> bytes:
     """Convert a model to a TFLite flatbuffer with the signature `serving_default`.
 
     Variables become constants before the converter sees the graph, which it then converts three
     times faster than a Keras model or a SavedModel.
 
     Args:
-        model: Functional, with one input, which the signature calls `image`, and one output.
-        output: Name of the result in the signature.
+        model: Functional, with one input and one output.
+        names: Of the input and the output in the signature.
         quantization: None, `"float16"` (weights as float16) or `"dynamic"` (weights as int8).
     """
     tf = require("tensorflow", "Exporting", "deploy")
     freezing = require("tensorflow.python.framework.convert_to_constants", "Exporting", "deploy")
     image = model.inputs[0]
-    signature = [tf.TensorSpec(image.shape, image.dtype, name="image")]
+    signature = [tf.TensorSpec(image.shape, image.dtype, name=names[0])]
 
     @tf.function(autograph=False, input_signature=signature)
     def called(image: Any) -> Any:
@@ -52,7 +54,7 @@ def tflite_bytes(model: keras.Model, output: str, quantization: str | None = Non
 
     @tf.function(autograph=False, input_signature=signature)
     def serving_default(image: Any) -> dict[str, Any]:
-        return {output: frozen(image)[0]}
+        return {names[1]: frozen(image)[0]}
 
     holder = tf.Module()
     holder.serving_default = serving_default

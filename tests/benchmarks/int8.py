@@ -68,7 +68,7 @@ def rows(checkpoint, images, calibrated):
     model = served(trained, "uint8")
     floats = served(trained, "float32")
     shots = images[calibrated]
-    yield "float32", lambda: tflite_bytes(model, "embedding")
+    yield "float32", lambda: tflite_bytes(model, ("image", "embedding"))
     yield "converter's int8", lambda: converters_own(trained, shots)
     yield "converter's int8, folded", lambda: converters_own(floats, shots)
     yield "ours", lambda: ours(model, shots)

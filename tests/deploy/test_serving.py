@@ -33,7 +33,7 @@ def test_pixels_in_unit_vectors_out(dtype):
     np.testing.assert_allclose(output(result.model, PIXELS.astype(dtype)), vectors, atol=1e-6)
     assert result.model.inputs[0].name == "image"
     assert result.model.inputs[0].dtype == dtype
-    assert result.output == "embedding"
+    assert result.names == ("image", "embedding")
     metadata = result.metadata
     assert (metadata.dtype, metadata.image_size) == (dtype, (64, 32))
     assert (metadata.output_kind, metadata.dim) == ("embedding", 512)
@@ -106,7 +106,7 @@ def test_statistics():
 def test_heads(arguments, kind, name):
     model = small(**arguments)
     result = serve(model, batch=1)
-    assert (result.metadata.output_kind, result.output) == (kind, name)
+    assert (result.metadata.output_kind, result.names[1]) == (kind, name)
     assert result.metadata.dim == model.output_shape[-1]
     assert result.metadata.l2_normalized == (kind == "embedding")
     assert result.model.inputs[0].shape[0] == 1
@@ -186,3 +186,43 @@ def test_labels_are_lines_of_text(label):
     model = small(classes=2)
     with pytest.raises(ValueError, match="`labels` must be one line"):
         serve(model, labels=["hat", label])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"layout": "NCHW"},
+        {"channels": "BGR"},
+        {"layout": "NCHW", "channels": "BGR", "pixel_range": "0-1", "dtype": "float32"},
+    ],
+    ids=str,
+)
+def test_other_image_tensors_give_the_same_vectors(arguments, inside):
+    statistics = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
+    own, given = (statistics, {}) if inside else ({}, statistics)
+    model = small(head="embedding", include_preprocessing=inside, **own)
+    before = output(model, PIXELS) if inside else None
+    result = serve(model, **arguments, **given)
+    images = result.metadata.to_input(PIXELS)
+    assert result.model.input_shape[1:] == images.shape[1:]
+    expected = output(serve(model, **given).model, PIXELS)
+    np.testing.assert_allclose(output(result.model, images), expected, atol=1e-6)
+    if inside:
+        np.testing.assert_array_equal(output(model, PIXELS), before)
+
+
+def test_bgr_needs_a_convolution_that_begins_the_model():
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image), name="mean")
+    with pytest.raises(ValueError, match=r"`channels=\"BGR\"`.*Received: mean, which begins with"):
+        serve(model, channels="BGR")
+
+
+def test_names():
+    result = serve(small(head="embedding"), names=["images", "reid_embedding"])
+    assert result.names == ("images", "reid_embedding")
+    assert result.model.inputs[0].name == "images"
+    for wrong in ("image", ["a", "a"], ["a/b", "c"], ["a"], ["", "b"], [1, 2]):
+        with pytest.raises(ValueError, match=r"`names` must be two names.*Received: "):
+            serve(small(head="embedding"), names=wrong)

@@ -30,7 +30,9 @@ from keras_osnet.deploy.int8.rounding import (
 from keras_osnet.deploy.tflite import tflite_bytes
 
 
-def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embedding") -> bytes:
+def quantize_int8(
+    model: keras.Model, images: NDArray, *, names: tuple[str, str] = ("image", "embedding")
+) -> bytes:
     """Convert a folded model to a TFLite flatbuffer that computes in int8.
 
     The steps, each of which is measured by `tests/benchmarks/int8.py`:
@@ -52,7 +54,7 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
             preprocessing inside, else float32. They should be like those that the model will see,
             of several people and cameras. At least 8, better 64 or more; at most 160 are used,
             chosen evenly.
-        output: Name of the result in the signature `serving_default`, whose input is `image`.
+        names: Of the input and the output in the signature `serving_default`.
 
     Returns:
         The file's content. Input and output have the types of the model's.
@@ -88,7 +90,7 @@ def quantize_int8(model: keras.Model, images: NDArray, *, output: str = "embeddi
     equalize(twin, images)
     calibrator = Calibrator(twin, images)
     calibrator.run()
-    flatbuffer = Flatbuffer(tflite_bytes(twin, output))
+    flatbuffer = Flatbuffer(tflite_bytes(twin, names))
     scales = {
         _in_tflite_order(twin.get_layer(name)).tobytes(): own
         for name, own in calibrator.scales.items()

@@ -61,7 +61,7 @@ def test_the_same_images_give_the_same_file(network, content):
 def test_the_signature_has_the_names_that_were_asked_for(network):
     from ai_edge_litert.interpreter import Interpreter
 
-    content = quantize_int8(network, smooth_images(), output="vector")
+    content = quantize_int8(network, smooth_images(), names=("image", "vector"))
     signature = Interpreter(model_content=content).get_signature_list()["serving_default"]
     assert signature == {"inputs": ["image"], "outputs": ["vector"]}
 

@@ -1,0 +1,151 @@
+"""The image tensor of an exported file: pixel range, order of colors and layout."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_osnet._utils.checks import one_of
+from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
+from keras_osnet.deploy.folded_layers import array
+from keras_osnet.runtime.metadata import CHANNELS, DTYPES, LAYOUTS, PIXEL_RANGES
+
+_BEFORE_CONVOLUTION = (
+    keras.layers.Permute,
+    keras.layers.Rescaling,
+    keras.layers.ZeroPadding2D,
+)
+"""Layers that treat colors independently, so that their order may be another."""
+
+
+def check_image_tensor(pixel_range: str, dtype: str, layout: str, channels: str) -> None:
+    """Raise ValueError unless the arguments of `export` describe an image tensor."""
+    one_of("pixel_range", pixel_range, PIXEL_RANGES)
+    one_of("dtype", dtype, DTYPES)
+    one_of("layout", layout, LAYOUTS)
+    one_of("channels", channels, CHANNELS)
+    if pixel_range != "0-255" and dtype != "float32":
+        raise ValueError(
+            f'`dtype` must be "float32" for `pixel_range="{pixel_range}"`. Received: {dtype!r}'
+        )
+
+
+def image_input(
+    shape: Sequence[int | None], *, batch: int | None, dtype: str, layout: str, name: str
+) -> Any:
+    """Return the Keras input of a file.
+
+    Args:
+        shape: (height, width, 3), None for sides of any length.
+        batch: Number of images, None for any.
+        dtype: "uint8" or "float32".
+        layout: "NHWC" or "NCHW".
+        name: Of the tensor.
+    """
+    height, width, colors = shape
+    sides = (height, width, colors) if layout == "NHWC" else (colors, height, width)
+    return keras.Input(batch_shape=(batch, *sides), dtype=dtype, name=name)
+
+
+def features_of(
+    model: keras.Model, image: Any, *, pixel_range: str, layout: str, mean: Any, std: Any
+) -> Any:
+    """Return the input of the model's own first layers, (batch, height, width, 3).
+
+    Args:
+        model: The model.
+        image: The Keras input of the file, from `image_input`.
+        pixel_range: Range of its pixels.
+        layout: "NHWC" or "NCHW".
+        mean: As `statistics` returns it.
+        std: Likewise.
+
+    Returns:
+        A tensor computed from `image`; None if it is `image` itself.
+
+    Raises:
+        ValueError: The model normalizes pixels itself, and the file would take normalized ones.
+    """
+    has_preprocessing = takes_pixels(model)
+    if pixel_range == "normalized" and has_preprocessing:
+        raise ValueError(
+            '`pixel_range="normalized"` is for a model without preprocessing inside, such as '
+            f"include_preprocessing=False makes. Received: {model.name}, which has its own"
+        )
+    features = image
+    if layout == "NCHW":
+        features = keras.layers.Permute((2, 3, 1), dtype=image.dtype, name="channels_last")(image)
+    if pixel_range == "0-1":
+        features = keras.layers.Rescaling(255.0, dtype="float32", name="pixels")(features)
+    if pixel_range != "normalized" and not has_preprocessing:
+        features = preprocessing_layer(mean, std)(features)
+    return None if features is image else features
+
+
+def statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
+    """Return the mean and standard deviation, of pixels in 0–1, that the images are scaled with.
+
+    Raises:
+        ValueError: The arguments of `export` are wrong, or the model has its own.
+    """
+    given = mean is not None or std is not None
+    if takes_pixels(model):
+        if given:
+            raise ValueError(
+                "`mean` and `std` are for a model without preprocessing inside. "
+                f"Received: mean={mean!r}, std={std!r} for {model.name}, which has its own"
+            )
+        return statistics_of(model.get_layer("preprocessing"))
+    if not given:
+        return MEAN, STD
+    if mean is None or std is None or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise ValueError(
+            "`mean` and `std` go together: three numbers each, of pixels in 0–1. "
+            f"Received: mean={mean!r}, std={std!r}"
+        )
+    return tuple(float(each) for each in mean), tuple(float(each) for each in std)
+
+
+def take_bgr(model: keras.Model) -> None:
+    """Turn the first convolution of a folded model, so that the model takes BGR and not RGB.
+
+    Its kernel, and the scale of the pixels before it, are changed in place; the file computes no
+    more than before.
+
+    Args:
+        model: Folded; its first convolution is not shared with another model.
+
+    Raises:
+        ValueError: Something else than one convolution takes the pixels.
+    """
+    tensor = model.inputs[0]
+    while True:
+        takers = [each for each in model.operations if tensor in _inputs_of(each)]
+        taker = takers[0] if len(takers) == 1 else None
+        if isinstance(taker, keras.layers.Conv2D) and taker.groups == 1:
+            kernel, *bias = (array(each) for each in taker.weights)
+            taker.set_weights([kernel[:, :, ::-1], *bias])
+            return
+        if not isinstance(taker, _BEFORE_CONVOLUTION):
+            names = [each.name for each in takers]
+            raise ValueError(
+                '`channels="BGR"` is for a model that begins with one convolution, whose kernel is '
+                f"turned. Received: {model.name}, which begins with {names}"
+            )
+        if isinstance(taker, keras.layers.Rescaling):
+            taker.scale, taker.offset = _turned(taker.scale), _turned(taker.offset)
+        tensor = taker.output
+
+
+def _inputs_of(operation: Any) -> list[Any]:
+    """Return the tensors that the only call of a layer takes."""
+    nodes = operation._inbound_nodes
+    return [] if not nodes else list(nodes[-1].input_tensors)
+
+
+def _turned(values: Any) -> Any:
+    """Reverse the numbers of three colors; one number is for all of them."""
+    numbers = np.asarray(values)
+    return values if numbers.ndim == 0 else numbers[..., ::-1].tolist()
