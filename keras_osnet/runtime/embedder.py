@@ -4,20 +4,22 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.batches import loaded_ahead
-from keras_osnet._utils.checks import check_image_size, path_of
+from keras_osnet._utils.checks import check_image_size, one_of, path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages
+from keras_osnet.runtime.boxes import cut_out
 from keras_osnet.runtime.engines import Engine, Shape, open_engine
-from keras_osnet.runtime.images import as_pixels, cut_out, listed
+from keras_osnet.runtime.images import as_pixels, listed
 from keras_osnet.runtime.metadata import PIXEL_RANGES, ModelMetadata
 from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError, read_model_file
+from keras_osnet.runtime.tracker_embedder import TrackerEmbedder
 
 _CHUNK = 32
 """Images that are decoded and held at once."""
@@ -144,25 +146,106 @@ class Embedder:
             raise ImageReadError.join(unreadable.values())
         return vectors
 
-    def embed_crops(self, frame: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
+    @overload
+    def embed_crops(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: ArrayLike,
+        *,
+        box_format: str = "xyxy",
+        bgr: bool = False,
+        invalid: Literal["raise", "nan"] = "raise",
+    ) -> NDArray[np.float32]: ...
+
+    @overload
+    def embed_crops(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: ArrayLike,
+        *,
+        box_format: str = "xyxy",
+        bgr: bool = False,
+        invalid: Literal["skip"],
+    ) -> tuple[NDArray[np.float32], NDArray[np.intp]]: ...
+
+    def embed_crops(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: ArrayLike,
+        *,
+        box_format: str = "xyxy",
+        bgr: bool = False,
+        invalid: Literal["raise", "nan", "skip"] = "raise",
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.intp]]:
         """Compute the embeddings of parts of a frame, such as the people that a detector found.
 
         Args:
-            frame: Array (height, width, 3), uint8, RGB (of OpenCV's BGR pass
-                `frame[:, :, ::-1]`).
-            boxes: Array (n, 4) of (left, top, right, bottom) in pixels of the frame, integers or
-                floats; rounded to whole pixels and clipped to the frame. (0, 0, width, height) is
-                the whole frame.
+            frame: Array (height, width, 3), uint8, RGB.
+            boxes: Array (n, 4) in pixels of the frame, integers or floats; rounded to whole pixels
+                and clipped to the frame.
+            box_format: "xyxy" for (left, top, right, bottom), where (0, 0, width, height) is the
+                whole frame; "ltwh" for (left, top, width, height), as COCO has them; or "xywh"
+                for (center x, center y, width, height), as YOLO has them, in pixels.
+            bgr: Whether the frame is BGR, as OpenCV reads it.
+            invalid: What to do about a box that holds no pixel of the frame, or a number that is
+                not finite: "raise" an error; "nan" makes its row NaN, so that
+                `np.isfinite(vectors[:, 0])` tells which are valid; "skip" leaves its row out.
 
         Returns:
             Array (n, dim), float32, as `embed` gives them for the crops; (0, dim) for no boxes.
+            With "skip", the tuple of the array (k, dim) of the k valid boxes and their indices in
+            `boxes`, (k,).
 
         Raises:
             TypeError: The frame is not uint8.
-            ValueError: The frame or the boxes are not of these shapes, or a box holds no pixel of
-                the frame or a NaN; the message gives its index.
+            ValueError: The frame or the boxes are not of these shapes, an argument is not as
+                above, or with "raise", a box is invalid, or the boxes are fractions of the frame;
+                the message gives the index.
         """
-        return self.embed(cut_out(frame, boxes))
+        one_of("invalid", invalid, ("raise", "nan", "skip"))
+        crops, valid = cut_out(
+            frame, boxes, box_format=box_format, bgr=bgr, strict=invalid == "raise"
+        )
+        vectors = self.embed(crops)
+        if invalid == "skip":
+            return vectors, np.flatnonzero(valid)
+        if len(vectors) == len(valid):
+            return vectors
+        rows = np.full((len(valid), self.dim), np.nan, np.float32)
+        rows[valid] = vectors
+        return rows
+
+    def for_tracker(self, *, box_format: str = "xyxy", bgr: bool = False) -> TrackerEmbedder:
+        """Return the callable `(frame, boxes) -> (n, dim)` that trackers take.
+
+        It gives one row of length 1 for every box, whatever the boxes are, and stops for none: the
+        row of a box without a pixel of the frame, or with a NaN, is unlike every person.
+
+        Args:
+            box_format: As for `embed_crops`.
+            bgr: As for `embed_crops`.
+
+        Returns:
+            A `keras_osnet.runtime.tracker_embedder.TrackerEmbedder`.
+
+        Raises:
+            ValueError: An argument is not as above.
+
+        Example:
+            >>> import keras_osnet, numpy as np
+            >>> from keras_osnet.deploy import export
+            >>> from keras_osnet.runtime import Embedder
+            >>> file = getfixture("tmp_path") / "osnet.tflite"
+            >>> model = keras_osnet.OSNet(
+            ...     0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1), streams=1
+            ... )
+            >>> report = export(model, file)
+            >>> embed = Embedder(file).for_tracker(box_format="ltwh", bgr=True)
+            >>> frame = np.zeros((480, 640, 3), "uint8")
+            >>> embed(frame, [(10, 20, 50, 120), (700, 20, 50, 120)]).shape
+            (2, 512)
+        """
+        return TrackerEmbedder(self, box_format=box_format, bgr=bgr)
 
     def embed_files(
         self,

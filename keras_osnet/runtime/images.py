@@ -1,4 +1,4 @@
-"""Read arrays, files, Pillow images and crops of a frame as pixels of the model's size."""
+"""Read arrays, files and Pillow images as pixels of the model's size."""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from keras_osnet.data.images import (
     ImageReadError,
@@ -16,8 +16,6 @@ from keras_osnet.data.images import (
     resize_image,
 )
 from keras_osnet.data.load_images import read_together
-
-_EDGES = 4
 
 
 def listed(images: Any) -> Any:
@@ -100,66 +98,6 @@ def to_pixels(
             raise ImageReadError({file: str(error) or type(error).__name__}) from error
     check_image(image, name)
     return image if image_size is None else resize_image(image, image_size)
-
-
-def cut_out(frame: NDArray[np.uint8], boxes: ArrayLike) -> list[NDArray[np.uint8]]:
-    """Cut boxes out of a frame, such as the people that a detector found.
-
-    Args:
-        frame: Array (height, width, 3), uint8, RGB.
-        boxes: Array (n, 4) of (left, top, right, bottom) in pixels of the frame; integers or
-            floats. Pixel (row y, column x) covers x to x + 1 and y to y + 1, so that (0, 0,
-            width, height) is the whole frame. Edges are rounded to whole pixels, and clipped to
-            the frame.
-
-    Returns:
-        n views of the frame, each (height, width, 3) and at least one pixel.
-
-    Raises:
-        TypeError: The frame is not uint8.
-        ValueError: The frame or the boxes are not of these shapes, the boxes are fractions of the
-            frame, or a box holds no pixel of the frame or a NaN; the message gives its index.
-
-    Example:
-        >>> import numpy as np
-        >>> from keras_osnet.runtime.images import cut_out
-        >>> frame = np.zeros((480, 640, 3), "uint8")
-        >>> [crop.shape for crop in cut_out(frame, [(10, 20, 60, 140), (599.5, 0, 700, 99.7)])]
-        [(120, 50, 3), (100, 40, 3)]
-    """
-    check_image(frame, "frame")
-    try:
-        edges = np.asarray(boxes, np.float64)
-    except (TypeError, ValueError) as error:  # of text, or rows of different lengths
-        raise ValueError(
-            f"`boxes` must be numbers of the shape (n, 4): {error}. Received: {boxes!r:.200}"
-        ) from error
-    if edges.shape == (0,):
-        return []
-    if edges.ndim != 2 or edges.shape[1] != _EDGES:
-        raise ValueError(
-            "`boxes` must have the shape (n, 4): left, top, right, bottom. "
-            f"Received: shape {edges.shape}"
-        )
-    height, width = frame.shape[:2]
-    if len(edges) and (np.abs(edges) <= 1).all() and (edges % 1).any():
-        raise ValueError(
-            "`boxes` must be in pixels; parts of the frame must be multiplied by its width and "
-            f"height ({width} x {height}). Received: boxes[0] = {tuple(edges[0].tolist())}"
-        )
-    # Halves are rounded up everywhere, so that boxes which share an edge share no pixel.
-    whole = np.clip(np.floor(edges + 0.5), 0, [width, height, width, height])
-    crops = []
-    for index, (left, top, right, bottom) in enumerate(whole):
-        # A NaN compares as false, too.
-        if not (left < right and top < bottom):
-            raise ValueError(
-                f"`boxes` must each hold at least one pixel of the frame ({width} x {height}), as "
-                "(left, top, right, bottom). "
-                f"Received: boxes[{index}] = {tuple(edges[index].tolist())}"
-            )
-        crops.append(frame[int(top) : int(bottom), int(left) : int(right)])
-    return crops
 
 
 def check_image(pixels: object, name: str) -> None:
