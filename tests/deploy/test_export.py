@@ -46,6 +46,37 @@ def run(file, images):
     return open_engine(read_model_file(file), "auto", precision="float32", threads=1).run(images)
 
 
+@pytest.mark.parametrize(
+    "suffix",
+    [".onnx", *(pytest.param(each, marks=pytest.mark.large) for each in (".tflite", ".xml"))],
+)
+def test_another_image_tensor(model, suffix, tmp_path):
+    plain, turned = tmp_path / f"plain{suffix}", tmp_path / f"turned{suffix}"
+    export(model, plain)
+    export(
+        model,
+        turned,
+        layout="NCHW",
+        channels="BGR",
+        dtype="float32",
+        pixel_range="0-1",
+        names=("images", "reid_embedding"),
+    )
+    metadata = read_metadata(turned)
+    assert (metadata.layout, metadata.channels, metadata.pixel_range) == ("NCHW", "BGR", "0-1")
+    opened = open_engine(read_model_file(turned), "auto", precision="float32", threads=1)
+    assert opened.input_shape[1:] == (3, 64, 32)
+    np.testing.assert_allclose(
+        Embedder(turned).embed(IMAGES), Embedder(plain).embed(IMAGES), atol=1e-6
+    )
+    if suffix == ".onnx":
+        import onnx
+
+        graph = onnx.load(turned).graph
+        assert [graph.input[0].name, graph.output[0].name] == ["images", "reid_embedding"]
+        assert "Transpose" not in {node.op_type for node in graph.node}
+
+
 @pytest.mark.parametrize("suffix", WRITTEN)
 @pytest.mark.parametrize(
     ("batch", "dtype"),

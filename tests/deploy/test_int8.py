@@ -14,6 +14,7 @@ from keras_osnet.deploy.int8 import quantize_int8
 from keras_osnet.deploy.int8.channel_equalization import equalize
 from keras_osnet.deploy.int8.graph import prepared
 from keras_osnet.models import load_model
+from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import synthetic_people
 
 pytestmark = pytest.mark.skipif(
@@ -54,6 +55,18 @@ def test_a_file_is_small_and_close(tmp_path, arguments):
     assert report.cosine_median > 0.99
     assert report.size_bytes < 0.6 * plain.size_bytes
     assert plain.cosine_min > report.cosine_min
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_another_layout_gives_the_same_numbers(tmp_path, dtype):
+    vectors = []
+    for layout in ("NHWC", "NCHW"):
+        path = tmp_path / f"{layout}.tflite"
+        settings = {"quantization": "int8", "calibration": IMAGES, "layout": layout, "dtype": dtype}
+        export(small(), path, **settings)
+        vectors.append(Embedder(path).embed(IMAGES))
+    np.testing.assert_array_equal(*vectors)
 
 
 @pytest.mark.large

@@ -107,8 +107,8 @@ def measured_ranges(
         )
     runner.allocate_tensors()
     found = dict.fromkeys(sorted(held), (np.inf, -np.inf))
-    if images.dtype == np.uint8 and image in found:
-        found[int(image)] = PIXELS
+    if images.dtype == np.uint8:
+        found |= {index: PIXELS for index in _image_tensors(flatbuffer) if index in found}
     for pixels in images:
         runner.set_tensor(image, pixels[None].astype(np.float32))
         runner.invoke()
@@ -195,17 +195,30 @@ def kernel_of(flatbuffer: Flatbuffer, name: str, operation: Any) -> NDArray[np.f
 def with_uint8_input(content: bytes) -> bytes:
     """Make a model take uint8 pixels of 0–255 instead of floats that it rounds to pixels."""
     flatbuffer = Flatbuffer(content)
-    (image,) = flatbuffer.graph.inputs
-    readers = [name for name, each in flatbuffer.operations() if image in each.inputs]
+    images = _image_tensors(flatbuffer)
+    readers = [name for name, each in flatbuffer.operations() if images[-1] in each.inputs]
     if readers != ["QUANTIZE"]:
         raise RuntimeError(f"the input should be rounded before all else. Received: {readers}")
     schema = require("ai_edge_litert.tools.flatbuffer_utils", _PURPOSE, "deploy").schema_fb
-    tensor = flatbuffer.graph.tensors[image]
-    tensor.type = schema.TensorType.UINT8
-    tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale = [1.0]
-    tensor.quantization.zeroPoint = [0]
+    for image in images:
+        tensor = flatbuffer.graph.tensors[image]
+        tensor.type = schema.TensorType.UINT8
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale = [1.0]
+        tensor.quantization.zeroPoint = [0]
     return flatbuffer.pack()
+
+
+def _image_tensors(flatbuffer: Flatbuffer) -> list[int]:
+    """Return the input of a model, and after it the same pixels in another layout, if there are."""
+    found = [int(flatbuffer.graph.inputs[0])]
+    while True:
+        takers = [
+            (name, each) for name, each in flatbuffer.operations() if found[-1] in each.inputs
+        ]
+        if len(takers) != 1 or takers[0][0] != "TRANSPOSE":
+            return found
+        found.append(int(takers[0][1].outputs[0]))
 
 
 def _along(name: str, kernel: NDArray) -> tuple[int, ...]:

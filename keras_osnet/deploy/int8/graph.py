@@ -12,7 +12,7 @@ from keras import layers
 WEIGHTED = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
 """Layers with one kernel and at most one bias."""
 
-SAME_SCALE = (layers.MaxPooling2D, layers.ZeroPadding2D)
+SAME_SCALE = (layers.MaxPooling2D, layers.Permute, layers.ZeroPadding2D)
 """Layers whose int8 kernel keeps the scale of its input."""
 
 POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
@@ -111,7 +111,7 @@ def prepared(model: keras.Model) -> keras.Model:
     for layer in model.layers:
         values = layer.get_weights()
         if isinstance(layer, layers.Rescaling):
-            channels = given.shape[-1]
+            channels = layer.output.shape[-1]
             scale = np.broadcast_to(np.asarray(layer.scale, "float32").ravel(), channels)
             offset = np.broadcast_to(np.asarray(layer.offset, "float32").ravel(), channels)
             values = [scale.reshape(1, 1, channels, 1), offset]
@@ -151,6 +151,8 @@ def _with_bias(layer: Any) -> Any:
     config = layer.get_config()
     if isinstance(layer, WEIGHTED):
         config["use_bias"] = True
+    if isinstance(layer, layers.Permute):  # of pixels, which are float here
+        config["dtype"] = "float32"
     return type(layer).from_config(config)
 
 
