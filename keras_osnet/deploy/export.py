@@ -17,7 +17,7 @@ from keras_osnet.deploy.conversion import convert, serve
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
 from keras_osnet.deploy.formats import FORMATS, format_of, suffixes_with
 from keras_osnet.deploy.images import calibration_images, comparison_images, count_shared
-from keras_osnet.deploy.tflite import append_metadata
+from keras_osnet.deploy.tflite import write_metadata
 from keras_osnet.runtime.embedder import Embedder
 from keras_osnet.runtime.read_metadata import files_of
 
@@ -51,7 +51,8 @@ def export(
     `serving_default`. The file also holds metadata (input range, mean and standard deviation,
     labels, license, source; `keras_osnet.runtime.read_metadata` reads it): a `.tflite` file in
     `keras_osnet.json` and `labels.txt` of a ZIP archive behind the flatbuffer, ONNX in
-    `metadata_props`, OpenVINO in `rt_info`, both under the key `keras_osnet`.
+    `metadata_props`, OpenVINO in `rt_info`, both under the key `keras_osnet`. A `.tflite` file has
+    TFLite's standard metadata as well, which MediaPipe and ML Kit read.
 
     A report of the comparison with the model is written beside it, such as
     `model.tflite.json`. Files appear only when everything has succeeded, and all at once: if the
@@ -201,7 +202,7 @@ def litert_embedder(model: keras.Model, *, threads: int | None = None) -> Embedd
     with tempfile.TemporaryDirectory(prefix="keras-osnet-") as folder:
         file = Path(folder, "model.tflite")
         convert(served, file)
-        append_metadata(file, served.metadata)
+        write_metadata(file, served.metadata, served.names)
         return Embedder(file, threads=threads)
 
 

@@ -66,11 +66,11 @@ def _write_tflite(model: keras.Model, names: Names, file: Path, quantization: st
     file.write_bytes(tflite_bytes(model, names, quantization))
 
 
-def _describe_tflite(file: Path, metadata: ModelMetadata, names: Names) -> None:  # noqa: ARG001
-    """Append the metadata; the signature names input and output already."""
-    from keras_osnet.deploy.tflite import append_metadata
+def _describe_tflite(file: Path, metadata: ModelMetadata, names: Names) -> None:
+    """Write the metadata; the signature names input and output already."""
+    from keras_osnet.deploy.tflite import write_metadata
 
-    append_metadata(file, metadata)
+    write_metadata(file, metadata, names)
 
 
 def _write_onnx(model: keras.Model, names: Names, file: Path, quantization: str | None) -> None:  # noqa: ARG001

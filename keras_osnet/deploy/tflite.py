@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_osnet._utils.optional import require
+from keras_osnet.deploy.tflite_metadata import add_tflite_metadata
 from keras_osnet.runtime.metadata import (
     NO_DIGEST,
     TFLITE_LABELS,
@@ -68,14 +69,21 @@ def tflite_bytes(
     return _with_dynamic_range(content) if quantization == "dynamic" else content
 
 
-def append_metadata(file: Path, metadata: ModelMetadata) -> None:
-    """Append the metadata and the labels to a flatbuffer as a ZIP archive.
+def write_metadata(file: Path, metadata: ModelMetadata, names: tuple[str, str]) -> None:
+    """Write TFLite's own metadata into a flatbuffer, and ours and the labels into a ZIP behind it.
 
-    TFLite's own metadata keeps its associated files the same way: readers of the flatbuffer ignore
-    bytes after it, and readers of ZIP start at the end of a file.
+    TFLite keeps the files of its metadata the same way: readers of the flatbuffer ignore bytes
+    after it, and readers of ZIP start at the end of a file.
+
+    Args:
+        file: A flatbuffer, which is replaced.
+        metadata: To write.
+        names: Of the input and the output in the signature.
     """
+    content = add_tflite_metadata(file.read_bytes(), metadata, names)
+    file.write_bytes(content)
     text = dataclasses.replace(metadata, digest=NO_DIGEST).to_json()
-    text = text.replace(NO_DIGEST, digest_of(file.read_bytes(), text))
+    text = text.replace(NO_DIGEST, digest_of(content, text))
     entries = {TFLITE_METADATA: text}
     if metadata.labels:
         entries[TFLITE_LABELS] = "".join(f"{label}\n" for label in metadata.labels)
