@@ -1,0 +1,112 @@
+"""Run other software, as released, on exported files.
+
+Each package is installed in an environment of its own, by pip with its own settings (index, proxy,
+constraints), in a temporary folder; `KERAS_OSNET_NEIGHBOURS` names a folder that keeps them between
+runs. Nothing is installed into the environment that runs the tests.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+import venv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from environments import Environment, run_process
+from filelock import FileLock
+
+collect_ignore = ["scripts"]
+"""Run by the environments' Python, with packages that are not installed here."""
+
+KEPT = "KERAS_OSNET_NEIGHBOURS"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder, so that none of them runs by default."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.neighbours)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of environments and of what else is downloaded."""
+    named = os.environ.get(KEPT)
+    folder = Path(named) if named else tmp_path_factory.getbasetemp().parent / "neighbours"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def environment(kept: Path) -> Callable[..., Environment]:
+    """Return a function that makes an environment, or finds it, with packages from pip.
+
+    Its arguments are requirements, of which each group is installed in one call of pip, in order:
+    `environment([TORCH], ["ultralytics"])`.
+    """
+
+    def make(*groups: Sequence[str]) -> Environment:
+        wanted = json.dumps([sys.version, *map(list, groups)])
+        name = (
+            re.split(r"\W", groups[-1][0])[0]
+            + "-"
+            + hashlib.sha256(wanted.encode()).hexdigest()[:8]
+        )
+        made = Environment(kept / name)
+        complete = made.folder / "complete.json"
+        with FileLock(kept / f"{name}.lock"):
+            if not complete.exists():
+                venv.create(made.folder, clear=True, with_pip=True)
+                for group in groups:
+                    command = [made.python, "-m", "pip", "install", "--quiet", *group]
+                    run_process(command, timeout=1800, PIP_DISABLE_PIP_VERSION_CHECK="1")
+                complete.write_text(wanted)
+        return made
+
+    return make
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Images of people with the embeddings of `Embedder`."""
+
+    folder: Path
+    """Holds `crops.npy`, uint8 (n, 256, 128, 3), RGB, for the processes of the tests."""
+
+    vectors: np.ndarray
+    """(n, 512), float32, each of length 1."""
+
+    def lowest_cosine(self, vectors: Any) -> float:
+        """Return the lowest cosine between embeddings of the images and those of `Embedder`."""
+        others = np.asarray(vectors, np.float64)
+        assert others.shape == self.vectors.shape
+        others = others / np.linalg.norm(others, axis=1, keepdims=True)
+        return float((others * self.vectors).sum(axis=1).min())
+
+
+@pytest.fixture(scope="session")
+def model():
+    """Return a network with the bundled weights, which returns embeddings."""
+    from keras_osnet import OSNet
+
+    return OSNet(0.25, weights="synthetic", head="embedding")
+
+
+@pytest.fixture(scope="session")
+def crops(model, tmp_path_factory: pytest.TempPathFactory) -> Crops:
+    """Return 16 synthetic people under 4 cameras, of the size that the network takes."""
+    from keras_osnet.deploy import export
+    from keras_osnet.runtime import Embedder
+    from keras_osnet.synthetic import synthetic_person
+
+    folder = tmp_path_factory.mktemp("crops")
+    images = [synthetic_person(20_000 + i, i % 4, 0, image_size=(256, 128)) for i in range(16)]
+    np.save(folder / "crops.npy", np.stack(images))
+    export(model, folder / "osnet.onnx")
+    return Crops(folder, Embedder(folder / "osnet.onnx").embed(images))
