@@ -92,10 +92,10 @@ class Crops:
 
 @pytest.fixture(scope="session")
 def model():
-    """Return a network with the bundled weights, which returns embeddings."""
+    """Return a network with the bundled weights for images of 256×128, as trackers expect."""
     from keras_osnet import OSNet
 
-    return OSNet(0.25, weights="synthetic", head="embedding")
+    return OSNet(0.25, weights="synthetic", head="embedding", input_shape=(256, 128, 3))
 
 
 @pytest.fixture(scope="session")
