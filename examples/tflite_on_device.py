@@ -79,6 +79,10 @@ class DeviceEmbedder:
             pixels = pixels / 255
         if facts["pixel_range"] == "normalized":
             pixels = (pixels - np.float32(facts["mean"])) / np.float32(facts["std"])
+        if facts["channels"] == "BGR":
+            pixels = pixels[..., ::-1]
+        if facts["layout"] == "NCHW":
+            pixels = pixels.transpose(2, 0, 1)
         (vector,) = self._run(image=pixels[None].astype(facts["dtype"]))["embedding"]
         return vector / np.linalg.norm(vector)
 

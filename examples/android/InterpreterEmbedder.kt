@@ -12,8 +12,9 @@ import java.nio.FloatBuffer
 import java.nio.channels.FileChannel
 import org.tensorflow.lite.Interpreter
 
-/** Runs the same file; takes the bytes of `resizedRgb`, returns an L2-normalized embedding. */
+/** Runs the same file, with the same JSON; takes the bytes of `resizedRgb`, returns an L2-normalized embedding. */
 class InterpreterEmbedder(context: Context, threads: Int = 2) : AutoCloseable {
+    private val dim = ModelMetadata(context).dim
     private val interpreter = Interpreter(
         context.assets.openFd("osnet_x0_25.tflite").use { asset ->
             FileInputStream(asset.fileDescriptor).channel.use {
@@ -27,7 +28,7 @@ class InterpreterEmbedder(context: Context, threads: Int = 2) : AutoCloseable {
     fun embed(rgb: ByteArray): FloatArray {
         val image = ByteBuffer.allocateDirect(rgb.size).order(ByteOrder.nativeOrder())
         image.put(rgb).rewind()
-        val embedding = FloatBuffer.allocate(512)
+        val embedding = FloatBuffer.allocate(dim)
         interpreter.runSignature(
             mapOf("image" to image), mapOf("embedding" to embedding), "serving_default"
         )

@@ -1,7 +1,8 @@
 // Embed person crops on Android with LiteRT's CompiledModel. See docs/deploy_on_mobile.md.
 //
 // Compiled against the Kotlin sources of LiteRT 2.3.0 and stubs of the Android classes.
-// `resizedRgb` was run on a desktop JVM: it differs from Pillow by at most one level of 255.
+// `resizedRgb` was run on a desktop JVM: it differs from Pillow by at most one level of 255. So was
+// `ModelMetadata`, with Android's JSON library: it takes uint8 files and refuses float32, NCHW, BGR.
 // This file has not been run on Android.
 package com.example.people
 
@@ -16,13 +17,39 @@ import kotlin.math.min
 import kotlin.math.roundToInt
 import org.json.JSONObject
 
+/** Size of the images and of the embedding, from the JSON of the model's export. */
+class ModelMetadata(context: Context) {
+    private val facts = JSONObject(
+        context.assets.open("keras_osnet.json").bufferedReader().use { it.readText() }
+    )
+    private val input = facts.getJSONObject("input")
+    private val output = facts.getJSONObject("output")
+    val height = input.getInt("height")
+    val width = input.getInt("width")
+    val dim = output.getInt("dim")
+
+    init {
+        check(facts, "format", 4)
+        check(input, "dtype", "uint8")
+        check(input, "pixel_range", "0-255")
+        check(input, "layout", "NHWC")
+        check(input, "channels", "RGB")
+        check(input, "batch", 1)
+        check(output, "kind", "embedding")
+        check(output, "l2_normalized", true)
+    }
+
+    private fun check(section: JSONObject, field: String, wanted: Any) =
+        require(section.get(field) == wanted) {
+            "keras_osnet.json must have $wanted as $field. Received: ${section.get(field)}"
+        }
+}
+
 /** Computes L2-normalized embeddings of person crops. */
 class PersonEmbedder(context: Context, threads: Int = 2) : AutoCloseable {
-    private val input = JSONObject(
-        context.assets.open("keras_osnet.json").bufferedReader().use { it.readText() }
-    ).getJSONObject("input")
-    private val height = input.getInt("height")
-    private val width = input.getInt("width")
+    private val metadata = ModelMetadata(context)
+    private val height = metadata.height
+    private val width = metadata.width
 
     private val model = CompiledModel.create(
         context.assets,

@@ -10,24 +10,52 @@ enum PersonEmbedderError: Error {
     case incompatibleModel, boxOutsideImage, unreadableImage
 }
 
+/// Input and output of the model, from the JSON of its export (keras_osnet.json).
+struct ModelMetadata: Decodable {
+    struct Input: Decodable {
+        let dtype, pixel_range, layout, channels: String
+        let height, width, batch: Int
+    }
+
+    struct Output: Decodable {
+        let kind: String
+        let dim: Int
+        let l2_normalized: Bool
+    }
+
+    let format: Int
+    let input: Input
+    let output: Output
+
+    /// Whether PersonEmbedder can run the model.
+    var isSupported: Bool {
+        format == 4 && input.dtype == "uint8" && input.pixel_range == "0-255"
+            && input.layout == "NHWC" && input.channels == "RGB" && input.batch == 1
+            && output.kind == "embedding" && output.l2_normalized
+    }
+}
+
 /// Computes L2-normalized embeddings of person crops. Not thread-safe: use one per thread or queue.
 final class PersonEmbedder {
     private let runner: SignatureRunner
     private let height: Int
     private let width: Int
 
-    init(modelPath: String, threads: Int = 2) throws {
+    init(modelPath: String, metadataPath: String, threads: Int = 2) throws {
+        let json = try Data(contentsOf: URL(fileURLWithPath: metadataPath))
+        let metadata = try JSONDecoder().decode(ModelMetadata.self, from: json)
+        guard metadata.isSupported else { throw PersonEmbedderError.incompatibleModel }
+        height = metadata.input.height
+        width = metadata.input.width
         var options = Interpreter.Options()
         options.threadCount = threads
         options.isXNNPackEnabled = true
         let interpreter = try Interpreter(modelPath: modelPath, options: options)
         runner = try interpreter.signatureRunner(with: "serving_default")
         let image = try runner.input(named: "image")
-        guard image.dataType == .uInt8, image.shape.rank == 4 else {
+        guard image.dataType == .uInt8, image.shape.dimensions == [1, height, width, 3] else {
             throw PersonEmbedderError.incompatibleModel
         }
-        height = image.shape.dimensions[1]
-        width = image.shape.dimensions[2]
     }
 
     /// Returns the embedding of the person in a box (in pixels) of an image.

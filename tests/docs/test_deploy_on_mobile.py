@@ -10,7 +10,7 @@ import pytest
 
 import keras_osnet
 from keras_osnet.cli.export import export as command
-from keras_osnet.runtime.metadata import TFLITE_LABELS, TFLITE_METADATA
+from keras_osnet.runtime.metadata import TFLITE_LABELS, TFLITE_METADATA, ModelMetadata
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "deploy_on_mobile.md").read_text("utf-8")
@@ -107,11 +107,12 @@ def test_types_and_lengths_in_the_snippets(ends):
     image, embedding = ends.values()
     assert image["dtype"] is np.uint8
     assert "image.writeInt8(" in KOTLIN
-    assert "image.dataType == .uInt8" in SWIFT
+    assert "image.dataType == .uInt8, image.shape.dimensions == [1, height, width, 3]" in SWIFT
+    assert list(image["shape"]) == [1, 256, 128, 3]
     assert embedding["dtype"] is np.float32
     assert "embedding.readFloat()" in KOTLIN
     assert "bindMemory(to: Float32.self)" in SWIFT
-    assert re.findall(r"FloatBuffer\.allocate\((\d+)\)", KOTLIN) == [str(embedding["shape"][1])]
+    assert "FloatBuffer.allocate(dim)" in KOTLIN
     assert image["quantization"] == embedding["quantization"] == (0.0, 0)
 
 
@@ -129,12 +130,65 @@ def test_files_in_the_snippets(exported):
 
 def test_fields_that_the_app_reads(exported, ends):
     with zipfile.ZipFile(exported / FILE) as archive:
-        description = json.loads(archive.read(TFLITE_METADATA))
-    (section,) = re.findall(r'getJSONObject\("(\w+)"\)', KOTLIN)
-    fields = re.findall(r'val (\w+) = input\.getInt\("(\w+)"\)', KOTLIN)
-    assert fields == [("height", "height"), ("width", "width")]
-    image = ends["image"]
-    assert [description[section][name] for _, name in fields] == list(image["shape"][1:3])
+        facts = json.loads(archive.read(TFLITE_METADATA))
+    sections = re.findall(r'val (\w+) = facts\.getJSONObject\("(\w+)"\)', KOTLIN)
+    assert sections == [("input", "input"), ("output", "output")]
+    read = re.findall(r'= (\w+)\.getInt\("(\w+)"\)', KOTLIN)
+    assert read == [("input", "height"), ("input", "width"), ("output", "dim")]
+    image, embedding = ends.values()
+    assert [facts[section][name] for section, name in read] == [
+        *image["shape"][1:3],
+        embedding["shape"][1],
+    ]
+
+    for section, body in re.findall(
+        r"struct (Input|Output): Decodable \{(.*?)\}", SWIFT, re.DOTALL
+    ):
+        declared = re.findall(r"let ([\w, ]+): (\w+)", body)
+        assert declared
+        for names, kind in declared:
+            for name in names.split(", "):
+                assert type(facts[section.lower()][name]) is _SWIFT[kind], name
+    assert "let format: Int\n    let input: Input\n    let output: Output" in SWIFT
+
+
+_SWIFT = {"String": str, "Int": int, "Bool": bool}
+
+
+def wanted_by(language):
+    """The values that the class wants in the metadata, by section and field."""
+    if language == "kotlin":
+        found = re.findall(r'check\((\w+), "(\w+)", ([^)]+)\)', KOTLIN)
+        return {
+            (section.replace("facts", ""), name): json.loads(one) for section, name, one in found
+        }
+    (body,) = re.findall(r"var isSupported: Bool \{(.*?)\}", SWIFT, re.DOTALL)
+    found = re.findall(r"(?:(\w+)\.)?(\w+)(?: == (\S+))?(?: &&|\s*$|\s+&&)", body)
+    return {(section, name): json.loads(one or "true") for section, name, one in found}
+
+
+@pytest.mark.parametrize("language", ["kotlin", "swift"])
+@pytest.mark.parametrize(
+    ("arguments", "taken"),
+    [
+        ({}, True),
+        ({"dtype": "float32"}, False),
+        ({"dtype": "float32", "pixel_range": "0-1"}, False),
+        ({"layout": "NCHW"}, False),
+        ({"channels": "BGR"}, False),
+        ({"batch": None}, False),
+        ({"l2_normalized": False}, False),
+        ({"output_kind": "maps"}, False),
+    ],
+)
+def test_files_that_the_app_takes(language, arguments, taken):
+    plain = {"dtype": "uint8", "batch": 1, "l2_normalized": True}
+    metadata = ModelMetadata(name="osnet", image_size=(256, 128), dim=512, **{**plain, **arguments})
+    facts = json.loads(metadata.to_json())
+    wanted = wanted_by(language)
+    assert len(wanted) == 8
+    values = {key: (facts[key[0]] if key[0] else facts)[key[1]] for key in wanted}
+    assert (values == wanted) is taken
 
 
 def test_vector_has_length_1(interpreter, ends):
