@@ -39,7 +39,7 @@ async function openModel() {
   }
   if (input.batch !== 1 || !input.height || !input.width) {
     throw new Error(
-      "The model must take one image of a fixed size at once. " +
+      "The model must take one image of a fixed size at once (`--batch 1`). " +
         `Received: batch ${input.batch}, height ${input.height}, width ${input.width}`,
     );
   }

@@ -16,9 +16,7 @@ def drop(page: Page, path: str) -> None:
     session = page.context.new_cdp_session(page)
     for event in ("dragEnter", "dragOver", "drop"):
         data = {"items": [], "files": [path], "dragOperationsMask": 1}
-        session.send(
-            "Input.dispatchDragEvent", {"type": event, "x": 300, "y": 200, "data": data}
-        )
+        session.send("Input.dispatchDragEvent", {"type": event, "x": 300, "y": 200, "data": data})
 
 
 def searched(page: Page) -> list[list]:
@@ -66,6 +64,7 @@ with sync_playwright() as playwright:
         # The arrow keys select the neighbor.
         page.keyboard.press("ArrowRight")
         result["by_key"] = searched(page)
+        result["found"] = page.inner_text("#status")
         page.keyboard.press("ArrowLeft")
         page.screenshot(path=screenshot)
     browser.close()
