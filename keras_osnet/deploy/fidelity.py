@@ -251,7 +251,7 @@ def measure_fidelity(
     if metadata is None:
         raise ValueError(f"`path` must be a file that keras-osnet wrote. Received: {file}")
     threads = threads or usable_cpus()
-    engine = open_engine(opened, "auto", precision="float32", threads=threads)
+    engine = open_engine(opened, threads=threads)
     height, width = metadata.image_size
     image_size = (height or RE_ID_SIZE[0], width or RE_ID_SIZE[1])
     compared = comparison_images(images, image_size)

@@ -3,21 +3,20 @@
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.batches import loaded_ahead
-from keras_osnet._utils.checks import check_image_size, one_of, path_of
+from keras_osnet._utils.checks import one_of, path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.runtime.boxes import cut_out
-from keras_osnet.runtime.engines import Engine, Shape, open_engine
+from keras_osnet.runtime.effective_metadata import check_input_arguments, effective_metadata
+from keras_osnet.runtime.engines import open_engine
 from keras_osnet.runtime.images import as_pixels, listed
-from keras_osnet.runtime.metadata import PIXEL_RANGES, ModelMetadata
 from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError, read_model_file
 from keras_osnet.runtime.tracker_embedder import TrackerEmbedder
 
@@ -25,9 +24,6 @@ _CHUNK = 32
 """Images that are decoded and held at once."""
 
 _NORM_EPSILON = 1e-12
-
-_DTYPES = ("uint8", "int8", "float16", "float32")
-"""Supported types of an image tensor."""
 
 _Pixels = tuple[NDArray[np.uint8], dict[int, ImageReadError]]
 
@@ -40,29 +36,48 @@ class Embedder:
     be pickled (the file is loaded again where it is unpickled). Raises RuntimeError in a process
     that was forked after the embedder was created.
 
+    Files of other software, such as an ONNX file of torchreid, BoxMOT or Ultralytics, do not say
+    what their input is: give at least `pixel_range`. The size of the images, the layout and the
+    number of images at once are read from the file. One vector of length `dim` per image is needed;
+    axes of length 1, as in (batch, dim, 1, 1), are dropped.
+
     Args:
-        path: A `.tflite`, `.onnx` or OpenVINO `.xml` file, from `keras_osnet.deploy` or a
-            converter.
+        path: A `.tflite`, `.onnx` or OpenVINO `.xml` file, from `keras_osnet.deploy` or other
+            software.
         engine: "litert" for `.tflite`, "onnxruntime" for `.onnx`, "openvino" for `.xml` and
             `.onnx`; "auto" selects one that takes the file and is installed.
         precision: Precision of the computation: "float32", or "bfloat16", which OpenVINO has on
             processors that support it: faster, with about 3 digits. Weights that the file stores
             in fewer bits stay as they are.
-        threads: Number of threads that the engine uses; by default, all processors that this
-            process may use.
+        threads: Number of threads that the engine uses on the CPU; by default, all processors that
+            this process may use.
+        device: "cpu"; for onnxruntime also "cuda", "tensorrt", "directml" ("cuda:1" is the second
+            GPU) and "coreml"; for OpenVINO also its names of devices, such as "openvino:GPU" and
+            "openvino:NPU". "auto" is a GPU where a package of onnxruntime for CUDA or DirectML is
+            installed and works, otherwise the CPU.
         image_size: (height, width) that images are resized to; required for a model that takes
             images of any size.
-        pixel_range: For a file that was not written by keras-osnet, the range of its input: "0-255"
-            (RGB), "0-1" or "normalized" ((pixel / 255 - mean) / std per channel, with ImageNet's
-            mean and std). Its type is that of the file's input.
+        pixel_range: For a file of other software, the range of its input: "0-255", "0-1" or
+            "normalized" ((pixel / 255 - mean) / std per channel). Its type is that of the file's
+            input.
+        mean: With `pixel_range="normalized"`, of red, green and blue in 0–1; by default, those of
+            ImageNet.
+        std: Likewise, the standard deviations.
+        channels: For a file of other software, the order of its input's colors: "RGB" (the
+            default) or "BGR".
+        layout: For a file of other software, "NHWC" (channels last) or "NCHW"; by default, as the
+            shape of its input tells.
+        output: Name of the embeddings among several outputs.
         verify: A file that keras-osnet wrote holds SHA-256 digests, which are compared before an
             engine sees it, because a damaged file can crash an engine and the process with it. A
-            file without digests, such as one of another converter, is loaded with a warning; with
+            file without digests, such as one of other software, is loaded with a warning; with
             True, it is refused; with False, there is no warning. Load only those that you trust.
 
     Attributes:
         metadata: As `keras_osnet.runtime.read_metadata` returns it, or made from the arguments.
         engine: Name of the engine that runs the file.
+        device: The device that it runs on, such as "cpu", "cuda:0" or "openvino:GPU". Operations
+            that a device lacks are computed on the CPU.
         image_size: (height, width) that images are resized to.
         dim: Length of the embeddings.
 
@@ -70,7 +85,8 @@ class Embedder:
         FileNotFoundError: There is no such file.
         keras_osnet.runtime.ModelFileError: The file is damaged, holds a model for another task, or
             is without a digest where `verify` is True. This is a ValueError.
-        ValueError: The file is of another kind, or an argument is not as above.
+        ValueError: The file is of another kind, an argument is not as above, is missing or
+            contradicts the file, or the device is not there or does not work.
         ImportError: Pillow, or the engine, is not installed.
 
     Example:
@@ -95,29 +111,51 @@ class Embedder:
         precision: str = "float32",
         threads: int | None = None,
         *,
+        device: str = "auto",
         image_size: tuple[int, int] | None = None,
         pixel_range: str | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        channels: str | None = None,
+        layout: str | None = None,
+        output: str | None = None,
         verify: bool | None = None,
     ) -> None:
         model = read_model_file(path)
-        file = model.path
-        self._arguments = (
-            *(file.absolute(), engine, precision, threads),
-            {"image_size": image_size, "pixel_range": pixel_range, "verify": verify},
-        )
-        _check_pixel_range(model, pixel_range)
+        tensor: dict[str, Any] = {
+            "pixel_range": pixel_range,
+            "mean": mean,
+            "std": std,
+            "channels": channels,
+            "layout": layout,
+        }
+        self._path = model.path.absolute()
+        self._arguments: dict[str, Any] = {
+            "engine": engine,
+            "device": device,
+            "precision": precision,
+            "threads": threads,
+            "image_size": image_size,
+            **tensor,
+            "output": output,
+            "verify": verify,
+        }
+        check_input_arguments(model, tensor)
         _check_verified(model, verify)
-        self._engine = open_engine(model, engine, precision=precision, threads=threads)
-        self.metadata: ModelMetadata = _effective_metadata(model, self._engine, pixel_range)
-        self.engine = self._engine.name
-        self.image_size = _effective_size(self.metadata, image_size, file)
+        self._engine = open_engine(
+            model, engine, precision=precision, threads=threads, device=device, output=output
+        )
+        self.metadata, self.image_size = effective_metadata(model, self._engine, image_size, tensor)
+        self.engine, self.device = self._engine.name, self._engine.device
         self.dim = self.metadata.dim
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, self._arguments
+        return partial(Embedder, **self._arguments), (self._path,)
 
     def __repr__(self) -> str:
-        return f"Embedder({os.fspath(self._arguments[0])!r}, engine={self.engine!r})"
+        shown = self._arguments | {"engine": self.engine, "device": self.device}
+        given = [f"{name}={value!r}" for name, value in shown.items() if value is not None]
+        return f"Embedder({', '.join([repr(os.fspath(self._path)), *given])})"
 
     def __call__(self, images: Any) -> NDArray[np.float32]:
         """Call `embed`."""
@@ -302,45 +340,24 @@ class Embedder:
         return as_pixels(images[start : start + _CHUNK], self.image_size, start)
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        vectors = self._engine.run(self.metadata.to_input(pixels))
+        outputs = self._engine.run(self.metadata.to_input(pixels))
+        if outputs.size != len(pixels) * self.dim:
+            raise ModelFileError(
+                f"The model must give one vector of {self.dim} numbers for each image. "
+                f"Received: output of shape {outputs.shape} for {len(pixels)} images from "
+                f"{self._path}"
+            )
+        vectors = outputs.reshape(len(pixels), self.dim)
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         finite = np.isfinite(lengths)
         if not finite.all():
             raise ModelFileError(
                 "The model's output is not finite; the file is damaged or was converted wrongly. "
                 f"Received: {np.count_nonzero(~finite)} such rows of {len(vectors)} "
-                f"from {self._arguments[0]}"
+                f"from {self._path}"
             )
         vectors /= np.maximum(lengths, _NORM_EPSILON)[:, None]
         return vectors
-
-
-def _reopened(
-    path: Path, engine: str, precision: str, threads: int | None, arguments: dict[str, Any]
-) -> Embedder:
-    """Create an embedder where it is unpickled; pickle passes no keyword arguments."""
-    return Embedder(path, engine, precision, threads, **arguments)
-
-
-def _check_pixel_range(model: ModelFile, pixel_range: str | None) -> None:
-    """Raise ValueError unless the range of the pixels is known, from the file or the argument."""
-    if pixel_range is not None and pixel_range not in PIXEL_RANGES:
-        raise ValueError(
-            f"`pixel_range` must be one of {PIXEL_RANGES} or None. Received: {pixel_range!r}"
-        )
-    if model.metadata is None:
-        if pixel_range is None:
-            raise ValueError(
-                "The file does not say what its input is, because it was not written by "
-                'keras-osnet or was cut off; pass pixel_range="0-255" (RGB, such as a model with '
-                'include_preprocessing=True takes), pixel_range="0-1" or '
-                f'pixel_range="normalized" (by preprocess_input). Received: {model.path}'
-            )
-    elif pixel_range not in (None, model.metadata.pixel_range):
-        raise ValueError(
-            "`pixel_range` contradicts the metadata of the file; leave it out. "
-            f"Received: {pixel_range!r}, a model with pixel_range={model.metadata.pixel_range!r}"
-        )
 
 
 def _check_verified(model: ModelFile, verify: bool | None) -> None:
@@ -356,98 +373,3 @@ def _check_verified(model: ModelFile, verify: bool | None) -> None:
         f"{model.path.name} holds no digest, because keras-osnet did not write it. If it is "
         "damaged, the engine can crash; verify=False hides this warning for a file that you trust."
     )
-
-
-def _effective_metadata(model: ModelFile, engine: Engine, pixel_range: str | None) -> ModelMetadata:
-    """Return the metadata to use: that of the file, or else from the caller and the engine.
-
-    Args:
-        model: The file, for which `pixel_range` has been checked.
-        engine: The engine with the loaded file.
-        pixel_range: As for `Embedder`.
-
-    Raises:
-        ModelFileError: The model does not turn RGB images into embeddings, or the metadata is that
-            of another model.
-    """
-    file, stored = model.path, model.metadata
-    _check_tensors(file, engine, stored)
-    batch, height, width, _ = _in_nhwc(engine.input_shape, stored)
-    if stored is None:
-        dim = engine.output_shape[1]
-        if dim is None:
-            raise ModelFileError(
-                "The model must have embeddings of a fixed length. "
-                f"Received: output of shape {engine.output_shape} in {file}"
-            )
-        whole = engine.input_dtype == "uint8" and pixel_range == "0-255"
-        return ModelMetadata(
-            name=file.stem,
-            dim=dim,
-            image_size=(height, width),
-            pixel_range=pixel_range or "0-255",
-            dtype="uint8" if whole else "float32",
-            batch=batch,
-        )
-    agrees = all(
-        found in (None, said)
-        for found, said in zip(
-            (batch, height, width, engine.output_shape[1]),
-            (stored.batch, *stored.image_size, stored.dim),
-            strict=True,
-        )
-    )
-    if not agrees:
-        raise ModelFileError(
-            f"The file's metadata is that of another model: batch {stored.batch}, size "
-            f"{stored.image_size}, dim {stored.dim}. Received: input {engine.input_shape}, output "
-            f"{engine.output_shape} in {file}"
-        )
-    return stored
-
-
-def _effective_size(
-    metadata: ModelMetadata, image_size: tuple[int, int] | None, file: Path
-) -> tuple[int, int]:
-    """Return the (height, width) that images are resized to, or raise ValueError."""
-    own = metadata.image_size
-    if image_size is not None:
-        check_image_size(image_size)
-    height, width = own if image_size is None else image_size
-    if (
-        height is None
-        or width is None
-        or not (own[0] in (None, height) and own[1] in (None, width))
-    ):
-        raise ValueError(
-            "`image_size` must be given for a model that takes images of any size, and agree with "
-            f"one that does not. Received: image_size={image_size}, model of images {own} in {file}"
-        )
-    return height, width
-
-
-def _check_tensors(file: Path, engine: Engine, stored: ModelMetadata | None) -> None:
-    if stored is not None and stored.output_kind != "embedding":
-        raise ModelFileError(
-            "The model must give embeddings, and its task is another. "
-            f"Received: {stored.output_kind} of {stored.dim} in {file}"
-        )
-    shape, dtype = engine.input_shape, engine.input_dtype
-    if len(shape) != 4 or _in_nhwc(shape, stored)[3] not in (3, None) or dtype not in _DTYPES:
-        raise ModelFileError(
-            "The model must take RGB images (batch, height, width, 3), channels last, of "
-            f"{', '.join(_DTYPES)}. Received: input of shape {shape} and type {dtype} in {file}"
-        )
-    if len(engine.output_shape) != 2:
-        raise ModelFileError(
-            "The model must give embeddings, one vector (batch, dim) an image. "
-            f"Received: output of shape {engine.output_shape} in {file}"
-        )
-
-
-def _in_nhwc(shape: Shape, stored: ModelMetadata | None) -> Shape:
-    """Return the shape of an image tensor as (batch, height, width, channels)."""
-    if stored is None or stored.layout == "NHWC":
-        return shape
-    batch, channels, height, width = shape
-    return batch, height, width, channels

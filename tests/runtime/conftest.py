@@ -16,7 +16,7 @@ DIM = 8
 
 def attach(path, metadata):
     """Write metadata as `export` does."""
-    FORMATS[path.suffix].describe(path, metadata, "embedding")
+    FORMATS[path.suffix].describe(path, metadata, ("images", "embedding"))
 
 
 def copied(path, folder):

@@ -1,0 +1,94 @@
+"""The choice of an engine for a file and a device."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from keras_osnet._utils.checks import one_of, positive_integer
+from keras_osnet.runtime.engines.device import Device
+from keras_osnet.runtime.engines.engine import Engine
+from keras_osnet.runtime.engines.litert import LiteRT
+from keras_osnet.runtime.engines.onnxruntime import OnnxRuntime
+from keras_osnet.runtime.engines.openvino import OpenVINO
+from keras_osnet.runtime.read_metadata import ModelFile
+
+_BY_FILE: dict[str, tuple[type[Engine], ...]] = {
+    ".tflite": (LiteRT,),
+    ".onnx": (OnnxRuntime, OpenVINO),
+    ".xml": (OpenVINO,),
+}
+"""Engines by the suffix of the file; "auto" selects the first that is installed.
+
+For .onnx that is onnxruntime, which was faster for one image at a time; OpenVINO was for 32. In ms
+per image on two cores, onnxruntime and OpenVINO: x1.0 12.9 and 14.0 (batch 1), 12.9 and 12.5 (batch
+32); x0.25 2.3 and 3.6, 2.6 and 2.0. Do not compare these with the page "Choose a model", whose run
+was of .xml files on another day.
+"""
+
+ENGINES = tuple(each.name for each in (LiteRT, OnnxRuntime, OpenVINO))
+
+
+def engines_for(file: Path) -> list[str]:
+    """Return the engines that are installed and take a file, the one of "auto" first."""
+    return [each.name for each in _BY_FILE[file.suffix.lower()] if _is_installed(each)]
+
+
+def open_engine(
+    model: ModelFile,
+    engine: str = "auto",
+    *,
+    precision: str = "float32",
+    threads: int | None = None,
+    device: str = "cpu",
+    output: str | None = None,
+) -> Engine:
+    """Load a model's file.
+
+    Args:
+        model: As `read_model_file` returns it.
+        engine: "auto" or one of `ENGINES`.
+        precision: "float32" or "bfloat16".
+        threads: Number of threads; None for all processors that this process may use.
+        device: As `Device.parse` takes it.
+        output: Name of the output; None for the only one.
+
+    Raises:
+        ValueError: An argument is not as above, the engine does not take such files or cannot
+            compute in that precision or on that device, or the file is damaged (ModelFileError).
+        ImportError: The engine is not installed.
+    """
+    one_of("precision", precision, OpenVINO.precisions)
+    one_of("engine", engine, ("auto", *ENGINES))
+    wanted = Device.parse(device)
+    count = usable_cpus() if threads is None else positive_integer("threads", threads)
+    takers = _BY_FILE[model.kind]
+    named = [each for each in takers if engine in ("auto", each.name)]
+    if not named:
+        raise ValueError(
+            f"`engine` must be one that takes {model.kind} files: "
+            f"{', '.join(each.name for each in takers)}. Received: {engine!r}"
+        )
+    able = [each for each in named if wanted.kind in ("auto", *each.device_kinds)]
+    if not able:
+        engines = "; ".join(f"{each.name} on {', '.join(each.device_kinds)}" for each in takers)
+        raise ValueError(
+            f"`device` must be one that {model.kind} files run on: {engines}. "
+            f"Received: {device!r}" + ("" if engine == "auto" else f", engine={engine!r}")
+        )
+    exact = [each for each in able if precision in each.precisions] or able
+    chosen = next((each for each in exact if _is_installed(each)), exact[0])
+    return chosen(model, precision=precision, threads=count, device=wanted, output=output)
+
+
+def usable_cpus() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _is_installed(engine: type[Engine]) -> bool:
+    try:
+        return importlib.util.find_spec(engine.module) is not None
+    except ImportError:  # from an import hook that blocks modules
+        return False
