@@ -1,5 +1,10 @@
-"""Pixel statistics that the published weights were trained with."""
+"""Pixel statistics of the published weights, and the image tensors that a file can take."""
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """ImageNet mean and standard deviation of red, green and blue in 0–1, as in torchreid."""
+
+PIXEL_RANGES = ("0-255", "0-1", "normalized")
+DTYPES = ("uint8", "float32")
+LAYOUTS = ("NHWC", "NCHW")
+CHANNELS = ("RGB", "BGR")

@@ -56,6 +56,24 @@ def check_folder_of(target: Path) -> None:
         raise FileNotFoundError(f"There is no folder {target.parent} to write {target.name} to")
 
 
+@contextmanager
+def created_folder(folder: Path) -> Iterator[None]:
+    """Create a folder and its parents, and remove those again if the block raises.
+
+    Raises:
+        OSError: It cannot be created, such as where a file is.
+    """
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for each in new:
+            with suppress(OSError):  # another process has written to it
+                each.rmdir()
+        raise
+
+
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for reading, unless it is none, such as a named pipe (see `check_regular`)."""
     check_regular(path)

@@ -11,6 +11,9 @@ from keras_osnet._utils.checks import positive_integer
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.warn_user import warn_user
 
+PREPROCESSING = "preprocessing"
+"""Name of the layer that normalizes pixels inside a model."""
+
 
 def preprocess_input(images: Any) -> Any:
     """Normalize RGB pixels of 0–255 for the models: (pixel / 255 - mean) / std per channel.
@@ -58,7 +61,7 @@ def preprocessing_layer(
         scale=[[[1.0 / (255.0 * each) for each in std]]],
         offset=[[[-one / other for one, other in zip(mean, std, strict=True)]]],
         dtype="float32",
-        name="preprocessing",
+        name=PREPROCESSING,
     )
 
 
@@ -74,7 +77,7 @@ def statistics_of(layer: keras.layers.Rescaling) -> tuple[tuple[float, ...], tup
 
 def takes_pixels(model: keras.Model) -> bool:
     """Return whether a model normalizes pixels itself, in a layer named `preprocessing`."""
-    return any(layer.name == "preprocessing" for layer in model.layers)
+    return any(layer.name == PREPROCESSING for layer in model.layers)
 
 
 def decode_predictions(

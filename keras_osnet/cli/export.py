@@ -5,17 +5,30 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from keras_osnet._utils.constants import CHANNELS, DTYPES, LAYOUTS, PIXEL_RANGES
 from keras_osnet.cli import options
 from keras_osnet.cli.console import echo, import_keras, print_facts, print_json, waiting, warn
 from keras_osnet.cli.options import EXPORTED, FOLDER, ModelSource
 from keras_osnet.cli.people import PeopleSource, people_options, retrieval_task
 from keras_osnet.deploy.formats import suffixes_with
+from keras_osnet.deploy.targets import targets
 
 if TYPE_CHECKING:
     import keras
 
 
 _ANY = "any"
+
+
+def _output(context: click.Context, _: click.Parameter, path: Path) -> Path:
+    """Check the output, which is a folder or a file with `--for`, as that is read first."""
+    name = context.params["target"]
+    suffixes = EXPORTED if name is None else targets()[name].suffixes
+    if name is None and path.suffix not in suffixes:
+        raise click.BadParameter(
+            f"must end in {', '.join(suffixes)}, or be a folder with --for. Received: {path}"
+        )
+    return options.writable(path) if path.suffix in suffixes else options.creatable(path)
 
 
 def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
@@ -25,7 +38,22 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 
 @click.command("export")
 @options.model_options()
-@options.output(*EXPORTED, text="Model file to write; the suffix selects the format.")
+@click.option(
+    "--for",
+    "target",
+    type=click.Choice(list(targets())),
+    is_eager=True,
+    help="Software that will load the file: writes it, and the configuration, as that expects.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=_output,
+    metavar="FILE|DIR",
+    help="Model file to write; the suffix selects the format. With --for, a folder or a file.",
+)
 @click.option(
     "--head",
     type=click.Choice(["embedding", "classification", "attribute"]),
@@ -45,17 +73,30 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 )
 @click.option(
     "--pixel-range",
-    type=click.Choice(["0-255", "0-1"]),
-    default="0-255",
-    show_default=True,
-    help="Range of the RGB images that the file takes; 0-1 needs --dtype float32.",
+    type=click.Choice(PIXEL_RANGES),
+    help="Range of the images that the file takes; others than 0-255, the default, need --dtype "
+    "float32. normalized: (pixel / 255 - mean) / std.",
 )
 @click.option(
     "--dtype",
-    type=click.Choice(["uint8", "float32"]),
-    default="uint8",
-    show_default=True,
-    help="Type of the images that the file takes.",
+    type=click.Choice(DTYPES),
+    help="Type of the images that the file takes. Default: uint8.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    help="Layout of the image tensor. Default: NHWC, channels last.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(CHANNELS),
+    help="Order of the colors; BGR is OpenCV's. Default: RGB.",
+)
+@click.option(
+    "--names",
+    nargs=2,
+    metavar="INPUT OUTPUT",
+    help="Names of the tensors. Default: image, and embedding or what else the model gives.",
 )
 @click.option("--raw", is_flag=True, help="Do not scale embeddings to length 1.")
 @click.option(
@@ -89,13 +130,17 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 @options.as_json
 def export(
     model: ModelSource,
+    target: str | None,
     output: Path,
     source: PeopleSource,
     head: str | None,
     quantization: Literal["float16", "dynamic", "int8"] | None,
     calibration: Path | None,
-    pixel_range: Literal["0-255", "0-1"],
-    dtype: Literal["uint8", "float32"],
+    pixel_range: Literal["0-255", "0-1", "normalized"] | None,
+    dtype: Literal["uint8", "float32"] | None,
+    layout: Literal["NHWC", "NCHW"] | None,
+    channels: Literal["RGB", "BGR"] | None,
+    names: tuple[str, str] | None,
     raw: bool,
     batch: Any,
     images: Path | None,
@@ -107,32 +152,46 @@ def export(
 ) -> None:
     """Export a model for LiteRT, ONNX or OpenVINO, and test it.
 
-    The file preprocesses its images itself. It is run beside the Keras model, on --images, or on
-    --data with rank-1 and mAP, and the results are printed and written beside it.
+    The file preprocesses its images itself, or as the software after --for expects. It is run
+    beside the Keras model, on --images, or on --data with rank-1 and mAP, and the results are
+    printed and written beside it.
 
     \b
     keras-osnet export --weights best.keras -o model.tflite --data crops
     keras-osnet export --weights msmt17 -o m.tflite --quantization int8
         --calibration DIR
+    keras-osnet export --weights msmt17 --for boxmot -o tracker/
     keras-osnet export --weights imagenet -o model.onnx --head classification
     """
-    if output.exists() and not force:
-        raise click.ClickException(
-            f"{output} exists; give --force to replace it. Received: {output}"
+    record = None if target is None else targets()[target]
+    suffix = record.suffixes[0] if record and output.suffix not in EXPORTED else output.suffix
+    described = (pixel_range, dtype, layout, channels, names)
+    if record is not None and (batch != "auto" or any(each is not None for each in described)):
+        raise click.UsageError(
+            f"--for {target} prescribes --pixel-range, --dtype, --layout, --channels, --names and "
+            "--batch; leave them out."
         )
+    _check_new(output, force)
     compared, division = _images(source, images)
-    _check_quantization(output.suffix, quantization, calibration)
+    _check_quantization(suffix, quantization, calibration)
     network = _load(model, head)
     from keras_osnet import deploy
+    from keras_osnet.runtime import read_metadata
 
-    with waiting(f"Exporting to {output} …"):
+    file = output if record is None else record.file_of(output, network.name)
+    _check_new(file, force)
+    with waiting(f"Exporting to {file} …"):
         report = deploy.export(
             network,
             output,
+            target=target,
             quantization=quantization,
             calibration=calibration,
             pixel_range=pixel_range,
             dtype=dtype,
+            layout=layout,
+            channels=channels,
+            names=names,
             normalize=not raw,
             batch=batch,
             labels=[line.strip() for line in labels if line.strip()] if labels else (),
@@ -145,9 +204,18 @@ def export(
         print_json(report.to_dict())
     else:
         print_facts([*report.table(), *([("protocol", division)] if division else [])])
-        echo(f"\nWrote {output}, and these results to {output}.json")
+        echo(f"\nWrote {file}, and these results to {file}.json")
+        if record is not None and (metadata := read_metadata(file)):
+            for sidecar in record.sidecars_of(file, metadata):
+                echo(f"Wrote {sidecar}")
     if report.advice:
         warn(report.advice)
+
+
+def _check_new(file: Path, force: bool) -> None:
+    """Raise click.ClickException if a file exists that is not to be replaced."""
+    if file.is_file() and not force:
+        raise click.ClickException(f"{file} exists; give --force to replace it. Received: {file}")
 
 
 def _images(source: PeopleSource, images: Path | None) -> tuple[Any, str]:

@@ -163,13 +163,7 @@ def output_folder(text: str, **settings: Any) -> Any:
     """
 
     def check(_: click.Context, __: click.Parameter, path: Path) -> Path:
-        existing = next(
-            each for each in (path.absolute(), *path.absolute().parents) if each.exists()
-        )
-        if not existing.is_dir():
-            raise click.BadParameter(f"must not be in or at a file. Received: {path}")
-        _check_writable(existing, path)
-        return path
+        return creatable(path)
 
     return click.option(
         "-o",
@@ -180,6 +174,20 @@ def output_folder(text: str, **settings: Any) -> Any:
         help=text,
         **settings,
     )
+
+
+def creatable(folder: Path) -> Path:
+    """Return the path of a folder that exists or can be created, and can be written to.
+
+    Raises:
+        click.BadParameter: It is not such a path.
+    """
+    parents = (folder.absolute(), *folder.absolute().parents)
+    existing = next(each for each in parents if each.exists())
+    if not existing.is_dir():
+        raise click.BadParameter(f"must not be in or at a file. Received: {folder}")
+    _check_writable(existing, folder)
+    return folder
 
 
 def check_output(context: click.Context) -> None:

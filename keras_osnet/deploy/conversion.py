@@ -23,6 +23,7 @@ from keras_osnet._utils.files import explained_writing
 from keras_osnet._utils.optional import check_installed
 from keras_osnet._utils.text import shorten
 from keras_osnet.architecture.naming import is_finite
+from keras_osnet.architecture.preprocessing import PREPROCESSING
 from keras_osnet.deploy.fold import fold_onto
 from keras_osnet.deploy.formats import format_of
 from keras_osnet.deploy.image_tensor import (
@@ -101,7 +102,9 @@ def serve(
     features = features_of(
         model, image, pixel_range=pixel_range, layout=layout, mean=own_mean, std=own_std
     )
-    folded = fold_onto(model, image, features)
+    # The caller normalizes the images instead.
+    left_out = (PREPROCESSING,) if pixel_range == "normalized" else ()
+    folded = fold_onto(model, image, features, left_out)
     result = folded.outputs[0]
     scaled = any(isinstance(layer, keras.layers.UnitNormalization) for layer in model.layers[-1:])
     if normalize and kind == "embedding" and not scaled:

@@ -4,21 +4,26 @@ import dataclasses
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from keras_osnet._utils.checks import one_of, path_of
+from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.file_set import replaced_together
-from keras_osnet._utils.files import check_folder_of
+from keras_osnet._utils.files import atomic_path, check_folder_of, created_folder
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert, serve
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
 from keras_osnet.deploy.formats import FORMATS, format_of, suffixes_with
 from keras_osnet.deploy.images import calibration_images, comparison_images, count_shared
+from keras_osnet.deploy.targets import Target, target_of
 from keras_osnet.deploy.tflite import write_metadata
 from keras_osnet.runtime.embedder import Embedder
+from keras_osnet.runtime.metadata import ModelMetadata
 from keras_osnet.runtime.read_metadata import files_of
 
 
@@ -26,12 +31,13 @@ def export(
     model: keras.Model,
     path: str | os.PathLike[str],
     *,
+    target: str | None = None,
     quantization: Literal["float16", "dynamic", "int8"] | None = None,
     calibration: Any = None,
-    pixel_range: Literal["0-255", "0-1", "normalized"] = "0-255",
-    dtype: Literal["uint8", "float32"] = "uint8",
-    layout: Literal["NHWC", "NCHW"] = "NHWC",
-    channels: Literal["RGB", "BGR"] = "RGB",
+    pixel_range: Literal["0-255", "0-1", "normalized"] | None = None,
+    dtype: Literal["uint8", "float32"] | None = None,
+    layout: Literal["NHWC", "NCHW"] | None = None,
+    channels: Literal["RGB", "BGR"] | None = None,
     names: tuple[str, str] | None = None,
     normalize: bool = True,
     batch: Literal["auto", 1] | None = "auto",
@@ -64,7 +70,13 @@ def export(
         model: A functional model with one output, such as any OSNet; in training or inference
             form.
         path: Of the file, ending in `.tflite`, `.onnx` or, for OpenVINO, `.xml`; OpenVINO's
-            weights go beside it into a file ending in `.bin`.
+            weights go beside it into a file ending in `.bin`. With `target`, also a folder, which
+            is created and in which the file is named as the software expects.
+        target: Other software that will load the file: `"boxmot"`, `"ultralytics"`,
+            `"deepstream"`, `"mediapipe"`, `"opencv"`, `"triton"` or `"openvino-zoo"`. It prescribes
+            `pixel_range`, `dtype`, `layout`, `channels`, `names` and `batch`, which are left out
+            then, and other files that are written as well, such as a configuration. The page "Use
+            with trackers, OpenCV, servers and browsers" says how to load them.
         quantization: None keeps float32. `"float16"` (`.tflite`, `.xml`) halves the file and
             computes in float32 on CPUs. `"dynamic"` (`.tflite`) stores weights as int8 and
             quantizes each layer's input at run time. `"int8"` (`.tflite`) computes in integers
@@ -72,14 +84,15 @@ def export(
         calibration: Images like those that the model will see, for `"int8"`: a folder, a list of
             files, or an array (n, height, width, 3), uint8, RGB. At least 8, better 64 or more; of
             more than 160, as many are chosen evenly.
-        pixel_range: Range of the images that the file takes: `"0-255"`, `"0-1"`, or
+        pixel_range: Range of the images that the file takes: `"0-255"` (the default), `"0-1"`, or
             `"normalized"`, which is (pixel / 255 - mean) / std per channel.
-        dtype: Type of the images: `"uint8"`, as cameras and decoders give them, or `"float32"`;
-            always `"float32"` for `"0-1"` and `"normalized"`.
-        layout: Of the image tensor: `"NHWC"` (batch, height, width, 3), or `"NCHW"` (batch, 3,
-            height, width), as most programs for PyTorch's models give it.
-        channels: Order of the image tensor's colors: `"RGB"`, or `"BGR"` as OpenCV reads images.
-            The kernel of the first convolution is turned, which costs nothing at run time.
+        dtype: Type of the images: `"uint8"` (the default), as cameras and decoders give them, or
+            `"float32"`; always `"float32"` for `"0-1"` and `"normalized"`.
+        layout: Of the image tensor: `"NHWC"` (batch, height, width, 3), the default, or `"NCHW"`
+            (batch, 3, height, width), as programs for PyTorch's models give it.
+        channels: Order of the image tensor's colors: `"RGB"` (the default), or `"BGR"` as OpenCV
+            reads images. The kernel of the first convolution is turned, which costs nothing at run
+            time.
         names: Names of the input and the output in the file; the two above by default.
         normalize: Scale embeddings to length 1. Other outputs stay as they are, and so does an
             embedding that the model itself scales.
@@ -120,21 +133,29 @@ def export(
         >>> report.max_relative_difference < 1e-4, report.off_xnnpack
         (True, ('1 × CAST',))
     """
-    target = path_of("path", path)
-    kind = format_of(target)
-    check_folder_of(target)
-    _check_quantization(target.suffix, quantization, calibration)
+    given = {"pixel_range": pixel_range, "dtype": dtype, "layout": layout, "channels": channels}
+    tensor = {
+        name: value for name, value in (given | {"names": names}).items() if value is not None
+    }
+    tensor |= {} if batch == "auto" else {"batch": batch}
+    if target is None:
+        record = None
+        written = path_of("path", path)
+        check_folder_of(written)
+        tensor = {"batch": format_of(written).batch, **tensor}
+    else:
+        record = target_of(target)
+        _check_left_out(target, tensor)
+        written = record.file_of(path, model.name)
+        tensor = record.arguments
+    kind = format_of(written)
+    _check_quantization(written.suffix, quantization, calibration)
     if max_drop is not None and not max_drop >= 0:
         raise ValueError(f"`max_drop` must be percentage points, from 0. Received: {max_drop!r}")
     served = serve(
         model,
-        pixel_range=pixel_range,
-        dtype=dtype,
-        layout=layout,
-        channels=channels,
-        names=names,
+        **tensor,
         normalize=normalize,
-        batch=kind.batch if batch == "auto" else batch,
         mean=mean,
         std=std,
         quantization=quantization,
@@ -142,6 +163,8 @@ def export(
         license=license,
         source=source,
     )
+    if record is not None:
+        _check_taken(record, served.metadata)
     height, width = served.metadata.image_size
     image_size = height or RE_ID_SIZE[0], width or RE_ID_SIZE[1]
     calibrated = calibration_images(calibration, image_size) if quantization == "int8" else None
@@ -154,15 +177,20 @@ def export(
         else:
             shared = count_shared(calibration, calibrated, images, compared)
 
-    # In the target's folder, so that each file is moved into place in one step.
-    with replaced_together(target, files_of(target)) as folder:
-        file = folder / target.name
+    folder = nullcontext() if record is None else created_folder(written.parent)
+    # In the same folder, so that each file is moved into place in one step.
+    with folder, replaced_together(written, files_of(written)) as temporary:
+        file = temporary / written.name
         convert(served, file, None if calibrated is None else served.metadata.to_input(calibrated))
         kind.describe(file, served.metadata, served.names)
         report = measure_fidelity(model, file, compared)
         report = dataclasses.replace(report, calibration_images=min(shared, report.images))
         check_drop(report, max_drop)
         report.save(file.with_name(f"{file.name}.json"))
+        others = {} if record is None else record.sidecars_of(written, served.metadata)
+        for sidecar, text in others.items():
+            with atomic_path(sidecar) as unfinished:
+                unfinished.write_text(text, encoding="utf-8")
     return report
 
 
@@ -204,6 +232,38 @@ def litert_embedder(model: keras.Model, *, threads: int | None = None) -> Embedd
         convert(served, file)
         write_metadata(file, served.metadata, served.names)
         return Embedder(file, threads=threads)
+
+
+def _check_left_out(target: str, tensor: dict[str, Any]) -> None:
+    """Raise ValueError if an argument is given that the target prescribes."""
+    for name, value in tensor.items():
+        raise ValueError(
+            f'`{name}` is prescribed by `target="{target}"`; leave it out, or leave the target out '
+            f"and describe the image tensor yourself. Received: {name}={value!r}"
+        )
+
+
+def _check_taken(target: Target, metadata: ModelMetadata) -> None:
+    """Raise ValueError unless the software can load the model."""
+    if metadata.output_kind != "embedding":
+        raise ValueError(
+            f"`model` must end in an embedding for {target.title}; "
+            "keras_osnet.architecture.feature_extractor(model) returns such a part of a "
+            f"classifier. Received: {metadata.name}, whose output is of kind "
+            f"{metadata.output_kind!r}"
+        )
+    if None in metadata.image_size:
+        raise ValueError(
+            f"`model` must take images of one size for {target.title}. "
+            f"Received: {metadata.name} of images {metadata.image_size}"
+        )
+    own = (*metadata.mean, *metadata.std)
+    if target.pixel_range == "normalized" and not np.allclose(own, (*MEAN, *STD), atol=1e-6):
+        raise ValueError(
+            f"`model` must take images that are normalized by ImageNet's mean and standard "
+            f"deviation, because {target.title} does that. Received: mean={metadata.mean}, "
+            f"std={metadata.std} of {metadata.name}"
+        )
 
 
 def _check_quantization(suffix: str, quantization: str | None, calibration: Any) -> None:

@@ -1,7 +1,7 @@
 """Batch-norm folding: turn a trained model into an inference model."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import keras
@@ -68,7 +68,9 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     return fold_onto(model)
 
 
-def fold_onto(model: keras.Model, image: Any = None, features: Any = None) -> keras.Model:
+def fold_onto(
+    model: keras.Model, image: Any = None, features: Any = None, left_out: Collection[str] = ()
+) -> keras.Model:
     """Fold the batch norms of a model and build the result on another input.
 
     Args:
@@ -76,6 +78,7 @@ def fold_onto(model: keras.Model, image: Any = None, features: Any = None) -> ke
         image: Keras input (batch, height, width, 3) of the new model; None for one like the
             model's own.
         features: Input of the model's first layers, computed from `image`; None for `image`.
+        left_out: Names of layers that the new model does without.
     """
     if isinstance(model, keras.Sequential) and model.built:
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
@@ -93,7 +96,7 @@ def fold_onto(model: keras.Model, image: Any = None, features: Any = None) -> ke
         ),
         clone_function=lambda layer: layer,
         input_tensors=image,
-        call_function=_Rewriter(model, image, features),
+        call_function=_Rewriter(model, image, features, left_out),
     )
     twin.trainable = False
     return twin
@@ -102,10 +105,12 @@ def fold_onto(model: keras.Model, image: Any = None, features: Any = None) -> ke
 class _Rewriter:
     """Call the replacement of each layer of a model in the inference model."""
 
-    def __init__(self, model: keras.Model, image: Any, features: Any) -> None:
+    def __init__(
+        self, model: keras.Model, image: Any, features: Any, left_out: Collection[str]
+    ) -> None:
         self.image, self.features = image, features
         self.norms = _absorbed_norms(model)
-        self.absorbed = {norm.name for norm in self.norms.values()}
+        self.left_out = {norm.name for norm in self.norms.values()} | set(left_out)
         self.copies: dict[str, keras.layers.Layer] = {}
 
     def __call__(self, layer: Any, *inputs: Any, **arguments: Any) -> Any:
@@ -122,7 +127,7 @@ class _Rewriter:
             return lite_conv(layer, inputs[0], layer.name)
         if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops
             return layer(*inputs, **arguments)
-        if layer.name in self.absorbed:
+        if layer.name in self.left_out:
             return inputs[0]
         if layer.name not in self.copies:
             self.copies[layer.name] = self._copied(layer, *inputs, **arguments)

@@ -89,18 +89,14 @@ def _write_openvino(model: keras.Model, names: Names, file: Path, quantization: 
 
 
 def _describe_onnx(file: Path, metadata: ModelMetadata, names: Names) -> None:
-    """Name input and output of an ONNX file and put the metadata into `metadata_props`."""
+    """Name the tensors of an ONNX file and put the metadata into `metadata_props`."""
+    from keras_osnet.deploy.onnx_graph import join_dense_layers, rename_ends
     from keras_osnet.runtime.metadata import KEY, NO_DIGEST
 
     onnx = require("onnx", "Exporting to ONNX", "deploy")
     model = onnx.load(file)
-    ends = (model.graph.input[0].name, model.graph.output[0].name)
-    renamed = dict(zip(ends, names, strict=True))
-    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        value.name = renamed.get(value.name, value.name)
-    for node in model.graph.node:
-        for tensors in (node.input, node.output):
-            tensors[:] = [renamed.get(each, each) for each in tensors]
+    rename_ends(model.graph, names)
+    join_dense_layers(model)
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, dataclasses.replace(metadata, digest=NO_DIGEST).to_json()
     onnx.save(model, file)
@@ -115,6 +111,7 @@ def _describe_openvino(file: Path, metadata: ModelMetadata, names: Names) -> Non
     # From memory: the reader maps the weights' file, which is written again.
     model = openvino.Core().read_model(file.read_bytes(), file.with_suffix(".bin").read_bytes())
     model.inputs[0].tensor.set_names({names[0]})
+    model.get_parameters()[0].set_layout(openvino.Layout(metadata.layout))
     model.outputs[0].tensor.set_names({names[1]})
     blank = dataclasses.replace(metadata, digest=NO_DIGEST, weights_digest=_NO_WEIGHTS)
     model.set_rt_info(blank.to_json(), [KEY])

@@ -7,10 +7,14 @@ import keras
 import numpy as np
 
 from keras_osnet._utils.checks import one_of
-from keras_osnet._utils.constants import MEAN, STD
-from keras_osnet.architecture.preprocessing import preprocessing_layer, statistics_of, takes_pixels
+from keras_osnet._utils.constants import CHANNELS, DTYPES, LAYOUTS, MEAN, PIXEL_RANGES, STD
+from keras_osnet.architecture.preprocessing import (
+    PREPROCESSING,
+    preprocessing_layer,
+    statistics_of,
+    takes_pixels,
+)
 from keras_osnet.deploy.folded_layers import array
-from keras_osnet.runtime.metadata import CHANNELS, DTYPES, LAYOUTS, PIXEL_RANGES
 
 _BEFORE_CONVOLUTION = (
     keras.layers.Permute,
@@ -64,22 +68,13 @@ def features_of(
 
     Returns:
         A tensor computed from `image`; None if it is `image` itself.
-
-    Raises:
-        ValueError: The model normalizes pixels itself, and the file would take normalized ones.
     """
-    has_preprocessing = takes_pixels(model)
-    if pixel_range == "normalized" and has_preprocessing:
-        raise ValueError(
-            '`pixel_range="normalized"` is for a model without preprocessing inside, such as '
-            f"include_preprocessing=False makes. Received: {model.name}, which has its own"
-        )
     features = image
     if layout == "NCHW":
         features = keras.layers.Permute((2, 3, 1), dtype=image.dtype, name="channels_last")(image)
     if pixel_range == "0-1":
         features = keras.layers.Rescaling(255.0, dtype="float32", name="pixels")(features)
-    if pixel_range != "normalized" and not has_preprocessing:
+    if pixel_range != "normalized" and not takes_pixels(model):
         features = preprocessing_layer(mean, std)(features)
     return None if features is image else features
 
@@ -97,7 +92,7 @@ def statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
                 "`mean` and `std` are for a model without preprocessing inside. "
                 f"Received: mean={mean!r}, std={std!r} for {model.name}, which has its own"
             )
-        return statistics_of(model.get_layer("preprocessing"))
+        return statistics_of(model.get_layer(PREPROCESSING))
     if not given:
         return MEAN, STD
     if mean is None or std is None or len(mean) != 3 or len(std) != 3 or min(std) <= 0:

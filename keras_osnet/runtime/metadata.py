@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from keras_osnet import __version__
 from keras_osnet._utils.checks import whole_number
-from keras_osnet._utils.constants import MEAN, STD
+from keras_osnet._utils.constants import CHANNELS, DTYPES, LAYOUTS, MEAN, PIXEL_RANGES, STD
 
 FORMAT = 4
 """Version of the JSON that `to_json` writes; readers reject every other one."""
@@ -30,10 +30,6 @@ NO_DIGEST = "0" * 64
 _MOST_PIXELS = 8192
 """Longest side of an image: a hostile file could ask for any memory."""
 
-PIXEL_RANGES = ("0-255", "0-1", "normalized")
-DTYPES = ("uint8", "float32")
-LAYOUTS = ("NHWC", "NCHW")
-CHANNELS = ("RGB", "BGR")
 OUTPUT_KINDS = ("embedding", "classification", "attribute", "maps")
 QUANTIZATIONS = (None, "float16", "dynamic", "int8")
 
