@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 )
 @options.count("--threads", "Threads that an engine uses. Default: all processors.")
 @options.count("--rounds", "Turns that every engine takes.", 5)
+@options.device
 @options.pixel_range
 @options.as_json
 def command(
     models: Sequence[ModelSource],
     threads: int | None,
     rounds: int,
+    device: str,
     pixel_range: str | None,
     as_json: bool,
 ) -> None:
@@ -49,14 +51,17 @@ def command(
         raise click.UsageError("Give exported files or one model with --weights, not both.")
     if not files and pixel_range is not None:
         raise click.UsageError("--pixel-range is for exported files, not for weights.")
+    if not files and device != "auto":
+        raise click.UsageError("--device is for exported files, not for weights.")
     from keras_osnet.runtime import benchmark
     from keras_osnet.runtime.benchmark import count_turns
 
     with _exported(files, models[0]) as measured:
-        with progress("Measuring", count_turns(measured, rounds)) as advance:
+        with progress("Measuring", count_turns(measured, rounds, device)) as advance:
             results = benchmark(
                 measured,
                 threads=threads,
+                device=device,
                 rounds=rounds,
                 pixel_range=pixel_range,
                 image_size=models[0].image_size if files else None,
@@ -94,11 +99,12 @@ def _exported(files: Sequence[Path], source: ModelSource) -> Iterator[Sequence[P
 def _print(results: Sequence["BenchmarkResult"], sizes: Sequence[float]) -> None:
     columns = ("MB", "start s", "latency ms", "images/s", "peak MB")
     print_table(
-        ("file", "engine", "precision", *columns),
+        ("file", "engine", "device", "precision", *columns),
         [
             (
                 result.file.name,
                 result.engine,
+                result.device,
                 result.quantization or result.precision,
                 f"{megabytes:.2f}",
                 f"{result.cold_start:.2f}",

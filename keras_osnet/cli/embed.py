@@ -40,6 +40,7 @@ _LONGEST_LIST = 1 << 28
     text=f"{options.WEIGHTS} Or a file that `keras-osnet export` wrote (.tflite, .onnx, .xml), "
     "which needs no Keras."
 )
+@options.device
 @options.pixel_range
 @options.count(
     "--batch-size", "Images that Keras takes at once; needs --engine keras. Default: 32."
@@ -66,6 +67,7 @@ def command(
     listing: BinaryIO | None,
     output: Path,
     model: ModelSource,
+    device: str,
     pixel_range: str | None,
     batch_size: int | None,
     engine: str,
@@ -91,11 +93,17 @@ def command(
         from keras_osnet.runtime import Embedder
 
         embedder: Any = Embedder(
-            model.exported, engine=engine, image_size=model.image_size, pixel_range=pixel_range
+            model.exported,
+            engine=engine,
+            device=device,
+            image_size=model.image_size,
+            pixel_range=pixel_range,
         )
     else:
         if pixel_range is not None:
             raise click.UsageError("--pixel-range is for exported files, not for weights.")
+        if device != "auto":
+            raise click.UsageError("--device is for exported files, not for weights.")
         for each in ("onnxruntime", "openvino"):
             _refuse(each, engine, "runs exported files; `keras-osnet export` writes them")
         unit = not raw
@@ -115,7 +123,8 @@ def command(
     embedded.save(output)
     warn_unreadable(embedded.unreadable, len(files))
     count, length = embedded.vectors.shape
-    echo(f"Wrote {output}: {count} vectors of {length}, by {embedder.engine}")
+    place = f" on {embedder.device}" if model.exported is not None else ""
+    echo(f"Wrote {output}: {count} vectors of {length}, by {embedder.engine}{place}")
 
 
 class _KerasEmbedder:

@@ -82,6 +82,15 @@ pixel_range = click.option(
     help="Range of the input of an exported file that was not written by keras-osnet.",
 )
 
+device = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Device that runs an exported file: cpu, cuda, cuda:1, tensorrt, directml, coreml, or "
+    "OpenVINO's name, such as openvino:GPU. auto: a GPU where a package of onnxruntime for CUDA or "
+    "DirectML is installed and works, otherwise the CPU.",
+)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 images = click.argument(

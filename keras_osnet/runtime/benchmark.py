@@ -56,6 +56,7 @@ class BenchmarkResult:
     Attributes:
         file: The file.
         engine: The engine.
+        device: The device that the engine computed on, such as "cpu" or "cuda:0".
         precision: Precision of the computation where the file leaves it open, "float32" or
             "bfloat16".
         quantization: Type of the weights in the file: None (float32), "float16", "dynamic" (int8
@@ -71,6 +72,7 @@ class BenchmarkResult:
 
     file: Path
     engine: str
+    device: str
     precision: str
     quantization: str | None
     threads: int
@@ -84,6 +86,7 @@ def benchmark(
     files: Sequence[str | os.PathLike[str]],
     *,
     threads: int | None = None,
+    device: str = "auto",
     rounds: int = 5,
     pixel_range: str | None = None,
     image_size: tuple[int, int] | None = None,
@@ -98,18 +101,20 @@ def benchmark(
     Args:
         files: `.tflite`, `.onnx` or `.xml` files, as `Embedder` takes them.
         threads: Number of threads that an engine uses; by default, all processors.
+        device: As for `Embedder`. Engines that do not compute on such a device are left out.
         rounds: Number of turns that each engine takes.
         pixel_range: Range of the input, "0-255", "0-1" or "normalized", of a file that was not
             written by keras-osnet.
         image_size: (height, width) of the images, for a model that takes any.
         progress: Called after every turn with the number of turns done so far; there are
-            `count_turns(files, rounds)` in total.
+            `count_turns(files, rounds, device)` in total.
 
     Returns:
         One `keras_osnet.runtime.benchmark.BenchmarkResult` for each file, engine and precision, in
         this order: `latency` (milliseconds for one image) and `throughput` (images per second, 32
         at once), each with `median`, `low`, `high` (quartiles) and `repetitions`; `cold_start` in
-        seconds; `peak_memory` in MB; and `file`, `engine`, `precision`, `quantization`, `threads`.
+        seconds; `peak_memory` in MB; and `file`, `engine`, `device`, `precision`, `quantization`,
+        `threads`.
 
     Raises:
         FileNotFoundError: A file does not exist.
@@ -121,11 +126,16 @@ def benchmark(
     if not files:
         raise ValueError("`files` must name at least one model. Received: none")
     count = usable_cpus() if threads is None else threads
-    arguments = {"threads": count, "pixel_range": pixel_range, "image_size": image_size}
+    arguments = {
+        "threads": count,
+        "device": device,
+        "pixel_range": pixel_range,
+        "image_size": image_size,
+    }
     with ExitStack() as stack:
         workers = [
             stack.enter_context(_worker(file, engine, precision, arguments))
-            for file, engine, precision in _candidates(files)
+            for file, engine, precision in _candidates(files, device)
         ]
         turns: list[list[dict[str, Any]]] = [[] for _ in workers]
         done = 0
@@ -140,23 +150,22 @@ def benchmark(
         ]
 
 
-def count_turns(files: Sequence[str | os.PathLike[str]], rounds: int) -> int:
+def count_turns(files: Sequence[str | os.PathLike[str]], rounds: int, device: str = "auto") -> int:
     """Return the number of times that `benchmark` calls its `progress`."""
-    return rounds * len(_candidates(files))
+    return rounds * len(_candidates(files, device))
 
 
-def _candidates(files: Sequence[str | os.PathLike[str]]) -> list[tuple[Path, str, str]]:
+def _candidates(
+    files: Sequence[str | os.PathLike[str]], device: str
+) -> list[tuple[Path, str, str]]:
     found = []
     for path in files:
         file = checked_file(path)
-        engines = engines_for(file)
-        if not engines:
-            raise ImportError(
-                f"No engine that takes {file.suffix} files is installed. Received: {file}"
-            )
+        engines = engines_for(file, device) or ["auto"]  # whose process says what is missing
         for engine in engines:
             found.append((file, engine, "float32"))
-            if engine == "openvino" and computes_bfloat16():
+            on_cpu = device in ("auto", "cpu")
+            if engine == "openvino" and on_cpu and computes_bfloat16():
                 found.append((file, engine, "bfloat16"))
     return found
 
@@ -193,6 +202,7 @@ class _Worker:
         return BenchmarkResult(
             file=file,
             engine=engine,
+            device=self._begun["device"],
             precision=precision,
             quantization=self._begun["quantization"],
             threads=threads,
@@ -264,7 +274,8 @@ def _measure(text: str) -> None:
             0, 256, (_BATCH, *embedder.image_size, 3), np.uint8
         )
         embedder.embed(images[:1])
-        _answer({"quantization": embedder.metadata.quantization})
+        quantization = embedder.metadata.quantization
+        _answer({"quantization": quantization, "device": embedder.device})
         embedder.embed(images)  # the first of that size may set up memory
         for _ in sys.stdin:
             alone = _times(embedder, images[:1])

@@ -29,10 +29,10 @@ def given(weights):
 def test_a_table(run, files):
     printed = run("benchmark", *given(files), "--rounds", 1, "--threads", 1).stdout
     lines = [line.split() for line in printed.splitlines()]
-    assert [line[:3] for line in lines[2:5]] == [
-        ["small.tflite", "litert", "float32"],
-        ["small.onnx", "onnxruntime", "float32"],
-        ["small.onnx", "openvino", "float32"],
+    assert [line[:4] for line in lines[2:5]] == [
+        ["small.tflite", "litert", "cpu", "float32"],
+        ["small.onnx", "onnxruntime", "cpu", "float32"],
+        ["small.onnx", "openvino", "cpu", "float32"],
     ]
     assert "Threads: 1." in printed
 
@@ -72,6 +72,17 @@ def test_options_of_the_other_kind(run, files):
     assert "--width, --variant and --key are for weights" in error
     error = run("benchmark", "--weights", "random", "--pixel-range", "0-255", code=2).stderr
     assert "--pixel-range is for exported files" in error
+    error = run("benchmark", "--weights", "random", "--device", "cpu", code=2).stderr
+    assert "--device is for exported files" in error
+
+
+def test_devices(run, run_json, files):
+    (speed,) = run_json(
+        "benchmark", "--weights", files[1], "--rounds", 1, "--device", "openvino:CPU"
+    )
+    assert (speed["engine"], speed["device"]) == ("openvino", "cpu")
+    error = run("benchmark", "--weights", files[0], "--device", "cuda", code=1).stderr
+    assert "--device must be one that .tflite files run on: litert on cpu" in error
 
 
 def test_files_that_cannot_be_measured(run, tmp_path):

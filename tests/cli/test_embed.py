@@ -107,6 +107,10 @@ def test_usage_errors(run, people, checkpoint, output, tmp_path):
         "--pixel-range is for exported"
         in run("embed", people, "-o", output, *weights, "--pixel-range", "0-255", code=2).stderr
     )
+    assert (
+        "--device is for exported"
+        in run("embed", people, "-o", output, *weights, "--device", "cpu", code=2).stderr
+    )
     (tmp_path / "empty").mkdir()
     assert "no images" in run("embed", tmp_path / "empty", "-o", output, *weights, code=1).stderr
 

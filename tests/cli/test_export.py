@@ -55,7 +55,7 @@ def test_embed_runs_the_file_and_weights_alike(run, tflite, checkpoint, people, 
     ):
         output = tmp_path / f"{name}.npz"
         result = run("embed", people, "-o", output, *options)
-        engine = "keras" if name == "keras" else "litert"
+        engine = {"file": "litert on cpu", "weights": "litert", "keras": "keras"}[name]
         assert result.stdout == f"Wrote {output}: 12 vectors of 512, by {engine}\n"
         with np.load(output) as file:
             assert file["names"].tolist() == [path.as_posix() for path in list_images(people)]
@@ -139,7 +139,7 @@ def test_embed_is_told_what_a_file_of_others_takes(run, tflite, people, tmp_path
     stock, output = tmp_path / "stock.tflite", tmp_path / "vectors.npz"
     stock.write_bytes(model)
     arguments = ("embed", people, "-o", output, "--weights", stock)
-    assert "pass --pixel-range 0-255" in run(*arguments, code=1).stderr
+    assert "pass --pixel-range normalized" in run(*arguments, code=1).stderr
     run(*arguments, "--pixel-range", "0-255")
     assert np.load(output)["vectors"].shape == (12, 512)
 

@@ -40,6 +40,10 @@ def test_what_cannot_be_measured(described, stock, tmp_path):
         benchmark([described("any.tflite")], rounds=0)
     with pytest.raises(ValueError, match="`threads`"):
         benchmark([described("any.onnx")], threads=0)
+    with pytest.raises(ValueError, match=r"`device` must be one that \.tflite files run on"):
+        benchmark([described("any.tflite")], device="cuda")
+    with pytest.raises(ValueError, match=r"`device` must be one of auto"):
+        benchmark([described("any.tflite")], device="gpu")
     with pytest.raises(FileNotFoundError, match="gone"):
         benchmark([tmp_path / "gone.tflite"])
     with pytest.raises(ValueError, match=r"does not say.*any\.tflite"):

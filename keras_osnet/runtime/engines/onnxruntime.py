@@ -146,13 +146,13 @@ class OnnxRuntime(Engine):
         try:
             session = self._open(device.kind, self._with_options(device, available))
             if session.get_providers()[0] != provider.name:
-                raise RuntimeError("its libraries or its driver are missing")
+                raise RuntimeError("its libraries or its driver are missing, or are too old")
             sides = [side for side in self.input_shape[1:] if side is not None]
             if len(sides) == len(self.input_shape) - 1:  # some errors come with the first run
                 image = np.zeros((self.input_shape[0] or 1, *sides), self.input_dtype)
                 session.run([self._output], {self._input: image})
         except Exception as error:
-            reason = " ".join(str(error).split())[-300:] or type(error).__name__
+            reason = " ".join(str(error).split())[:400] or type(error).__name__
             raise ValueError(
                 f"`device` must be one that works here, and onnxruntime cannot use {device.kind}: "
                 f"{reason}. Received: {str(device)!r}"

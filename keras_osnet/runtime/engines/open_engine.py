@@ -28,9 +28,18 @@ was of .xml files on another day.
 ENGINES = tuple(each.name for each in (LiteRT, OnnxRuntime, OpenVINO))
 
 
-def engines_for(file: Path) -> list[str]:
-    """Return the engines that are installed and take a file, the one of "auto" first."""
-    return [each.name for each in _BY_FILE[file.suffix.lower()] if _is_installed(each)]
+def engines_for(file: Path, device: str = "auto") -> list[str]:
+    """Return the engines that are installed and take a file, the one of "auto" first.
+
+    Args:
+        file: A model's file.
+        device: Those that compute on this kind of device, as `Device.parse` takes it.
+
+    Raises:
+        ValueError: It is not the name of a device.
+    """
+    able = _able(list(_BY_FILE[file.suffix.lower()]), Device.parse(device))
+    return [each.name for each in able if _is_installed(each)]
 
 
 def open_engine(
@@ -68,7 +77,7 @@ def open_engine(
             f"`engine` must be one that takes {model.kind} files: "
             f"{', '.join(each.name for each in takers)}. Received: {engine!r}"
         )
-    able = [each for each in named if wanted.kind in ("auto", *each.device_kinds)]
+    able = _able(named, wanted)
     if not able:
         engines = "; ".join(f"{each.name} on {', '.join(each.device_kinds)}" for each in takers)
         raise ValueError(
@@ -85,6 +94,11 @@ def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _able(engines: list[type[Engine]], device: Device) -> list[type[Engine]]:
+    """Return the engines that compute on a kind of device."""
+    return [each for each in engines if device.kind in ("auto", *each.device_kinds)]
 
 
 def _is_installed(engine: type[Engine]) -> bool:
