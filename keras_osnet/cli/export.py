@@ -74,13 +74,13 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 @click.option(
     "--pixel-range",
     type=click.Choice(PIXEL_RANGES),
-    help="Range of the images that the file takes; others than 0-255, the default, need --dtype "
-    "float32. normalized: (pixel / 255 - mean) / std.",
+    help="Range of the images that the file takes. normalized: (pixel / 255 - mean) / std. "
+    "Default: 0-255.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(DTYPES),
-    help="Type of the images that the file takes. Default: uint8.",
+    help="Type of the images that the file takes. Default: uint8 for 0-255, else float32.",
 )
 @click.option(
     "--layout",

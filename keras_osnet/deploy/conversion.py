@@ -69,7 +69,7 @@ def serve(
     model: keras.Model,
     *,
     pixel_range: str = "0-255",
-    dtype: str = "uint8",
+    dtype: str | None = None,
     layout: str = "NHWC",
     channels: str = "RGB",
     names: tuple[str, str] | None = None,
@@ -91,6 +91,7 @@ def serve(
     """
     kind, output = output_of(model)
     _check_finite(model)
+    dtype = ("uint8" if pixel_range == "0-255" else "float32") if dtype is None else dtype
     check_image_tensor(pixel_range, dtype, layout, channels)
     if batch is not None and whole_number(batch) != 1:
         raise ValueError(f"`batch` must be 1, or None for any number. Received: {batch!r}")

@@ -86,8 +86,8 @@ def export(
             more than 160, as many are chosen evenly.
         pixel_range: Range of the images that the file takes: `"0-255"` (the default), `"0-1"`, or
             `"normalized"`, which is (pixel / 255 - mean) / std per channel.
-        dtype: Type of the images: `"uint8"` (the default), as cameras and decoders give them, or
-            `"float32"`; always `"float32"` for `"0-1"` and `"normalized"`.
+        dtype: Type of the images: `"uint8"`, as cameras and decoders give them, the default for
+            `"0-255"`; or `"float32"`, the only one for `"0-1"` and `"normalized"`.
         layout: Of the image tensor: `"NHWC"` (batch, height, width, 3), the default, or `"NCHW"`
             (batch, 3, height, width), as programs for PyTorch's models give it.
         channels: Order of the image tensor's colors: `"RGB"` (the default), or `"BGR"` as OpenCV

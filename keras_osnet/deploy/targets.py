@@ -72,10 +72,8 @@ class Target:
         if given.suffix in self.suffixes and self._is_free:
             return given
         if given.suffix in (".onnx", ".tflite", ".xml"):
-            takes = f"a file ending in {', '.join(self.suffixes)}" if self._is_free else "no file"
-            raise ValueError(
-                f"`path` must be a folder for {self.title}, or {takes}. Received: {given}"
-            )
+            file = f", or a file ending in {', '.join(self.suffixes)}" if self._is_free else ""
+            raise ValueError(f"`path` must be a folder for {self.title}{file}. Received: {given}")
         file = given / Template(self.file).substitute(name=model_name)
         if not next(each for each in file.absolute().parents if each.exists()).is_dir():
             raise ValueError(f"`path` must not be in or at a file. Received: {given}")

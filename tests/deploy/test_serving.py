@@ -46,14 +46,15 @@ def test_pixels_in_unit_vectors_out(dtype):
 @pytest.mark.parametrize("pixel_range", ["0-1", "normalized"])
 def test_other_pixel_ranges(pixel_range, inside):
     model = small(head="embedding", include_preprocessing=inside)
-    result = serve(model, pixel_range=pixel_range, dtype="float32")
+    result = serve(model, pixel_range=pixel_range)
     assert result.metadata.pixel_range == pixel_range
+    assert result.metadata.dtype == "float32"
     images = result.metadata.to_input(PIXELS)
     np.testing.assert_allclose(
         output(result.model, images), output(serve(model).model, PIXELS), atol=1e-5
     )
     with pytest.raises(ValueError, match=r"`dtype` must be \"float32\".*Received: 'uint8'"):
-        serve(model, pixel_range=pixel_range)
+        serve(model, pixel_range=pixel_range, dtype="uint8")
 
 
 def test_preprocessing_and_scaling_are_not_done_twice():

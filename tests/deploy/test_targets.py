@@ -116,7 +116,7 @@ def test_a_file_of_another_name_and_format(model, tmp_path):
             {},
             r"`path` must be a folder for Ultralytics, or a file ending",
         ),
-        ("triton", "a.onnx", {}, r"`path` must be a folder for NVIDIA Triton, or no file"),
+        ("triton", "a.onnx", {}, r"`path` must be a folder for NVIDIA Triton\. Received"),
         ("opencv", "file/a", {}, r"`path` must not be in or at a file"),
         ("opencv", "file", {}, r"`path` must not be in or at a file"),
         ("opencv", "a", {"quantization": "float16"}, r"`quantization=\"float16\"` is for"),
