@@ -115,7 +115,7 @@ function setImage(element, { name, url }) {
   const image = element.querySelector("img");
   image.src = url;
   image.alt = name;
-  element.querySelector(".name").textContent = name;
+  element.querySelector(".name").textContent = name.replace(/\.\w+$/, "");
 }
 
 function clear() {
