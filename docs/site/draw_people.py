@@ -156,9 +156,12 @@ COMPUTED = {function.__name__: function for function in (lists, maps, attributes
 TRAINED = ("scales_on_people",)
 """Drawn by `tests/benchmarks/look_alikes.py --image`, which takes 45 minutes."""
 
+SCREENSHOTS = ("browser",)
+"""Taken by `tests/neighbours/measure_browser.py --image`, which needs Chromium."""
+
 
 def main() -> None:
-    """Write all images but those of `TRAINED`."""
+    """Write the images of `FIXED` and `COMPUTED`."""
     for name, draw in {**FIXED, **COMPUTED}.items():
         encoded = as_jpeg(draw())
         with atomic_path(IMAGES / f"{name}.jpg") as temporary:

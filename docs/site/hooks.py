@@ -27,6 +27,12 @@ PACKAGES = (
 )  # fmt: skip
 """The public packages in the order of the navigation; missing ones are left out."""
 
+SOURCES = {".ipynb", ".js", ".kt", ".py", ".swift"}
+"""Kinds of the files of examples that the site contains."""
+
+INSTALLED = {"__pycache__", "build", "node_modules"}
+"""Folders among the examples that are not part of the repository."""
+
 TEST_SETS = {
     "market1501": "Market-1501",
     "dukemtmcreid": "DukeMTMC-reID",
@@ -76,11 +82,11 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 
 def examples() -> list[Path]:
-    """Return the files of `examples/` and its folders."""
+    """Return the source files of `examples/` and its folders."""
     return sorted(
         path
         for path in (ROOT / "examples").rglob("*.*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.suffix in SOURCES and not INSTALLED.intersection(path.parts)
     )
 
 

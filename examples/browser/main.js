@@ -2,7 +2,7 @@
 
 const NEAREST = 12;
 const SYNTHETIC = "people/";
-const COMMAND = "keras-osnet synthetic -o examples/browser/people";
+const COMMAND = "keras-osnet synthetic -o people";
 
 const byId = (id) => document.getElementById(id);
 const worker = new Worker("build/worker.js");
@@ -163,7 +163,9 @@ async function collect(entry, files) {
 /** Fetch the people that `keras-osnet synthetic` drew beside this page. */
 async function syntheticPeople() {
   const table = await fetch(`${SYNTHETIC}attributes.csv`, { cache: "no-cache" });
-  if (!table.ok) throw new Error(`There are no synthetic people yet. Draw them with: ${COMMAND}`);
+  if (!table.ok) {
+    throw new Error(`There are no people beside this page. Draw them in its folder: ${COMMAND}`);
+  }
   const lines = (await table.text()).trim().split("\n").slice(1);
   const names = lines.map((line) => line.slice(0, line.indexOf(",")));
   return Promise.all(

@@ -9,7 +9,7 @@ import { resize } from "./resize.js";
 
 const MODEL = "../model.tflite";
 const RUNTIME = "../node_modules/@litertjs/core/wasm/";
-const COMMAND = "keras-osnet export --weights synthetic -o examples/browser/model.tflite";
+const COMMAND = "keras-osnet export --weights synthetic -o model.tflite";
 
 const opened = openModel();
 opened.catch(() => {}); // each message is answered with it
@@ -29,7 +29,7 @@ async function openModel() {
   }
   const response = await fetch(MODEL, { cache: "no-cache" });
   if (!response.ok) {
-    throw new Error(`There is no model beside this page. Write it with: ${COMMAND}`);
+    throw new Error(`There is no model beside this page. Write it in its folder: ${COMMAND}`);
   }
   const file = new Uint8Array(await response.arrayBuffer());
   const metadata = await readMetadata(file);

@@ -88,7 +88,9 @@ def test_command_line(line, any_path_exists):
     weights = given.get("weights") or ()
     for each in (weights,) if isinstance(weights, str) else weights:
         if "." not in each and each != "random":
-            variant, width = given.get("variant") or "base", given.get("width") or 1.0
+            # These are published for one width only.
+            default = 0.25 if each.startswith("synthetic") else 1.0
+            variant, width = given.get("variant") or "base", given.get("width") or default
             find_weights(each, variant=variant, width=width)
 
 

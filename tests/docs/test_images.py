@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-NAMES = [*draw_people.FIXED, *draw_people.COMPUTED, *draw_people.TRAINED]
+NAMES = [
+    *draw_people.FIXED,
+    *draw_people.COMPUTED,
+    *draw_people.TRAINED,
+    *draw_people.SCREENSHOTS,
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

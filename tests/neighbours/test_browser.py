@@ -123,6 +123,7 @@ def test_vectors_are_those_of_the_embedder(how, visit, images, page):
     assert result["methods"] == ["GET"]
     assert all(url.removeprefix("blob:").startswith(page[1]) for url in result["urls"])
     assert all(url.startswith("blob:") for url in result["later"])
+    assert result["blocked_by"] == "connect-src"
 
 
 def test_synthetic_people_are_found(visit, page):

@@ -9,6 +9,12 @@ import time
 
 from playwright.sync_api import Page, sync_playwright
 
+BLOCKED = """new Promise((resolve) => {
+  addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
+  fetch("http://localhost:9/").catch(() => {});
+})"""
+"""Return the directive by which the browser refuses a connection to another server."""
+
 DONE = "#status:has-text('Select a person'), #error:not([hidden])"
 
 
@@ -69,5 +75,6 @@ with sync_playwright() as playwright:
         result["by_key"] = searched(page)
         result["found"] = page.inner_text("#status")
     page.screenshot(path=screenshot)
+    result["blocked_by"] = page.evaluate(BLOCKED)
     browser.close()
 print(json.dumps(result))
