@@ -1,7 +1,7 @@
 """Batches: loaded ahead by a thread, and padded to one shape."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 _Result = TypeVar("_Result")
 
 _AHEAD = 2
+_END = object()
 
 
-def loaded_ahead(load: Callable[[Any], _Result], chunks: Sequence[Any]) -> Iterator[_Result]:
-    """Yield `load(chunk)` of each chunk; a thread loads the next two while one is used."""
+def loaded_ahead(load: Callable[[Any], _Result], chunks: Iterable[Any]) -> Iterator[_Result]:
+    """Yield `load(chunk)` of each chunk; a thread gets and loads the next two while one is used."""
+    iterator = iter(chunks)
+
+    def following() -> Any:
+        chunk = next(iterator, _END)
+        return _END if chunk is _END else load(chunk)
+
     with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting = deque(reader.submit(load, chunk) for chunk in chunks[:_AHEAD])
-        for index in range(len(chunks)):
-            loaded = waiting.popleft().result()
-            for following in chunks[index + _AHEAD : index + _AHEAD + 1]:
-                waiting.append(reader.submit(load, following))
+        waiting = deque(reader.submit(following) for _ in range(_AHEAD))
+        while (loaded := waiting.popleft().result()) is not _END:
+            waiting.append(reader.submit(following))
             yield loaded
 
 

@@ -1,14 +1,15 @@
 """Reading and resizing images."""
 
 import importlib
+import io
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ _TURNS = {
     8: "ROTATE_90",
 }
 """By EXIF orientation, the method of Pillow that turns an image upright."""
+
+_START = 12
+"""Bytes at the beginning of a file that tell what it is."""
 
 _ORIENTATION = 0x0112
 """Number of that tag in EXIF."""
@@ -133,14 +137,44 @@ def opened_image(path: Path) -> Iterator[Any]:
         ImageReadError: The file cannot be read, or the block that decodes it raises an error.
     """
     pillow = require_pillow()
-    formats = readable_formats()
     try:
-        with open_regular(path) as file, pillow.open(file, formats=formats) as image:
-            _check_pixel_count(image, pillow)
+        with open_regular(path) as file, _decoder(file, pillow) as image:
             yield image
     # Decoders raise errors of every kind for broken files (struct.error, SyntaxError, zlib's).
     except Exception as error:
-        raise ImageReadError({path: _reason(path, error, pillow)}) from error
+        raise ImageReadError({path: _reason(error, pillow, lambda: _start(path))}) from error
+
+
+def decode_image(content: bytes, image_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Decode the content of an image file as `read_image` reads a file.
+
+    Args:
+        content: All bytes of the file.
+        image_size: (height, width) of the result; None keeps the image's own.
+
+    Raises:
+        ValueError: As `read_image` raises ImageReadError; the message is the reason alone.
+        ImportError: Pillow is not installed.
+    """
+    pillow = require_pillow()
+    try:
+        with _decoder(io.BytesIO(content), pillow) as image:
+            return convert_image(image, image_size)
+    except Exception as error:
+        raise ValueError(_reason(error, pillow, lambda: content[:_START])) from error
+
+
+@contextmanager
+def _decoder(file: BinaryIO, pillow: Any) -> Iterator[Any]:
+    """Yield a Pillow image of an open file that is not decoded yet."""
+    with pillow.open(file, formats=readable_formats()) as image:
+        _check_pixel_count(image, pillow)
+        yield image
+
+
+def _start(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read(_START)
 
 
 def convert_image(image: Any, image_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -236,13 +270,18 @@ def _check_pixel_count(image: Any, pillow: Any) -> None:
         raise ValueError(f"{image.width}x{image.height} is over {limit} pixels")
 
 
-def _reason(path: Path, error: Exception, pillow: Any) -> str:
-    """Return why a file cannot be read, without its path."""
+def _reason(error: Exception, pillow: Any, read_start: Callable[[], bytes]) -> str:
+    """Return why a file cannot be read, without its path.
+
+    Args:
+        error: The error that reading it raised.
+        pillow: The module `PIL.Image`.
+        read_start: Returns the first `_START` bytes of the file.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, pillow.UnidentifiedImageError):
-        with open_regular(path) as file:
-            start = file.read(12)
+        start = read_start()
         if not start:
             return "the file is empty"
         if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and "HEIF" not in pillow.OPEN:

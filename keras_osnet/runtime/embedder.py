@@ -80,6 +80,7 @@ class Embedder:
             that a device lacks are computed on the CPU.
         image_size: (height, width) that images are resized to.
         dim: Length of the embeddings.
+        digest: SHA-256 digest of the file in hex, which tells whose vectors can be compared.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -148,6 +149,7 @@ class Embedder:
         self.metadata, self.image_size = effective_metadata(model, self._engine, image_size, tensor)
         self.engine, self.device = self._engine.name, self._engine.device
         self.dim = self.metadata.dim
+        self.digest = model.sha256
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Embedder, **self._arguments), (self._path,)

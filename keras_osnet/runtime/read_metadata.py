@@ -62,6 +62,13 @@ class ModelFile:
         return self.path.suffix.lower()
 
     @property
+    def sha256(self) -> str:
+        """SHA-256 digest of the file as it is on disk, with the `.bin` of an `.xml`; in hex."""
+        digest = hashlib.sha256(self.content)
+        digest.update(self.weights or b"")
+        return digest.hexdigest()
+
+    @property
     def is_verified(self) -> bool:
         """Whether the file holds digests of all its content, which were compared."""
         if self.metadata is None or self.metadata.digest is None:

@@ -1,5 +1,6 @@
 import os
 import pickle
+import re
 import sys
 import tarfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.images import (
     ImageReadError,
     convert_image,
+    decode_image,
     read_image,
     readable_suffixes,
     resize_image,
@@ -269,6 +271,20 @@ def test_unreadable_names_file_and_reason(tmp_path):
         read_image(tmp_path / "gone.png")
     with pytest.raises(ImageReadError):
         read_image(tmp_path)
+
+
+def test_the_content_of_a_file_is_decoded_as_the_file(tmp_path, pixels):
+    file = tmp_path / "image.jpg"
+    Image.fromarray(pixels).save(file)
+    content = file.read_bytes()
+    np.testing.assert_array_equal(decode_image(content, (16, 8)), read_image(file, (16, 8)))
+    assert decode_image(content).shape == pixels.shape
+    for broken in (b"", b"no image", content[:100]):
+        file.write_bytes(broken)
+        with pytest.raises(ImageReadError) as of_file:
+            read_image(file)
+        with pytest.raises(ValueError, match=re.escape(of_file.value.reasons[file])):
+            decode_image(broken)
 
 
 def test_unreadable_survives_pickling():

@@ -1,3 +1,4 @@
+import hashlib
 import multiprocessing
 import pickle
 import warnings
@@ -301,6 +302,14 @@ def test_results_are_the_callers_own(described, people):
         copy = first.copy()
         embedder.embed(people[2:4])
         np.testing.assert_array_equal(first, copy)
+
+
+@pytest.mark.parametrize("name", ["any.onnx", "any.xml"])
+def test_the_digest_tells_files_apart(described, name):
+    file = described(name)
+    content = file.read_bytes()
+    weights = file.with_suffix(".bin").read_bytes() if file.suffix == ".xml" else b""
+    assert Embedder(file).digest == hashlib.sha256(content + weights).hexdigest()
 
 
 def test_pickling_and_other_processes(described, people):
