@@ -8,6 +8,7 @@ import pytest
 from browser_page import PLAYWRIGHT, SOURCE, copy_page, find_chromium, search, served
 from PIL import Image
 
+from keras_osnet import load_model
 from keras_osnet.deploy import export
 from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import synthetic_person, write_synthetic_people
@@ -25,6 +26,12 @@ writeFileSync(process.argv[3], resize({ data, width, height }, newHeight, newWid
 
 SIZES = [(64, 128), (128, 256), (127, 255), (40, 90), (97, 301), (640, 480), (1, 1), (3, 400)]
 """(width, height), smaller and larger than the model's, and of other proportions."""
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Return the network that `keras-osnet export --weights synthetic` exports."""
+    return load_model("synthetic", head="embedding")
 
 
 @pytest.fixture(scope="module")
