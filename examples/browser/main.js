@@ -20,6 +20,8 @@ worker.onmessage = ({ data: { id, result, error } }) => {
   else reject(new Error(error));
 };
 
+worker.onerror = () => showError("The script of the model, build/worker.js, could not be run.");
+
 function ask(message) {
   const id = messages++;
   worker.postMessage({ id, ...message });
