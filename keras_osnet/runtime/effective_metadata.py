@@ -9,7 +9,13 @@ import numpy as np
 
 from keras_osnet._utils.checks import check_image_size, one_of
 from keras_osnet.runtime.engines import Engine, Shape
-from keras_osnet.runtime.metadata import CHANNELS, LAYOUTS, PIXEL_RANGES, ModelMetadata
+from keras_osnet.runtime.metadata import (
+    CHANNELS,
+    LAYOUTS,
+    MOST_PIXELS,
+    PIXEL_RANGES,
+    ModelMetadata,
+)
 from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError
 
 _DTYPES = ("uint8", "int8", "float16", "float32")
@@ -193,6 +199,11 @@ def _size(
         raise ValueError(
             "`image_size` must be given for a model that takes images of any size, and agree with "
             f"one that does not. Received: image_size={image_size}, model of images {own} in {file}"
+        )
+    if max(height, width) > MOST_PIXELS:
+        raise ValueError(
+            f"`image_size` must be at most {MOST_PIXELS} pixels high and wide. "
+            f"Received: {(height, width)}, {file}"
         )
     return height, width
 

@@ -27,7 +27,7 @@ TFLITE_LABELS = "labels.txt"
 NO_DIGEST = "0" * 64
 """Where the digest stands in a file while it is computed."""
 
-_MOST_PIXELS = 8192
+MOST_PIXELS = 8192
 """Longest side of an image: a hostile file could ask for any memory."""
 
 OUTPUT_KINDS = ("embedding", "classification", "attribute", "maps")
@@ -71,14 +71,14 @@ def _is_size(value: Any) -> bool:
     return (
         isinstance(value, tuple)
         and len(value) == 2
-        and all(side is None or (_is_positive(side) and side <= _MOST_PIXELS) for side in value)
+        and all(side is None or (_is_positive(side) and side <= MOST_PIXELS) for side in value)
     )
 
 
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "name": ("text", _is_text),
     "dim": ("a positive integer", _is_positive),
-    "image_size": (f"(height, width), each of 1–{_MOST_PIXELS} or None", _is_size),
+    "image_size": (f"(height, width), each of 1–{MOST_PIXELS} or None", _is_size),
     "pixel_range": (f"one of {PIXEL_RANGES}", PIXEL_RANGES.__contains__),
     "dtype": (f"one of {DTYPES}", DTYPES.__contains__),
     "layout": (f"one of {LAYOUTS}", LAYOUTS.__contains__),

@@ -168,6 +168,12 @@ def test_one_of_several_outputs(tmp_path, people, suffix):
         np.testing.assert_allclose(embedder(people), sign * expected(people), rtol=0, atol=1e-5)
 
 
+def test_images_of_any_memory_are_refused(tmp_path):
+    path = write(tmp_path / "huge.onnx", shape=("batch", 1 << 20, 1 << 20, 3), output=None)
+    with pytest.raises(ValueError, match=r"`image_size` must be at most 8192.*1048576.*huge"):
+        Embedder(path, pixel_range="normalized")
+
+
 def test_layouts_that_the_shape_does_not_tell(tmp_path, people):
     free = write(tmp_path / "free.onnx", shape=("batch", "height", "width", "channels"))
     arguments = {"pixel_range": "normalized", "image_size": SIZE}

@@ -36,7 +36,7 @@ _PROVIDERS = {
     # Without the option, convolutions are computed with about 3 digits on Ampere and later.
     "cuda": _Provider("CUDAExecutionProvider", "onnxruntime-gpu", {"use_tf32": "0"}),
     "tensorrt": _Provider("TensorrtExecutionProvider", "onnxruntime-gpu, with TensorRT"),
-    # Its other format is computed in float16.
+    # Its other format may be computed in float16.
     "coreml": _Provider(
         "CoreMLExecutionProvider", "onnxruntime for macOS", {"ModelFormat": "MLProgram"}
     ),
@@ -47,8 +47,8 @@ _PROVIDERS = {
 _AUTO = ("cuda", "directml")
 """What "auto" tries before the CPU: packages that are installed for the sake of a GPU.
 
-Not TensorRT, which compiles the network for minutes whenever it is loaded, nor Core ML, which every
-onnxruntime for macOS contains, and which may be slower.
+Not TensorRT, which compiles the network whenever it is loaded, nor Core ML, which every onnxruntime
+for macOS contains, and which may be slower.
 """
 
 _CPU = "CPUExecutionProvider"
