@@ -17,9 +17,10 @@ TORCH = "torch==2.13.0"
 _NO_NETWORK = re.compile(
     "NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name resolution"
     "|Name or service not known|Network is unreachable|ProxyError|Connection refused"
+    "|Temporary failure resolving|Could not resolve"
     "|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT"
 )
-"""What pip and npm print when they reach no registry."""
+"""What pip, npm and apt print when they reach no registry."""
 
 
 def run_process(command: Sequence[str | Path], timeout: float = 600, **variables: str) -> str:
