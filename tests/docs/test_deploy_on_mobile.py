@@ -117,7 +117,7 @@ def test_types_and_lengths_in_the_snippets(ends):
 
 
 def test_files_in_the_snippets(exported):
-    assert set(re.findall(r'"([\w.]+\.tflite)"', KOTLIN)) == {FILE}
+    assert set(re.findall(r'"([\w.]+\.tflite)"', KOTLIN)) == {FILE, "attributes.tflite"}
     assert set(re.findall(r'forResource: "(\w+)", ofType: "tflite"', SWIFT)) == {
         FILE.removesuffix(".tflite")
     }
