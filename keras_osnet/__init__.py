@@ -15,6 +15,7 @@ from keras_osnet.version import __version__
 if TYPE_CHECKING:
     from keras_osnet import (
         architecture,
+        bulk,
         data,
         deploy,
         evaluation,

@@ -5,7 +5,7 @@ import pytest
 
 DATA = Path(__file__).parent / "assets"
 
-HEAVY = ("deploy", "evaluation", "training", "visualize")
+HEAVY = ("bulk", "deploy", "evaluation", "training", "visualize")
 """Packages whose docstrings' examples build, train or export networks."""
 
 

@@ -89,6 +89,26 @@ def find_images(folder: str | os.PathLike[str]) -> FoundImages:
     Raises:
         OSError, ValueError: As `list_images`.
     """
+    root, names, left_out = _found(folder)
+    return FoundImages(root, [root / name for name in names], left_out)
+
+
+def image_names(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the images of `list_images` as text, from the folder on, in the same order.
+
+    Millions of paths would take several times the memory.
+
+    Raises:
+        OSError, ValueError: As `list_images`.
+    """
+    root, names, left_out = _found(folder)
+    if left_out:
+        warn_user(FoundImages(root, [], left_out).describe())
+    return names
+
+
+def _found(folder: str | os.PathLike[str]) -> tuple[Path, list[str], dict[Path, str]]:
+    """Return the folder, the sorted names of the images in it, and what is left out and why."""
     root = path_of("folder", folder)
     if not root.exists():
         raise FileNotFoundError(f"`folder` does not exist. Received: {root}")
@@ -96,15 +116,14 @@ def find_images(folder: str | os.PathLike[str]) -> FoundImages:
         raise NotADirectoryError(f"`folder` must be a folder. Received: {root}")
     search = _Search(root)
     # As text, because paths themselves compare differently on Windows.
-    paths = [path for _, path in sorted(search.images, key=lambda one: one[0])]
-    found = FoundImages(root, paths, dict(sorted(search.left_out.items())))
-    if not paths:
-        others = f" {found.describe()}" if found.left_out else ""
+    names, left_out = sorted(search.images), dict(sorted(search.left_out.items()))
+    if not names:
+        others = f" {FoundImages(root, [], left_out).describe()}" if left_out else ""
         raise ValueError(
             "`folder` holds no images (.jpg, .png, .tif, .webp or another format that Pillow "
             f"reads).{others} Received: {root}"
         )
-    return found
+    return root, names, left_out
 
 
 def describe_reasons(reasons: Mapping[str, str]) -> str:
@@ -131,7 +150,7 @@ class _Search:
     """Search a folder for images, each subfolder once, so that links may form loops."""
 
     def __init__(self, root: Path) -> None:
-        self.images: list[tuple[str, Path]] = []
+        self.images: list[str] = []
         self.left_out: dict[Path, str] = {}
         self._root = root
         self._folders: list[str] = []
@@ -140,7 +159,7 @@ class _Search:
         links = self._folder("")
         while links:
             links += self._folder(links.pop(0))
-        holding = {name[:end] for name, _ in self.images for end in _ends(name)}
+        holding = {name[:end] for name in self.images for end in _ends(name)}
         for name in self._folders:
             if name not in holding and name.rpartition("/")[0] in {"", *holding}:
                 self.left_out[root / name] = "no image in it"
@@ -180,7 +199,7 @@ class _Search:
             broken = entry.is_symlink() and not Path(entry.path).exists()
             reason = _BROKEN if broken else "not a regular file"
         elif ending in readable_suffixes():
-            self.images.append((name, Path(entry.path)))
+            self.images.append(name)
             return
         else:
             reason = NEEDS_HEIC if ending in _HEIC else "no image format that is read"

@@ -1,0 +1,132 @@
+"""Embed any number of crops into a Parquet data set."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_osnet._utils.batches import loaded_ahead
+from keras_osnet._utils.checks import boolean, one_of, path_of, positive_integer
+from keras_osnet.bulk.crops import CropLoader
+from keras_osnet.bulk.open_source import Input, open_source
+from keras_osnet.bulk.selection import Selection, check_shard
+from keras_osnet.bulk.writer import Model, VectorWriter, locked
+from keras_osnet.runtime.embedder import Embedder
+
+DTYPES = ("float16", "float32")
+
+_SECONDS_PER_PART = 120.0
+"""A part is written at least this often, so that a process that is killed loses little."""
+
+
+@dataclass(frozen=True)
+class BulkResult:
+    """What a run of `embed_to_parquet` has done.
+
+    Attributes:
+        folder: The data set.
+        vectors: Number of vectors that were written.
+        unreadable: Number of inputs that could not be read.
+        skipped: Number of crops that were in the data set before, of all shards.
+        seconds: Time from the first crop on.
+    """
+
+    folder: Path
+    vectors: int
+    unreadable: int
+    skipped: int
+    seconds: float
+
+
+def embed_to_parquet(
+    source: Input,
+    folder: str | os.PathLike[str],
+    embedder: Embedder,
+    *,
+    boxes: str | os.PathLike[str] | None = None,
+    dtype: str = "float16",
+    resume: bool = False,
+    shard: tuple[int, int] = (1, 1),
+    rows_per_part: int = 20_000,
+    progress: Callable[[int, float], None] | None = None,
+) -> BulkResult:
+    """Embed crops into a Parquet data set; see `VectorDataset` for its columns.
+
+    The next crops are decoded while the engine runs. Parts are written whole: a process that is
+    killed loses at most two minutes of work, which `resume` repeats. Memory does not grow with the
+    input, but for 8 bytes for each row of a list or crop that is done, the names of a folder's
+    files, and a video's table of boxes.
+
+    Args:
+        source: A folder of images; a list (`.csv`, `.tsv`, `.parquet`) with the column `path` and
+            any others; one or several tar files in WebDataset form; or a video. `ListSource`,
+            `TarSource` and `VideoSource` say which columns mean what.
+        folder: The folder to write to.
+        embedder: The model.
+        boxes: For a video, the table of its boxes.
+        dtype: Type of the vectors: "float16" (which changes no ranking that was measured), or
+            "float32".
+        resume: Embed only the crops that the folder does not hold. Those that could not be read
+            are not tried again, unless the folder `_unreadable` in it is deleted.
+        shard: (shard, number of shards), from 1, for several processes or machines that write to
+            the same folder, or to folders whose files are moved into one afterwards. A crop's shard
+            depends on its key only.
+        rows_per_part: Rows of a file, at most; they are held in memory until it is written.
+        progress: Called after every chunk with the number of crops done, and the share of the input
+            that was read (0–1).
+
+    Returns:
+        A `BulkResult`.
+
+    Raises:
+        OSError: The source cannot be read, or the folder not be written to.
+        BlockingIOError: Another process writes to this shard of the folder.
+        ValueError: The source or an argument is not as above; the folder holds vectors already and
+            `resume` is False; or it holds vectors of another model, or with other columns.
+        ImportError: pyarrow, or OpenCV for a video, is not installed.
+
+    Example:
+        >>> import keras_osnet
+        >>> from keras_osnet.bulk import VectorDataset, embed_to_parquet
+        >>> from keras_osnet.deploy import litert_embedder
+        >>> from keras_osnet.synthetic import write_synthetic_people
+        >>> folder = getfixture("tmp_path")
+        >>> people = write_synthetic_people(folder / "crops", 2, cameras=2, views=1)
+        >>> model = keras_osnet.OSNet(
+        ...     0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1), streams=1
+        ... )
+        >>> result = embed_to_parquet(folder / "crops", folder / "vectors", litert_embedder(model))
+        >>> result.vectors, VectorDataset(folder / "vectors").vectors().shape
+        (4, (4, 512))
+    """
+    one_of("dtype", dtype, DTYPES)
+    shard = check_shard(shard)
+    positive_integer("rows_per_part", rows_per_part)
+    target = path_of("folder", folder)
+    crops = open_source(source, boxes)
+    target.mkdir(parents=True, exist_ok=True)
+    model = Model(embedder.digest, embedder.metadata.name, embedder.dim)
+    writer = VectorWriter(target, model, dtype, crops.schema, shard, rows_per_part)
+    vectors = unreadable = 0
+    with locked(target, shard), CropLoader(embedder.image_size) as loader:
+        writer.check_folder(boolean("resume", resume))
+        selection = Selection(*shard, writer.done() if resume else Selection().done)
+        started = written = time.monotonic()
+        try:
+            for loaded in loaded_ahead(loader.load, crops.chunks(selection)):
+                chunk = loaded.chunk
+                rows = embedder.embed(loaded.pixels)
+                writer.add(chunk.keys, rows, loaded.unreadable, chunk.columns)
+                vectors += len(rows)
+                unreadable += len(loaded.unreadable)
+                if time.monotonic() - written > _SECONDS_PER_PART:
+                    writer.flush()
+                    written = time.monotonic()
+                if progress is not None:
+                    progress(vectors + unreadable, chunk.position)
+        except KeyboardInterrupt:
+            writer.flush()
+            raise
+        writer.flush()
+    return BulkResult(target, vectors, unreadable, len(selection.done), time.monotonic() - started)
