@@ -118,7 +118,11 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
     metavar="FILE",
     help="Text file with the name of each class or attribute, one a line.",
 )
-@click.option("--license", metavar="NAME", help="Of the weights, for the file's metadata.")
+@click.option(
+    "--license",
+    metavar="NAME",
+    help="Of the weights, for the file's metadata. Default: that of published weights.",
+)
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),
@@ -195,7 +199,7 @@ def export(
             normalize=not raw,
             batch=batch,
             labels=[line.strip() for line in labels if line.strip()] if labels else (),
-            license=license,
+            license=license or _license_of(model.weights),
             source=model.weights,
             images=compared,
             max_drop=max_drop,
@@ -256,6 +260,13 @@ def _load(model: ModelSource, head: str | None) -> "keras.Model":
         own = checkpoint.description.get("head")
         head = "attribute" if own == "attribute" else "embedding"
     return model.load(head, checkpoint=checkpoint)
+
+
+def _license_of(weights: str | None) -> str | None:
+    """Return the license of published weights, None for others."""
+    from keras_osnet.weights import list_weights
+
+    return next((each.license for each in list_weights() if each.tag == weights), None)
 
 
 @click.command("convert")

@@ -154,3 +154,10 @@ def test_usage_errors_of_embed(run, checkpoint, people, tmp_path):
     assert "--engine openvino runs exported files" in error("--engine", "openvino")
     assert "not for exported files" in error("--width", 0.25, weights="model.tflite")
     assert "--engine keras runs weights" in error("--engine", "keras", weights="model.tflite")
+
+
+def test_published_weights_have_a_license():
+    from keras_osnet.cli.export import _license_of
+
+    assert _license_of("synthetic") == _license_of("msmt17") == "MIT"
+    assert _license_of("best.keras") is None
