@@ -5,6 +5,7 @@ constraints), in a temporary folder; `KERAS_OSNET_NEIGHBOURS` names a folder tha
 runs. Nothing is installed into the environment that runs the tests.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -74,20 +75,27 @@ def environment(kept: Path) -> Callable[..., Environment]:
 
 @dataclass(frozen=True)
 class Crops:
-    """Images of people with the embeddings of `Embedder`."""
+    """Images of people with the embeddings of `Embedder`.
+
+    Attributes:
+        folder: Holds `crops.npy`, uint8 (16, 256, 128, 3), RGB, and `large.npy`, (16, 512, 256, 3),
+            the same people drawn larger, for the processes of the tests; `osnet.onnx`, as exported
+            by default.
+        vectors: Embeddings of the crops, (16, 512), each of length 1.
+        large_vectors: Of the large ones.
+    """
 
     folder: Path
-    """Holds `crops.npy`, uint8 (n, 256, 128, 3), RGB, for the processes of the tests."""
-
     vectors: np.ndarray
-    """(n, 512), float32, each of length 1."""
+    large_vectors: np.ndarray
 
-    def lowest_cosine(self, vectors: Any) -> float:
+    def lowest_cosine(self, vectors: Any, *, large: bool = False) -> float:
         """Return the lowest cosine between embeddings of the images and those of `Embedder`."""
+        own = self.large_vectors if large else self.vectors
         others = np.asarray(vectors, np.float64)
-        assert others.shape == self.vectors.shape
+        assert others.shape == own.shape
         others = others / np.linalg.norm(others, axis=1, keepdims=True)
-        return float((others * self.vectors).sum(axis=1).min())
+        return float((others * own).sum(axis=1).min())
 
 
 @pytest.fixture(scope="session")
@@ -100,13 +108,34 @@ def model():
 
 @pytest.fixture(scope="session")
 def crops(model, tmp_path_factory: pytest.TempPathFactory) -> Crops:
-    """Return 16 synthetic people under 4 cameras, of the size that the network takes."""
+    """Return 16 synthetic people under 4 cameras."""
     from keras_osnet.deploy import export
     from keras_osnet.runtime import Embedder
     from keras_osnet.synthetic import synthetic_person
 
     folder = tmp_path_factory.mktemp("crops")
-    images = [synthetic_person(20_000 + i, i % 4, 0, image_size=(256, 128)) for i in range(16)]
-    np.save(folder / "crops.npy", np.stack(images))
     export(model, folder / "osnet.onnx")
-    return Crops(folder, Embedder(folder / "osnet.onnx").embed(images))
+    embedder = Embedder(folder / "osnet.onnx")
+    vectors = []
+    for name, size in (("crops", (256, 128)), ("large", (512, 256))):
+        images = [synthetic_person(20_000 + i, i % 4, 0, image_size=size) for i in range(16)]
+        np.save(folder / f"{name}.npy", np.stack(images))
+        vectors.append(embedder.embed(images))
+    return Crops(folder, *vectors)
+
+
+@pytest.fixture(scope="session")
+def exported(model, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that exports the network for other software and returns the folder."""
+    from keras_osnet.deploy import export
+
+    @functools.cache
+    def write(target: str, *files: str) -> Path:
+        """Write the files of these names, by default the one that the target prescribes."""
+        folder = tmp_path_factory.mktemp(target)
+        for path in [folder / file for file in files] or [folder]:
+            path.parent.mkdir(exist_ok=True)
+            export(model, path, target=target)
+        return folder
+
+    return write
