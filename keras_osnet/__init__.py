@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         data,
         deploy,
         evaluation,
+        gallery,
         layers,
         losses,
         metrics,

@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "runtime": {"data"},
     "bulk": {"data", "runtime"},
+    "gallery": {"data", "metrics", "runtime"},
     "deploy": {"architecture", "data", "layers", "metrics", "runtime", "synthetic"},
     "visualize": {"architecture", "data", "evaluation", "layers", "metrics", "runtime"},
     "quickstart": {
@@ -74,7 +75,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert loaded.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["metrics", "data", "runtime", "bulk", "synthetic"])
+@pytest.mark.parametrize("name", ["metrics", "data", "runtime", "bulk", "gallery", "synthetic"])
 def test_packages_that_need_numpy_only(name):
     """Every public name of theirs can be had where Keras and the backends are not installed."""
     absent = ["keras", "tensorflow", "jax", "torch", "huggingface_hub"]

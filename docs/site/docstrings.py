@@ -39,7 +39,7 @@ class FunctionsOverModules(griffe.Extension):
             for name, member in list(module.members.items()):
                 if not member.is_alias and member.is_module and name in member.members:
                     own = member.members[name]
-                    if not own.is_alias:
+                    if not own.is_alias and not own.is_module:
                         # The paths of the file's classes then lead through the function.
                         own.members.update(
                             (each.name, each)

@@ -23,8 +23,8 @@ PACKAGE = ROOT / "keras_osnet"
 
 PACKAGES = (
     "models", "architecture", "layers", "weights", "metrics", "evaluation", "data", "synthetic",
-    "training", "losses", "optimizers", "recipes", "deploy", "runtime", "bulk", "visualize",
-    "quickstart",
+    "training", "losses", "optimizers", "recipes", "deploy", "runtime", "bulk", "gallery",
+    "visualize", "quickstart",
 )  # fmt: skip
 """The public packages in the order of the navigation; missing ones are left out."""
 

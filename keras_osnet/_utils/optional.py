@@ -28,7 +28,8 @@ def check_installed(module: str, purpose: str, extra: str) -> None:
 def missing(module: str, purpose: str, extra: str) -> ImportError:
     """Return the error for a package that is not installed."""
     top = module.partition(".")[0]
-    package = {"PIL": "Pillow", "cv2": "opencv-python-headless"}.get(top, top.replace("_", "-"))
+    packages = {"PIL": "Pillow", "cv2": "opencv-python-headless", "lance": "pylance"}
+    package = packages.get(top, top.replace("_", "-"))
     return ImportError(
         f"{purpose} needs {package}, which is not installed. "
         f'Install it with: pip install "keras-osnet[{extra}]"'

@@ -1,0 +1,15 @@
+"""A gallery of people's embeddings on disk or on an object store, searched by similarity.
+
+It needs neither Keras nor a server: `pip install "keras-osnet[gallery]"`.
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_osnet._utils import lazy
+
+if TYPE_CHECKING:
+    from keras_osnet.gallery.average_tracklets import average_tracklets
+    from keras_osnet.gallery.errors import GalleryError
+    from keras_osnet.gallery.gallery import Gallery
+
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -1,0 +1,579 @@
+"""A gallery of people's embeddings, searched by similarity."""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_osnet._utils.checks import boolean, check_whole, number, path_of
+from keras_osnet._utils.files import atomic_path
+from keras_osnet.gallery.columns import arrow, gallery_table, unit_vectors
+from keras_osnet.gallery.errors import GalleryError, explained
+from keras_osnet.gallery.filters import Filter, Names
+from keras_osnet.gallery.search_result import SearchResult
+from keras_osnet.gallery.store import Store
+from keras_osnet.gallery.times import utc
+from keras_osnet.metrics import rerank_features
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PART = 16_384
+"""Rows of a data set that are added at a time."""
+
+_MEASURED, _NEAREST = 100, 50
+"""Of the recall of an index: queries, and neighbors of each."""
+
+
+@dataclass(frozen=True)
+class GalleryInfo:
+    """Facts about a gallery.
+
+    Attributes:
+        uri: Where it is.
+        rows: Number of vectors.
+        dim: Length of the vectors.
+        model: Digest of the model that computed them.
+        people: Number of different names; rows without one are not counted.
+        cameras: Cameras.
+        sites: Sites.
+        first: Earliest time, None if there is none.
+        last: Latest time.
+        columns: Names of all columns.
+        bytes: Size of all files; None where the store does not tell.
+        indexed: Number of rows in the index for approximate search; None without one.
+        version: Of the store, which counts writes.
+    """
+
+    uri: str
+    rows: int
+    dim: int
+    model: str
+    people: int
+    cameras: tuple[str, ...]
+    sites: tuple[str, ...]
+    first: datetime | None
+    last: datetime | None
+    columns: tuple[str, ...]
+    bytes: int | None
+    indexed: int | None
+    version: int
+
+
+class Gallery:
+    """People's embeddings with cameras and times, kept on disk or on an object store.
+
+    Open one with `Gallery.open`. Several processes may read and write it at the same time; a call
+    that has returned is kept even if the process is killed right after.
+
+    All rows of a gallery are of one model, which its digest names; vectors are kept as float16 of
+    length 1. Its columns are `key`, `vector`, `model`, `person`, `camera`, `site`, `source`,
+    `tracklet` (text), `time` (UTC) and `box` (left, top, right, bottom); all but the first three
+    may be empty. Other columns are kept as they are added.
+
+    Args:
+        store: Where the rows are.
+        uri: Its address, for errors.
+    """
+
+    def __init__(self, store: Store, uri: str) -> None:
+        self._store, self.uri = store, uri
+
+    @classmethod
+    def open(cls, uri: str | os.PathLike[str]) -> "Gallery":
+        """Open a gallery, or one that the first vectors added will create.
+
+        Args:
+            uri: A folder, such as "people.lance", or an address of an object store:
+                "s3://bucket/people.lance" (or gs://, az://), with credentials from the environment
+                variables of its own tools.
+
+        Raises:
+            ImportError: The extra `gallery` is not installed.
+            ValueError: It is no such path or address.
+        """
+        place = os.fspath(path_of("uri", uri)) if not isinstance(uri, str) else uri
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", place)
+        if not place or (scheme and scheme[1] not in ("s3", "gs", "az", "memory")):
+            raise ValueError(
+                f"`uri` must be a folder or begin with s3://, gs:// or az://. Received: {place!r}"
+            )
+        from keras_osnet.gallery.lance_store import LanceStore
+
+        return cls(LanceStore(place), place)
+
+    def __enter__(self) -> "Gallery":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Gallery.open({self.uri!r})"
+
+    def close(self) -> None:
+        """Release what is open. What was added is kept already."""
+        self._store.close()
+
+    @property
+    def model(self) -> str | None:
+        """Digest of the model of all vectors; None before the first are added."""
+        schema = self._store.schema()
+        return None if schema is None else _model_of(schema, self.uri)
+
+    def add(
+        self,
+        vectors: ArrayLike,
+        columns: "Mapping[str, Any] | pa.Table | Sequence[Mapping[str, Any]] | None" = None,
+        *,
+        model: str,
+    ) -> int:
+        """Add vectors, all or none.
+
+        Args:
+            vectors: Array (n, dim) of any real dtype; it is scaled to length 1.
+            columns: Their columns: a dict of lists (a single value is for all rows), a table of
+                pyarrow or a list of dicts. Of the gallery's own (see `Gallery`), text may be given
+                as whole numbers, and `time` as datetimes or ISO 8601 text, both with a time zone.
+                `key` is another text for every row: one that is there already is not added
+                again. Without keys, a digest of the row is its key.
+            model: Digest of the model that computed them, such as the SHA-256 of its file.
+
+        Returns:
+            The number of rows added.
+
+        Raises:
+            ValueError: The vectors are of another model or length than those of the gallery, or
+                vectors or columns are not as above.
+            keras_osnet.gallery.GalleryError: The gallery is damaged or cannot be reached.
+            OSError: It cannot be written; what it had stays.
+        """
+        if not isinstance(model, str) or not model.strip():
+            raise ValueError(f"`model` must be the digest of a model. Received: {model!r}")
+        table = gallery_table(vectors, columns, model)
+        schema = self._store.schema()
+        if schema is None:
+            self._store.create(table.schema)
+            schema = self._store.schema()
+            if schema is None:
+                raise GalleryError(f"The gallery could not be created. Received: {self.uri}")
+        self._check_model(schema, model, table.schema.field("vector").type.list_size)
+        return self._store.append(table)
+
+    def add_dataset(
+        self, path: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Add the vectors of a data set: Parquet with the columns `key`, `vector` and `model`.
+
+        `export` writes one. After an interruption, the same call adds the rows that are missing.
+
+        Args:
+            path: A `.parquet` file or a folder of them; sub-folders are not read. Its column
+                `path` becomes `source` unless there is one, and without either, `key` does.
+            progress: Called with the number of rows done so far.
+
+        Returns:
+            The number of rows added.
+
+        Raises:
+            ValueError: A column is missing, or as for `add`.
+            OSError: A file cannot be read, or as for `add`.
+        """
+        added, done = 0, 0
+        for batch in read_dataset(path):
+            for model, rows in _by_model(batch):
+                vectors = _matrix(rows["vector"])
+                added += self.add(vectors, _with_source(rows), model=model)
+                done += len(rows)
+            if progress is not None:
+                progress(done)
+        return added
+
+    def search(
+        self,
+        vectors: ArrayLike,
+        limit: int = 10,
+        *,
+        model: str | None = None,
+        person: Names = None,
+        camera: Names = None,
+        not_camera: Names = None,
+        site: Names = None,
+        after: str | datetime | None = None,
+        before: str | datetime | None = None,
+        min_similarity: float | None = None,
+        exact: bool = True,
+        rerank: int | None = None,
+    ) -> SearchResult:
+        """Find the rows that are most similar to vectors.
+
+        Conditions are applied before the search, so that `limit` rows are found wherever there are
+        as many that meet them.
+
+        Args:
+            vectors: Queries, array (n, dim) or (dim,) of any real dtype.
+            limit: Number of rows for each query.
+            model: Digest of the model that computed them; it must be the gallery's.
+            person: Only rows with this name, or with one of these.
+            camera: Only rows of this camera, or of these.
+            not_camera: No rows of this camera, or of these, such as the query's own. Rows whose
+                camera is not known are searched.
+            site: Only rows of this site, or of these.
+            after: Only rows not earlier than this: a datetime or ISO 8601 text with a time zone.
+            before: Only rows earlier than this.
+            min_similarity: Lowest cosine similarity: if nobody is near enough, a query's list is
+                empty. Choose it by your own images.
+            exact: Whether to compare all vectors. False uses the index of `build_index`, which is
+                faster in large galleries and misses some rows.
+            rerank: Number of most similar rows, at least `limit`, to re-rank by k-reciprocal
+                encoding. Rows are then not in the order of their similarity.
+
+        Returns:
+            A `keras_osnet.gallery.search_result.SearchResult`: for each query its rows by falling
+            cosine similarity.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet.
+            ValueError: The vectors are of another model or length, there is no index, or an
+                argument is not as above.
+            keras_osnet.gallery.GalleryError: The gallery is damaged or cannot be reached.
+        """
+        check_whole(1, limit=limit)
+        boolean("exact", exact)
+        if rerank is not None:
+            check_whole(limit, rerank=rerank)
+        if min_similarity is not None:
+            number("min_similarity", min_similarity, -1, 1)
+        where = Filter.of(
+            person=person,
+            camera=camera,
+            not_camera=not_camera,
+            site=site,
+            after=after,
+            before=before,
+        )
+        queries = unit_vectors(vectors)
+        schema = self._existing_schema()
+        self._check_model(schema, model, queries.shape[1])
+        if not exact and self._store.facts()["indexed"] is None:
+            raise ValueError(
+                "`exact` must be True: the gallery has no index; `build_index` makes one. "
+                "Received: False"
+            )
+        columns = [name for name in schema.names if name not in ("vector", "model")]
+        found = self._store.nearest(
+            queries,
+            rerank or limit,
+            where,
+            columns if rerank is None else [*columns, "vector"],
+            exact=exact,
+        )
+        return SearchResult(_ordered(found, queries, limit, min_similarity, rerank), len(queries))
+
+    def count(
+        self,
+        *,
+        person: Names = None,
+        camera: Names = None,
+        site: Names = None,
+        after: str | datetime | None = None,
+        before: str | datetime | None = None,
+    ) -> int:
+        """Return the number of rows that meet conditions; arguments and errors are `search`'s."""
+        self._existing_schema()
+        where = Filter.of(person=person, camera=camera, site=site, after=after, before=before)
+        return self._store.count(where)
+
+    def delete(
+        self,
+        *,
+        older_than: str | datetime | timedelta | None = None,
+        person: Names = None,
+        key: Names = None,
+    ) -> int:
+        """Delete rows: after a time of retention, of a person, or of single crops.
+
+        They are not found from now on. Their content is on the disk until `compact` removes it.
+
+        Args:
+            older_than: Rows earlier than this: a datetime or ISO 8601 text with a time zone; or
+                a timedelta, an age. Rows whose time is not known stay.
+            person: Rows with this name, or with one of these.
+            key: Rows with this key, or with one of these, as `search` returns them.
+
+        Returns:
+            The number of rows deleted: those that meet all conditions given.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet.
+            ValueError: No condition was given, or one is not as above.
+            OSError: The gallery cannot be written.
+        """
+        before = None
+        if isinstance(older_than, timedelta):
+            if older_than < timedelta(0):
+                raise ValueError(f"`older_than` must not be negative. Received: {older_than!r}")
+            before = datetime.now(UTC) - older_than
+        elif older_than is not None:
+            before = utc(older_than, "older_than")
+        where = Filter.of(before=before, person=person, key=key)
+        if where == Filter():
+            raise ValueError("Give `older_than`, `person` or `key`. Received: none of them")
+        self._existing_schema()
+        return self._store.delete(where)
+
+    def compact(self, *, alone: bool = False) -> None:
+        """Remove the content of deleted rows from the disk, and merge small files.
+
+        Other processes may read and write meanwhile; a search that was started before may have to
+        be repeated.
+
+        Args:
+            alone: Whether no other process is writing. Then files are removed, too, that are
+                part of no version: those of writers that were killed, or had to repeat a write
+                because another was faster. They may hold what was deleted, and otherwise stay for
+                seven days, as they could be of a writer that is at work.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet.
+            OSError: The gallery cannot be written.
+        """
+        self._existing_schema()
+        self._store.compact(alone=boolean("alone", alone))
+
+    def build_index(self) -> float:
+        """Index the vectors for `search(exact=False)`, and measure its recall.
+
+        Rows added later are searched exactly until `compact` adds them to the index.
+
+        Returns:
+            The recall: share of the 50 most similar rows of 100 vectors of the gallery that the
+            index finds.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet.
+            ValueError: The gallery has fewer than 256 vectors.
+            OSError: The gallery cannot be written.
+        """
+        self._existing_schema()
+        if (rows := self._store.count(Filter())) < 256:
+            raise ValueError(f"An index needs at least 256 vectors. Received: {rows} in {self.uri}")
+        self._store.build_index()
+        vectors = next(iter(self._batches(["vector"])))["vector"]
+        queries = _matrix(vectors)[:: max(1, len(vectors) // _MEASURED)][:_MEASURED]
+        keys = [
+            [{row["key"] for row in rows} for rows in self.search(queries, _NEAREST, exact=exact)]
+            for exact in (True, False)
+        ]
+        return float(np.mean([len(a & b) / len(a) for a, b in zip(*keys, strict=True)]))
+
+    def info(self) -> GalleryInfo:
+        """Return facts about the gallery.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet.
+            keras_osnet.gallery.GalleryError: The gallery is damaged or cannot be reached.
+        """
+        pa = arrow()
+        schema = self._existing_schema()
+        rows = 0
+        found: dict[str, set[Any]] = {name: set() for name in ("person", "camera", "site")}
+        times: list[Any] = []
+        for batch in self._batches([*found, "time"]):
+            rows += len(batch)
+            for name, values in found.items():
+                values.update(pa.compute.unique(batch[name]).to_pylist())
+            times += pa.compute.min_max(batch["time"]).as_py().values()
+        times = sorted(each for each in times if each is not None)
+        return GalleryInfo(
+            uri=self.uri,
+            rows=rows,
+            dim=schema.field("vector").type.list_size,
+            model=_model_of(schema, self.uri),
+            people=len(found["person"] - {None}),
+            cameras=tuple(sorted(found["camera"] - {None}, key=_natural)),
+            sites=tuple(sorted(found["site"] - {None}, key=_natural)),
+            first=times[0] if times else None,
+            last=times[-1] if times else None,
+            columns=tuple(schema.names),
+            **self._store.facts(),
+        )
+
+    def read(self, columns: Sequence[str] | None = None) -> "pa.Table":
+        """Return all rows as a table of pyarrow, or some of their columns.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet.
+            ValueError: There is no such column.
+        """
+        pa = arrow()
+        schema = self._existing_schema()
+        names = list(schema.names if columns is None else columns)
+        for name in names:
+            if name not in schema.names:
+                raise ValueError(
+                    f"`columns` must be of {', '.join(schema.names)}. Received: {name!r}"
+                )
+        chosen = pa.schema([schema.field(name) for name in names])
+        return pa.Table.from_batches(list(self._batches(names)), chosen.remove_metadata())
+
+    def export(self, path: str | os.PathLike[str]) -> int:
+        """Write all rows to a `.parquet` file, which `add_dataset` and other software read.
+
+        Args:
+            path: The file; it is replaced atomically.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet, or the folder of the file does not exist.
+            ValueError: The file has another suffix.
+            OSError: The file cannot be written.
+        """
+        import pyarrow.parquet as parquet
+
+        target, pa = path_of("path", path), arrow()
+        if target.suffix.lower() != ".parquet":
+            raise ValueError(f"`path` must end in .parquet. Received: {target}")
+        schema, rows = self._existing_schema(), 0
+        fields = [field.remove_metadata() for field in schema]
+        with (
+            atomic_path(target) as temporary,
+            parquet.ParquetWriter(temporary, pa.schema(fields)) as writer,
+        ):
+            for batch in self._batches(schema.names):
+                writer.write_table(pa.Table.from_batches([batch]).cast(pa.schema(fields)))
+                rows += len(batch)
+        return rows
+
+    def _batches(self, columns: Sequence[str]) -> Any:
+        return self._store.batches(columns, Filter())
+
+    def _existing_schema(self) -> "pa.Schema":
+        schema = self._store.schema()
+        if schema is None:
+            raise FileNotFoundError(
+                "There is no gallery yet; the first vectors that are added create it. "
+                f"Received: {self.uri}"
+            )
+        return schema
+
+    def _check_model(self, schema: "pa.Schema", model: str | None, dim: int) -> None:
+        """Raise ValueError if vectors are of another model or length than the gallery's."""
+        own = _model_of(schema, self.uri)
+        if model is not None and model != own:
+            raise ValueError(
+                "`model` must be that of the gallery: vectors of different models cannot be "
+                f"compared. Received: {model}; the gallery {self.uri} has {own}"
+            )
+        if dim != (length := schema.field("vector").type.list_size):
+            raise ValueError(
+                f"`vectors` must have {length} numbers each, as those in {self.uri}. "
+                f"Received: {dim}"
+            )
+
+
+def read_dataset(path: str | os.PathLike[str]) -> Any:
+    """Yield the tables of a Parquet data set, some thousand rows each.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no `.parquet` file in the folder.
+        ValueError: A column is missing.
+    """
+    import pyarrow.parquet as parquet
+
+    folder, pa = path_of("path", path), arrow()
+    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else [folder]
+    if not files or not all(file.is_file() for file in files):
+        raise FileNotFoundError(f"There are no .parquet files to read. Received: {folder}")
+    for file in files:
+        with explained(str(file), "read"):
+            content = parquet.ParquetFile(file)
+        missing = {"key", "vector", "model"} - set(content.schema_arrow.names)
+        if missing:
+            raise ValueError(
+                f"{file.name} must have the columns key, vector and model. "
+                f"Received: {folder}, without {', '.join(sorted(missing))}"
+            )
+        with explained(str(file), "read"):
+            batches = content.iter_batches(batch_size=_PART)
+        while True:
+            with explained(str(file), "read"):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            yield pa.Table.from_batches([batch])
+
+
+def _by_model(table: "pa.Table") -> list[tuple[str, "pa.Table"]]:
+    """Return a table's rows by model; there is one unless data sets were mixed."""
+    pa = arrow()
+    models = pa.compute.unique(table["model"]).to_pylist()
+    if len(models) == 1:
+        return [(models[0], table)]
+    return [(each, table.filter(pa.compute.field("model") == each)) for each in models]
+
+
+def _with_source(rows: "pa.Table") -> "pa.Table":
+    """Return the columns of a data set's rows, with `source`, for `Gallery.add`."""
+    columns = rows.drop_columns(["vector", "model"])
+    if "source" in columns.column_names:
+        return columns
+    if "path" in columns.column_names:
+        return columns.rename_columns({"path": "source"})
+    return columns.append_column("source", columns["key"])
+
+
+def _matrix(vectors: Any) -> NDArray[np.float32]:
+    """Return a column of vectors as an array (n, dim)."""
+    pa = arrow()
+    if isinstance(vectors, pa.ChunkedArray):
+        vectors = vectors.combine_chunks()
+    if vectors.null_count:
+        raise ValueError(f"`vector` must not be empty. Received: {vectors.null_count} without")
+    flat = vectors.flatten()
+    return flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(vectors), -1)
+
+
+def _ordered(
+    found: "pa.Table",
+    queries: NDArray[np.float32],
+    limit: int,
+    min_similarity: float | None,
+    rerank: int | None,
+) -> "pa.Table":
+    """Return rows by query and rank, `query` and `similarity` first, without vectors."""
+    index, similarity = found["query"].to_numpy(), found["similarity"].to_numpy()
+    order = np.lexsort((-similarity, index))
+    if rerank is not None:
+        vectors = _matrix(found["vector"])
+        parts = []
+        for query in range(len(queries)):
+            rows = order[index[order] == query]
+            if len(rows) > 1:
+                distances = rerank_features(queries[query : query + 1], vectors[rows])[0]
+                rows = rows[np.argsort(distances, kind="stable")]
+            parts.append(rows[:limit])
+        order = np.concatenate(parts)
+    if min_similarity is not None:
+        order = order[similarity[order] >= min_similarity]
+    names = [each for each in found.column_names if each not in ("query", "similarity", "vector")]
+    return found.take(order).select(["query", "similarity", *names])
+
+
+def _model_of(schema: "pa.Schema", uri: str) -> str:
+    model = (schema.metadata or {}).get(b"keras_osnet.model")
+    if model is None:
+        raise GalleryError(f"This data set was not written by keras_osnet.gallery. Received: {uri}")
+    return model.decode()
+
+
+def _natural(text: str) -> tuple[int, str]:
+    """Return a key that sorts numbers by value, before other texts."""
+    return (int(text), "") if text.isdecimal() and len(text) < 10 else (10**10, text)
