@@ -19,6 +19,8 @@ DTYPES = ("float16", "float32")
 _SECONDS_PER_PART = 120.0
 """A part is written at least this often, so that a process that is killed loses little."""
 
+_NAMED = 10
+
 
 @dataclass(frozen=True)
 class BulkResult:
@@ -28,6 +30,7 @@ class BulkResult:
         folder: The data set.
         vectors: Number of vectors that were written.
         unreadable: Number of inputs that could not be read.
+        reasons: The first of these, ten at most, with the reason for each.
         skipped: Number of crops that were in the data set before, of all shards.
         seconds: Time from the first crop on.
     """
@@ -35,12 +38,13 @@ class BulkResult:
     folder: Path
     vectors: int
     unreadable: int
+    reasons: dict[str, str]
     skipped: int
     seconds: float
 
 
 def embed_to_parquet(
-    source: Input,
+    images: Input,
     folder: str | os.PathLike[str],
     embedder: Embedder,
     *,
@@ -59,7 +63,7 @@ def embed_to_parquet(
     files, and a video's table of boxes.
 
     Args:
-        source: A folder of images; a list (`.csv`, `.tsv`, `.parquet`) with the column `path` and
+        images: A folder of images; a list (`.csv`, `.tsv`, `.parquet`) with the column `path` and
             any others; one or several tar files in WebDataset form; or a video. `ListSource`,
             `TarSource` and `VideoSource` say which columns mean what.
         folder: The folder to write to.
@@ -80,9 +84,9 @@ def embed_to_parquet(
         A `BulkResult`.
 
     Raises:
-        OSError: The source cannot be read, or the folder not be written to.
+        OSError: The input cannot be read, or the folder not be written to.
         BlockingIOError: Another process writes to this shard of the folder.
-        ValueError: The source or an argument is not as above; the folder holds vectors already and
+        ValueError: The input or an argument is not as above; the folder holds vectors already and
             `resume` is False; or it holds vectors of another model, or with other columns.
         ImportError: pyarrow, or OpenCV for a video, is not installed.
 
@@ -104,11 +108,12 @@ def embed_to_parquet(
     shard = check_shard(shard)
     positive_integer("rows_per_part", rows_per_part)
     target = path_of("folder", folder)
-    crops = open_source(source, boxes)
+    crops = open_source(images, boxes)
     target.mkdir(parents=True, exist_ok=True)
     model = Model(embedder.digest, embedder.metadata.name, embedder.dim)
     writer = VectorWriter(target, model, dtype, crops.schema, shard, rows_per_part)
     vectors = unreadable = 0
+    reasons: dict[str, str] = {}
     with locked(target, shard), CropLoader(embedder.image_size) as loader:
         writer.check_folder(boolean("resume", resume))
         selection = Selection(*shard, writer.done() if resume else Selection().done)
@@ -120,6 +125,8 @@ def embed_to_parquet(
                 writer.add(chunk.keys, rows, loaded.unreadable, chunk.columns)
                 vectors += len(rows)
                 unreadable += len(loaded.unreadable)
+                for row in sorted(loaded.unreadable)[: _NAMED - len(reasons)]:
+                    reasons[chunk.keys[row]] = loaded.unreadable[row]
                 if time.monotonic() - written > _SECONDS_PER_PART:
                     writer.flush()
                     written = time.monotonic()
@@ -129,4 +136,5 @@ def embed_to_parquet(
             writer.flush()
             raise
         writer.flush()
-    return BulkResult(target, vectors, unreadable, len(selection.done), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return BulkResult(target, vectors, unreadable, reasons, len(selection.done), seconds)

@@ -13,27 +13,27 @@ from keras_osnet.bulk.video_source import VideoSource
 Input = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-def open_source(source: Input, boxes: str | os.PathLike[str] | None = None) -> Source:
+def open_source(images: Input, boxes: str | os.PathLike[str] | None = None) -> Source:
     """Open an input of `embed_to_parquet`.
 
     Args:
-        source: A folder, a list, tar files, or a video.
+        images: A folder, a list, tar files, or a video.
         boxes: The table of boxes of a video.
 
     Raises:
         OSError: It cannot be read.
         ValueError: It is of another kind, or not as it must be.
     """
-    single = isinstance(source, str | os.PathLike)
-    paths = [path_of("source", each) for each in ([source] if single else source)]  # type: ignore[union-attr]
+    single = isinstance(images, str | os.PathLike)
+    paths = [path_of("images", each) for each in ([images] if single else images)]  # type: ignore[union-attr]
     for path in paths:
         if not path.exists():
-            raise FileNotFoundError(f"`source` does not exist. Received: {path}")
+            raise FileNotFoundError(f"`images` does not exist. Received: {path}")
     if paths and all(path.name.lower().endswith(ARCHIVES) for path in paths) and boxes is None:
         return TarSource(paths)
     if len(paths) != 1:
         raise ValueError(
-            "`source` must be one folder, one list (.csv, .parquet) or one video; only tar files "
+            "`images` must be one folder, one list (.csv, .parquet) or one video; only tar files "
             f"may be several. Received: {', '.join(map(str, paths)) or 'none'}"
         )
     path = paths[0]
@@ -44,6 +44,6 @@ def open_source(source: Input, boxes: str | os.PathLike[str] | None = None) -> S
     if path.suffix.lower() in TABLES:
         return ListSource(path)
     raise ValueError(
-        "`source` must be a folder, a list (.csv, .tsv, .parquet), tar files, or a video with "
+        "`images` must be a folder, a list (.csv, .tsv, .parquet), tar files, or a video with "
         f"`boxes`. Received: {path}"
     )

@@ -1,7 +1,9 @@
 """Tar files in WebDataset form: images with a JSON file of the same name beside each."""
 
 import json
+import lzma
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -26,6 +28,9 @@ _HEAD = 1000
 _LARGEST_IMAGE, _LARGEST_JSON = 256 << 20, 16 << 20
 
 _BLOCK = 512
+
+_DAMAGE = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+"""Errors of damaged archives."""
 
 _NOT_TAKEN = ("path", "archive")
 """Entries of the JSON that are no columns: nothing from an archive becomes a path."""
@@ -187,8 +192,7 @@ def _archive_rows(
             name, size, read = next(members)
         except StopIteration:
             break
-        # Damaged archives raise errors of several kinds (tarfile's, zlib's, EOFError).
-        except (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError) as error:
+        except _DAMAGE as error:
             damage = " ".join(str(error).split()) or type(error).__name__
             break
         folder, slash, last = name.rpartition("/")
@@ -203,7 +207,7 @@ def _archive_rows(
                     images[key] = _content(size, _LARGEST_IMAGE, read)
             elif ending == "json":
                 entries = _parsed(_content(size, _LARGEST_JSON, read))
-        except (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError) as error:
+        except _DAMAGE as error:
             damage = " ".join(str(error).split()) or type(error).__name__
             break
     yield from complete()
@@ -216,7 +220,7 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
     """Yield name, size and a function that reads it of each regular file in an archive.
 
     Raises:
-        tarfile.TarError, OSError, EOFError, zlib.error: The archive is damaged or cut off.
+        One of `_DAMAGE`: The archive is damaged or cut off.
     """
     with tarfile.open(fileobj=file, mode="r:*") as archive:
         while (member := archive.next()) is not None:
@@ -225,7 +229,7 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
             archive.members = []  # type: ignore[attr-defined]  # which would keep all of them
         # tarfile takes an archive that was cut off between two members for a whole one.
         source: Any = archive.fileobj
-        source.seek(archive.offset)  # type: ignore[attr-defined]
+        source.seek(archive.offset)
         if source.read(_BLOCK) != bytes(_BLOCK):
             raise tarfile.ReadError("it was cut off")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from keras_osnet._utils.text import decode_text
-from keras_osnet.cli import options
+from keras_osnet.cli import _bulk, options
 from keras_osnet.cli.console import describe_unreadable, echo, progress, waiting, warn_unreadable
 from keras_osnet.cli.options import ModelSource
 
@@ -32,10 +32,17 @@ _LONGEST_LIST = 1 << 28
     metavar="FILE",
     help="Text file with one image path per line, relative to the current folder; - is stdin.",
 )
-@options.output(
-    ".npz",
-    text="Where to write `vectors` (n, dim) float32 and `names` (n,); replaced if it exists.",
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=_bulk.check_output,
+    metavar="FILE.npz|DIR",
+    help="A file ending in .npz for `vectors` (n, dim) float32 and `names` (n,), replaced if it "
+    "exists; or a folder for a Parquet data set of any size.",
 )
+@_bulk.bulk_options
 @options.model_options(
     text=f"{options.WEIGHTS} Or a file that `keras-osnet export` wrote (.tflite, .onnx, .xml), "
     "which needs no Keras."
@@ -74,20 +81,33 @@ def command(
     flip: bool,
     raw: bool,
     strict: bool,
+    bulk: _bulk.BulkOptions,
 ) -> None:
     """Compute a vector of length 1 for every image.
 
     IMAGES are folders or files. Those that cannot be read are named and left out of the file.
 
+    With a folder as output, any number of crops, with memory for a few: of a folder of images, a
+    list (.csv, .parquet) with the column path and any others, tar files in WebDataset form, or a
+    video with --boxes. The columns are kept. --resume continues
+    an interrupted run.
+
     \b
     keras-osnet embed crops --weights msmt17_combineall --output vectors.npz
     keras-osnet embed crops --weights model.tflite --output vectors.npz
+    keras-osnet embed crops.csv --weights model.tflite --output vectors/
     """
+    in_bulk = output.suffix != ".npz"
+    if in_bulk:
+        given = {"--engine keras": engine == _KERAS, "--list": listing is not None}
+        bulk.check_bulk(given | {"--flip": flip, "--raw": raw, "--batch-size": bool(batch_size)})
+    else:
+        bulk.check_file()
     keras_only = {"--flip": flip, "--raw": raw, "--batch-size": batch_size is not None}
     for name, given in keras_only.items():
         if given and engine != _KERAS:
             raise click.UsageError(f"{name} needs --engine keras.")
-    files = _files(images, listing)
+    files = [] if in_bulk else _files(images, listing)
     if model.exported is not None:
         _refuse(_KERAS, engine, "runs weights, not exported files")
         from keras_osnet.runtime import Embedder
@@ -110,11 +130,14 @@ def command(
         # Mirror images are averaged before vectors are scaled, as `evaluate` does it.
         network = model.load("embedding", normalize=unit and not flip)
         embedder = _KerasEmbedder(network, batch_size or 32, flip=flip, normalize=unit and flip)
-        if engine == "litert" or (engine == "auto" and _litert_is_better()):
+        if in_bulk or engine == "litert" or (engine == "auto" and _litert_is_better()):
             from keras_osnet.deploy import litert_embedder
 
             with waiting("Exporting to LiteRT …"):
                 embedder = litert_embedder(network)
+    if in_bulk:
+        bulk.run(images, output, embedder, strict=strict)
+        return
     with progress("Embedding", len(files)) as advance:
         embedded = embedder.embed_files(files, progress=advance)
     if embedded.unreadable and (strict or not embedded.paths):

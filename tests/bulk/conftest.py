@@ -1,42 +1,16 @@
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_onnx import write_tiny_onnx
 
 from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import write_synthetic_people
 
-SIZE = (32, 16)
-
 
 @pytest.fixture(scope="session")
-def write_model():
-    """Write an ONNX file of pixels to 8 numbers; seeds give different models."""
-    onnx = pytest.importorskip("onnx")
+def model_file(tmp_path_factory):
     pytest.importorskip("pyarrow")
-
-    def write_model(path, seed=0):
-        kernel = np.random.default_rng(seed).normal(size=(8, 3, 4, 4)).astype("float32")
-        image = onnx.helper.make_tensor_value_info("image", 1, ["n", 3, *SIZE])
-        vector = onnx.helper.make_tensor_value_info("vector", 1, ["n", 8, 1, 1])
-        nodes = [
-            onnx.helper.make_node("Conv", ["image", "kernel"], ["maps"], strides=[4, 4]),
-            onnx.helper.make_node("GlobalAveragePool", ["maps"], ["vector"]),
-        ]
-        graph = onnx.helper.make_graph(
-            nodes, "tiny", [image], [vector], [onnx.numpy_helper.from_array(kernel, "kernel")]
-        )
-        opset = [onnx.helper.make_opsetid("", 17)]
-        onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
-        return path
-
-    return write_model
-
-
-@pytest.fixture(scope="session")
-def model_file(write_model, tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+    return write_tiny_onnx(tmp_path_factory.mktemp("model") / "tiny.onnx")
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +58,3 @@ def reasons():
         return {row["key"]: row["reason"] for batch in batches for row in batch.to_pylist()}
 
     return reasons
-
-
-def to_json(**entries):
-    return json.dumps(entries).encode()

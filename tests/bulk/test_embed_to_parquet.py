@@ -4,6 +4,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
+from tiny_onnx import write_tiny_onnx
 
 from keras_osnet.bulk import VectorDataset, embed_to_parquet
 from keras_osnet.data import list_images
@@ -120,9 +121,9 @@ def test_only_whole_chunks_are_lost_but_ctrl_c_loses_none(crops, folder, embedde
     assert len(by_key(folder)) == 64
 
 
-def test_vectors_of_another_model_are_refused(crops, folder, embedder, write_model, tmp_path):
+def test_vectors_of_another_model_are_refused(crops, folder, embedder, tmp_path):
     embed_to_parquet(crops, folder, embedder, shard=(1, 3))
-    other = Embedder(write_model(tmp_path / "other.onnx", 1), pixel_range="0-1", verify=False)
+    other = Embedder(write_tiny_onnx(tmp_path / "other.onnx", 1), pixel_range="0-1", verify=False)
     message = f"another model: .*{embedder.digest[:12]}.*not .*{other.digest[:12]}"
     for resume in (False, True):
         with pytest.raises(ValueError, match=message):
@@ -159,9 +160,9 @@ def test_arguments(crops, folder, embedder, tmp_path):
     for shard in ((3, 2), "1/2", (1.0, 2)):
         with pytest.raises(ValueError, match="`shard` must be"):
             embed_to_parquet(crops, folder, embedder, shard=shard)
-    with pytest.raises(FileNotFoundError, match="`source` does not exist"):
+    with pytest.raises(FileNotFoundError, match="`images` does not exist"):
         embed_to_parquet(tmp_path / "no", folder, embedder)
-    with pytest.raises(ValueError, match="`source` must be a folder, a list"):
+    with pytest.raises(ValueError, match="`images` must be a folder, a list"):
         embed_to_parquet(crops / "more" / "000.png", folder, embedder)
     with pytest.raises(ValueError, match="only tar files may be several"):
         embed_to_parquet([crops, crops], folder, embedder)

@@ -183,7 +183,7 @@ def content(crops):
 
 
 def write_tar(path, members):
-    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+    with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w") as archive:
         for name, data in members:
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -193,6 +193,17 @@ def write_tar(path, members):
 
 def sample(name, image, **entries):
     return [(f"{name}.png", image), (f"{name}.json", json.dumps(entries).encode())]
+
+
+def test_damaged_compression(tmp_path, content, embedder, reasons):
+    members = [member for index, each in enumerate(content) for member in sample(index, each, a=1)]
+    archive = write_tar(tmp_path / "a.tgz", members)
+    whole = bytearray(archive.read_bytes())
+    whole[len(whole) // 2 : len(whole) // 2 + 50] = bytes(50)
+    archive.write_bytes(whole)
+    result = embed_to_parquet(archive, tmp_path / "vectors", embedder)
+    assert 0 < result.vectors < 6
+    assert "the archive is damaged after " in reasons(tmp_path / "vectors")["a.tgz"]
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
