@@ -88,6 +88,19 @@ def test_formats_of_boxes(box_format, box):
             assert not cut_out(FRAME, boxes, box_format=box_format, strict=False)[1].any()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("box_format", ["xyxy", "ltwh", "xywh"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_no_box_stops_it(box_format, dtype):
+    numbers = [0, -0.0, 0.3, 0.5, 2, 7.5, 8, 1e9, -1e9, 2.0**63, 1e-310, np.finfo(dtype).max]
+    numbers = np.array([*numbers, np.inf, -np.inf, np.nan, -3], dtype)
+    boxes = np.random.default_rng(0).choice(numbers, (5000, 4))
+    crops, valid = cut_out(FRAME, boxes, box_format=box_format, strict=False)
+    assert len(crops) == valid.sum() > 50
+    assert all(crop.size and np.shares_memory(crop, FRAME) for crop in crops)
+    assert np.isfinite(boxes[valid]).all()
+
+
 def test_other_formats_of_boxes():
     with pytest.raises(ValueError, match=r"`box_format` must be one of 'xyxy'.*'yolo'"):
         cut_out(FRAME, [(0, 0, 1, 1)], box_format="yolo")
