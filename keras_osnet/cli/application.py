@@ -29,6 +29,7 @@ _COMMANDS = {
     "export": "export:export",
     "benchmark": "benchmark:command",
     "embed": "embed:command",
+    "gallery": "gallery:command",
     "evaluate": "evaluate:command",
     "attributes": "attributes:command",
     "train": "train:train",
@@ -40,7 +41,7 @@ _COMMANDS = {
 }
 """Module of this package and name in it, in the order of `--help`."""
 
-_GROUPS = ("visualize",)
+_GROUPS = ("gallery", "visualize")
 
 _RUNNING = f"{__name__}.running"
 """Key in click's `meta` of the context of the innermost command."""

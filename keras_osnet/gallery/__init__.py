@@ -11,5 +11,6 @@ if TYPE_CHECKING:
     from keras_osnet.gallery.average_tracklets import average_tracklets
     from keras_osnet.gallery.errors import GalleryError
     from keras_osnet.gallery.gallery import Gallery
+    from keras_osnet.gallery.search_page import write_search_page
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -24,6 +24,7 @@ class Filter:
         site: Sites, any of which.
         after: Not earlier than this, in UTC. A row whose time is not known does not match.
         before: Earlier than this, in UTC. A row whose time is not known does not match.
+        unnamed: Whether only rows without a name match.
     """
 
     key: tuple[str, ...] | None = None
@@ -33,6 +34,7 @@ class Filter:
     site: tuple[str, ...] | None = None
     after: datetime | None = None
     before: datetime | None = None
+    unnamed: bool = False
 
     @classmethod
     def of(

@@ -3,17 +3,20 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet import __version__
 from keras_osnet._utils.checks import boolean, check_whole, number, path_of
 from keras_osnet._utils.files import atomic_path
+from keras_osnet.gallery.cluster import MOST, cluster_vectors
 from keras_osnet.gallery.columns import arrow, gallery_table, unit_vectors
-from keras_osnet.gallery.errors import GalleryError, explained
+from keras_osnet.gallery.datasets import EXPORTED, read_dataset, with_constant
+from keras_osnet.gallery.errors import GalleryError
 from keras_osnet.gallery.filters import Filter, Names
 from keras_osnet.gallery.search_result import SearchResult
 from keras_osnet.gallery.store import Store
@@ -22,9 +25,6 @@ from keras_osnet.metrics import rerank_features
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_PART = 16_384
-"""Rows of a data set that are added at a time."""
 
 _MEASURED, _NEAREST = 100, 50
 """Of the recall of an index: queries, and neighbors of each."""
@@ -166,15 +166,22 @@ class Gallery:
         return self._store.append(table)
 
     def add_dataset(
-        self, path: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        columns: Mapping[str, str | int] | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> int:
         """Add the vectors of a data set: Parquet with the columns `key`, `vector` and `model`.
 
         `export` writes one. After an interruption, the same call adds the rows that are missing.
 
         Args:
-            path: A `.parquet` file or a folder of them; sub-folders are not read. Its column
-                `path` becomes `source` unless there is one, and without either, `key` does.
+            path: A `.parquet` file or a folder of them, as `keras_osnet.bulk.embed_to_parquet` and
+                `export` write; sub-folders are not read. Its column `path`, or `video`, becomes
+                `source`, and a row's key a digest of its key and source, as folders may have files
+                of the same name.
+            columns: Values that all rows have, such as `{"camera": 3}`.
             progress: Called with the number of rows done so far.
 
         Returns:
@@ -185,11 +192,13 @@ class Gallery:
             OSError: A file cannot be read, or as for `add`.
         """
         added, done = 0, 0
-        for batch in read_dataset(path):
-            for model, rows in _by_model(batch):
-                vectors = _matrix(rows["vector"])
-                added += self.add(vectors, _with_source(rows), model=model)
-                done += len(rows)
+        for model, rows in read_dataset(path):
+            vectors = _matrix(rows["vector"])
+            rows = rows.drop_columns(["vector", "model"])
+            for name, value in (columns or {}).items():
+                rows = with_constant(rows, name, value)
+            added += self.add(vectors, rows, model=model)
+            done += len(rows)
             if progress is not None:
                 progress(done)
         return added
@@ -372,6 +381,61 @@ class Gallery:
         ]
         return float(np.mean([len(a & b) / len(a) for a, b in zip(*keys, strict=True)]))
 
+    def cluster(
+        self,
+        *,
+        max_distance: float = 0.5,
+        min_crops: int = 4,
+        camera: Names = None,
+        site: Names = None,
+        after: str | datetime | None = None,
+        before: str | datetime | None = None,
+    ) -> list[list[dict[str, Any]]]:
+        """Group rows without a name into people.
+
+        By DBSCAN on the Jaccard distances of k-reciprocal neighbors. The same person under two
+        cameras often is two groups; rows that are near nobody are in none.
+
+        Args:
+            max_distance: Largest distance of neighbors in a group, from 0 to 1.
+            min_crops: Smallest number of rows in a group.
+            camera: As for `search`, as are the others.
+            site: As for `search`.
+            after: As for `search`.
+            before: As for `search`.
+
+        Returns:
+            The groups, the largest first: lists of rows, dicts as in the result of `search`.
+
+        Raises:
+            FileNotFoundError: There is no gallery yet.
+            ValueError: There are more than 10,000 rows, which are too many to compare all with all,
+                or an argument is not as above.
+            ImportError: scikit-learn is not installed.
+        """
+        number("max_distance", max_distance, 0, 1)
+        check_whole(2, min_crops=min_crops)
+        where = Filter.of(camera=camera, site=site, after=after, before=before)
+        where = replace(where, unnamed=True)
+        schema, pa = self._existing_schema(), arrow()
+        if (rows := self._store.count(where)) > MOST:
+            raise ValueError(
+                f"At most {MOST:,} rows can be clustered; choose some by `camera`, `site`, `after` "
+                f"and `before`. Received: {rows:,} rows without a name in {self.uri}"
+            )
+        if not rows:
+            return []
+        names = [name for name in schema.names if name != "model"]
+        table = pa.Table.from_batches(list(self._store.batches(names, where)))
+        table = table.sort_by("key")  # the order of the store changes when it is compacted
+        found = cluster_vectors(unit_vectors(_matrix(table["vector"])), max_distance, min_crops)
+        dicts = table.drop_columns(["vector"]).to_pylist()
+        groups: list[list[dict[str, Any]]] = [[] for _ in range(found.max() + 1)]
+        for row, group in zip(dicts, found, strict=True):
+            if group >= 0:
+                groups[group].append(row)
+        return sorted(groups, key=len, reverse=True)
+
     def info(self) -> GalleryInfo:
         """Return facts about the gallery.
 
@@ -443,12 +507,13 @@ class Gallery:
             raise ValueError(f"`path` must end in .parquet. Received: {target}")
         schema, rows = self._existing_schema(), 0
         fields = [field.remove_metadata() for field in schema]
+        columns = pa.schema(fields, metadata={EXPORTED: __version__})
         with (
             atomic_path(target) as temporary,
-            parquet.ParquetWriter(temporary, pa.schema(fields)) as writer,
+            parquet.ParquetWriter(temporary, columns) as writer,
         ):
             for batch in self._batches(schema.names):
-                writer.write_table(pa.Table.from_batches([batch]).cast(pa.schema(fields)))
+                writer.write_table(pa.Table.from_batches([batch]).cast(columns))
                 rows += len(batch)
         return rows
 
@@ -477,57 +542,6 @@ class Gallery:
                 f"`vectors` must have {length} numbers each, as those in {self.uri}. "
                 f"Received: {dim}"
             )
-
-
-def read_dataset(path: str | os.PathLike[str]) -> Any:
-    """Yield the tables of a Parquet data set, some thousand rows each.
-
-    Raises:
-        FileNotFoundError: There is no such file, or no `.parquet` file in the folder.
-        ValueError: A column is missing.
-    """
-    import pyarrow.parquet as parquet
-
-    folder, pa = path_of("path", path), arrow()
-    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else [folder]
-    if not files or not all(file.is_file() for file in files):
-        raise FileNotFoundError(f"There are no .parquet files to read. Received: {folder}")
-    for file in files:
-        with explained(str(file), "read"):
-            content = parquet.ParquetFile(file)
-        missing = {"key", "vector", "model"} - set(content.schema_arrow.names)
-        if missing:
-            raise ValueError(
-                f"{file.name} must have the columns key, vector and model. "
-                f"Received: {folder}, without {', '.join(sorted(missing))}"
-            )
-        with explained(str(file), "read"):
-            batches = content.iter_batches(batch_size=_PART)
-        while True:
-            with explained(str(file), "read"):
-                batch = next(batches, None)
-            if batch is None:
-                break
-            yield pa.Table.from_batches([batch])
-
-
-def _by_model(table: "pa.Table") -> list[tuple[str, "pa.Table"]]:
-    """Return a table's rows by model; there is one unless data sets were mixed."""
-    pa = arrow()
-    models = pa.compute.unique(table["model"]).to_pylist()
-    if len(models) == 1:
-        return [(models[0], table)]
-    return [(each, table.filter(pa.compute.field("model") == each)) for each in models]
-
-
-def _with_source(rows: "pa.Table") -> "pa.Table":
-    """Return the columns of a data set's rows, with `source`, for `Gallery.add`."""
-    columns = rows.drop_columns(["vector", "model"])
-    if "source" in columns.column_names:
-        return columns
-    if "path" in columns.column_names:
-        return columns.rename_columns({"path": "source"})
-    return columns.append_column("source", columns["key"])
 
 
 def _matrix(vectors: Any) -> NDArray[np.float32]:

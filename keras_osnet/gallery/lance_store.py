@@ -308,6 +308,8 @@ def _expression(where: Filter) -> Any:
     if where.not_camera is not None:
         camera = field("camera")
         parts.append(camera.is_null() | ~camera.isin(list(where.not_camera)))
+    if where.unnamed:
+        parts.append(field("person").is_null())
     zone = pa.timestamp("us", "UTC")
     if where.after is not None:
         parts.append(field("time") >= pa.scalar(where.after, zone))

@@ -60,7 +60,7 @@ class SearchResult:
                 str(query),
                 str(rank),
                 f"{row['similarity']:.3f}",
-                *(_text(row[each]) for each in shown),
+                *(as_text(row[each]) for each in shown),
             ]
             for query, rank, row in rows
         ]
@@ -86,7 +86,8 @@ def _ranked(rows: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
     return enumerate(rows, 1)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value of a column as a person reads it."""
     if value is None:
         return ""
     if hasattr(value, "isoformat"):

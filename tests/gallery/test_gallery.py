@@ -177,10 +177,6 @@ def test_vectors_of_another_model_are_refused(filled):
         filled.add(some_vectors(1), model="")
 
 
-def _rows(gallery, but):
-    return gallery.read().drop_columns([but]).sort_by("key").to_pylist()
-
-
 def test_export_and_data_sets(filled, tmp_path):
     file = tmp_path / "vectors.parquet"
     assert filled.export(file) == COUNT
@@ -188,7 +184,7 @@ def test_export_and_data_sets(filled, tmp_path):
     with Gallery.open(tmp_path / "copy.lance") as copy:
         assert copy.add_dataset(file, progress=steps.append) == COUNT
         assert copy.add_dataset(tmp_path) == 0, "the folder holds the same file"
-        assert _rows(copy, but="source") == _rows(filled, but="source")
+        assert copy.read().sort_by("key").equals(filled.read().sort_by("key"))
     assert steps == [COUNT]
     parquet.write_table(pa.table({"key": ["a"]}), tmp_path / "vectors.parquet")
     with pytest.raises(ValueError, match=r"vectors\.parquet must have.*without model, vector"):
@@ -198,15 +194,43 @@ def test_export_and_data_sets(filled, tmp_path):
         filled.add_dataset(file)
 
 
-@pytest.mark.parametrize(("extra", "source"), [({"path": ["b.jpg"]}, "b.jpg"), ({}, "a")])
+@pytest.mark.parametrize(
+    ("extra", "source"),
+    [({"path": ["b.jpg"]}, "b.jpg"), ({"video": ["c.mp4"]}, "c.mp4"), ({}, "a")],
+)
 def test_the_source_of_rows_of_a_data_set(gallery, tmp_path, extra, source):
     vectors = pa.array([[0.0, 1.0]], pa.list_(pa.float32(), 2))
     content = pa.table({"key": ["a"], "vector": vectors, "model": ["m"], "camera": [3], **extra})
     parquet.write_table(content, tmp_path / "part-0.parquet")
     (tmp_path / "_unreadable").mkdir()
     parquet.write_table(pa.table({"key": ["z"]}), tmp_path / "_unreadable" / "part-0.parquet")
-    assert gallery.add_dataset(tmp_path) == 1
+    assert (gallery.add_dataset(tmp_path), gallery.add_dataset(tmp_path)) == (1, 0)
     assert gallery.search([0, 1])[0][0]["source"] == source
+
+
+def test_files_of_the_same_name_in_two_folders_are_two_rows(gallery, tmp_path):
+    for place in ("entrance", "yard"):
+        vectors = pa.array([[0.0, 1.0]], pa.list_(pa.float32(), 2))
+        path = [f"/{place}/0001.jpg"]
+        content = pa.table({"key": ["0001.jpg"], "vector": vectors, "model": ["m"], "path": path})
+        parquet.write_table(content, tmp_path / f"{place}.parquet")
+        assert gallery.add_dataset(tmp_path / f"{place}.parquet") == 1
+    assert gallery.count() == 2
+
+
+def test_clusters_of_unknown_people(gallery):
+    people = np.eye(6, 16).repeat(8, axis=0) + 0.01 * some_vectors(48)
+    names = [f"crop {i}" for i in range(47)] + ["alone"]
+    people[47] = -1
+    gallery.add(people, {"source": names, "camera": [i // 8 for i in range(48)]}, model="m")
+    gallery.add(people[:8], {"person": "Ann"}, model="m")
+    groups = gallery.cluster()
+    assert [len(group) for group in groups] == [8, 8, 8, 8, 8, 7]
+    assert {row["source"] for row in groups[-1]} == {f"crop {i}" for i in range(40, 47)}
+    for group in groups:
+        assert len({row["camera"] for row in group}) == 1
+    assert len(gallery.cluster(camera=[0, 1])) == 2
+    assert gallery.cluster(site="nowhere") == []
 
 
 def test_info(filled):
