@@ -64,7 +64,7 @@ def test_from_images_to_a_page_and_erasure(run, run_json, people, file, listing,
     rows = run_json(*search, "--limit", 3)[0]["rows"]
     assert (rows[0]["source"], rows[0]["similarity"]) == (str(image), pytest.approx(1, abs=1e-3))
     conditions = ("--not-camera", 1, "--after", "2026-11-27T14:00Z")
-    printed = run(*search, *conditions, "-o", page, "--images", people).output
+    printed = run(*search, *conditions, "-o", page, "--image-folder", people).output
     assert "O'Neil 0001" in printed
     written = page.read_text("utf-8")
     assert written.count("data:image/jpeg;base64,") == 7
@@ -135,7 +135,7 @@ def test_sources_outside_of_the_folder_of_images_are_not_opened(run, people, fil
         gallery.add(vectors, columns, model=embedder.digest)
     page = tmp_path / "page.html"
     run("gallery", "search", tmp_path / "people.lance", image, *weights(file), "-o", page,
-        "--images", inside)  # fmt: skip
+        "--image-folder", inside)  # fmt: skip
     written = page.read_text("utf-8")
     assert written.count("data:image/jpeg") == 2, "the query and own.png"
     assert written.count("not in the folder of images") == 5

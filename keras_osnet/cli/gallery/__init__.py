@@ -1,7 +1,7 @@
 """`keras-osnet gallery`: one command for each use of a gallery, and their common options."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,7 +44,7 @@ place = click.argument("place", metavar="GALLERY")
 _EXPORTED = " (.tflite, .onnx, .xml)"
 
 
-def weights(text: str, *, required: bool) -> object:
+def weights(text: str, *, required: bool) -> Any:
     """Return the option `--weights FILE` for an exported file."""
 
     def check(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:

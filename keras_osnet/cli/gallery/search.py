@@ -43,8 +43,7 @@ def _names(option: str, text: str) -> Any:
     help="Write a page with images, similarities, cameras and times.",
 )
 @click.option(
-    "--images",
-    "root",
+    "--image-folder",
     type=options.FOLDER,
     metavar="DIR",
     help="Folder in which the page may read images that rows name.",
@@ -59,7 +58,7 @@ def command(
     limit: int,
     approximate: bool,
     output: Path | None,
-    root: Path | None,
+    image_folder: Path | None,
     as_json: bool,
     **conditions: Any,
 ) -> None:
@@ -67,12 +66,12 @@ def command(
 
     \b
     keras-osnet gallery search people.lance image.jpg --weights osnet.onnx --not-camera 3 \\
-        --after 2026-11-27T14:00Z --before 2026-11-27T15:00Z -o page.html --images crops
+        --after 2026-11-27T14:00Z --before 2026-11-27T15:00Z -o page.html --image-folder crops
     """
     if output is not None and options.writable(output).suffix != ".html":
         raise click.UsageError(f"--output must end in .html. Received: {output}")
-    if root is not None and output is None:
-        raise click.UsageError("--images is for the page; give --output FILE.html.")
+    if image_folder is not None and output is None:
+        raise click.UsageError("--image-folder is for the page; give --output FILE.html.")
     from keras_osnet.gallery import Gallery, write_search_page
 
     given = {name: value for name, value in conditions.items() if value not in (None, ())}
@@ -99,7 +98,9 @@ def command(
                 echo(f"{image.name}: nobody is near enough.")
     if output is not None:
         shown = {name.replace("_", " "): _listed(value) for name, value in given.items()}
-        write_search_page(result, output, images, images=root, title=place, conditions=shown)
+        write_search_page(
+            result, output, images, images=image_folder, title=place, conditions=shown
+        )
         echo(f"Wrote {output}", err=as_json)
 
 
