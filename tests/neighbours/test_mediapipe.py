@@ -1,10 +1,12 @@
 """MediaPipe's ImageEmbedder and ImageClassifier run exported `.tflite` files."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_osnet import OSNet, preprocess_input
 from keras_osnet.deploy import export
@@ -12,6 +14,7 @@ from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import synthetic_people, synthetic_person
 
 SCRIPT = Path(__file__).parent / "scripts/embed_with_mediapipe.py"
+PAGE = Path(__file__).parents[2] / "docs/deploy_on_mobile.md"
 
 FILES = {
     "uint8": {},
@@ -23,9 +26,13 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def run(environment):
+def mediapipe(environment):
+    return environment(["mediapipe>=1.2"])
+
+
+@pytest.fixture(scope="module")
+def run(mediapipe):
     """Return a function that runs a task on images and returns what the script prints."""
-    mediapipe = environment(["mediapipe>=1.2"])
     return lambda file, images, **options: mediapipe.run(SCRIPT, file, images, json.dumps(options))
 
 
@@ -54,6 +61,25 @@ def test_embeds_as_the_embedder_does(name, run, exported, crops):
     assert cosines(result["vectors"], own).min() > 0.9999
     assert crops.lowest_cosine(result["vectors"]) > (0.98 if name == "int8" else 0.999)
     assert result["name"] == "embedding"
+
+
+def test_the_target(run, model, crops, tmp_path):
+    export(model, tmp_path / "folder", target="mediapipe")
+    (file,) = (tmp_path / "folder").glob("*.tflite")
+    assert crops.lowest_cosine(run(file, crops.folder / "crops.npy")["vectors"]) > 0.9999
+
+
+def test_five_lines_of_the_documentation(mediapipe, exported, crops, tmp_path):
+    (code,) = re.findall(r"```py\n(import mediapipe\n.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    Image.fromarray(np.load(crops.folder / "crops.npy")[0]).save(tmp_path / "crop.png")
+    for name, path in (
+        ("osnet_x0_25.tflite", exported("float32")),
+        ("crop.png", tmp_path / "crop.png"),
+    ):
+        code = code.replace(f'"{name}"', repr(str(path)))
+    (tmp_path / "lines.py").write_text(f"{code}import json\nprint(json.dumps(vector.tolist()))\n")
+    vector = np.array(mediapipe.run(tmp_path / "lines.py"))
+    assert vector @ crops.vectors[0] > 0.9999
 
 
 def test_its_normalization_and_quantization(run, model, crops, tmp_path):
