@@ -15,7 +15,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
 from keras_osnet._utils.checks import whole_number
@@ -33,7 +32,7 @@ from keras_osnet.deploy.image_tensor import (
     statistics,
     take_bgr,
 )
-from keras_osnet.deploy.int8 import quantize_int8
+from keras_osnet.deploy.instance_norm import with_means
 from keras_osnet.runtime.metadata import ModelMetadata
 
 _MODEL, _IMAGES, _REQUEST = "model.keras", "images.npy", "request.json"
@@ -268,51 +267,9 @@ def write(
     if images is not None:
         with warnings.catch_warnings():  # the exporter has warned of few images already
             warnings.filterwarnings("ignore", "int8 is calibrated on", UserWarning)
-            file.write_bytes(quantize_int8(model, images, names=names))
+            kind.write_int8(model, names, file, images)
         return
-    kind.write(_with_means(model), names, file, quantization)
-
-
-def _with_means(model: keras.Model) -> keras.Model:
-    """Write every instance norm as two means over the image and a multiply-add.
-
-    Keras's own goes through reshapes: LiteRT takes 1.5 times as long for them with OSNet-AIN x0.25
-    and twice with OSNet-IBN x1.0 (one image), and OpenVINO treats the shapes, where the batch is
-    open, as further outputs of the model.
-
-    Args:
-        model: Flat and functional; its layers are shared with the result.
-    """
-    return keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=_call_with_means
-    )
-
-
-def _call_with_means(layer: Any, *inputs: Any, **arguments: Any) -> Any:
-    instance = isinstance(layer, keras.layers.GroupNormalization) and (
-        layer.groups in (-1, inputs[0].shape[-1])
-    )
-    if not instance or len(inputs[0].shape) != 4 or layer.axis not in (-1, 3):
-        return layer(*inputs, **arguments)
-    features = inputs[0]
-    mean = _mean(features, f"{layer.name}_mean")
-    centered = features - mean
-    variance = _mean(centered * centered, f"{layer.name}_variance")
-    gain = ops.rsqrt(variance + layer.epsilon)
-    if layer.scale:
-        gain = gain * ops.convert_to_tensor(layer.gamma)
-    offset = -mean * gain
-    if layer.center:
-        offset = offset + ops.convert_to_tensor(layer.beta)
-    return features * gain + offset
-
-
-def _mean(features: Any, name: str) -> Any:
-    """Return the mean over height and width, (batch, 1, 1, channels)."""
-    layer = keras.layers.GlobalAveragePooling2D(
-        data_format="channels_last", keepdims=True, dtype=features.dtype, name=name
-    )
-    return layer(features)
+    kind.write(with_means(model), names, file, quantization)
 
 
 def _run_on_tensorflow(folder: str) -> None:

@@ -16,6 +16,7 @@ from keras_osnet._utils.optional import require
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from keras_osnet.runtime.metadata import ModelMetadata
 
@@ -34,11 +35,13 @@ class Format:
     Attributes:
         write: Converts: (model, names, file, quantization).
         describe: Adds names and metadata: (file, metadata, names).
+        write_int8: Converts to int8: (model, names, file, images).
         quantizations: Those that the format has; None is float32.
         batch: Images that a file takes at once by default, None for any number.
     """
 
     write: Callable[[keras.Model, Names, Path, str | None], None]
+    write_int8: Callable[[keras.Model, Names, Path, NDArray], None]
     describe: Callable[[Path, ModelMetadata, Names], None]
     quantizations: tuple[str | None, ...]
     batch: int | None
@@ -66,6 +69,12 @@ def _write_tflite(model: keras.Model, names: Names, file: Path, quantization: st
     file.write_bytes(tflite_bytes(model, names, quantization))
 
 
+def _write_int8_tflite(model: keras.Model, names: Names, file: Path, images: NDArray) -> None:
+    from keras_osnet.deploy.int8 import quantize_int8
+
+    file.write_bytes(quantize_int8(model, images, names=names))
+
+
 def _describe_tflite(file: Path, metadata: ModelMetadata, names: Names) -> None:
     """Write the metadata; the signature names input and output already."""
     from keras_osnet.deploy.tflite import write_metadata
@@ -79,6 +88,15 @@ def _write_onnx(model: keras.Model, names: Names, file: Path, quantization: str 
     _export(model, file, "onnx")
 
 
+def _write_int8_onnx(model: keras.Model, names: Names, file: Path, images: NDArray) -> None:
+    from keras_osnet.deploy.instance_norm import with_means
+    from keras_osnet.deploy.int8 import quantized_onnx, round_weights
+
+    rounded = round_weights(model, images)
+    _write_onnx(with_means(rounded.model), names, file, None)
+    file.write_bytes(quantized_onnx(file.read_bytes(), rounded))
+
+
 def _write_openvino(model: keras.Model, names: Names, file: Path, quantization: str | None) -> None:  # noqa: ARG001
     """Write an `.xml` file, and its `.bin`, through `model.export`.
 
@@ -86,6 +104,16 @@ def _write_openvino(model: keras.Model, names: Names, file: Path, quantization: 
     """
     require("openvino", "Exporting to OpenVINO", "deploy")
     _export(model, file, "openvino")
+
+
+def _write_int8_openvino(model: keras.Model, names: Names, file: Path, images: NDArray) -> None:
+    """Write the int8 ONNX file in OpenVINO's format."""
+    openvino = require("openvino", "Exporting to OpenVINO", "deploy")
+    graph = file.with_suffix(".onnx")
+    _write_int8_onnx(model, names, graph, images)
+    # Not `read_model`: its graph has more than twice as many operations.
+    openvino.save_model(openvino.convert_model(graph), file, compress_to_fp16=False)
+    graph.unlink()
 
 
 def _describe_onnx(file: Path, metadata: ModelMetadata, names: Names) -> None:
@@ -140,8 +168,16 @@ def _export(model: keras.Model, file: Path, kind: str) -> None:
 
 
 FORMATS = {
-    ".tflite": Format(_write_tflite, _describe_tflite, (None, "float16", "dynamic", "int8"), 1),
-    ".onnx": Format(_write_onnx, _describe_onnx, (None,), None),
-    ".xml": Format(_write_openvino, _describe_openvino, (None, "float16"), None),
+    ".tflite": Format(
+        _write_tflite,
+        _write_int8_tflite,
+        _describe_tflite,
+        (None, "float16", "dynamic", "int8"),
+        1,
+    ),
+    ".onnx": Format(_write_onnx, _write_int8_onnx, _describe_onnx, (None, "int8"), None),
+    ".xml": Format(
+        _write_openvino, _write_int8_openvino, _describe_openvino, (None, "float16", "int8"), None
+    ),
 }
 """By suffix. `keras_osnet.runtime` reads files of the same suffixes."""

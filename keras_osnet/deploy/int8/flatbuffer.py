@@ -10,17 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.optional import require
-from keras_osnet.deploy.int8.rounding import LARGEST, MOST, PIXELS, told_range
+from keras_osnet.deploy.int8.rounding import LARGEST, PIXELS, widened
 
 _PURPOSE = '`quantization="int8"`'
 
 _WITHOUT_KERNEL = ("ADD", "CONCATENATION", "MAX_POOL_2D", "PAD")
 """Operations on feature maps that are computed in integers besides convolutions."""
-
-_MARGIN = 0.25
-"""Share by which measured ranges are widened when there are hardly any images: other images exceed
-the range of a few, and clipping harms them more than coarser steps do. With `MOST` images, ranges
-are not widened."""
 
 
 class Flatbuffer:
@@ -115,11 +110,8 @@ def measured_ranges(
         for index, (low, high) in found.items():
             values = runner.get_tensor(index)
             found[index] = min(low, float(values.min())), max(high, float(values.max()))
-    margin = 1 + _MARGIN * max(0.0, 1 - len(images) / MOST)
     return {
-        flatbuffer.tensor_name(index): ends
-        if ends == PIXELS
-        else told_range(ends[0] * margin, ends[1] * margin)
+        flatbuffer.tensor_name(index): ends if ends == PIXELS else widened(*ends, len(images))
         for index, ends in found.items()
     }
 

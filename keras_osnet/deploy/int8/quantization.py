@@ -1,6 +1,7 @@
-"""Int8 quantization of a folded Keras model to a TFLite flatbuffer."""
+"""Round the weights of a folded Keras model to int8, for its inputs on real images."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,12 +12,6 @@ from numpy.typing import NDArray
 from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.deploy.images import check_count
 from keras_osnet.deploy.int8.channel_equalization import equalize
-from keras_osnet.deploy.int8.flatbuffer import (
-    Flatbuffer,
-    measured_ranges,
-    quantized,
-    with_uint8_input,
-)
 from keras_osnet.deploy.int8.graph import SAME_SCALE, WEIGHTED, prepared, steps
 from keras_osnet.deploy.int8.rounding import (
     MOST,
@@ -27,13 +22,27 @@ from keras_osnet.deploy.int8.rounding import (
     rounded,
     weight_scales,
 )
-from keras_osnet.deploy.tflite import tflite_bytes
 
 
-def quantize_int8(
-    model: keras.Model, images: NDArray, *, names: tuple[str, str] = ("image", "embedding")
-) -> bytes:
-    """Convert a folded model to a TFLite flatbuffer that computes in int8.
+@dataclass(frozen=True, eq=False)
+class RoundedModel:
+    """A float model whose weights lie on int8 grids.
+
+    Attributes:
+        model: Computes as the given one does, with rounded weights; its input is float32.
+        scales: Steps of the output channels of each rounded kernel, by the layer's name.
+        images: The images to measure the ranges of feature maps on.
+        dtype: Type of the images that the given model takes, `"uint8"` or `"float32"`.
+    """
+
+    model: keras.Model
+    scales: dict[str, NDArray]
+    images: NDArray
+    dtype: str
+
+
+def round_weights(model: keras.Model, images: NDArray) -> RoundedModel:
+    """Round the weights of a folded model to int8.
 
     The steps, each of which is measured by `tests/benchmarks/int8.py`:
 
@@ -42,43 +51,23 @@ def quantize_int8(
        compute them after rounding, and biases correct the shift of the mean (`Calibrator`).
     3. Gates, instance norms and heads stay float (`keras_osnet.deploy.int8.graph.steps`), but the
        weights of the head are int8.
-    4. litert-quantizer writes the file, with grids from the lowest to the highest value seen.
-
-    The same model and images give the same file on the same machine.
 
     Args:
         model: Functional, with one image and one output, such as `fold_batch_norm` returns; input
-            (batch, height, width, 3) of a fixed size, uint8 or float32. Keras must run on
-            TensorFlow.
-        images: Input of the model, (n, height, width, 3): uint8 pixels if it has the
+            (batch, height, width, 3) or (batch, 3, height, width) of a fixed size, uint8 or
+            float32. Keras must run on TensorFlow.
+        images: Input of the model, as many as `n` in place of the batch: uint8 pixels if it has the
             preprocessing inside, else float32. They should be like those that the model will see,
             of several people and cameras. At least 8, better 64 or more; at most 160 are used,
             chosen evenly.
-        names: Of the input and the output in the signature `serving_default`.
-
-    Returns:
-        The file's content. Input and output have the types of the model's.
 
     Raises:
         ValueError: The model is not as above; the images do not fit it, are too few, not finite
             or all of one color; or the model computes numbers from them that are not finite.
         RuntimeError: Keras runs on another backend than TensorFlow.
-        ImportError: TensorFlow, LiteRT or litert-quantizer is not installed.
 
     Warns:
         UserWarning: There are fewer than 64 images.
-
-    Example:
-        >>> import keras
-        >>> from keras_osnet.synthetic import synthetic_people
-        >>> from keras_osnet.deploy.int8 import quantize_int8
-        >>> image = keras.Input((32, 16, 3), dtype="uint8")
-        >>> maps = keras.layers.Rescaling(1 / 255)(image)
-        >>> maps = keras.layers.Conv2D(8, 3, activation="relu")(maps)
-        >>> model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
-        >>> images = synthetic_people(16, views=2, image_size=(32, 16)).images
-        >>> quantize_int8(model, images)[4:8]
-        b'TFL3'
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -90,13 +79,7 @@ def quantize_int8(
     equalize(twin, images)
     calibrator = Calibrator(twin, images)
     calibrator.run()
-    flatbuffer = Flatbuffer(tflite_bytes(twin, names))
-    scales = {
-        _in_tflite_order(twin.get_layer(name)).tobytes(): own
-        for name, own in calibrator.scales.items()
-    }
-    content = quantized(flatbuffer, scales, measured_ranges(flatbuffer, scales, images))
-    return with_uint8_input(content) if model.inputs[0].dtype == "uint8" else content
+    return RoundedModel(twin, calibrator.scales, images, model.inputs[0].dtype)
 
 
 def checked_images(model: keras.Model, images: NDArray) -> NDArray:
@@ -241,13 +224,3 @@ def _check_finite(name: str, values: Any) -> tuple[float, float]:
 
 def _called(layer: Any, inputs: list[Any]) -> Any:
     return layer(inputs if len(inputs) > 1 else inputs[0])
-
-
-def _in_tflite_order(layer: Any) -> NDArray[np.float32]:
-    """Return a kernel as TFLite stores it, outputs first; its values identify it in the file."""
-    kernel = np.asarray(layer.kernel)
-    if isinstance(layer, layers.Dense):
-        return np.ascontiguousarray(kernel.T)
-    if isinstance(layer, layers.DepthwiseConv2D):
-        return np.ascontiguousarray(kernel.reshape(1, *kernel.shape[:2], -1))
-    return np.ascontiguousarray(kernel.transpose(3, 0, 1, 2))

@@ -20,6 +20,11 @@ MOST = 160
 """Calibration images that are used; more change little, and all feature maps of a layer are in
 memory at once."""
 
+_MARGIN = 0.25
+"""Share by which measured ranges are widened when there are hardly any images: other images exceed
+the range of a few, and clipping harms them more than coarser steps do. With `MOST` images, ranges
+are not widened."""
+
 _NOTHING = 1e-6
 """Tensors with a range below this are treated as zero."""
 
@@ -37,6 +42,12 @@ _ENOUGH = 65536
 
 _FEWEST = 32
 """Images that are used in any case, if there are as many."""
+
+
+def widened(low: float, high: float, count: int) -> tuple[float, float]:
+    """Return the range of a tensor that was measured on `count` images, for other images."""
+    margin = 1 + _MARGIN * max(0.0, 1 - count / MOST)
+    return told_range(low * margin, high * margin)
 
 
 def told_range(low: float, high: float) -> tuple[float, float]:
