@@ -62,7 +62,8 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 @click.option(
     "--quantization",
     type=click.Choice(["float16", "dynamic", "int8"]),
-    help="float16: for .tflite and .xml; dynamic and int8: for .tflite. Default: float32.",
+    help="int8: for every format; float16: for .tflite and .xml; dynamic: for .tflite. "
+    "Default: float32.",
 )
 @click.option(
     "--calibration",

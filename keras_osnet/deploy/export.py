@@ -79,7 +79,7 @@ def export(
             with trackers, OpenCV, servers and browsers" says how to load them.
         quantization: None keeps float32. `"float16"` (`.tflite`, `.xml`) halves the file and
             computes in float32 on CPUs. `"dynamic"` (`.tflite`) stores weights as int8 and
-            quantizes each layer's input at run time. `"int8"` (`.tflite`) computes in integers
+            quantizes each layer's input at run time. `"int8"` (every format) computes in integers
             and needs `calibration`.
         calibration: Images like those that the model will see, for `"int8"`: a folder, a list of
             files, or an array (n, height, width, 3), uint8, RGB. At least 8, better 64 or more; of
@@ -277,6 +277,5 @@ def _check_quantization(suffix: str, quantization: str | None, calibration: Any)
         )
     if calibration is not None and quantization != "int8":
         raise ValueError(
-            '`calibration` is for `quantization="int8"`, which .tflite files have. '
-            f"Received: quantization={quantization!r}, a path ending in {suffix}"
+            f'`calibration` is for `quantization="int8"`. Received: quantization={quantization!r}'
         )

@@ -195,7 +195,6 @@ class _Writer:
     def __init__(self, graph: _FloatGraph, grids: dict[str, Grid]) -> None:
         self._graph, self._onnx, self._grids = graph, graph.onnx, grids
         self._nodes: list[Any] = []
-        self._constants: dict[tuple[Any, ...], str] = {}
         self._initializers: list[Any] = []
 
     def write(self, *, takes_pixels: bool) -> bytes:
@@ -234,13 +233,14 @@ class _Writer:
         """Round the image if convolutions read it as it is."""
         if image in self._grids:
             rounded = f"{image}/rounded"
+            self._grids[rounded] = self._grids[image]
             self._add_rounding(image, rounded, is_rounded=image in pixels)
             for node in self._graph.nodes:
                 node.input[:] = [rounded if name == image else name for name in node.input]
 
     def _add_rounding(self, source: str, result: str, *, is_rounded: bool) -> None:
         """Add the nodes from a tensor to its nearest numbers on the grid."""
-        grid = self._grids.get(result) or self._grids[source]
+        grid = self._grids[result]
         steps = [
             self._constant(np.float32(grid.scale)),
             self._constant(np.uint8(grid.zero_point + _UINT8_ZERO)),
@@ -276,13 +276,14 @@ class _Writer:
         self._nodes.append(self._onnx.helper.make_node(kind, list(inputs), [output], **attributes))
 
     def _constant(self, values: Any) -> str:
-        """Return the name of an initializer with these values; the same ones are stored once."""
-        values = np.asarray(values)
-        key = (values.dtype.str, values.shape, values.tobytes())
-        if key not in self._constants:
-            self._constants[key] = name = f"constant/{len(self._constants)}"
-            self._initializers.append(self._onnx.numpy_helper.from_array(values, name))
-        return self._constants[key]
+        """Return the name of a new initializer.
+
+        Not the same one for the same values: onnxruntime replaces those of weights one by one where
+        it is asked for `session.x64quantprecision`, and fails at the second time.
+        """
+        name = f"constant/{len(self._initializers)}"
+        self._initializers.append(self._onnx.numpy_helper.from_array(np.asarray(values), name))
+        return name
 
     def _assembled(self) -> bytes:
         """Return the file, with short names, which would take a third of it at width 0.25."""
