@@ -43,7 +43,7 @@ def add_tflite_metadata(content: bytes, metadata: ModelMetadata, names: tuple[st
         names: Of the input and the output in the signature.
 
     Returns:
-        The flatbuffer with one more buffer; everything else is as before.
+        A flatbuffer with one more buffer. It is packed again, which changes no tensor.
     """
     tools = require("ai_edge_litert.tools.flatbuffer_utils", _PURPOSE, "deploy")
     model = tools.read_model_from_bytearray(bytearray(content))
