@@ -1,6 +1,7 @@
 """Files of other software, which do not say what their input is."""
 
 import pickle
+import re
 
 import numpy as np
 import onnx
@@ -114,7 +115,8 @@ def test_axes_of_length_1_are_dropped(tmp_path, people, output, suffix):
 def to_openvino(path):
     import openvino
 
-    openvino.save_model(openvino.convert_model(path), path.with_suffix(".xml"), False)
+    network = openvino.Core().read_model(path)
+    openvino.save_model(network, path.with_suffix(".xml"), compress_to_fp16=False)
     return path.with_suffix(".xml")
 
 
@@ -246,16 +248,39 @@ def test_arguments_survive_pickling_and_are_shown(tmp_path, people):
         assert f"{name}={value!r}" in repr(embedder)
 
 
-def test_frames_of_a_tflite_file_in_nchw(tmp_path, people, to_tflite):
+def test_a_tflite_file_in_nchw_with_two_outputs(tmp_path, people, to_tflite):
     """Converters from torch keep torch's layout."""
     import keras
 
     image = keras.Input((3, *SIZE))
     maps = keras.layers.Permute((2, 3, 1))(image)
     maps = keras.layers.Conv2D(DIM, STEP, strides=STEP, use_bias=False)(maps)
-    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
-    model.layers[-2].set_weights([KERNEL.transpose(2, 3, 1, 0)])
+    features = keras.layers.GlobalAveragePooling2D()(maps)
+    model = keras.Model(image, [features, keras.layers.Rescaling(-1.0)(features)])
+    model.layers[2].set_weights([KERNEL.transpose(2, 3, 1, 0)])
     to_tflite(model, tmp_path / "model.tflite")
-    embedder = Embedder(tmp_path / "model.tflite", pixel_range="normalized")
-    assert embedder.metadata.layout == "NCHW"
-    np.testing.assert_allclose(embedder(people), expected(people), rtol=0, atol=1e-5)
+    with pytest.raises(
+        ValueError, match=r"`output` must name.*Received: \[.*\] in .*tflite"
+    ) as error:
+        Embedder(tmp_path / "model.tflite", pixel_range="normalized")
+    names = re.findall(r"'(.*?)'", str(error.value))
+    found = []
+    for name in names:
+        embedder = Embedder(tmp_path / "model.tflite", pixel_range="normalized", output=name)
+        assert embedder.metadata.layout == "NCHW"
+        vectors = embedder(people)
+        found.append(np.sign((vectors * expected(people)).sum()))
+        np.testing.assert_allclose(vectors, found[-1] * expected(people), rtol=0, atol=1e-5)
+    assert sorted(found) == [-1, 1]
+
+
+def test_two_inputs_are_refused(tmp_path):
+    path = write(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    model.graph.input.append(helper.make_tensor_value_info("camera", TensorProto.FLOAT, [1]))
+    model.graph.node.append(helper.make_node("Neg", ["camera"], ["place"]))
+    model.graph.output.append(helper.make_tensor_value_info("place", TensorProto.FLOAT, [1]))
+    onnx.save(model, path)
+    for engine in ENGINES:
+        with pytest.raises(ValueError, match=r"one input. Received: \['images', 'camera'\]"):
+            Embedder(path, engine, pixel_range="normalized")
