@@ -99,8 +99,8 @@ def command(
     """
     in_bulk = output.suffix != ".npz"
     if in_bulk:
-        given = {"--engine keras": engine == _KERAS, "--list": listing is not None}
-        bulk.check_bulk(given | {"--flip": flip, "--raw": raw, "--batch-size": bool(batch_size)})
+        only_npz = {"--engine keras": engine == _KERAS, "--list": listing is not None}
+        bulk.check_bulk(only_npz | {"--flip": flip, "--raw": raw, "--batch-size": bool(batch_size)})
     else:
         bulk.check_file()
     keras_only = {"--flip": flip, "--raw": raw, "--batch-size": batch_size is not None}
