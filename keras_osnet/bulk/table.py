@@ -116,9 +116,12 @@ def _csv_format(file: Path) -> Mapping[str, Any]:
     with open_regular(file) as opened:
         start = opened.read(1 << 16)
     encoding = "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
-    header = start.decode(encoding, "ignore").lstrip("\ufeff").partition("\n")[0].rstrip("\r")
+    header, _, rows = start.decode(encoding, "ignore").lstrip("\ufeff").partition("\n")
+    header = header.rstrip("\r")
     if not header.strip():
         raise ValueError(f"The table is empty: a header is needed. Received: {file}")
+    if not rows.strip():
+        raise ValueError(f"The table has a header, but no rows. Received: {file}")
     delimiter = max(",;\t", key=header.count)
     names = next(csv.reader([header], delimiter=delimiter))
     return {"encoding": encoding, "delimiter": delimiter, "names": names}

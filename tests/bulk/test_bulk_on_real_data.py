@@ -44,27 +44,23 @@ def embedder(run, reference, tmp_path_factory):
 @pytest.fixture(scope="module")
 def listing(people, tmp_path_factory):
     """Write a list of the images with their people and cameras."""
-    dataset = read_people(people)
-    lines = [
-        f"{image.path},{image.identity},{image.camera},{part}"
-        for part in ("query", "gallery")
-        for image in getattr(dataset, part)
-    ]
+    images = read_people(people).all_images
+    lines = [f"{image.path},{image.identity},{image.camera}" for image in images]
     file = tmp_path_factory.mktemp("list") / "people.csv"
-    file.write_text("\n".join(["path,person,camera,part", *lines]))
+    file.write_text("\n".join(["path,person,camera", *lines]))
     return file
 
 
 def figures(folder):
-    """Return rank-1 and mAP of a data set with the columns person, camera and part."""
+    """Return rank-1 and mAP of a data set with the columns person and camera."""
     dataset = VectorDataset(folder)
     vectors = dataset.vectors()
     columns = [
         np.concatenate([batch.column(0).to_numpy(False) for batch in dataset.batches([name])])
-        for name in ("person", "camera", "part")
+        for name in ("person", "camera")
     ]
-    person, camera, part = columns
-    query, gallery = part == "query", part == "gallery"
+    person, camera = columns
+    query, gallery = camera == 1, camera == 2
     assert (query.sum(), gallery.sum()) == (320, 320)
     result = evaluate_ranking(
         pairwise_distances(vectors[query], vectors[gallery], metric="cosine"),

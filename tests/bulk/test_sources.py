@@ -157,6 +157,7 @@ def test_boxes_of_a_list_are_cut_out(make_list, tmp_path, embedder, by_key, reas
     [
         ("", "The table is empty"),
         ("path\n", "no rows"),
+        ("path", "no rows"),
         ("file\n0.png\n", "needs a column `path`. Received: file in "),
         ("path,camera\n0.png,1\n,2\n", "no `path` in row 2"),
         ("path\n0.png\n1.png\n0.png\n", "1 crops twice, the first is 0.png"),
