@@ -133,11 +133,13 @@ def export(
         >>> report.max_relative_difference < 1e-4, report.off_xnnpack
         (True, ('1 × CAST',))
     """
-    given = {"pixel_range": pixel_range, "dtype": dtype, "layout": layout, "channels": channels}
-    tensor = {
-        name: value for name, value in (given | {"names": names}).items() if value is not None
+    given = {
+        **{"pixel_range": pixel_range, "dtype": dtype, "layout": layout, "channels": channels},
+        "names": names,
     }
-    tensor |= {} if batch == "auto" else {"batch": batch}
+    tensor: dict[str, Any] = {name: each for name, each in given.items() if each is not None}
+    if batch != "auto":
+        tensor["batch"] = batch
     if target is None:
         record = None
         written = path_of("path", path)

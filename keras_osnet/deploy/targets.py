@@ -74,10 +74,10 @@ class Target:
         if given.suffix in (".onnx", ".tflite", ".xml"):
             file = f", or a file ending in {', '.join(self.suffixes)}" if self._is_free else ""
             raise ValueError(f"`path` must be a folder for {self.title}{file}. Received: {given}")
-        file = given / Template(self.file).substitute(name=model_name)
-        if not next(each for each in file.absolute().parents if each.exists()).is_dir():
+        chosen = given / Template(self.file).substitute(name=model_name)
+        if not next(each for each in chosen.absolute().parents if each.exists()).is_dir():
             raise ValueError(f"`path` must not be in or at a file. Received: {given}")
-        return file
+        return chosen
 
     @property
     def _is_free(self) -> bool:

@@ -85,7 +85,7 @@ class _FloatGraph:
         by_values: dict[bytes, list[str]] = {}
         for name, values in self.constants.items():
             by_values.setdefault(values.tobytes(), []).append(name)
-        kernels = {}
+        kernels: dict[str, tuple[int, NDArray]] = {}
         for layer, scales in rounded.scales.items():
             forms = _in_onnx_order(rounded.model.get_layer(layer))
             found = [
