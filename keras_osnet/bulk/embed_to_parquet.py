@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_osnet._utils.batches import loaded_ahead
 from keras_osnet._utils.checks import boolean, one_of, path_of, positive_integer
-from keras_osnet.bulk.crops import CropLoader
+from keras_osnet.bulk.local_engine import embed_chunks
 from keras_osnet.bulk.open_source import Input, open_source
+from keras_osnet.bulk.ray_engine import embed_with_ray
 from keras_osnet.bulk.selection import Selection, check_shard
 from keras_osnet.bulk.writer import Model, VectorWriter, locked
 from keras_osnet.runtime.embedder import Embedder
 
 DTYPES = ("float16", "float32")
+ENGINES = ("local", "ray")
 
 _SECONDS_PER_PART = 120.0
 """A part is written at least this often, so that a process that is killed loses little."""
@@ -52,6 +53,7 @@ def embed_to_parquet(
     dtype: str = "float16",
     resume: bool = False,
     shard: tuple[int, int] = (1, 1),
+    engine: str = "local",
     rows_per_part: int = 20_000,
     progress: Callable[[int, float], None] | None = None,
 ) -> BulkResult:
@@ -76,6 +78,9 @@ def embed_to_parquet(
         shard: (shard, number of shards), from 1, for several processes or machines that write to
             the same folder, or to folders whose files are moved into one afterwards. A crop's shard
             depends on its key only.
+        engine: "local" is this process. "ray" is Ray Data: on this machine, or on the cluster that
+            `RAY_ADDRESS` names, whose machines must see the input and the model's file under the
+            same paths; this process writes the folder.
         rows_per_part: Rows of a file, at most; they are held in memory until it is written.
         progress: Called after every chunk with the number of crops done, and the share of the input
             that was read (0–1).
@@ -84,11 +89,11 @@ def embed_to_parquet(
         A `BulkResult`.
 
     Raises:
-        OSError: The input cannot be read, or the folder not be written to.
+        OSError: The input cannot be read, or the folder not be written to; or Ray has failed.
         BlockingIOError: Another process writes to this shard of the folder.
         ValueError: The input or an argument is not as above; the folder holds vectors already and
             `resume` is False; or it holds vectors of another model, or with other columns.
-        ImportError: pyarrow, or OpenCV for a video, is not installed.
+        ImportError: pyarrow, OpenCV for a video, or Ray is not installed.
 
     Example:
         >>> import keras_osnet
@@ -105,6 +110,7 @@ def embed_to_parquet(
         (4, (4, 512))
     """
     one_of("dtype", dtype, DTYPES)
+    one_of("engine", engine, ENGINES)
     shard = check_shard(shard)
     positive_integer("rows_per_part", rows_per_part)
     target = path_of("folder", folder)
@@ -114,19 +120,21 @@ def embed_to_parquet(
     writer = VectorWriter(target, model, dtype, crops.schema, shard, rows_per_part)
     vectors = unreadable = 0
     reasons: dict[str, str] = {}
-    with locked(target, shard), CropLoader(embedder.image_size) as loader:
+    with locked(target, shard):
         writer.check_folder(boolean("resume", resume))
         selection = Selection(*shard, writer.done() if resume else Selection().done)
+        if engine == "ray":
+            embedded = embed_with_ray(crops, selection, embedder)
+        else:
+            embedded = embed_chunks(crops.chunks(selection), embedder)
         started = written = time.monotonic()
         try:
-            for loaded in loaded_ahead(loader.load, crops.chunks(selection)):
-                chunk = loaded.chunk
-                rows = embedder.embed(loaded.pixels)
-                writer.add(chunk.keys, rows, loaded.unreadable, chunk.columns)
-                vectors += len(rows)
-                unreadable += len(loaded.unreadable)
-                for row in sorted(loaded.unreadable)[: _NAMED - len(reasons)]:
-                    reasons[chunk.keys[row]] = loaded.unreadable[row]
+            for chunk in embedded:
+                writer.add(chunk.keys, chunk.vectors, chunk.unreadable, chunk.columns)
+                vectors += len(chunk.vectors)
+                unreadable += len(chunk.unreadable)
+                for row in sorted(chunk.unreadable)[: _NAMED - len(reasons)]:
+                    reasons[chunk.keys[row]] = chunk.unreadable[row]
                 if time.monotonic() - written > _SECONDS_PER_PART:
                     writer.flush()
                     written = time.monotonic()

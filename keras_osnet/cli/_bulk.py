@@ -62,7 +62,7 @@ class BulkOptions:
                 raise click.UsageError(f"{name} needs a file ending in .npz as --output.")
 
     def run(
-        self, images: Sequence[Path], output: Path, embedder: "Embedder", *, strict: bool
+        self, images: Sequence[Path], output: Path, embedder: "Embedder", *, ray: bool, strict: bool
     ) -> None:
         """Embed and say what was done."""
         from keras_osnet.bulk import embed_to_parquet
@@ -76,6 +76,7 @@ class BulkOptions:
                 dtype=self.dtype or "float16",
                 resume=self.resume,
                 shard=self.shard or (1, 1),
+                engine="ray" if ray else "local",
                 progress=advance,
             )
         if result.unreadable:

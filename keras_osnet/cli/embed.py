@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from keras_osnet.data.records import EmbeddedImages
 
-_KERAS = "keras"
+_KERAS, _RAY = "keras", "ray"
 _LONGEST_LIST = 1 << 28
 
 
@@ -54,12 +54,12 @@ _LONGEST_LIST = 1 << 28
 )
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "litert", "onnxruntime", "openvino", _KERAS]),
+    type=click.Choice(["auto", "litert", "onnxruntime", "openvino", _KERAS, _RAY]),
     default="auto",
     show_default=True,
     help="Engine that runs the network. auto: one that takes the exported file; for weights "
     "LiteRT, or Keras where there is an accelerator, or where LiteRT or TensorFlow (which exports "
-    "to it) is not installed.",
+    "to it) is not installed. ray: auto, on a cluster (RAY_ADDRESS) or this machine, by Ray Data.",
 )
 @click.option(
     "--flip",
@@ -102,6 +102,7 @@ def command(
         only_npz = {"--engine keras": engine == _KERAS, "--list": listing is not None}
         bulk.check_bulk(only_npz | {"--flip": flip, "--raw": raw, "--batch-size": bool(batch_size)})
     else:
+        _refuse(_RAY, engine, "needs a folder as --output")
         bulk.check_file()
     keras_only = {"--flip": flip, "--raw": raw, "--batch-size": batch_size is not None}
     for name, given in keras_only.items():
@@ -114,7 +115,7 @@ def command(
 
         embedder: Any = Embedder(
             model.exported,
-            engine=engine,
+            engine="auto" if engine == _RAY else engine,
             device=device,
             image_size=model.image_size,
             pixel_range=pixel_range,
@@ -124,7 +125,7 @@ def command(
             raise click.UsageError("--pixel-range is for exported files, not for weights.")
         if device != "auto":
             raise click.UsageError("--device is for exported files, not for weights.")
-        for each in ("onnxruntime", "openvino"):
+        for each in ("onnxruntime", "openvino", _RAY):
             _refuse(each, engine, "runs exported files; `keras-osnet export` writes them")
         unit = not raw
         # Mirror images are averaged before vectors are scaled, as `evaluate` does it.
@@ -136,7 +137,7 @@ def command(
             with waiting("Exporting to LiteRT …"):
                 embedder = litert_embedder(network)
     if in_bulk:
-        bulk.run(images, output, embedder, strict=strict)
+        bulk.run(images, output, embedder, ray=engine == _RAY, strict=strict)
         return
     with progress("Embedding", len(files)) as advance:
         embedded = embedder.embed_files(files, progress=advance)

@@ -153,7 +153,13 @@ def test_one_process_a_shard_and_one_division_at_a_time(crops, folder, embedder)
 
 
 def test_arguments(crops, folder, embedder, tmp_path):
-    wrong = {"dtype": "int8", "shard": (0, 2), "rows_per_part": 0, "resume": "yes"}
+    wrong = {
+        "dtype": "int8",
+        "engine": "spark",
+        "shard": (0, 2),
+        "rows_per_part": 0,
+        "resume": "yes",
+    }
     for name, value in wrong.items():
         with pytest.raises(ValueError, match=f"`{name}` must be"):
             embed_to_parquet(crops, folder, embedder, **{name: value})
@@ -173,6 +179,12 @@ def test_without_pyarrow_the_error_says_how_to_install_it(crops, folder, embedde
     with pytest.raises(ImportError, match=r"needs pyarrow.*keras-osnet\[parquet\]"):
         embed_to_parquet(crops, folder, embedder)
     assert not folder.exists()
+
+
+def test_without_ray_the_error_says_how_to_install_it(crops, folder, embedder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"needs ray.*keras-osnet\[ray\]"):
+        embed_to_parquet(crops, folder, embedder, engine="ray")
 
 
 def test_reading(crops, folder, embedder):

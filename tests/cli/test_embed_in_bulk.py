@@ -84,6 +84,8 @@ def test_usage_errors(run, people, model, output, tmp_path):
     for option in (["--engine", "keras"], ["--list", model[1]]):
         error = run("embed", people, "-o", output, *model, *option, code=2).stderr
         assert f"{option[0]} {'keras ' if 'keras' in option else ''}needs a file" in error
+    error = run("embed", people, "-o", npz, *model, "--engine", "ray", code=2).stderr
+    assert "--engine ray needs a folder as --output" in error
     for shard in ("0/2", "3/2", "1", "a/b"):
         error = run("embed", people, "-o", output, *model, "--shard", shard, code=2).stderr
         assert f"must be like 1/3, 2/3 and 3/3. Received: {shard}" in error
