@@ -339,6 +339,8 @@ class Gallery:
     def compact(self, *, alone: bool = False) -> None:
         """Remove the content of deleted rows from the disk, and merge small files.
 
+        An index is built again, so that it forgets them, too.
+
         Other processes may read and write meanwhile; a search that was started before may have to
         be repeated.
 
@@ -358,7 +360,8 @@ class Gallery:
     def build_index(self) -> float:
         """Index the vectors for `search(exact=False)`, and measure its recall.
 
-        Rows added later are searched exactly until `compact` adds them to the index.
+        The index holds the vectors in 8 bits as well. Rows added later are searched exactly until
+        `compact` builds it again.
 
         Returns:
             The recall: share of the 50 most similar rows of 100 vectors of the gallery that the

@@ -32,12 +32,12 @@ _RETRIES = 30
 
 _NOT_FOUND = re.compile("not found", re.IGNORECASE)
 
-_PROBED, _REFINED = 0.1, 4
-"""Of an approximate search: share of the index that is read, and candidates for each row wanted
-whose similarity is computed from their vectors."""
-
-_PER_PARTITION = 1024
+_PER_PARTITION = 50_000
 """Vectors in one partition of the index, about."""
+
+_APPROXIMATE = {"nprobes": 16, "refine_factor": 4}
+"""Of an approximate search: partitions that are searched at most, and candidates for each row
+wanted whose similarity is computed from their vectors."""
 
 
 class LanceStore:
@@ -94,7 +94,7 @@ class LanceStore:
             for start in range(0, len(queries), _QUERIES):
                 some = queries[start : start + _QUERIES].astype(np.float16)
                 nearest = {"column": "vector", "q": some, "k": limit, "metric": "cosine"}
-                nearest |= {"use_index": False} if exact else _approximate(data)
+                nearest |= {"use_index": False} if exact else _APPROXIMATE
                 found = data.to_table(
                     columns=[*columns, "_distance"],
                     nearest=nearest,
@@ -146,7 +146,7 @@ class LanceStore:
             # By default, Lance leaves up to a tenth of a fragment deleted: still on the disk.
             data.optimize.compact_files(materialize_deletions_threshold=0.0)
             if data.describe_indices():
-                data.optimize.optimize_indices()
+                _index(data)  # from the start: an update could keep what rows left in it
             # A version of its own: that of a deletion records the condition, with people's names.
             data.update_metadata({"keras_osnet.compacted": f"{time.time():.6f}"})
             data.cleanup_old_versions(older_than=timedelta(0), delete_unverified=alone)
@@ -155,19 +155,7 @@ class LanceStore:
 
     def build_index(self) -> None:
         """Index the vectors for approximate search, in place of an index that is there."""
-
-        def index(data: Any) -> None:
-            data.create_index(
-                "vector",
-                "IVF_PQ",
-                name="vector",
-                metric="cosine",
-                replace=True,
-                num_partitions=max(1, data.count_rows() // _PER_PARTITION),
-                num_sub_vectors=_sub_vectors(data.schema.field("vector").type.list_size),
-            )
-
-        self._repeat("indexed", index)
+        self._repeat("indexed", _index)
 
     def facts(self) -> dict[str, Any]:
         """Return `version`, `bytes` (None where not known) and `indexed` (rows in the index)."""
@@ -271,14 +259,16 @@ class LanceStore:
         return files
 
 
-def _approximate(data: Any) -> dict[str, int]:
-    partitions = max(1, data.count_rows() // _PER_PARTITION)
-    return {"nprobes": max(8, round(_PROBED * partitions)), "refine_factor": _REFINED}
-
-
-def _sub_vectors(dim: int) -> int:
-    """Return into how many parts of equal length, of about 8 numbers, vectors are divided."""
-    return next(each for each in range(max(1, dim // 8), 0, -1) if dim % each == 0)
+def _index(data: Any) -> None:
+    """Index the vectors by graphs (HNSW) of vectors of 8 bits, one for each partition."""
+    data.create_index(
+        "vector",
+        "IVF_HNSW_SQ",
+        name="vector",
+        metric="cosine",
+        replace=True,
+        num_partitions=max(1, data.count_rows() // _PER_PARTITION),
+    )
 
 
 def _is_local(uri: str) -> bool:
