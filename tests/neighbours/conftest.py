@@ -6,21 +6,15 @@ runs. Nothing is installed into the environment that runs the tests.
 """
 
 import functools
-import hashlib
-import json
 import os
-import re
-import sys
-import venv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from environments import Environment, run_process
-from filelock import FileLock
+from environments import Environment, make_environment
 
 collect_ignore = ["scripts"]
 """Run by the environments' Python, with packages that are not installed here."""
@@ -52,25 +46,7 @@ def environment(kept: Path) -> Callable[..., Environment]:
     `environment([TORCH], ["ultralytics"])`.
     """
 
-    def make(*groups: Sequence[str]) -> Environment:
-        wanted = json.dumps([sys.version, *map(list, groups)])
-        name = (
-            re.split(r"\W", groups[-1][0])[0]
-            + "-"
-            + hashlib.sha256(wanted.encode()).hexdigest()[:8]
-        )
-        made = Environment(kept / name)
-        complete = made.folder / "complete.json"
-        with FileLock(kept / f"{name}.lock"):
-            if not complete.exists():
-                venv.create(made.folder, clear=True, with_pip=True)
-                for group in groups:
-                    command = [made.python, "-m", "pip", "install", "--quiet", *group]
-                    run_process(command, timeout=1800, PIP_DISABLE_PIP_VERSION_CHECK="1")
-                complete.write_text(wanted)
-        return made
-
-    return make
+    return functools.partial(make_environment, kept)
 
 
 @dataclass(frozen=True)

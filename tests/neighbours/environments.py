@@ -1,15 +1,19 @@
 """Environments made with pip, and processes in them."""
 
+import hashlib
 import json
 import os
 import re
 import subprocess
+import sys
+import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 TORCH = "torch==2.13.0"
 """Installed first and alone where it is needed, so that no other build of it is chosen."""
@@ -71,3 +75,25 @@ class Environment:
         """Run a script in a process of its own; return the JSON object of its last line."""
         printed = run_process([self.python, "-I", script, *arguments], **variables)
         return json.loads(printed.strip().splitlines()[-1])
+
+
+def make_environment(kept: Path, *groups: Sequence[str]) -> Environment:
+    """Make an environment with packages from pip, or find it in `kept`.
+
+    Args:
+        kept: Folder of environments.
+        groups: Requirements; each group is installed in one call of pip, in order.
+    """
+    wanted = json.dumps([sys.version, *map(list, groups)])
+    package = re.split(r"\W", groups[-1][0])[0]
+    name = f"{package}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
+    made = Environment(kept / name)
+    complete = made.folder / "complete.json"
+    with FileLock(kept / f"{name}.lock"):
+        if not complete.exists():
+            venv.create(made.folder, clear=True, with_pip=True)
+            for group in groups:
+                command = [made.python, "-m", "pip", "install", "--quiet", *group]
+                run_process(command, timeout=1800, PIP_DISABLE_PIP_VERSION_CHECK="1")
+            complete.write_text(wanted)
+    return made
