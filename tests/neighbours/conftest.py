@@ -56,7 +56,7 @@ class Crops:
     Attributes:
         folder: Holds `crops.npy`, uint8 (16, 256, 128, 3), RGB, and `large.npy`, (16, 512, 256, 3),
             the same people drawn larger, for the processes of the tests; `osnet.onnx`, as exported
-            by default.
+            by default. Those of `small_crops` have half these sizes.
         vectors: Embeddings of the crops, (16, 512), each of length 1.
         large_vectors: Of the large ones.
     """
@@ -85,15 +85,29 @@ def model():
 @pytest.fixture(scope="session")
 def crops(model, tmp_path_factory: pytest.TempPathFactory) -> Crops:
     """Return 16 synthetic people under 4 cameras."""
+    return make_crops(model, tmp_path_factory.mktemp("crops"))
+
+
+@pytest.fixture(scope="session")
+def small_crops(tmp_path_factory: pytest.TempPathFactory) -> Crops:
+    """Return the same people in the size of the bundled weights, 128×64, with their embeddings."""
+    from keras_osnet import OSNet
+
+    model = OSNet(0.25, weights="synthetic", head="embedding")
+    return make_crops(model, tmp_path_factory.mktemp("small_crops"))
+
+
+def make_crops(model: Any, folder: Path) -> Crops:
     from keras_osnet.deploy import export
     from keras_osnet.runtime import Embedder
     from keras_osnet.synthetic import synthetic_person
 
-    folder = tmp_path_factory.mktemp("crops")
     export(model, folder / "osnet.onnx")
     embedder = Embedder(folder / "osnet.onnx")
+    height, width = embedder.image_size
     vectors = []
-    for name, size in (("crops", (256, 128)), ("large", (512, 256))):
+    for name, scale in (("crops", 1), ("large", 2)):
+        size = height * scale, width * scale
         images = [synthetic_person(20_000 + i, i % 4, 0, image_size=size) for i in range(16)]
         np.save(folder / f"{name}.npy", np.stack(images))
         vectors.append(embedder.embed(images))

@@ -39,3 +39,12 @@ def test_trackers(tracker, run, exported, crops):
     file = exported("ultralytics") / "osnet_x0_25.onnx"
     result = run(SCRIPTS / "track_with_ultralytics.py", tracker, file, crops.folder / "crops.npy")
     assert result == {"tracks": 4, "embeddings": [[512]] * 4}
+
+
+def test_file_for_other_software_is_wrong_without_an_error(run, exported, crops):
+    file = exported("boxmot", "osnet_x0_25.onnx") / "osnet_x0_25.onnx"
+    images = crops.folder / "crops.npy", crops.folder / "large.npy"
+    result = run(SCRIPTS / "embed_with_ultralytics.py", file, *images)
+    cosine = crops.lowest_cosine(result["crops"])
+    print(f"Ultralytics, file for BoxMOT: {cosine}")
+    assert cosine < 0.9

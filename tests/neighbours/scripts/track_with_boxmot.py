@@ -1,4 +1,7 @@
-"""Track the people of a video with BoxMOT's BoT-SORT: VIDEO [FILE]; without FILE, by motion alone.
+"""Track the people of a video with BoxMOT's BoT-SORT: VIDEO [FILE [near]].
+
+Without FILE, by motion alone. With `near`, the appearance is compared as BoxMOT does by default: of
+boxes that overlap the place where a person is expected.
 
 VIDEO holds the arrays of `two_cameras.Video`. Print the number that the tracker gave each box (-1
 for none) and counts of TrackEval, which compares numbers and people by the boxes.
@@ -15,9 +18,11 @@ from trackeval.metrics import CLEAR, Identity
 SETTINGS = {
     "track_buffer": 200,  # frames, so that people are remembered between the cameras
     "use_cmc": False,  # the cameras stand still
-    "proximity_thresh": 1.0,  # compare the appearance at any distance, as between cameras
 }
 """Those that differ from the defaults of `BotSort`."""
+
+ANYWHERE = {"proximity_thresh": 1.0}
+"""Compares the appearance at any distance, as between cameras."""
 
 
 def track(video: Any, tracker: BotSort) -> np.ndarray:
@@ -61,7 +66,8 @@ def count(video: Any, numbers: np.ndarray) -> dict[str, float]:
 
 
 video = dict(np.load(sys.argv[1]))
-files = sys.argv[2:]
-reid = {"reid_weights": files[0]} if files else {"use_embeddings": False}
+reid: dict[str, Any] = {"use_embeddings": False}
+if len(sys.argv) > 2:
+    reid = {"reid_weights": sys.argv[2]} | ({} if sys.argv[3:] == ["near"] else ANYWHERE)
 given = track(video, BotSort(**SETTINGS, **reid))
 print(json.dumps(count(video, given) | {"given": given.tolist()}))
