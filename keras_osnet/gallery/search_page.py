@@ -44,8 +44,8 @@ def write_search_page(
         queries: The image of every query.
         images: The folder in which images may be read that the column `source` names, relative to
             it or absolute. A source elsewhere is not opened: whoever wrote to the gallery chose
-            it. By default, the page has the queries' images only. Of a row with the columns
-            `left`, `top`, `right` and `bottom`, that part of the image is shown.
+            it. By default, the page has the queries' images only. Of a row with the column
+            `left`, as bulk embedding writes it beside `box`, the box is cut out.
         title: Name of the gallery.
         conditions: Conditions of the search, by name.
 
@@ -95,7 +95,8 @@ def _shown(row: Mapping[str, Any], root: Path | None) -> dict[str, Any]:
         why = "not in the folder of images"
     elif file is not None:
         try:
-            image = _data_url(file, [row.get(edge) for edge in ("left", "top", "right", "bottom")])
+            cut = row.get("left") is not None and row.get("box") is not None
+            image = _data_url(file, row["box"] if cut else None)
         except (OSError, ValueError):
             why = "image cannot be read"
     return shown | {"image": image, "why": why}
@@ -112,10 +113,10 @@ def _inside(root: Path, source: Any) -> Path | None:
     return file if file.is_relative_to(root) and file.is_file() else None
 
 
-def _data_url(file: Path, box: Sequence[Any] = (None,)) -> str:
+def _data_url(file: Path, box: Sequence[float] | None = None) -> str:
     """Return an image, or the part of it in a box, as the URL of an embedded JPEG."""
     pixels = read_image(file)
-    if all(isinstance(edge, int | float) for edge in box):
+    if box is not None:
         height, width = pixels.shape[:2]
         left, top = (max(0, round(edge)) for edge in box[:2])
         part = pixels[top : min(height, round(box[3])), left : min(width, round(box[2]))]

@@ -1,10 +1,13 @@
 """`keras-osnet gallery`: the way of an operator, on synthetic people."""
 
+import base64
+import io
 import re
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from keras_osnet.cli.application import application
 
@@ -140,6 +143,20 @@ def test_sources_outside_of_the_folder_of_images_are_not_opened(run, people, fil
     assert written.count("data:image/jpeg") == 2, "the query and own.png"
     assert written.count("not in the folder of images") == 5
     assert "<script>" not in written
+
+
+def test_boxes_are_cut_out_of_images(run, people, file, tmp_path):
+    """Of the list's box, as bulk embedding cuts it: the page shows 10 by 20 pixels."""
+    image = sorted(people.glob("*.png"))[0]
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(f"path,left,top,width,height\n{image},4,8,10,20\n")
+    run("gallery", "add", tmp_path / "people.lance", boxes, *weights(file))
+    page = tmp_path / "page.html"
+    run("gallery", "search", tmp_path / "people.lance", image, *weights(file), "-o", page,
+        "--image-folder", people)  # fmt: skip
+    embedded = re.findall('data:image/jpeg;base64,([^"]+)', page.read_text("utf-8"))
+    sizes = [Image.open(io.BytesIO(base64.b64decode(each))).size for each in embedded]
+    assert sizes == [(32, 64), (10, 20)]
 
 
 def test_a_gallery_of_another_model(run, people, file, tmp_path):
