@@ -86,7 +86,7 @@ def test_command_line(line, any_path_exists):
     if name == "train":
         assert given["recipe"] in recipe_names() or given["recipe"].endswith(".toml")
     weights = given.get("weights") or ()
-    for each in (weights,) if isinstance(weights, str) else weights:
+    for each in (str(weights),) if isinstance(weights, str | Path) else weights:
         if "." not in each and each != "random":
             # These are published for one width only.
             default = 0.25 if each.startswith("synthetic") else 1.0
