@@ -69,6 +69,7 @@ def in_fresh_python(code):
 
 def test_importing_the_package_imports_nothing_heavy():
     heavy = ["keras", "tensorflow", "jax", "torch", "huggingface_hub", "PIL", "numpy", "rich"]
+    heavy += ["lance", "pyarrow", "ray"]
     loaded = in_fresh_python(
         f"import sys, keras_osnet; print([name for name in {heavy} if name in sys.modules])"
     )
