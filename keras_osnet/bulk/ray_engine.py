@@ -133,7 +133,7 @@ def _datasource(data: Any, source: Source, selection: Selection) -> Any:
         for chunk in source.chunks(selection):
             yield pa.table({_CONTENT: pa.array([pickle.dumps(chunk)], pa.large_binary())})
 
-    class Chunks(data.Datasource):  # type: ignore[misc, name-defined]
+    class Chunks(data.Datasource):
         """The chunks of a source."""
 
         def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[Any]:  # noqa: ARG002
