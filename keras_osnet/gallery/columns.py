@@ -63,6 +63,17 @@ def unit_vectors(vectors: ArrayLike, name: str = "vectors") -> NDArray[np.float3
     return normalize(array)
 
 
+def vector_matrix(vectors: Any) -> NDArray[np.float32]:
+    """Return a column of vectors as an array (n, dim)."""
+    pa = arrow()
+    if isinstance(vectors, pa.ChunkedArray):
+        vectors = vectors.combine_chunks()
+    if vectors.null_count:
+        raise ValueError(f"`vector` must not be empty. Received: {vectors.null_count} without")
+    flat = vectors.flatten()
+    return flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(vectors), -1)
+
+
 def gallery_table(
     vectors: ArrayLike,
     columns: "Mapping[str, Any] | pa.Table | Sequence[Mapping[str, Any]] | None",

@@ -14,7 +14,7 @@ from keras_osnet import __version__
 from keras_osnet._utils.checks import boolean, check_whole, number, path_of
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.gallery.cluster import MOST, cluster_vectors
-from keras_osnet.gallery.columns import arrow, gallery_table, unit_vectors
+from keras_osnet.gallery.columns import arrow, gallery_table, unit_vectors, vector_matrix
 from keras_osnet.gallery.datasets import EXPORTED, read_dataset, with_constant
 from keras_osnet.gallery.errors import GalleryError
 from keras_osnet.gallery.filters import Filter, Names
@@ -193,7 +193,7 @@ class Gallery:
         """
         added, done = 0, 0
         for model, rows in read_dataset(path):
-            vectors = _matrix(rows["vector"])
+            vectors = vector_matrix(rows["vector"])
             rows = rows.drop_columns(["vector", "model"])
             for name, value in (columns or {}).items():
                 rows = with_constant(rows, name, value)
@@ -377,7 +377,7 @@ class Gallery:
             raise ValueError(f"An index needs at least 256 vectors. Received: {rows} in {self.uri}")
         self._store.build_index()
         vectors = next(iter(self._batches(["vector"])))["vector"]
-        queries = _matrix(vectors)[:: max(1, len(vectors) // _MEASURED)][:_MEASURED]
+        queries = vector_matrix(vectors)[:: max(1, len(vectors) // _MEASURED)][:_MEASURED]
         keys = [
             [{row["key"] for row in rows} for rows in self.search(queries, _NEAREST, exact=exact)]
             for exact in (True, False)
@@ -431,7 +431,9 @@ class Gallery:
         names = [name for name in schema.names if name != "model"]
         table = pa.Table.from_batches(list(self._store.batches(names, where)))
         table = table.sort_by("key")  # the order of the store changes when it is compacted
-        found = cluster_vectors(unit_vectors(_matrix(table["vector"])), max_distance, min_crops)
+        found = cluster_vectors(
+            unit_vectors(vector_matrix(table["vector"])), max_distance, min_crops
+        )
         dicts = table.drop_columns(["vector"]).to_pylist()
         groups: list[list[dict[str, Any]]] = [[] for _ in range(found.max() + 1)]
         for row, group in zip(dicts, found, strict=True):
@@ -547,17 +549,6 @@ class Gallery:
             )
 
 
-def _matrix(vectors: Any) -> NDArray[np.float32]:
-    """Return a column of vectors as an array (n, dim)."""
-    pa = arrow()
-    if isinstance(vectors, pa.ChunkedArray):
-        vectors = vectors.combine_chunks()
-    if vectors.null_count:
-        raise ValueError(f"`vector` must not be empty. Received: {vectors.null_count} without")
-    flat = vectors.flatten()
-    return flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(vectors), -1)
-
-
 def _ordered(
     found: "pa.Table",
     queries: NDArray[np.float32],
@@ -569,7 +560,7 @@ def _ordered(
     index, similarity = found["query"].to_numpy(), found["similarity"].to_numpy()
     order = np.lexsort((-similarity, index))
     if rerank is not None:
-        vectors = _matrix(found["vector"])
+        vectors = vector_matrix(found["vector"])
         parts = []
         for query in range(len(queries)):
             rows = order[index[order] == query]

@@ -90,6 +90,32 @@ def test_from_images_to_a_page_and_erasure(run, run_json, people, file, listing,
     assert "Added 4 rows" in run("gallery", "add", place, tmp_path / "all.parquet").output
 
 
+def test_evaluate(run, run_json, people, file, listing, tmp_path):
+    """The figures are those of the metrics on the vectors of the same images."""
+    from keras_osnet.metrics import evaluate_features
+    from keras_osnet.runtime import Embedder
+
+    place = tmp_path / "people.lance"
+    run("gallery", "add", place, listing, *weights(file))
+    images = sorted(people.glob("*.png"))
+    vectors = Embedder(file, pixel_range="0-1", verify=False).embed(images)
+    person, camera = (np.array([path.name[part] for path in images]) for part in (slice(4), 6))
+    query = camera == "2"
+    expected = evaluate_features(
+        vectors[query],
+        vectors[~query],
+        person[query],
+        person[~query],
+        camera[query],
+        camera[~query],
+    )
+    report = run_json("gallery", "evaluate", place, "--query-camera", 2)
+    assert report["mAP"] == pytest.approx(100 * expected.mean_average_precision, abs=1e-3)
+    assert (report["queries"], report["gallery"], report["query_camera"]) == (6, 6, "2")
+    assert "6 queries of camera 1" in run("gallery", "evaluate", place).output
+    assert "Received: 7" in run("gallery", "evaluate", place, "--query-camera", 7, code=2).output
+
+
 def test_folders_of_cameras(run, run_json, people, file, tmp_path):
     place = tmp_path / "people.lance"
     for camera in (3, 4):

@@ -70,6 +70,19 @@ def test_ranking(filled):
     assert round(100 * ranking.mean_average_precision, 2) == 61.67
 
 
+def test_gallery_evaluate(filled):
+    """The command computes the same from the store."""
+    import json
+
+    from click.testing import CliRunner
+
+    from keras_osnet.cli.application import application
+
+    result = CliRunner().invoke(application, ["gallery", "evaluate", filled.uri, "--json"])
+    report = json.loads(result.stdout)
+    assert (round(report["rank_1"], 2), round(report["mAP"], 2)) == (77.19, 61.67)
+
+
 def test_clusters_of_unknown_people(filled, vectors, tmp_path):
     """Most crops are in a group, nearly all with others of the same person."""
     from keras_osnet.gallery import Gallery

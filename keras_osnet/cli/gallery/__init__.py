@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "add": "add:command",
     "search": "search:command",
+    "evaluate": "evaluate:command",
     "info": "maintain:info",
     "delete": "maintain:delete",
     "compact": "maintain:compact",
