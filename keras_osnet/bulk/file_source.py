@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_osnet.bulk._arrow import arrow
 from keras_osnet.bulk.columns import box_column, box_columns, boxes_of, convert, output_schema
 from keras_osnet.bulk.crops import CHUNK, Chunk
-from keras_osnet.bulk.selection import Selection, hash_keys
+from keras_osnet.bulk.selection import Selection, as_text, hash_keys
 from keras_osnet.bulk.table import Table
 from keras_osnet.data.list_images import image_names
 
@@ -44,10 +44,10 @@ class FolderSource:
         pa = arrow()
         for start in range(0, len(self._names), _ROWS):
             names = self._names[start : start + _ROWS]
-            keys = [_printable(name) for name in names]
+            keys = [as_text(name) for name in names]
             rows = np.flatnonzero(selection.mask(keys))
             files = [self._folder / names[row] for row in rows]
-            paths = pa.array([_printable(str(file)) for file in files], pa.string())
+            paths = pa.array([as_text(str(file)) for file in files], pa.string())
             columns = pa.record_batch([paths], schema=self.schema)
             yield from _divided(
                 [keys[row] for row in rows],
@@ -193,8 +193,3 @@ def _divided(
 def _texts(column: Any) -> list[str]:
     texts: list[str] = column.cast(arrow().string()).to_pylist()
     return texts
-
-
-def _printable(name: str) -> str:
-    """Return a file's name as text; bytes that are none, as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -20,6 +20,11 @@ def hash_keys(keys: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), "<u8")
 
 
+def as_text(name: str) -> str:
+    """Return a file's name as text that can be written; bytes that are none, as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """The crops of a shard that are not done.

@@ -14,7 +14,7 @@ from keras_osnet._utils.files import open_regular
 from keras_osnet.bulk._arrow import arrow
 from keras_osnet.bulk.columns import convert, output_schema
 from keras_osnet.bulk.crops import CHUNK, Chunk, Image, Unreadable
-from keras_osnet.bulk.selection import Selection
+from keras_osnet.bulk.selection import Selection, as_text
 from keras_osnet.data.images import readable_suffixes
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class TarSource:
                     f"its JSON has `{min(more)}`, which that of the first {_HEAD:,} images, from "
                     "which the columns are taken, has not"
                 )
-        columns = [pa.array([str(row.archive) for row in rows], pa.string())]
+        columns = [pa.array([as_text(str(row.archive)) for row in rows], pa.string())]
         for field in self.schema:
             if field.name == "archive":
                 continue
@@ -200,7 +200,7 @@ def _archive_rows(
         if folder + slash + stem != sample:
             yield from complete()
             sample, images, entries = folder + slash + stem, {}, {}
-        key = f"{archive}/{name}"
+        key = as_text(f"{archive}/{name}")
         try:
             if dot + ending.rpartition(".")[2].lower() in readable_suffixes():
                 if key not in images and wanted(key):
@@ -211,9 +211,9 @@ def _archive_rows(
             damage = " ".join(str(error).split()) or type(error).__name__
             break
     yield from complete()
-    if damage is not None and wanted(archive):
+    if damage is not None and wanted(as_text(archive)):
         place = f"after {sample}" if sample else "at its beginning"
-        yield archive, Unreadable(f"the archive is damaged {place}: {damage}"), {}
+        yield as_text(archive), Unreadable(f"the archive is damaged {place}: {damage}"), {}
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[str, int, Callable[[], bytes]]]:

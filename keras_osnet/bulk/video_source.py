@@ -12,7 +12,7 @@ from keras_osnet._utils.optional import require
 from keras_osnet.bulk._arrow import arrow
 from keras_osnet.bulk.columns import box_column, box_columns, boxes_of, convert, output_schema
 from keras_osnet.bulk.crops import CHUNK, Chunk, Image, Unreadable, cut
-from keras_osnet.bulk.selection import Selection
+from keras_osnet.bulk.selection import Selection, as_text
 from keras_osnet.bulk.table import Table
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class VideoSource:
             elif field.name == "box":
                 columns.append(box_column(self._boxes[rows]))
             else:
-                video = str(self._video.absolute())
+                video = as_text(str(self._video.absolute()))
                 columns.append(pa.array([video] * len(rows), field.type))
         return pa.record_batch(columns, schema=self.schema)
 
@@ -129,7 +129,7 @@ class VideoSource:
         counts = np.diff(np.append(starts, len(self._numbers)))
         places = np.arange(len(self._numbers)) - np.repeat(starts, counts)
         return [
-            f"{self._video.name}:{frame}:{place}"
+            f"{as_text(self._video.name)}:{frame}:{place}"
             for frame, place in zip(self._numbers.tolist(), places.tolist(), strict=True)
         ]
 

@@ -196,6 +196,19 @@ def sample(name, image, **entries):
     return [(f"{name}.png", image), (f"{name}.json", json.dumps(entries).encode())]
 
 
+def test_names_that_are_no_text(tmp_path, content, embedder, by_key):
+    (tmp_path / "crops").mkdir()
+    try:
+        (tmp_path / "crops" / "caf\udce9.png").write_bytes(content[0])
+    except (OSError, UnicodeError):
+        pytest.skip("file names are text on this system")
+    embed_to_parquet(tmp_path / "crops", tmp_path / "folder", embedder)
+    assert list(by_key(tmp_path / "folder")) == [r"caf\udce9.png"]
+    archive = write_tar(tmp_path / "a\udce9.tar", [("caf\udce9.png", content[0])])
+    embed_to_parquet(archive, tmp_path / "tar", embedder)
+    assert list(by_key(tmp_path / "tar")) == [r"a\udce9.tar/caf\udce9.png"]
+
+
 def test_damaged_compression(tmp_path, content, embedder, reasons):
     members = [member for index, each in enumerate(content) for member in sample(index, each, a=1)]
     archive = write_tar(tmp_path / "a.tgz", members)
