@@ -1,7 +1,8 @@
-"""The product that shows whether onnxruntime adds int8 products correctly."""
+"""The product that shows whether engines add int8 products correctly."""
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -36,4 +37,21 @@ def test_saturated_sums_are_noticed(total, expected):
     class Runtime:
         InferenceSession = type("InferenceSession", (Session,), {"total": total})
 
-    assert int8_overflow.overflows(Runtime) is expected
+    assert int8_overflow.onnxruntime_overflows(Runtime) is expected
+
+
+def test_openvino_can_compute_in_float():
+    network = int8_overflow._convolution(openvino)
+    core = openvino.Core()
+    kinds = {}
+    for name, settings in (("integers", {}), ("float", int8_overflow.OPENVINO_IN_FLOAT)):
+        compiled = core.compile_model(network, "CPU", settings)
+        kinds[name] = {
+            each.get_rt_info()["runtimePrecision"].astype(str)
+            for each in compiled.get_runtime_model().get_ops()
+            if each.get_rt_info()["layerType"].astype(str) == "Convolution"
+        }
+    assert kinds["integers"] == {"u8"}
+    assert "u8" not in kinds["float"]
+    result = compiled(np.full((1, 16, 4, 4), 255, np.float32))[0]
+    np.testing.assert_array_equal(result, np.full((1, 16, 4, 4), 16 * 255 * 127))

@@ -14,7 +14,7 @@ from keras_osnet._utils.optional import require
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.runtime.engines.device import NUMBERED, Device
 from keras_osnet.runtime.engines.engine import Engine, Shape
-from keras_osnet.runtime.engines.int8_overflow import overflows
+from keras_osnet.runtime.engines.int8_overflow import onnxruntime_overflows
 from keras_osnet.runtime.read_metadata import ModelFile
 
 
@@ -111,7 +111,7 @@ class OnnxRuntime(Engine):
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        if overflows(self._onnxruntime):
+        if onnxruntime_overflows(self._onnxruntime):
             options.add_session_config_entry("session.x64quantprecision", "1")
         options.enable_mem_pattern = kind != "directml"  # which refuses it
         return self._onnxruntime.InferenceSession(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from keras_osnet._utils.optional import require
 from keras_osnet.runtime.engines.device import Device
 from keras_osnet.runtime.engines.engine import Engine, Shape
+from keras_osnet.runtime.engines.int8_overflow import OPENVINO_IN_FLOAT, openvino_overflows
 from keras_osnet.runtime.read_metadata import ModelFile
 
 
@@ -57,9 +58,10 @@ class OpenVINO(Engine):
             network = core.read_model(*((model.path,) if model.external else contents))
             if place.startswith("NPU"):
                 self._fix_batch(network)
-            compiled = core.compile_model(
-                network, place, {name: settings[name] for name in settings if name in supported}
-            )
+            chosen = {name: settings[name] for name in settings if name in supported}
+            if place == "CPU" and _is_quantized(network) and openvino_overflows(openvino):
+                chosen |= OPENVINO_IN_FLOAT
+            compiled = core.compile_model(network, place, chosen)
         except Exception as error:
             raise self._unusable("load", error) from error
         names = [each.names for each in compiled.outputs]
@@ -99,6 +101,10 @@ class OpenVINO(Engine):
         if shape.rank.is_dynamic:
             return ()
         return tuple(None if side.is_dynamic else side.get_length() for side in shape)
+
+
+def _is_quantized(network: Any) -> bool:
+    return any(each.get_type_name() == "FakeQuantize" for each in network.get_ops())
 
 
 def computes_bfloat16() -> bool:
