@@ -11,7 +11,7 @@ from keras_osnet.bulk._arrow import arrow
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OWN = ("key", "vector", "model")
+OWN = ("key", "vector", "model", "reason")
 """Columns that the output adds to those of the input."""
 
 _EDGES = ("left", "top", "right", "bottom")

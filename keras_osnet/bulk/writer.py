@@ -48,7 +48,7 @@ class VectorWriter:
     """Write rows to parts of a data set, each of them whole or not at all.
 
     Args:
-        folder: The folder; created if it does not exist.
+        folder: The folder, which exists.
         model: The model.
         dtype: "float16" or "float32".
         columns: Schema of the input's columns.
@@ -83,18 +83,18 @@ class VectorWriter:
     def check_folder(self, resume: bool) -> None:
         """Raise ValueError if the folder holds vectors that these must not be added to."""
         parts = self._parts()
-        mine = [file for file in parts if _PART.fullmatch(file.name) is None]
-        if mine:
+        strange = [file for file in parts if _PART.fullmatch(file.name) is None]
+        if strange:
             raise ValueError(
-                f"The folder holds parts that keras_osnet.bulk has not named: {mine[0].name}. "
+                f"The folder holds parts that keras_osnet.bulk has not named: {strange[0].name}. "
                 f"Received: {self.folder}"
             )
         for file in parts:
             self._check_part(file, read_part(file))
-        others = [file for file in parts if not self._is_of_another_shard(file)]
-        if others and not resume:
+        own = [file for file in parts if not self._is_of_another_shard(file)]
+        if own and not resume:
             raise ValueError(
-                f"The folder holds vectors already ({others[0].name}); `resume=True` embeds only "
+                f"The folder holds vectors already ({own[0].name}); `resume=True` embeds only "
                 f"what is missing. Received: {self.folder}"
             )
 

@@ -1,4 +1,4 @@
-"""A process that is killed at any moment, and resumed: every crop exactly once."""
+"""Processes that are killed at any moment, or run at the same time: every crop exactly once."""
 
 import os
 import signal
@@ -17,9 +17,10 @@ RUN = """
 import sys
 from keras_osnet.bulk import embed_to_parquet
 from keras_osnet.runtime import Embedder
-images, folder, model = sys.argv[1:]
+images, folder, model, shard, shards = sys.argv[1:]
 embedder = Embedder(model, pixel_range="0-1", verify=False)
-embed_to_parquet(images, folder, embedder, resume=True, rows_per_part=500)
+shard = int(shard), int(shards)
+embed_to_parquet(images, folder, embedder, resume=True, shard=shard, rows_per_part=500)
 """
 
 
@@ -43,13 +44,23 @@ def wait_for(condition, process):
         time.sleep(0.01)
 
 
+def check_rows(folder):
+    """Check that every crop of the list is there once; return the data set."""
+    dataset = VectorDataset(folder)
+    keys = [key for batch in dataset.batches(["key"]) for key in batch.column(0).to_pylist()]
+    unreadable = [key for batch in dataset.unreadable() for key in batch.column(0).to_pylist()]
+    assert sorted(map(int, keys + unreadable)) == list(range(20_000))
+    assert len(unreadable) == 80
+    return dataset
+
+
 def test_every_crop_exactly_once(listing, model_file, embedder, tmp_path):
     folder = tmp_path / "vectors"
 
     def count():
         return len(list(folder.glob("part-*")))
 
-    command = [sys.executable, "-c", RUN, str(listing), str(folder), str(model_file)]
+    command = [sys.executable, "-c", RUN, str(listing), str(folder), str(model_file), "1", "1"]
     moments = (
         lambda: (folder / ".lock-1-of-1").exists(),
         lambda: count() >= before + 3,
@@ -65,11 +76,22 @@ def test_every_crop_exactly_once(listing, model_file, embedder, tmp_path):
     assert count() > 3
     result = embed_to_parquet(listing, folder, embedder, resume=True, rows_per_part=500)
     assert result.skipped >= 500
-    dataset = VectorDataset(folder)
-    keys = [key for batch in dataset.batches(["key"]) for key in batch.column(0).to_pylist()]
-    unreadable = [key for batch in dataset.unreadable() for key in batch.column(0).to_pylist()]
-    assert sorted(map(int, keys + unreadable)) == list(range(20_000))
-    assert len(unreadable) == 80
+    dataset = check_rows(folder)
     assert not list(folder.rglob(".keras-osnet-*"))
     paths = next(dataset.batches(["path"], rows=50)).column(0).to_pylist()
     np.testing.assert_allclose(dataset.vectors()[:50], embedder.embed(paths), atol=5e-4)
+
+
+def test_shards_at_the_same_time_and_one_of_them_twice(listing, model_file, tmp_path):
+    folder = tmp_path / "vectors"
+    commands = [
+        [sys.executable, "-c", RUN, str(listing), str(folder), str(model_file), shard, "3"]
+        for shard in ("1", "2", "3")
+    ]
+    processes = [subprocess.Popen(command) for command in commands]
+    wait_for((folder / ".lock-2-of-3").exists, processes[1])
+    again = subprocess.run(commands[1], capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "Another process is writing shard 2 of 3 to this folder" in again.stderr
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    check_rows(folder)

@@ -162,6 +162,7 @@ def test_boxes_of_a_list_are_cut_out(make_list, tmp_path, embedder, by_key, reas
         ("path,camera\n0.png,1\n,2\n", "no `path` in row 2"),
         ("path\n0.png\n1.png\n0.png\n", "1 crops twice, the first is 0.png"),
         ("path,model\n0.png,1\n", "column `model` of a name that the output needs"),
+        ("path,reason\n0.png,1\n", "column `reason` of a name that the output needs"),
         ("path,a,a\n0.png,1,2\n", "column `a` twice"),
         ("path,time\n0.png,12.5\n", "`time` must hold times such as .* double"),
         ("path,time\n0.png,noon\n", "`time`: .*noon"),
