@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,10 @@ def _datasource(data: Any, source: Source, selection: Selection) -> Any:
     def read() -> Iterator[Any]:
         pa = arrow()
         for chunk in source.chunks(selection):
-            yield pa.table({_CONTENT: pa.array([pickle.dumps(chunk)], pa.large_binary())})
+            # A slice would be pickled with all of the batch that it is of.
+            columns = chunk.columns.take(pa.array(range(chunk.columns.num_rows)))
+            content = pickle.dumps(replace(chunk, columns=columns))
+            yield pa.table({_CONTENT: pa.array([content], pa.large_binary())})
 
     class Chunks(data.Datasource):
         """The chunks of a source."""
