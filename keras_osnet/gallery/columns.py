@@ -226,7 +226,11 @@ def _standard(values: "pa.Array", field: "pa.Field") -> "pa.Array":
             values = values.cast(pa.int64())
         if not (pa.types.is_integer(values.type) or pa.types.is_string(values.type)):
             raise ValueError(f"`{field.name}` must be text or whole numbers. Received: {kind}")
-        return values.cast(field.type)
+        texts = values.cast(field.type)
+        if field.name == "key":
+            return texts
+        empty = pa.compute.equal(texts, "")  # a cell of a list without a value
+        return pa.compute.if_else(empty, pa.scalar(None, field.type), texts)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         wanted = "left, top, right, bottom" if field.name == "box" else "text or whole numbers"
         raise ValueError(f"`{field.name}` must be {wanted}. Received: {kind} ({error})") from None

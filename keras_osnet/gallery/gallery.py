@@ -99,7 +99,7 @@ class Gallery:
         """
         place = os.fspath(path_of("uri", uri)) if not isinstance(uri, str) else uri
         scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", place)
-        if not place or (scheme and scheme[1] not in ("s3", "gs", "az", "memory")):
+        if not place or (scheme and scheme[1] not in ("s3", "gs", "az")):
             raise ValueError(
                 f"`uri` must be a folder or begin with s3://, gs:// or az://. Received: {place!r}"
             )

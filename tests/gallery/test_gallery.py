@@ -78,6 +78,12 @@ def test_rows_whose_camera_or_time_is_not_known(gallery):
     assert gallery.delete(older_than=START) == 0
 
 
+def test_empty_texts_are_no_names(gallery):
+    gallery.add(np.eye(3), {"person": ["Ann", "", None], "camera": ["", "1", "2"]}, model="m")
+    assert gallery.read(["person"])["person"].to_pylist().count(None) == 2
+    assert (gallery.info().people, gallery.info().cameras) == (1, ("1", "2"))
+
+
 def test_names_with_quotes_are_names(gallery):
     names = ["O'Brien", "x' OR '1'='1", '"; DROP TABLE people; --', "Ann", "100%", "a\\b", "好"]
     gallery.add(some_vectors(len(names)), {"person": names}, model="m")
