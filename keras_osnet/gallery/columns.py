@@ -45,7 +45,7 @@ def gallery_schema(dim: int, model: str) -> "pa.Schema":
             pa.field("time", pa.timestamp("us", "UTC")),
             pa.field("box", pa.list_(pa.float32(), 4)),
         ],
-        metadata={"keras_osnet.model": model},
+        metadata={"keras_osnet:model": model},
     )
 
 

@@ -3,12 +3,12 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from keras_osnet import __version__
 from keras_osnet._utils.checks import boolean, check_whole, number, path_of
@@ -18,51 +18,16 @@ from keras_osnet.gallery.columns import arrow, gallery_table, unit_vectors, vect
 from keras_osnet.gallery.datasets import EXPORTED, read_dataset, with_constant
 from keras_osnet.gallery.errors import GalleryError
 from keras_osnet.gallery.filters import Filter, Names
-from keras_osnet.gallery.search_result import SearchResult
+from keras_osnet.gallery.gallery_info import GalleryInfo, describe
+from keras_osnet.gallery.search_result import SearchResult, ordered
 from keras_osnet.gallery.store import Store
 from keras_osnet.gallery.times import utc
-from keras_osnet.metrics import rerank_features
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MEASURED, _NEAREST = 100, 50
 """Of the recall of an index: queries, and neighbors of each."""
-
-
-@dataclass(frozen=True)
-class GalleryInfo:
-    """Facts about a gallery.
-
-    Attributes:
-        uri: Where it is.
-        rows: Number of vectors.
-        dim: Length of the vectors.
-        model: Digest of the model that computed them.
-        people: Number of different names; rows without one are not counted.
-        cameras: Cameras.
-        sites: Sites.
-        first: Earliest time, None if there is none.
-        last: Latest time.
-        columns: Names of all columns.
-        bytes: Size of all files; None where the store does not tell.
-        indexed: Number of rows in the index for approximate search; None without one.
-        version: Of the store, which counts writes.
-    """
-
-    uri: str
-    rows: int
-    dim: int
-    model: str
-    people: int
-    cameras: tuple[str, ...]
-    sites: tuple[str, ...]
-    first: datetime | None
-    last: datetime | None
-    columns: tuple[str, ...]
-    bytes: int | None
-    indexed: int | None
-    version: int
 
 
 class Gallery:
@@ -282,7 +247,7 @@ class Gallery:
             columns if rerank is None else [*columns, "vector"],
             exact=exact,
         )
-        return SearchResult(_ordered(found, queries, limit, min_similarity, rerank), len(queries))
+        return SearchResult(ordered(found, queries, limit, min_similarity, rerank), len(queries))
 
     def count(
         self,
@@ -448,30 +413,8 @@ class Gallery:
             FileNotFoundError: There is no gallery yet.
             keras_osnet.gallery.GalleryError: The gallery is damaged or cannot be reached.
         """
-        pa = arrow()
         schema = self._existing_schema()
-        rows = 0
-        found: dict[str, set[Any]] = {name: set() for name in ("person", "camera", "site")}
-        times: list[Any] = []
-        for batch in self._batches([*found, "time"]):
-            rows += len(batch)
-            for name, values in found.items():
-                values.update(pa.compute.unique(batch[name]).to_pylist())
-            times += pa.compute.min_max(batch["time"]).as_py().values()
-        times = sorted(each for each in times if each is not None)
-        return GalleryInfo(
-            uri=self.uri,
-            rows=rows,
-            dim=schema.field("vector").type.list_size,
-            model=_model_of(schema, self.uri),
-            people=len(found["person"] - {None}),
-            cameras=tuple(sorted(found["camera"] - {None}, key=_natural)),
-            sites=tuple(sorted(found["site"] - {None}, key=_natural)),
-            first=times[0] if times else None,
-            last=times[-1] if times else None,
-            columns=tuple(schema.names),
-            **self._store.facts(),
-        )
+        return describe(self._store, schema, _model_of(schema, self.uri), self.uri)
 
     def read(self, columns: Sequence[str] | None = None) -> "pa.Table":
         """Return all rows as a table of pyarrow, or some of their columns.
@@ -549,39 +492,8 @@ class Gallery:
             )
 
 
-def _ordered(
-    found: "pa.Table",
-    queries: NDArray[np.float32],
-    limit: int,
-    min_similarity: float | None,
-    rerank: int | None,
-) -> "pa.Table":
-    """Return rows by query and rank, `query` and `similarity` first, without vectors."""
-    index, similarity = found["query"].to_numpy(), found["similarity"].to_numpy()
-    order = np.lexsort((-similarity, index))
-    if rerank is not None:
-        vectors = vector_matrix(found["vector"])
-        parts = []
-        for query in range(len(queries)):
-            rows = order[index[order] == query]
-            if len(rows) > 1:
-                distances = rerank_features(queries[query : query + 1], vectors[rows])[0]
-                rows = rows[np.argsort(distances, kind="stable")]
-            parts.append(rows[:limit])
-        order = np.concatenate(parts)
-    if min_similarity is not None:
-        order = order[similarity[order] >= min_similarity]
-    names = [each for each in found.column_names if each not in ("query", "similarity", "vector")]
-    return found.take(order).select(["query", "similarity", *names])
-
-
 def _model_of(schema: "pa.Schema", uri: str) -> str:
-    model = (schema.metadata or {}).get(b"keras_osnet.model")
+    model = (schema.metadata or {}).get(b"keras_osnet:model")
     if model is None:
         raise GalleryError(f"This data set was not written by keras_osnet.gallery. Received: {uri}")
     return model.decode()
-
-
-def _natural(text: str) -> tuple[int, str]:
-    """Return a key that sorts numbers by value, before other texts."""
-    return (int(text), "") if text.isdecimal() and len(text) < 10 else (10**10, text)

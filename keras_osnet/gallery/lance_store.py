@@ -148,7 +148,7 @@ class LanceStore:
             if data.describe_indices():
                 _index(data)  # from the start: an update could keep what rows left in it
             # A version of its own: that of a deletion records the condition, with people's names.
-            data.update_metadata({"keras_osnet.compacted": f"{time.time():.6f}"})
+            data.update_metadata({"keras_osnet:compacted": f"{time.time():.6f}"})
             data.cleanup_old_versions(older_than=timedelta(0), delete_unverified=alone)
 
         self._repeat("compacted", compact)

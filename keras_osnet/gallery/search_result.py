@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from keras_osnet._utils.text import drawable
+from keras_osnet.gallery.columns import vector_matrix
+from keras_osnet.metrics import rerank_features
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,3 +98,29 @@ def as_text(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return value.isoformat(sep=" ", timespec="seconds")
     return drawable(str(value))
+
+
+def ordered(
+    found: "pa.Table",
+    queries: NDArray[np.float32],
+    limit: int,
+    min_similarity: float | None,
+    rerank: int | None,
+) -> "pa.Table":
+    """Return rows by query and rank, `query` and `similarity` first, without vectors."""
+    index, similarity = found["query"].to_numpy(), found["similarity"].to_numpy()
+    order = np.lexsort((-similarity, index))
+    if rerank is not None:
+        vectors = vector_matrix(found["vector"])
+        parts = []
+        for query in range(len(queries)):
+            rows = order[index[order] == query]
+            if len(rows) > 1:
+                distances = rerank_features(queries[query : query + 1], vectors[rows])[0]
+                rows = rows[np.argsort(distances, kind="stable")]
+            parts.append(rows[:limit])
+        order = np.concatenate(parts)
+    if min_similarity is not None:
+        order = order[similarity[order] >= min_similarity]
+    names = [each for each in found.column_names if each not in ("query", "similarity", "vector")]
+    return found.take(order).select(["query", "similarity", *names])
