@@ -103,6 +103,27 @@ def _equal(value: Any, choice: Any) -> bool:
     return bool(value == choice)
 
 
+def color_shares(name: str, values: Any, least: float = 0.0) -> tuple[float, float, float]:
+    """Return three numbers of 0–1, of red, green and blue, or raise ValueError.
+
+    Args:
+        name: Of the argument.
+        values: A list, tuple or one-dimensional array.
+        least: Smallest number, above 0 for a standard deviation.
+    """
+    listed = isinstance(values, list | tuple) or getattr(values, "ndim", 0) == 1
+    given = list(values) if listed else []
+    real = [isinstance(each, numbers.Real) and not isinstance(each, bool) for each in given]
+    if len(given) != 3 or not all(real) or not all(least <= each <= 1 for each in given):
+        above = " above 0" if least else ""
+        raise ValueError(
+            f"`{name}` must be three numbers{above}, for red, green and blue in 0–1; divide those "
+            f"of pixels of 0–255 by 255. Received: {name}={values!r}"
+        )
+    red, green, blue = map(float, given)
+    return red, green, blue
+
+
 def map_channels(layer: str, shape: Sequence[int | None]) -> int:
     """Return the channels of a (batch, height, width, channels) shape, else raise ValueError."""
     if len(shape) != 4 or shape[-1] is None:

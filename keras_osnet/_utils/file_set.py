@@ -24,7 +24,8 @@ def replaced_together(target: Path, names: Collection[str]) -> Iterator[Path]:
 
     Args:
         target: The file that the others belong to.
-        names: Names of all files that may be written, in the folder of `target`.
+        names: Names of all files that may be written, in the folder of `target`. They begin with
+            its name without the suffix and a point; others are not moved.
 
     Raises:
         FileNotFoundError: The folder of `target` does not exist.
@@ -38,25 +39,24 @@ def replaced_together(target: Path, names: Collection[str]) -> Iterator[Path]:
     with temporary_folder(target) as folder:
         yield folder
         with locked(target.parent):
-            _complete(target, names)
+            _complete(target)
             # From here on the new files are valid: the rename is one step.
             folder.rename(_decided(target))
-            _complete(target, names)
+            _complete(target)
 
 
-def complete(target: Path, names: Collection[str]) -> None:
+def complete(target: Path) -> None:
     """Move files into place that a killed process has left in their hidden folder.
 
     Args:
         target: The file that the others belong to.
-        names: Names of all files that may be moved.
 
     Raises:
         OSError: A file cannot be moved.
     """
     if _decided(target).exists():
         with locked(target.parent):
-            _complete(target, names)
+            _complete(target)
 
 
 @contextmanager
@@ -78,14 +78,14 @@ def locked(folder: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _complete(target: Path, names: Collection[str]) -> None:
+def _complete(target: Path) -> None:
     decided = _decided(target)
     if decided.is_symlink() or not decided.is_dir():
         return
-    for name in sorted(names):
-        file = decided / name
-        if file.is_file() and not file.is_symlink():
-            file.replace(target.with_name(name))
+    for file in sorted(decided.iterdir()):
+        belongs = file.name.startswith(f"{target.stem}.")
+        if belongs and file.is_file() and not file.is_symlink():
+            file.replace(target.with_name(file.name))
     shutil.rmtree(decided)
 
 

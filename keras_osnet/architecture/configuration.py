@@ -3,12 +3,19 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 import keras
 
-from keras_osnet._utils.checks import boolean, number, one_of, positive_integer, whole_number
+from keras_osnet._utils.checks import (
+    boolean,
+    color_shares,
+    number,
+    one_of,
+    positive_integer,
+    whole_number,
+)
+from keras_osnet._utils.constants import SMALLEST_STD
 from keras_osnet.layers.omni_scale_block import CONVOLUTIONS, FUSIONS, stream_depths
 
 RE_ID_SIZE = (256, 128)
@@ -224,9 +231,7 @@ class Configuration:
                 "`mean` and `std` are those of the preprocessing inside the model, so they need "
                 f"`include_preprocessing=True`. Received: mean={mean!r}, std={std!r} without it"
             )
-        self._set(
-            mean=_checked_channels("mean", mean, 0.0), std=_checked_channels("std", std, 1e-9)
-        )
+        self._set(mean=color_shares("mean", mean), std=color_shares("std", std, SMALLEST_STD))
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -310,19 +315,6 @@ def _checked_width(width: Any) -> float:
             f"{message}; nearest valid values: {below} and {below + 1 / 32}. Received: {width!r}"
         )
     return value
-
-
-def _checked_channels(name: str, values: Any, least: float) -> tuple[float, ...]:
-    listed = isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) == 1
-    if listed and len(values) == 3:
-        real = all(isinstance(each, Real) and not isinstance(each, bool) for each in values)
-        if real and all(least <= each <= 1 for each in values):
-            return tuple(float(each) for each in values)
-    positive = " above 0" if least else ""
-    raise ValueError(
-        f"`{name}` must be three numbers{positive}, for red, green and blue in 0–1. "
-        f"Received: {name}={values!r}"
-    )
 
 
 def _checked_activation(activation: Any) -> Any:

@@ -23,12 +23,15 @@ _ANY = "any"
 def _output(context: click.Context, _: click.Parameter, path: Path) -> Path:
     """Check the output, which is a folder or a file with `--for`, as that is read first."""
     name = context.params["target"]
-    suffixes = EXPORTED if name is None else targets()[name].suffixes
-    if name is None and path.suffix not in suffixes:
+    if name is None and path.suffix not in EXPORTED:
         raise click.BadParameter(
-            f"must end in {', '.join(suffixes)}, or be a folder with --for. Received: {path}"
+            f"must end in {', '.join(EXPORTED)}, or be a folder with --for. Received: {path}"
         )
-    return options.writable(path) if path.suffix in suffixes else options.creatable(path)
+    if name is None or path.suffix in targets()[name].file_suffixes:
+        return options.writable(path)
+    if path.suffix in EXPORTED:
+        raise click.BadParameter(f"must be {targets()[name].places}. Received: {path}")
+    return options.creatable(path)
 
 
 def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
@@ -181,10 +184,12 @@ def export(
     _check_quantization(suffix, quantization, calibration)
     network = _load(model, head)
     from keras_osnet import deploy
-    from keras_osnet.runtime import read_metadata
+    from keras_osnet.runtime.read_metadata import files_of
 
     file = output if record is None else record.file_of(output, network.name)
-    _check_new(file, force)
+    sidecars = [] if record is None else record.sidecar_paths(file)
+    for each in (*map(file.with_name, files_of(file)), *sidecars):
+        _check_new(each, force)
     with waiting(f"Exporting to {file} …"):
         report = deploy.export(
             network,
@@ -210,9 +215,8 @@ def export(
     else:
         print_facts([*report.table(), *([("protocol", division)] if division else [])])
         echo(f"\nWrote {file}, and these results to {file}.json")
-        if record is not None and (metadata := read_metadata(file)):
-            for sidecar in record.sidecars_of(file, metadata):
-                echo(f"Wrote {sidecar}")
+        for sidecar in sidecars:
+            echo(f"Wrote {sidecar}")
     if report.advice:
         warn(report.advice)
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import whole_number
+from keras_osnet._utils.checks import boolean, whole_number
 from keras_osnet._utils.files import explained_writing
 from keras_osnet._utils.optional import check_installed
 from keras_osnet._utils.text import shorten
@@ -28,6 +28,7 @@ from keras_osnet.deploy.formats import format_of
 from keras_osnet.deploy.image_tensor import (
     check_image_tensor,
     features_of,
+    free_name,
     image_input,
     statistics,
     take_bgr,
@@ -98,7 +99,7 @@ def serve(
     own_mean, own_std = statistics(model, mean, std)
 
     sides = tuple(model.inputs[0].shape[1:])
-    image = image_input(sides, batch=batch, dtype=dtype, layout=layout, name=names[0])
+    image = image_input(model, batch=batch, dtype=dtype, layout=layout)
     features = features_of(
         model, image, pixel_range=pixel_range, layout=layout, mean=own_mean, std=own_std
     )
@@ -107,13 +108,11 @@ def serve(
     folded = fold_onto(model, image, features, left_out)
     result = folded.outputs[0]
     scaled = any(isinstance(layer, keras.layers.UnitNormalization) for layer in model.layers[-1:])
-    if normalize and kind == "embedding" and not scaled:
+    if boolean("normalize", normalize) and kind == "embedding" and not scaled:
         scaled = True
-        result = keras.layers.UnitNormalization(axis=-1, dtype="float32", name="normalized")(result)
-    labels = tuple(labels)
-    broken = [each for each in labels if len(each.splitlines()) != 1]
-    if broken:
-        raise ValueError(f"`labels` must be one line of text each. Received: {broken[0]!r}")
+        name = free_name(model, "normalized")
+        result = keras.layers.UnitNormalization(axis=-1, dtype="float32", name=name)(result)
+    labels = _checked_labels(labels)
     if labels and kind not in ("classification", "attribute"):
         raise ValueError(
             "`labels` name the classes or attributes of a model that predicts them. "
@@ -185,6 +184,18 @@ def _checked_names(names: Any) -> tuple[str, str]:
     return names[0], names[1]
 
 
+def _checked_labels(labels: Any) -> tuple[str, ...]:
+    """Return the argument `labels` of `export`, or raise ValueError."""
+    given = () if isinstance(labels, str) else tuple(labels)
+    wrong = [each for each in given if not isinstance(each, str) or len(each.splitlines()) != 1]
+    if isinstance(labels, str) or wrong:
+        raise ValueError(
+            "`labels` must be a list of texts of one line each. "
+            f"Received: {wrong[0] if wrong else labels!r:.200}"
+        )
+    return given
+
+
 def _check_finite(model: keras.Model) -> None:
     """Raise ValueError if a weight is NaN or infinite."""
     wrong = [weight.path for weight in model.weights if not is_finite(weight)]
@@ -199,6 +210,8 @@ def _without_folders(source: str | None) -> str | None:
     """Return the name and the digest of a local file, which says more to others than its path."""
     if source is None:
         return None
+    if not isinstance(source, str):
+        raise ValueError(f"`source` must be text. Received: {source!r}")
     path = Path(source.removeprefix("file://"))
     is_url = "://" in source and not source.startswith("file://")
     # Of the other system's paths, too: the text could have been written there.

@@ -11,10 +11,15 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_osnet._utils.checks import one_of, path_of
+from keras_osnet._utils.checks import number, one_of, path_of
 from keras_osnet._utils.constants import MEAN, STD
 from keras_osnet._utils.file_set import replaced_together
-from keras_osnet._utils.files import atomic_path, check_folder_of, created_folder
+from keras_osnet._utils.files import (
+    atomic_path,
+    check_folder_of,
+    check_regular,
+    created_folder,
+)
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert, serve
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
@@ -152,8 +157,8 @@ def export(
         tensor = record.arguments
     kind = format_of(written)
     _check_quantization(written.suffix, quantization, calibration)
-    if max_drop is not None and not max_drop >= 0:
-        raise ValueError(f"`max_drop` must be percentage points, from 0. Received: {max_drop!r}")
+    if max_drop is not None:
+        number("max_drop", max_drop, 0)
     served = serve(
         model,
         **tensor,
@@ -179,9 +184,15 @@ def export(
         else:
             shared = count_shared(calibration, calibrated, images, compared)
 
+    sidecars = {} if record is None else record.sidecars_of(written, served.metadata)
+    beside = {each: text for each, text in sidecars.items() if each.parent == written.parent}
+    names = [*files_of(written), *(each.name for each in beside)]
+    for each in sidecars:
+        if each.exists():
+            check_regular(each)
     folder = nullcontext() if record is None else created_folder(written.parent)
     # In the same folder, so that each file is moved into place in one step.
-    with folder, replaced_together(written, files_of(written)) as temporary:
+    with folder, replaced_together(written, names) as temporary:
         file = temporary / written.name
         convert(served, file, None if calibrated is None else served.metadata.to_input(calibrated))
         kind.describe(file, served.metadata, served.names)
@@ -189,10 +200,11 @@ def export(
         report = dataclasses.replace(report, calibration_images=min(shared, report.images))
         check_drop(report, max_drop)
         report.save(file.with_name(f"{file.name}.json"))
-        others = {} if record is None else record.sidecars_of(written, served.metadata)
-        for sidecar, text in others.items():
-            with atomic_path(sidecar) as unfinished:
-                unfinished.write_text(text, encoding="utf-8")
+        for each, text in beside.items():
+            (temporary / each.name).write_text(text, encoding="utf-8")
+    for each in sidecars.keys() - beside.keys():  # in another folder, such as Triton's
+        with atomic_path(each) as unfinished:
+            unfinished.write_text(sidecars[each], encoding="utf-8")
     return report
 
 

@@ -139,6 +139,7 @@ def _describe_openvino(file: Path, metadata: ModelMetadata, names: Names) -> Non
     # From memory: the reader maps the weights' file, which is written again.
     model = openvino.Core().read_model(file.read_bytes(), file.with_suffix(".bin").read_bytes())
     model.inputs[0].tensor.set_names({names[0]})
+    model.get_parameters()[0].set_friendly_name(names[0])
     model.get_parameters()[0].set_layout(openvino.Layout(metadata.layout))
     model.outputs[0].tensor.set_names({names[1]})
     blank = dataclasses.replace(metadata, digest=NO_DIGEST, weights_digest=_NO_WEIGHTS)

@@ -1,13 +1,20 @@
 """The image tensor of an exported file: pixel range, order of colors and layout."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_osnet._utils.checks import one_of
-from keras_osnet._utils.constants import CHANNELS, DTYPES, LAYOUTS, MEAN, PIXEL_RANGES, STD
+from keras_osnet._utils.checks import color_shares, one_of
+from keras_osnet._utils.constants import (
+    CHANNELS,
+    DTYPES,
+    LAYOUTS,
+    MEAN,
+    PIXEL_RANGES,
+    SMALLEST_STD,
+    STD,
+)
 from keras_osnet.architecture.preprocessing import (
     PREPROCESSING,
     preprocessing_layer,
@@ -36,20 +43,27 @@ def check_image_tensor(pixel_range: str, dtype: str, layout: str, channels: str)
         )
 
 
-def image_input(
-    shape: Sequence[int | None], *, batch: int | None, dtype: str, layout: str, name: str
-) -> Any:
-    """Return the Keras input of a file.
+def free_name(model: keras.Model, name: str) -> str:
+    """Return a name for a new layer, with "_" added if a layer has it that stays in the file."""
+    own = [each for each in model.layers if not isinstance(each, keras.layers.InputLayer)]
+    taken = {layer.name for layer in own}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def image_input(model: keras.Model, *, batch: int | None, dtype: str, layout: str) -> Any:
+    """Return the Keras input of a file. Its name there is another, which the format's writer sets.
 
     Args:
-        shape: (height, width, 3), None for sides of any length.
+        model: The model, of images (batch, height, width, 3).
         batch: Number of images, None for any.
         dtype: "uint8" or "float32".
         layout: "NHWC" or "NCHW".
-        name: Of the tensor.
     """
-    height, width, colors = shape
+    height, width, colors = model.inputs[0].shape[1:]
     sides = (height, width, colors) if layout == "NHWC" else (colors, height, width)
+    name = free_name(model, "image")
     return keras.Input(batch_shape=(batch, *sides), dtype=dtype, name=name)
 
 
@@ -71,9 +85,11 @@ def features_of(
     """
     features = image
     if layout == "NCHW":
-        features = keras.layers.Permute((2, 3, 1), dtype=image.dtype, name="channels_last")(image)
+        name = free_name(model, "channels_last")
+        features = keras.layers.Permute((2, 3, 1), dtype=image.dtype, name=name)(image)
     if pixel_range == "0-1":
-        features = keras.layers.Rescaling(255.0, dtype="float32", name="pixels")(features)
+        name = free_name(model, "pixels")
+        features = keras.layers.Rescaling(255.0, dtype="float32", name=name)(features)
     if pixel_range != "normalized" and not takes_pixels(model):
         features = preprocessing_layer(mean, std)(features)
     return None if features is image else features
@@ -95,12 +111,7 @@ def statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
         return statistics_of(model.get_layer(PREPROCESSING))
     if not given:
         return MEAN, STD
-    if mean is None or std is None or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise ValueError(
-            "`mean` and `std` go together: three numbers each, of pixels in 0–1. "
-            f"Received: mean={mean!r}, std={std!r}"
-        )
-    return tuple(float(each) for each in mean), tuple(float(each) for each in std)
+    return color_shares("mean", mean), color_shares("std", std, SMALLEST_STD)
 
 
 def take_bgr(model: keras.Model) -> None:

@@ -9,10 +9,16 @@ _BATCH = "batch"
 
 
 def rename_ends(graph: Any, names: tuple[str, str]) -> None:
-    """Rename the input and the output of a GraphProto, and their open batch dimension."""
+    """Rename the input and the output of a GraphProto, and their open batch dimension.
+
+    Tensors inside that have one of the names get another.
+    """
     ends = (graph.input[0], graph.output[0])
-    renamed = {end.name: name for end, name in zip(ends, names, strict=True)}
-    for value in (*graph.input, *graph.output, *graph.value_info):
+    inside = {each.name for each in (*graph.value_info, *graph.initializer)}
+    inside |= {name for node in graph.node for name in node.output}
+    renamed = {name: f"{name}/inside" for name in names if name in inside}
+    renamed |= {end.name: name for end, name in zip(ends, names, strict=True)}
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         value.name = renamed.get(value.name, value.name)
     for node in graph.node:
         for tensors in (node.input, node.output):

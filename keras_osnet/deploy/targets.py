@@ -4,6 +4,7 @@ Importing it needs neither Keras nor numpy, so that the command line can check a
 """
 
 import functools
+import json
 import os
 import re
 import tomllib
@@ -57,7 +58,7 @@ class Target:
         return {name: getattr(self, name) for name in names} | {"batch": self.batch or None}
 
     def file_of(self, path: str | os.PathLike[str], model_name: str) -> Path:
-        """Return the file to write for a path that is a folder or ends in one of `suffixes`.
+        """Return the file to write for a path, a folder or one that ends in `file_suffixes`.
 
         Raises:
             ValueError: The path has the suffix of another format, or the model's name cannot be a
@@ -69,20 +70,31 @@ class Target:
                 "`model` must have a name of letters, digits, hyphens, points and underscores, "
                 f"because files are named after it. Received: {model_name!r:.200}"
             )
-        if given.suffix in self.suffixes and self._is_free:
+        if given.suffix in self.file_suffixes:
             return given
         if given.suffix in (".onnx", ".tflite", ".xml"):
-            file = f", or a file ending in {', '.join(self.suffixes)}" if self._is_free else ""
-            raise ValueError(f"`path` must be a folder for {self.title}{file}. Received: {given}")
+            raise ValueError(f"`path` must be {self.places}. Received: {given}")
         chosen = given / Template(self.file).substitute(name=model_name)
         if not next(each for each in chosen.absolute().parents if each.exists()).is_dir():
             raise ValueError(f"`path` must not be in or at a file. Received: {given}")
         return chosen
 
     @property
-    def _is_free(self) -> bool:
-        """Whether the file may have any name: it does not lie in folders that are prescribed."""
-        return "/" not in self.file
+    def file_suffixes(self) -> tuple[str, ...]:
+        """Suffixes of a path that is the file's own; none if the software prescribes folders."""
+        return () if "/" in self.file else self.suffixes
+
+    @property
+    def places(self) -> str:
+        """What a path can be, for messages."""
+        file = f", or a file ending in {', '.join(self.suffixes)}" if self.file_suffixes else ""
+        return f"a folder for {self.title}{file}"
+
+    def sidecar_paths(self, file: Path) -> list[Path]:
+        """Return the paths of the other files, for the path of the model's file."""
+        facts = {"file": file.name, "stem": file.stem}
+        places = [Template(place).substitute(facts) for place in self.sidecars]
+        return [Path(os.path.normpath(file.parent / place)) for place in places]
 
     def sidecars_of(self, file: Path, metadata: "ModelMetadata") -> dict[Path, str]:
         """Return the texts of the other files by their paths.
@@ -93,15 +105,13 @@ class Target:
         """
         (height, width), (image, output) = metadata.image_size, self.names
         facts = {
-            **{"file": file.name, "stem": file.stem, "name": metadata.name, "dim": metadata.dim},
-            **{"height": height, "width": width, "input": image, "output": output},
+            # Between quotes, which JSON, YAML and Triton's configuration escape alike.
+            "file": json.dumps(file.name, ensure_ascii=False)[1:-1],
+            **{"name": metadata.name, "dim": metadata.dim, "height": height, "width": width},
+            **{"input": image, "output": output},
         }
-        return {
-            Path(os.path.normpath(file.parent / Template(place).substitute(facts))): (
-                Template(text).substitute(facts)
-            )
-            for place, text in self.sidecars.items()
-        }
+        texts = [Template(text).substitute(facts) for text in self.sidecars.values()]
+        return dict(zip(self.sidecar_paths(file), texts, strict=True))
 
 
 @functools.cache

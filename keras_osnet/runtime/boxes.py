@@ -95,9 +95,13 @@ def cut_out(
 
 def _as_array(boxes: Any, numbers: str) -> _Edges:
     try:
-        given = np.asarray(boxes, np.float64)
-    # Text, rows of different lengths, and integers that are too large.
-    except (TypeError, ValueError, OverflowError) as error:
+        given = np.asarray(boxes)
+        if given.dtype.kind not in "biufO":  # text, dates and complex numbers would be converted
+            raise TypeError(f"not of type {given.dtype}")
+        given = given.astype(np.float64, copy=False)
+    # Text, rows of different lengths, integers that are too large, and torch's tensors on a GPU
+    # or with a gradient.
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ValueError(
             f"`boxes` must be numbers of the shape (n, 4): {error}. Received: {boxes!r:.200}"
         ) from error

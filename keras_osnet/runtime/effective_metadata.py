@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_osnet._utils.checks import check_image_size, one_of
+from keras_osnet._utils.checks import check_image_size, color_shares, one_of
+from keras_osnet._utils.constants import SMALLEST_STD
 from keras_osnet.runtime.engines import Engine, Shape
 from keras_osnet.runtime.metadata import (
     CHANNELS,
@@ -41,8 +42,9 @@ def check_input_arguments(model: ModelFile, given: Mapping[str, Any]) -> None:
         ("layout", LAYOUTS),
     ):
         one_of(name, given[name], (None, *choices))
-    for name in ("mean", "std"):
-        _check_shares(name, given[name])
+    for name, least in (("mean", 0.0), ("std", SMALLEST_STD)):
+        if given[name] is not None:
+            color_shares(name, given[name], least)
     stored = model.metadata
     if stored is not None:
         for name, value in given.items():
@@ -125,23 +127,6 @@ def effective_metadata(
         ModelMetadata(name=file.stem, dim=dim, image_size=(height, width), batch=batch, **chosen),
         size,
     )
-
-
-def _check_shares(name: str, values: Any) -> None:
-    """Raise ValueError unless values are None or three numbers of 0–1, above 0 for `std`."""
-    if values is None:
-        return
-    try:
-        numbers = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        numbers = np.empty(0)
-    least = 0 if name == "mean" else np.finfo(np.float32).tiny
-    if numbers.shape != (_COLORS,) or not ((least <= numbers) & (numbers <= 1)).all():
-        above = "" if name == "mean" else ", above 0"
-        raise ValueError(
-            f"`{name}` must be three numbers of 0–1{above}, of red, green and blue; divide those "
-            f"of pixels of 0–255 by 255. Received: {values!r}"
-        )
 
 
 def _layout(file: Path, engine: Engine, layout: str | None) -> str:

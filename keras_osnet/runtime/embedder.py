@@ -142,7 +142,7 @@ class Embedder:
             "verify": verify,
         }
         check_input_arguments(model, tensor)
-        _check_verified(model, verify)
+        _check_verified(model, one_of("verify", verify, (None, True, False)))
         self._engine = open_engine(
             model, engine, precision=precision, threads=threads, device=device, output=output
         )

@@ -131,7 +131,7 @@ def checked_file(path: str | os.PathLike[str]) -> Path:
             f"`path` must be a model's file that ends in {', '.join(FILE_KINDS)}. Received: {file}"
         )
     try:
-        complete(file, files_of(file))
+        complete(file)
     except OSError as error:
         raise ModelFileError(
             f"An export of {file.name} was interrupted, and cannot be completed here: {error}. "
@@ -146,7 +146,7 @@ def checked_file(path: str | os.PathLike[str]) -> Path:
 
 
 def files_of(file: Path) -> tuple[str, ...]:
-    """Return the names of all files that `export` writes for a path."""
+    """Return the names of the model's files and its report, which `export` writes for a path."""
     weights = (file.with_suffix(".bin").name,) if file.suffix.lower() == ".xml" else ()
     return (file.name, *weights, f"{file.name}.json")
 

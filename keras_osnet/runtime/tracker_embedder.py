@@ -16,10 +16,10 @@ class TrackerEmbedder:
 
     `Embedder.for_tracker` creates it. A box without a pixel of the frame, or with a NaN, gets a
     vector that is unlike every person, so that the tracker goes on: its only component that is not
-    0 is -1, and the next such box has it in the next place. Trackers that use the cosine distance
-    cannot take NaN, and divide by the length, so that they cannot take zeros either. The
-    components of OSNet's embeddings are not negative: the cosine with every person is at most 0,
-    and that of two such boxes is 0.
+    0 is -1, and the next such box has it in the next place. So does a crop whose embedding is 0.
+    Trackers that use the cosine distance cannot take NaN, and divide by the length, so that they
+    cannot take zeros either. The components of OSNet's embeddings are not negative: the cosine with
+    every person is at most 0, and that of two such boxes is 0.
 
     Args:
         embedder: Computes the vectors.
@@ -54,7 +54,7 @@ class TrackerEmbedder:
         crops, valid = cut_out(frame, boxes, box_format=self.box_format, bgr=self.bgr, strict=False)
         vectors = np.zeros((len(valid), self.embedder.dim), np.float32)
         vectors[valid] = self.embedder.embed(crops)
-        for row in np.flatnonzero(~valid):
+        for row in np.flatnonzero(~vectors.any(axis=1)):
             vectors[row, self._place % self.embedder.dim] = -1
             self._place += 1
         return vectors

@@ -12,6 +12,7 @@ SETS = [
     ("m.tflite", "m.tflite.json"),
     ("m.onnx", "m.onnx.json"),
     ("m.xml", "m.bin", "m.xml.json"),
+    ("m.onnx", "m.onnx.json", "m.onnx.metadata.json", "m.reid.yml"),
 ]
 
 KILLED = """
@@ -57,7 +58,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("names", SETS, ids=lambda names: names[0])
+@pytest.mark.parametrize("names", SETS, ids=lambda names: names[-1])
 def test_a_kill_at_any_step_leaves_the_old_or_the_new_files(tmp_path, names):
     outcomes = []
     for step in range(1, 100):
@@ -73,7 +74,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_files(tmp_path, names):
         if done.returncode == 0:
             break
         assert done.returncode == 9, done.stderr
-        complete(target, names)
+        complete(target)
         after = {name: (folder / name).read_bytes() for name in names}
         assert len(set(after.values())) == 1  # never an old one beside a new one
         outcomes.append(after[names[0]])
@@ -113,11 +114,11 @@ def test_names_of_the_greatest_length_and_other_letters(tmp_path):
     assert contents(tmp_path) == dict.fromkeys(names, b"new")
 
 
-def test_only_named_files_are_moved(tmp_path):
+def test_only_files_of_the_name_are_moved(tmp_path):
     names = SETS[1]
     target = tmp_path / "m.onnx"
     with replaced_together(target, names) as folder:
-        for name in (*names, ".bashrc"):
+        for name in (*names, ".bashrc", "model.onnx"):
             (folder / name).write_bytes(b"new")
     assert contents(tmp_path) == dict.fromkeys(names, b"new")
 

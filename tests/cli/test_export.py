@@ -126,9 +126,29 @@ def test_usage_errors(run, checkpoint, people, tmp_path):
     assert "is a file" in error(path, "--quantization", "int8", "--calibration", file)
     assert "is for .tflite" in error(tmp_path / "m.onnx", "--quantization", "dynamic")
     assert "not both" in error(path, "--images", people, "--data", people)
+    assert "must be a folder for NVIDIA Triton. R" in error(tmp_path / "m.onnx", "--for", "triton")
+    assert "or a file ending in .tflite" in error(tmp_path / "m.onnx", "--for", "mediapipe")
     path.write_text("mine")
     assert "exists; give --force" in error(path, code=1)
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("existing", "options"),
+    [
+        ("m.onnx.metadata.json", ("--for", "boxmot", "-o", "m.onnx")),
+        ("m.bin", ("-o", "m.xml")),
+        ("m.onnx.json", ("-o", "m.onnx")),
+    ],
+)
+def test_no_file_is_replaced_without_force(run, checkpoint, tmp_path, existing, options):
+    file = tmp_path / existing
+    file.write_text("mine")
+    arguments = (*options[:-1], tmp_path / options[-1])
+    error = run("export", "--weights", checkpoint, *SMALL, *arguments, code=1).stderr
+    assert f"{existing} exists; give --force" in " ".join(error.split())
+    assert [each.name for each in tmp_path.iterdir()] == [existing]
+    assert file.read_text() == "mine"
 
 
 def test_embed_is_told_what_a_file_of_others_takes(run, tflite, people, tmp_path):

@@ -225,12 +225,20 @@ def test_calibration_is_asked_for(model, tmp_path):
         ({"path": "m.onnx", "calibration": IMAGES}, ValueError, "`calibration` is for .*None"),
         ({"path": "no/m.tflite"}, FileNotFoundError, "There is no folder"),
         ({"quantization": "int4"}, ValueError, "`quantization` must be one of .*'int4'"),
-        ({"max_drop": -1}, ValueError, "`max_drop` must be percentage points.*-1"),
-        ({"max_drop": float("nan")}, ValueError, "`max_drop` must be percentage points.*nan"),
+        ({"max_drop": -1}, ValueError, "`max_drop` must be a number of at least 0.*-1"),
+        ({"max_drop": "1"}, ValueError, "`max_drop` must be a number.*Received: '1'"),
+        ({"source": 3}, ValueError, "`source` must be text. Received: 3"),
+        ({"normalize": "no"}, ValueError, "`normalize` must be one of True, False.*'no'"),
+        ({"labels": "abc"}, ValueError, "`labels` must be a list of texts.*Received: 'abc'"),
+        ({"max_drop": float("nan")}, ValueError, "`max_drop` must be a number of at least 0.*nan"),
         ({"images": 3}, ValueError, "`images` must be a folder.*Received: 3"),
         ({"images": IMAGES / 255}, ValueError, "`images` as an array .*float64"),
         ({"dtype": "int8"}, ValueError, "`dtype` must be one of"),
-        ({"pixel_range": "0-1"}, ValueError, '`dtype` must be "float32" for .*"0-1"'),
+        (
+            {"pixel_range": "0-1", "dtype": "uint8"},
+            ValueError,
+            '`dtype` must be "float32" for .*"0-1"',
+        ),
     ],
 )
 def test_mistakes(model, arguments, error, message, tmp_path):

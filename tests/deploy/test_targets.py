@@ -11,6 +11,7 @@ import keras_osnet
 from keras_osnet.deploy import export
 from keras_osnet.deploy.targets import targets
 from keras_osnet.runtime import Embedder, read_metadata
+from keras_osnet.runtime.metadata import ModelMetadata
 from keras_osnet.synthetic import synthetic_people
 
 IMAGES = synthetic_people(4, views=1, image_size=(64, 32)).images
@@ -86,6 +87,31 @@ def test_a_sidecar_describes_the_file(model, tmp_path):
     assert "dims: [ 64, 32, 3 ]" in text
     assert "dims: [ 512 ]" in text
     assert "$" not in text
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_sidecars_in_the_folder_of_the_file_belong_to_it(target, tmp_path):
+    """Only files that begin with its stem are moved into place together with it."""
+    file = targets()[target].file_of(tmp_path, "people")
+    for path in targets()[target].sidecar_paths(file):
+        assert path.parent != file.parent or path.name.startswith(f"{file.stem}.")
+
+
+def test_a_sidecar_quotes_the_name_of_the_file(tmp_path):
+    file = tmp_path / 'my "old" people.onnx'
+    metadata = ModelMetadata(name="people", dim=8, image_size=(64, 32))
+    (text,) = targets()["deepstream"].sidecars_of(file, metadata).values()
+    line = next(each for each in text.splitlines() if "onnxFile" in each)
+    assert json.loads(line.partition(": ")[2]) == file.name
+
+
+def test_nothing_is_written_where_a_sidecar_is_a_folder(model, tmp_path):
+    (tmp_path / "m.onnx.metadata.json").mkdir()
+    (tmp_path / "osnet_x0_25" / "config.pbtxt").mkdir(parents=True)
+    for target, path in (("boxmot", tmp_path / "m.onnx"), ("triton", tmp_path)):
+        with pytest.raises(ValueError, match=r"regular file is needed, not a folder.*Received: "):
+            export(model, path, target=target, images=IMAGES)
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.large

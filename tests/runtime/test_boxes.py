@@ -136,6 +136,24 @@ def test_boxes_that_are_no_numbers(boxes):
         cut_out(FRAME, boxes)
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "datetime64[D]", "str"])
+def test_boxes_of_types_that_numpy_would_convert(dtype):
+    boxes = np.ones((1, 4), int).astype(dtype)
+    with pytest.raises(ValueError, match=r"`boxes` must be numbers.*not of type.*Received: "):
+        cut_out(FRAME, boxes, strict=False)
+
+
+def test_boxes_that_give_no_array():
+    class WithGradient:
+        """Like a tensor of torch that requires a gradient."""
+
+        def __array__(self, *_, **__):
+            raise RuntimeError("Use tensor.detach().numpy() instead.")
+
+    with pytest.raises(ValueError, match=r"`boxes` must be numbers.*detach.*Received: "):
+        cut_out(FRAME, WithGradient())
+
+
 @pytest.mark.parametrize("frame", [FRAME[..., 0], FRAME[None], FRAME[..., :2], FRAME[:0]])
 def test_frames_of_another_shape(frame):
     with pytest.raises(ValueError, match=r"`frame`.*\(height, width, 3\).*Received: shape"):

@@ -124,6 +124,8 @@ def test_a_file_without_a_digest(stock, described, people, tmp_path, name):
     np.testing.assert_allclose(trusted.embed(people), own.embed(people), rtol=0, atol=1e-6)
     assert pickle.loads(pickle.dumps(trusted)).embed(people).shape == (12, 8)
     refused(foreign, "no digest", pixel_range="0-255", verify=True)
+    with pytest.raises(ValueError, match=r"`verify` must be one of None, True, False.*'no'"):
+        Embedder(foreign, pixel_range="0-255", verify="no")
 
 
 def test_the_range_of_the_pixels_is_asked_for_first(stock, no_engine):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_osnet.runtime import Embedder
+from keras_osnet.runtime.tracker_embedder import TrackerEmbedder
 
 INVALID = [
     (50, 0, 60, 32),  # outside of the frame
@@ -84,6 +85,17 @@ def test_a_tracker_never_stops(described, scene):
     assert embed(frame, INVALID * 5).shape == (30, 8)  # more than there are places
     with pytest.warns(UserWarning, match="in pixels"):
         assert embed(frame, [(0.1, 0.1, 0.4, 0.9)]).shape == (1, 8)
+
+
+def test_an_embedding_of_zeros_is_unlike_every_person(scene):
+    class Dead:
+        dim = 8
+
+        def embed(self, crops):
+            return np.zeros((len(crops), 8), np.float32)
+
+    vectors = TrackerEmbedder(Dead())(scene[0], scene[1]["xyxy"])
+    np.testing.assert_array_equal(vectors, -np.eye(8)[:2])
 
 
 def test_wrong_arguments_of_the_callable(described, scene):

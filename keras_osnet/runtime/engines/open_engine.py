@@ -25,6 +25,9 @@ per image on two cores, onnxruntime and OpenVINO: x1.0 12.9 and 14.0 (batch 1), 
 was of .xml files on another day.
 """
 
+_MOST_THREADS = 1024
+"""More than any processor has; engines fail for lack of memory with far more."""
+
 ENGINES = tuple(each.name for each in (LiteRT, OnnxRuntime, OpenVINO))
 
 
@@ -57,7 +60,7 @@ def open_engine(
         model: As `read_model_file` returns it.
         engine: "auto" or one of `ENGINES`.
         precision: "float32" or "bfloat16".
-        threads: Number of threads; None for all processors that this process may use.
+        threads: Number of threads, up to 1024; None for all processors that this process may use.
         device: As `Device.parse` takes it.
         output: Name of the output; None for the only one.
 
@@ -69,7 +72,9 @@ def open_engine(
     one_of("precision", precision, OpenVINO.precisions)
     one_of("engine", engine, ("auto", *ENGINES))
     wanted = Device.parse(device)
-    count = usable_cpus() if threads is None else positive_integer("threads", threads)
+    count = (
+        usable_cpus() if threads is None else positive_integer("threads", threads, _MOST_THREADS)
+    )
     takers = _BY_FILE[model.kind]
     named = [each for each in takers if engine in ("auto", each.name)]
     if not named:
