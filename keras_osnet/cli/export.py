@@ -46,7 +46,7 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
     "target",
     type=click.Choice(list(targets())),
     is_eager=True,
-    help="Software that will load the file: writes it, and the configuration, as that expects.",
+    help="Software that will load the file: writes the file and the configuration that it expects.",
 )
 @click.option(
     "-o",
@@ -100,7 +100,8 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
     "--names",
     nargs=2,
     metavar="INPUT OUTPUT",
-    help="Names of the tensors. Default: image, and embedding or what else the model gives.",
+    help="Names of the tensors. Default: image, and embedding, or predictions, logits, attributes "
+    "or maps.",
 )
 @click.option("--raw", is_flag=True, help="Do not scale embeddings to length 1.")
 @click.option(
