@@ -159,7 +159,7 @@ def read_batches(
         raise _damaged(file, error) from error
 
 
-MODEL, MODEL_NAME = b"keras_osnet.model", b"keras_osnet.model_name"
+MODEL, MODEL_NAME = b"keras_osnet_model", b"keras_osnet_model_name"
 """Keys of the metadata of a part's schema."""
 
 
