@@ -186,13 +186,13 @@ def export(
 
     sidecars = {} if record is None else record.sidecars_of(written, served.metadata)
     beside = {each: text for each, text in sidecars.items() if each.parent == written.parent}
-    names = [*files_of(written), *(each.name for each in beside)]
+    files = [*files_of(written), *(each.name for each in beside)]
     for each in sidecars:
         if each.exists():
             check_regular(each)
     folder = nullcontext() if record is None else created_folder(written.parent)
     # In the same folder, so that each file is moved into place in one step.
-    with folder, replaced_together(written, names) as temporary:
+    with folder, replaced_together(written, files) as temporary:
         file = temporary / written.name
         convert(served, file, None if calibrated is None else served.metadata.to_input(calibrated))
         kind.describe(file, served.metadata, served.names)
