@@ -71,7 +71,7 @@ def statistics_of(layer: keras.layers.Rescaling) -> tuple[tuple[float, ...], tup
         np.broadcast_to(np.ravel(values).astype(np.float64), (3,))
         for values in (layer.scale, layer.offset)
     )
-    mean, std = -offset / (255 * scale), 1 / (255 * scale)
+    mean, std = -offset / (255 * scale) + 0.0, 1 / (255 * scale)  # 0 and not -0
     return tuple(np.round(mean, 9).tolist()), tuple(np.round(std, 9).tolist())
 
 

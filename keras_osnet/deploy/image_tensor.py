@@ -108,7 +108,14 @@ def statistics(model: keras.Model, mean: Any, std: Any) -> tuple[Any, Any]:
                 "`mean` and `std` are for a model without preprocessing inside. "
                 f"Received: mean={mean!r}, std={std!r} for {model.name}, which has its own"
             )
-        return statistics_of(model.get_layer(PREPROCESSING))
+        layer = model.get_layer(PREPROCESSING)
+        if not isinstance(layer, keras.layers.Rescaling):
+            raise ValueError(
+                f"`model` may only have a Rescaling as the layer `{PREPROCESSING}`, which takes "
+                "pixels of 0–255; call another layer otherwise. "
+                f"Received: {type(layer).__name__} in {model.name}"
+            )
+        return statistics_of(layer)
     if not given:
         return MEAN, STD
     return color_shares("mean", mean), color_shares("std", std, SMALLEST_STD)

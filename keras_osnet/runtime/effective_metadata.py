@@ -143,7 +143,7 @@ def _layout(file: Path, engine: Engine, layout: str | None) -> str:
     if not possible or dtype not in _DTYPES:
         raise ModelFileError(
             "The model must take color images, (batch, height, width, 3) or (batch, 3, height, "
-            f"width), of {', '.join(_DTYPES)}. "
+            "width), of uint8, float16 or float32, or int8 in a .tflite file. "
             f"Received: input of shape {shape} and type {dtype} in {file}"
         )
     if layout is not None and layout not in possible:

@@ -133,6 +133,22 @@ def test_what_an_argument_may_be(arguments, message):
         serve(small(head="embedding"), **arguments)
 
 
+def test_a_layer_named_preprocessing():
+    """Its mean and standard deviation go into the metadata."""
+
+    def with_preprocessing(layer):
+        image = keras.Input((8, 8, 3))
+        maps = keras.layers.Conv2D(4, 3)(layer(image))
+        return keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps), name="own")
+
+    scaled = with_preprocessing(keras.layers.Rescaling(1 / 255, name="preprocessing"))
+    metadata = serve(scaled).metadata
+    assert (str(metadata.mean), metadata.std) == ("(0.0, 0.0, 0.0)", (1.0, 1.0, 1.0))
+    other = with_preprocessing(keras.layers.Conv2D(3, 1, name="preprocessing"))
+    with pytest.raises(ValueError, match=r"may only have a Rescaling.*Received: Conv2D in own"):
+        serve(other)
+
+
 def test_statistics_of_a_model_that_has_its_own():
     model = small(head="embedding", include_preprocessing=True)
     with pytest.raises(ValueError, match="without preprocessing inside"):
