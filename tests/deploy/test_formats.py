@@ -35,4 +35,4 @@ def test_another_suffix_is_no_format(tmp_path):
 def test_the_command_line_offers_every_engine():
     """It lists them itself: its help imports no numpy, which the engines need."""
     (option,) = (each for each in embed.params if each.name == "engine")
-    assert tuple(option.type.choices) == ("auto", *ENGINES, "keras")
+    assert tuple(option.type.choices) == ("auto", *ENGINES, "keras", "ray")
