@@ -10,10 +10,12 @@ HEAVY = ("bulk", "deploy", "evaluation", "training", "visualize")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark docstring examples, which cannot be decorated, by their package."""
+    """Mark docstring examples, which cannot be decorated, by their package; order the tests."""
     for item in items:
         if isinstance(item, pytest.DoctestItem) and item.nodeid.split("/")[1] in HEAVY:
             item.add_marker(pytest.mark.large)
+    # The longest first: at the end, one worker would wait for it.
+    items.sort(key=lambda item: item.path.name != "test_backends.py")
 
 
 @pytest.fixture(scope="session")
