@@ -14,7 +14,13 @@ from keras_osnet.runtime import Embedder
 
 pytest.importorskip("pyarrow")
 
-COMMAND = (sys.executable, "-c", "from keras_osnet.cli import main; main()")
+COMMAND = (
+    sys.executable,
+    "-c",
+    "import signal\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in background jobs
+    "from keras_osnet.cli import main; main()",
+)
 
 
 @pytest.fixture(scope="module")

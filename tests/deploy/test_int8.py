@@ -72,15 +72,21 @@ def test_another_layout_gives_the_same_numbers(tmp_path, dtype):
 
 
 OTHER_OPERATIONS = [
-    ({"variant": "ibn"}, {}),
-    ({"fusion": "addition"}, {"layout": "NCHW"}),
-    ({"fusion": "concatenation"}, {"dtype": "float32"}),
-    ({"head": "attribute", "classes": 5}, {"layout": "NCHW", "dtype": "float32"}),
-    ({"head": "classification", "classes": 5}, {"pixel_range": "0-1", "dtype": "float32"}),
+    pytest.param(
+        {"variant": "ibn"}, {"layout": "NCHW", "dtype": "float32"}, marks=pytest.mark.large
+    ),
+    *(
+        pytest.param(*each, marks=pytest.mark.exhaustive)
+        for each in (
+            ({"fusion": "addition"}, {"layout": "NCHW"}),
+            ({"fusion": "concatenation"}, {"dtype": "float32"}),
+            ({"head": "attribute", "classes": 5}, {}),
+            ({"head": "classification", "classes": 5}, {"pixel_range": "0-1", "dtype": "float32"}),
+        )
+    ),
 ]
 
 
-@pytest.mark.large
 @pytest.mark.parametrize(("architecture", "tensor"), OTHER_OPERATIONS, ids=str)
 def test_every_format_computes_the_same(tmp_path, architecture, tensor):
     model = small(**architecture)
