@@ -30,10 +30,10 @@ def run_tests_on(backend, marks):
 @pytest.mark.extra_large
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend(backend):
-    run_tests_on(backend, "backends and not exhaustive")
+    run_tests_on(backend, "backends and not large and not exhaustive")
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend_at_length(backend):
-    run_tests_on(backend, "backends and exhaustive")
+    run_tests_on(backend, "backends and (large or exhaustive)")
