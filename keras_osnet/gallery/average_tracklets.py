@@ -44,7 +44,7 @@ def average_tracklets(
     index = np.array([first.setdefault(each, len(first)) for each in tracklets])
     sums = np.zeros((len(first), units.shape[1]))
     np.add.at(sums, index, units)
-    heads = [int(np.argmax(index == number)) for number in range(len(first))]
+    heads = np.unique(index, return_index=True)[1].tolist()
     kept = {name: [values[row] for row in heads] for name, values in columns.items()}
     counts = np.bincount(index).tolist()
     return unit_vectors(sums), {"tracklet": list(first), **kept, "crops": counts}

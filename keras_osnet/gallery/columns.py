@@ -145,7 +145,7 @@ def fit(table: "pa.Table", schema: "pa.Schema") -> "pa.Table":
 
 
 def _as_table(columns: Any, rows: int) -> "pa.Table":
-    """Return the columns of a dict, a table or a list of dicts as a table of so many rows."""
+    """Return the columns of a dict, a table or a list of dicts as a table of `rows` rows."""
     pa = arrow()
     if isinstance(columns, pa.Table):
         table = columns

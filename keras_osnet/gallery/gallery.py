@@ -234,7 +234,7 @@ class Gallery:
         queries = unit_vectors(vectors)
         schema = self._existing_schema()
         self._check_model(schema, model, queries.shape[1])
-        if not exact and self._store.facts()["indexed"] is None:
+        if not exact and self._store.indexed() is None:
             raise ValueError(
                 "`exact` must be True: the gallery has no index; `build_index` makes one. "
                 "Received: False"

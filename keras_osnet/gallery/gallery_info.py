@@ -70,6 +70,7 @@ def describe(store: Store, schema: "pa.Schema", model: str, uri: str) -> Gallery
         first=times[0] if times else None,
         last=times[-1] if times else None,
         columns=tuple(schema.names),
+        indexed=store.indexed(),
         **store.facts(),
     )
 

@@ -157,16 +157,19 @@ class LanceStore:
         """Index the vectors for approximate search, in place of an index that is there."""
         self._repeat("indexed", _index)
 
-    def facts(self) -> dict[str, Any]:
-        """Return `version`, `bytes` (None where not known) and `indexed` (rows in the index)."""
+    def indexed(self) -> int | None:
+        """Return the number of rows in the index for approximate search; None without one."""
         data = self._existing()
-        folder, size = Path(self.uri), None
-        if _is_local(self.uri):
-            size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
         with explained(self.uri, "read"):
             indexes = data.describe_indices()
-            indexed = sum(each.num_rows_indexed for each in indexes) if indexes else None
-            return {"version": data.version, "bytes": size, "indexed": indexed}
+            return sum(each.num_rows_indexed for each in indexes) if indexes else None
+
+    def facts(self) -> dict[str, Any]:
+        """Return `version`, and `bytes` (None where not known)."""
+        version, size = self._existing().version, None
+        if _is_local(self.uri):
+            size = sum(each.stat().st_size for each in Path(self.uri).rglob("*") if each.is_file())
+        return {"version": version, "bytes": size}
 
     def close(self) -> None:
         """Release what is open."""

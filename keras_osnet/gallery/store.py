@@ -50,8 +50,11 @@ class Store(Protocol):
     def build_index(self) -> None:
         """Index the vectors for approximate search."""
 
+    def indexed(self) -> int | None:
+        """Return the number of rows in the index for approximate search; None without one."""
+
     def facts(self) -> dict[str, Any]:
-        """Return `version`, `bytes` (None where not known) and `indexed` (rows in the index)."""
+        """Return `version`, and `bytes` (None where not known)."""
 
     def close(self) -> None:
         """Release what is open."""

@@ -25,7 +25,7 @@ def test_configuration_describes_the_file(environment, exported, crops):
     assert list(map(int, returned["dims"])) == embedding.shape[1:]
     assert (given["dataType"], image.type) == ("TYPE_UINT8", "tensor(uint8)")
     assert (returned["dataType"], embedding.type) == ("TYPE_FP32", "tensor(float)")
-    # The server joins requests of up to so many images.
+    # The server joins requests of up to this number of images.
     assert configuration["maxBatchSize"] == 64
     assert isinstance(image.shape[0], str)
     images = np.load(crops.folder / "crops.npy")
