@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from keras_osnet._utils.checks import one_of, path_of
+from keras_osnet.deploy.formats import FORMATS
 
 if TYPE_CHECKING:
     from keras_osnet.runtime.metadata import ModelMetadata
@@ -72,7 +73,7 @@ class Target:
             )
         if given.suffix in self.file_suffixes:
             return given
-        if given.suffix in (".onnx", ".tflite", ".xml"):
+        if given.suffix in FORMATS:
             raise ValueError(f"`path` must be {self.places}. Received: {given}")
         chosen = given / Template(self.file).substitute(name=model_name)
         if not next(each for each in chosen.absolute().parents if each.exists()).is_dir():

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from keras_osnet import __version__
-from keras_osnet._utils import optional
 from keras_osnet._utils.checks import path_of
-from keras_osnet._utils.files import atomic_path
+from keras_osnet._utils.html_page import HtmlPage
 from keras_osnet._utils.text import drawable
 from keras_osnet.data.images import read_image, require_pillow
 from keras_osnet.gallery.search_result import SearchResult, as_text
 
-_TEMPLATE = "search_page.html"
+_TEMPLATE = Path(__file__).with_name("search_page.html")
 
 _SIZE = (240, 480)
 """Width and height of images on the page, at most."""
@@ -55,20 +54,14 @@ def write_search_page(
         FileNotFoundError: The folder of the file, or `images`, does not exist.
         ImportError: Jinja2 or Pillow is not installed.
     """
-    jinja2 = optional.require("jinja2", "The page of a search", extra="gallery")
+    page = HtmlPage(_TEMPLATE, purpose="The page of a search", extra="gallery")
     if len(queries) != len(result):
         raise ValueError(
             f"`queries` must be as many as the result has, {len(result)}. Received: {len(queries)}"
         )
     root = None if images is None else path_of("images", images).resolve(strict=True)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template(_TEMPLATE).render(
+    page.write(
+        path_of("path", path),
         gallery=drawable(title),
         conditions=list((conditions or {}).items()),
         queries=[
@@ -81,8 +74,6 @@ def write_search_page(
         ],
         version=__version__,
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _shown(row: Mapping[str, Any], root: Path | None) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_osnet import __version__
-from keras_osnet._utils import optional
-from keras_osnet._utils.files import atomic_path
+from keras_osnet._utils.checks import path_of
+from keras_osnet._utils.html_page import HtmlPage
 from keras_osnet.data import PersonImage
 from keras_osnet.data.datasets.splits import describe_division
 from keras_osnet.data.records import camera_labels, person_names, ranking_labels
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from keras_osnet.data.records import EmbeddedImages
     from keras_osnet.quickstart.quickstart import QuickstartResult
 
-_TEMPLATE = "report.html"
+_TEMPLATE = Path(__file__).with_name("report.html")
 _DPI = 130
 
 _WITH_PHOTOS = {"lists_before", "lists_after", "maps", "clusters"}
@@ -70,15 +70,9 @@ def write_report(result: "QuickstartResult", path: str | os.PathLike[str]) -> No
         FileNotFoundError: The folder does not exist.
         ImportError: Jinja2 or matplotlib is not installed.
     """
-    jinja2 = optional.require("jinja2", "The quickstart", extra="quickstart")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template(_TEMPLATE).render(
+    page = HtmlPage(_TEMPLATE, purpose="The quickstart", extra="quickstart")
+    page.write(
+        path_of("path", path),
         result=result,
         dim=result.embeddings[1].vectors.shape[1],
         counts=result.dataset.counts,
@@ -94,9 +88,6 @@ def write_report(result: "QuickstartResult", path: str | os.PathLike[str]) -> No
         commands=next_commands(result),
         version=__version__,
     )
-    with atomic_path(path) as temporary:
-        # Bytes of file names that are no text are shown as escapes.
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def next_commands(result: "QuickstartResult") -> list[str]:

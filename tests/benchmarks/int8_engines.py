@@ -74,12 +74,11 @@ def works(task):
     return {str(batch): functools.partial(engine.run, images[:batch]) for batch in BATCHES}
 
 
-def retrieval(vectors, people):
+def retrieval(vectors, ids, cameras, chosen=True):
+    """Return rank-1 and mAP in percent: queries of camera 1, a gallery of camera 2, cosine."""
     from keras_osnet.metrics import evaluate_features
 
-    ids = np.array([person.identity for person in people])
-    cameras = np.array([person.camera for person in people])
-    query, gallery = cameras == 1, cameras == 2
+    query, gallery = chosen & (cameras == 1), chosen & (cameras == 2)
     result = evaluate_features(
         vectors[query],
         vectors[gallery],
@@ -126,11 +125,13 @@ def size(file):
 
 def measured(files, images, people, threads):
     """Yield rank-1, mAP and lowest cosine of each file."""
+    ids = np.array([person.identity for person in people])
+    cameras = np.array([person.camera for person in people])
     expected = {}
     for name, engine, _, file in files:
         vectors = opened(file, engine, threads).run(images)
         expected.setdefault(name, vectors)
-        yield (*retrieval(vectors, people), lowest_cosine(vectors, expected[name]))
+        yield (*retrieval(vectors, ids, cameras), lowest_cosine(vectors, expected[name]))
 
 
 def print_table(files, accuracies, times):
