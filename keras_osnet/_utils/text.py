@@ -27,6 +27,14 @@ UNPRINTABLE = re.compile(rf"[\u200e\u200f{_CONTROLS}]")
 _NOT_DRAWN = re.compile(rf"[\x00-\x1f{_CONTROLS}]")
 
 
+def encoding_of(start: bytes) -> str | None:
+    """Return the Unicode encoding of a text file by its first bytes; None if they do not tell."""
+    encoding = next((each for mark, each in _MARKS.items() if start.startswith(mark)), None)
+    if encoding is None and b"\0" in start[:1024]:
+        encoding = "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
+    return encoding
+
+
 def decode_text(content: bytes, name: str) -> str:
     """Decode a text file: UTF-8 or UTF-16, with or without a mark, or else Windows' cp1252.
 
@@ -37,9 +45,7 @@ def decode_text(content: bytes, name: str) -> str:
     Raises:
         ValueError: It is text in none of these.
     """
-    encoding = next((each for mark, each in _MARKS.items() if content.startswith(mark)), None)
-    if encoding is None and b"\0" in content[:1024]:
-        encoding = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    encoding = encoding_of(content)
     for each in (encoding,) if encoding else ("utf-8", "cp1252"):
         try:
             text = content.decode(each)

@@ -1,6 +1,5 @@
 """Reading a table of any size, CSV or Parquet, a few thousand rows at a time."""
 
-import codecs
 import csv
 import re
 from collections.abc import Iterator, Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_osnet._utils.files import check_regular, open_regular
+from keras_osnet._utils.text import encoding_of
 from keras_osnet.bulk._arrow import arrow
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def _csv_format(file: Path) -> Mapping[str, Any]:
     """Return encoding, delimiter and the names in the header of a CSV file."""
     with open_regular(file) as opened:
         start = opened.read(1 << 16)
-    encoding = "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
-    header, _, rows = start.decode(encoding, "ignore").lstrip("\ufeff").partition("\n")
+    encoding = encoding_of(start) or "utf-8"
+    header, _, rows = start.decode(encoding, "ignore").partition("\n")
     header = header.rstrip("\r")
     if not header.strip():
         raise ValueError(f"The table is empty: a header is needed. Received: {file}")

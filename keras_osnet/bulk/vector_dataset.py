@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTS = "part-*.parquet"
+
+MODEL, MODEL_NAME = b"keras_osnet_model", b"keras_osnet_model_name"
+"""Keys of the metadata of a part's schema."""
 
 UNREADABLE = "_unreadable"
 """Subfolder of inputs that cannot be read; readers of Parquet pass over names with `_`."""
@@ -116,12 +119,13 @@ def to_numpy(vectors: Any) -> NDArray[Any]:
     return array
 
 
-class Part:
+class Part(NamedTuple):
     """Facts of a file of a data set: its rows, columns and model."""
 
-    def __init__(self, rows: int, schema: "pa.Schema", model: str, model_name: str) -> None:
-        self.rows, self.schema = rows, schema
-        self.model, self.model_name = model, model_name
+    rows: int
+    schema: "pa.Schema"
+    model: str
+    model_name: str
 
 
 def read_part(file: Path) -> Part:
@@ -157,10 +161,6 @@ def read_batches(
             yield from opened.iter_batches(rows, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(file, error) from error
-
-
-MODEL, MODEL_NAME = b"keras_osnet_model", b"keras_osnet_model_name"
-"""Keys of the metadata of a part's schema."""
 
 
 def _damaged(file: Path, error: Exception) -> ValueError:

@@ -87,6 +87,7 @@ def test_a_list_keeps_its_columns_and_their_types(make_list, tmp_path, embedder,
         ("\ufeffpath;camera\n0.png;1\n", "list.csv", "utf-8"),
         ("path\tcamera\n0.png\t1\n", "list.tsv", "utf-8"),
         ("path,camera\r\n0.png,1\r\n", "list.csv", "utf-16"),
+        ("path,camera\r\n0.png,1\r\n", "list.csv", "utf-16-le"),
     ],
 )
 def test_spellings_of_csv(make_list, tmp_path, embedder, text, name, encoding):
