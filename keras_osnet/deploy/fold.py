@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_osnet.architecture.naming import check_not_quantized
 from keras_osnet.deploy.folded_layers import (
@@ -27,10 +26,6 @@ from keras_osnet.layers import (
 
 _ABSORBING = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
-_NOTHING = 1e-20
-"""Weights below this become 0. Weight decay leaves denormal ones in channels that are not used, and
-processors take a hundred times longer to multiply them, or products that become denormal."""
-
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Return the inference model of a trained one: the same function, without its batch norms.
@@ -43,7 +38,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     too.
 
     Instance norms are kept, because their statistics are those of the image. So is a batch norm
-    that does not follow a linear Conv2D, DepthwiseConv2D or Dense. Weights below 1e-20 become 0.
+    that does not follow a linear Conv2D, DepthwiseConv2D or Dense.
 
     Args:
         model: A functional model, such as an OSNet of any variant, ablation and head, with or
@@ -104,17 +99,7 @@ def fold_onto(
         call_function=_Rewriter(model, image, features, left_out),
     )
     twin.trainable = False
-    _flush(twin)
     return twin
-
-
-def _flush(model: keras.Model) -> None:
-    """Set the weights to 0 that are too small to matter, and that slow a processor down."""
-    for variable in model.weights:
-        values = keras.ops.convert_to_numpy(variable)
-        tiny = (np.abs(values) < _NOTHING) & (values != 0)
-        if tiny.any():
-            variable.assign(np.where(tiny, 0, values).astype(values.dtype))
 
 
 class _Rewriter:
