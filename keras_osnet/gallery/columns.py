@@ -71,7 +71,8 @@ def vector_matrix(vectors: Any) -> NDArray[np.float32]:
     if vectors.null_count:
         raise ValueError(f"`vector` must not be empty. Received: {vectors.null_count} without")
     flat = vectors.flatten()
-    return flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(vectors), -1)
+    floats = flat.to_numpy(zero_copy_only=False).astype(np.float32)
+    return floats.reshape(len(vectors), len(floats) // max(len(vectors), 1))
 
 
 def gallery_table(

@@ -15,6 +15,8 @@ from keras_osnet._utils import optional
 from keras_osnet.gallery.columns import arrow, fit
 from keras_osnet.gallery.errors import GalleryError, explained
 from keras_osnet.gallery.filters import Filter
+from keras_osnet.gallery.lance_search import search_exactly, search_in_index
+from keras_osnet.gallery.lance_vectors import LanceVectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +26,7 @@ _T = TypeVar("_T")
 _PATIENCE = timedelta(minutes=10)
 """Longest time of a write, with all its attempts."""
 
-_QUERIES = 128
+_QUERIES = 256
 """Queries that are searched for in one pass over the vectors."""
 
 _RETRIES = 30
@@ -35,18 +37,19 @@ _NOT_FOUND = re.compile("not found", re.IGNORECASE)
 _PER_PARTITION = 50_000
 """Vectors in one partition of the index, about."""
 
-_APPROXIMATE = {"nprobes": 16, "refine_factor": 4}
-"""Of an approximate search: partitions that are searched at most, and candidates for each row
-wanted whose similarity is computed from their vectors."""
-
 
 class LanceStore:
-    """Rows in a Lance data set. Every call sees what all processes have written before it."""
+    """Rows in a Lance data set.
+
+    `schema` looks up the latest version, to which the calls that follow apply. They look again if
+    another process has written meanwhile and it matters.
+    """
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self._lance: Any = optional.require("lance", "The gallery", extra="gallery")
         self._data: Any = None
+        self._vectors = LanceVectors()
 
     def schema(self) -> "pa.Schema | None":
         """Return the columns; None before the first row is added."""
@@ -89,26 +92,20 @@ class LanceStore:
         pa = arrow()
         condition = _expression(where)
 
-        def search(data: Any) -> Any:
+        def find(data: Any) -> Any:
             parts = []
             for start in range(0, len(queries), _QUERIES):
-                some = queries[start : start + _QUERIES].astype(np.float16)
-                nearest = {"column": "vector", "q": some, "k": limit, "metric": "cosine"}
-                nearest |= {"use_index": False} if exact else _APPROXIMATE
-                found = data.to_table(
-                    columns=[*columns, "_distance"],
-                    nearest=nearest,
-                    filter=condition,
-                    prefilter=True,
-                )
-                index = found["query_index"].to_numpy().astype(np.int64) + start
-                similarity = 1 - found["_distance"].to_numpy().astype(np.float32)
-                found = found.drop_columns(["query_index", "_distance"])
-                found = found.append_column("query", pa.array(index))
-                parts.append(found.append_column("similarity", pa.array(similarity)))
+                some = queries[start : start + _QUERIES]
+                if exact:
+                    part = search_exactly(data, self._vectors, some, limit, condition, columns)
+                else:
+                    part = search_in_index(data, some, limit, condition, columns)
+                index = pa.array(part["query"].to_numpy() + start)
+                column = part.column_names.index("query")
+                parts.append(part.set_column(column, "query", index))
             return pa.concat_tables(parts)
 
-        return self._repeat("searched", search)
+        return self._repeat("searched", find)
 
     def batches(self, columns: Sequence[str], where: Filter) -> "Iterator[pa.RecordBatch]":
         """Yield rows in the order of the store."""
@@ -118,7 +115,7 @@ class LanceStore:
             with explained(self.uri, "read"):
                 yield from data.to_batches(columns=list(columns), filter=_expression(where))
         except GalleryError as error:
-            if self._existing().version != version:
+            if self._existing(latest=True).version != version:
                 raise GalleryError(
                     f"The gallery was changed while it was read; repeat it. Received: {self.uri}"
                 ) from error
@@ -174,6 +171,7 @@ class LanceStore:
     def close(self) -> None:
         """Release what is open."""
         self._data = None
+        self._vectors.clear()
 
     def _latest(self) -> Any:
         """Return the data set in its latest version; None if there is none."""
@@ -196,13 +194,13 @@ class LanceStore:
                 raise
         return self._data
 
-    def _existing(self) -> Any:
-        """Return the data set in its latest version.
+    def _existing(self, *, latest: bool = False) -> Any:
+        """Return the data set, in the version that was looked up last or in the latest.
 
         Raises:
             FileNotFoundError: There is none.
         """
-        data = self._latest()
+        data = self._latest() if latest or self._data is None else self._data
         if data is None:
             raise FileNotFoundError(
                 f"There is no gallery yet; the first vectors that are added create it. "
@@ -211,10 +209,10 @@ class LanceStore:
         return data
 
     def _repeat(self, doing: str, do: Callable[[Any], _T]) -> _T:
-        """Read or write the latest version.
+        """Read or write.
 
-        Again if another process has written meanwhile: one of two writes that exclude each other
-        fails, and a compaction removes the files of earlier versions.
+        Again, in the latest version, if another process has written meanwhile: one of two writes
+        that exclude each other fails, and a compaction removes the files of earlier versions.
         """
         attempt = 0
         while True:
@@ -225,7 +223,7 @@ class LanceStore:
                     return do(data)
             except GalleryError as error:
                 attempt += 1
-                changed = self._existing().version != version
+                changed = self._existing(latest=True).version != version
                 if attempt == _RETRIES or not (changed or "conflict" in str(error.__cause__)):
                     self._raise_damaged(error)
                     raise

@@ -1,0 +1,101 @@
+"""The vectors of a Lance data set in memory, where exact searches that follow each other want them.
+
+Lance's own search reads and decodes all vectors for every query, from the system's cache of files
+at best: some six times as long as the products take.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_KEPT = 1 << 31
+"""Bytes of vectors that are kept, at most: a million rows of 512 numbers, float32."""
+
+_SEVERAL = 10
+"""Queries of one search for which reading the vectors into memory takes less time."""
+
+_ROWS = 8192
+"""Rows that are read at a time."""
+
+_OFFSET = np.uint64(0xFFFFFFFF)
+"""The part of a row's address that is its offset in its fragment; above it is the fragment's id."""
+
+Block = tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.int64]]
+
+
+class LanceVectors:
+    """Keeps vectors in memory from the second search on, or if a search has several queries.
+
+    They are kept by fragment, whose files never change; writers add other fragments. Which rows are
+    there and meet the conditions is asked of the data set in every search.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, ...], NDArray[np.float32]] = {}
+        self._searched = False
+
+    def blocks(self, data: Any, condition: Any, queries: int) -> Iterator[Block] | None:
+        """Return the rows that meet a condition, in the order of the data set.
+
+        Args:
+            data: The data set, in one version.
+            condition: An expression of pyarrow, or None.
+            queries: Number of queries of the search.
+
+        Returns:
+            Addresses of rows (n,), vectors, and the indices of the rows in them (n,); or
+        """
+        searched, self._searched = self._searched, True
+        if not searched and queries < _SEVERAL:
+            return None
+        fragments = {each.fragment_id: each for each in data.get_fragments()}
+        names = {number: _name(each) for number, each in fragments.items()}
+        self._kept = {name: kept for name, kept in self._kept.items() if name in names.values()}
+        wanted = _addresses(data, condition)
+        missing = [fragments[number] for number in wanted if names[number] not in self._kept]
+        rows = sum(each.physical_rows for each in missing)
+        if rows > 4 * sum(len(wanted[each.fragment_id]) for each in missing):
+            return None
+        dim = data.schema.field("vector").type.list_size
+        if 4 * rows * dim + sum(each.nbytes for each in self._kept.values()) > _KEPT:
+            return None
+        for each in missing:
+            self._kept[names[each.fragment_id]] = _read(data, each, dim)
+        return (
+            (some, self._kept[names[number]], (some & _OFFSET).astype(np.int64))
+            for number, some in wanted.items()
+        )
+
+    def clear(self) -> None:
+        """Release the memory."""
+        self._kept = {}
+
+
+def _addresses(data: Any, condition: Any) -> dict[int, NDArray[np.uint64]]:
+    """Return the addresses of the rows that meet a condition, by fragment."""
+    table = data.scanner(columns=[], filter=condition, with_row_address=True).to_table()
+    addresses = table["_rowaddr"].to_numpy()
+    fragment = addresses >> np.uint64(32)
+    starts = np.flatnonzero(fragment[1:] != fragment[:-1]) + 1
+    return {
+        int(part[0] >> np.uint64(32)): part for part in np.split(addresses, starts) if len(part)
+    }
+
+
+def _read(data: Any, fragment: Any, dim: int) -> NDArray[np.float32]:
+    """Return the vectors of a fragment by offset; those of deleted rows are zero."""
+    vectors = np.zeros((fragment.physical_rows, dim), np.float32)
+    scanner = data.scanner(
+        columns=["vector"], with_row_address=True, fragments=[fragment], batch_size=_ROWS
+    )
+    for batch in scanner.to_batches():
+        halves = batch["vector"].flatten().to_numpy().reshape(-1, dim)
+        vectors[batch["_rowaddr"].to_numpy() & _OFFSET] = halves
+    return vectors
+
+
+def _name(fragment: Any) -> tuple[str, ...]:
+    """Return what a fragment consists of: a column that is added is another file."""
+    return str(fragment.fragment_id), *(file.path for file in fragment.data_files())
