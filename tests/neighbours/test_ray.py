@@ -1,4 +1,4 @@
-"""Bulk embedding with Ray Data: the rows of one process, and every crop once after a kill."""
+"""Bulk embedding with Ray Data: the rows of one process; every crop once after a kill or Ctrl-C."""
 
 import os
 import signal
@@ -20,10 +20,17 @@ SCRIPT = Path(__file__).parent / "scripts" / "embed_with_ray.py"
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 CROPS = 6000
 
+COMMAND = (
+    "import signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in background jobs
+    f"sys.path.insert(0, {str(PACKAGE)!r})\n"
+    "from keras_osnet.cli import main; main()"
+)
+
 
 @pytest.fixture
 def with_ray(environment):
-    return environment(["ray[data]>=2.60", "onnxruntime", "pillow", "filelock"])
+    return environment(["ray[data]>=2.60", "onnxruntime", "pillow", "filelock", "click", "rich"])
 
 
 @pytest.fixture
@@ -84,3 +91,49 @@ def test_the_same_rows_also_after_a_kill(with_ray, listing, tmp_path):
     for key, row in expected.items():
         np.testing.assert_allclose(by_ray[key].pop("vector"), row.pop("vector"), atol=5e-4)
         assert by_ray[key] == row
+
+
+def processes(session):
+    """Return the command lines of the processes of a session, those of Ray too."""
+    command = ["ps", "-ww", "--no-headers", "-o", "args", "-s", str(session)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def test_ctrl_c_loses_nothing_and_leaves_no_process(with_ray, listing, tmp_path):
+    """A terminal sends SIGINT to all processes of the command, to those of Ray as well."""
+    header, *lines = listing.read_text().splitlines()
+    many = [f"{turn}-{line}" for turn in range(10) for line in lines]
+    listing.write_text("\n".join([header, *many]))
+    model, folder = write_tiny_onnx(tmp_path / "tiny.onnx"), tmp_path / "vectors"
+    options = ["embed", listing, "-o", folder, "--weights", model, "--pixel-range", "0-1"]
+    command = list(map(str, [with_ray.python, "-I", "-c", COMMAND, *options]))
+    process = subprocess.Popen(
+        [*command, "--engine", "ray"],
+        env=os.environ | QUIET,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 300
+    while "RayEmbedder" not in (running := "\n".join(processes(process.pid))):
+        assert process.poll() is None
+        assert time.monotonic() < end, running
+        time.sleep(0.1)
+    time.sleep(8)
+    assert "raylet" in running
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    end = time.monotonic() + 10
+    while left := processes(process.pid):
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+
+    there, unreadable = rows(folder)
+    done = len(there) + len(unreadable)
+    assert 0 < done < 10 * CROPS
+    assert f"{done:,} crops are embedded and in {folder}. The same command with --resume" in error
+    assert "Traceback" not in error
+    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    there, unreadable = rows(folder)
+    assert (len(there), len(unreadable)) == (9.9 * CROPS, 0.1 * CROPS)
