@@ -65,8 +65,8 @@ def describe(store: Store, schema: "pa.Schema", model: str, uri: str) -> Gallery
         dim=schema.field("vector").type.list_size,
         model=model,
         people=len(found["person"] - {None}),
-        cameras=tuple(sorted(found["camera"] - {None}, key=_natural)),
-        sites=tuple(sorted(found["site"] - {None}, key=_natural)),
+        cameras=tuple(sorted(found["camera"] - {None}, key=natural)),
+        sites=tuple(sorted(found["site"] - {None}, key=natural)),
         first=times[0] if times else None,
         last=times[-1] if times else None,
         columns=tuple(schema.names),
@@ -75,6 +75,6 @@ def describe(store: Store, schema: "pa.Schema", model: str, uri: str) -> Gallery
     )
 
 
-def _natural(text: str) -> tuple[int, str]:
+def natural(text: str) -> tuple[int, str]:
     """Return a key that sorts numbers by value, before other texts."""
     return (int(text), "") if text.isdecimal() and len(text) < 10 else (10**10, text)
