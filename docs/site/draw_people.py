@@ -156,8 +156,8 @@ COMPUTED = {function.__name__: function for function in (lists, maps, attributes
 TRAINED = ("scales_on_people",)
 """Drawn by `tests/benchmarks/look_alikes.py --image`, which takes 45 minutes."""
 
-SCREENSHOTS = ("browser",)
-"""Taken by `tests/neighbours/measure_browser.py --image`, which needs Chromium."""
+SCREENSHOTS = ("browser", "cameras")
+"""Taken by `tests/neighbours/measure_browser.py --image` and `docs/site/draw_page.py`, with Chromium."""
 
 
 def main() -> None:
