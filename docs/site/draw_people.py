@@ -157,8 +157,8 @@ TRAINED = ("scales_on_people",)
 """Drawn by `tests/benchmarks/look_alikes.py --image`, which takes 45 minutes."""
 
 SCREENSHOTS = ("browser", "cameras")
-"""Taken by `tests/neighbours/measure_browser.py --image` and by `docs/site/draw_page.py`, which need
-Chromium."""
+"""Taken by `tests/neighbours/measure_browser.py --image` and by `docs/site/draw_page.py`; both
+need Chromium."""
 
 
 def main() -> None:
