@@ -57,13 +57,14 @@ def search_exactly(
         query, address = nearest.result()
     addresses, index = np.unique(address, return_inverse=True)
     rows = _rows_at(data, addresses, [*dict.fromkeys([*columns, "vector"])])
-    units = vector_matrix(rows["vector"])
+    vectors_found = vector_matrix(rows["vector"])
     similarity = np.empty(len(query), np.float32)
     for each in np.unique(query):
         found = query == each
         # Double precision, each row for itself: equal vectors have equal similarities.
-        products = units[index[found]].astype(np.float64) * queries[each]
-        similarity[found] = products.sum(axis=1)
+        units = vectors_found[index[found]].astype(np.float64)
+        lengths = np.sqrt((units * units).sum(axis=1))  # 1 up to the rounding to float16
+        similarity[found] = (units * queries[each]).sum(axis=1) / lengths
     order = np.lexsort((address, -similarity, query))
     order = first_of_each(query[order], order, limit)
     return _result(rows.select(list(columns)).take(index[order]), query[order], similarity[order])

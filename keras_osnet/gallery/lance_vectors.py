@@ -4,11 +4,14 @@ Lance's own search reads and decodes all vectors for every query, from the syste
 at best: some six times as long as the products take.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from keras_osnet.gallery.columns import vector_matrix
 
 _KEPT = 1 << 31
 """Bytes of vectors that are kept, at most: a million rows of 512 numbers, float32."""
@@ -61,8 +64,8 @@ class LanceVectors:
         dim = data.schema.field("vector").type.list_size
         if 4 * rows * dim + sum(each.nbytes for each in self._kept.values()) > _KEPT:
             return None
-        for each in missing:
-            self._kept[names[each.fragment_id]] = _read(data, each, dim)
+        for number, vectors in _read(data, missing, dim).items():
+            self._kept[names[number]] = vectors
         return (
             (some, self._kept[names[number]], (some & _OFFSET).astype(np.int64))
             for number, some in wanted.items()
@@ -77,23 +80,35 @@ def _addresses(data: Any, condition: Any) -> dict[int, NDArray[np.uint64]]:
     """Return the addresses of the rows that meet a condition, by fragment."""
     table = data.scanner(columns=[], filter=condition, with_row_address=True).to_table()
     addresses = table["_rowaddr"].to_numpy()
-    fragment = addresses >> np.uint64(32)
-    starts = np.flatnonzero(fragment[1:] != fragment[:-1]) + 1
-    return {
-        int(part[0] >> np.uint64(32)): part for part in np.split(addresses, starts) if len(part)
+    return {number: addresses[part] for number, part in _by_fragment(addresses)}
+
+
+def _read(data: Any, fragments: list[Any], dim: int) -> dict[int, NDArray[np.float32]]:
+    """Return the vectors of fragments by offset, of length 1; those of deleted rows are zero."""
+    vectors = {
+        each.fragment_id: np.zeros((each.physical_rows, dim), np.float32) for each in fragments
     }
-
-
-def _read(data: Any, fragment: Any, dim: int) -> NDArray[np.float32]:
-    """Return the vectors of a fragment by offset; those of deleted rows are zero."""
-    vectors = np.zeros((fragment.physical_rows, dim), np.float32)
+    if not fragments:
+        return vectors
     scanner = data.scanner(
-        columns=["vector"], with_row_address=True, fragments=[fragment], batch_size=_ROWS
+        columns=["vector"], with_row_address=True, fragments=fragments, batch_size=_ROWS
     )
     for batch in scanner.to_batches():
-        halves = batch["vector"].flatten().to_numpy().reshape(-1, dim)
-        vectors[batch["_rowaddr"].to_numpy() & _OFFSET] = halves
+        addresses, units = batch["_rowaddr"].to_numpy(), vector_matrix(batch["vector"])
+        # Lengths are 1 up to the rounding to float16.
+        units /= np.sqrt(np.einsum("ij,ij->i", units, units))[:, None]
+        for number, part in _by_fragment(addresses):
+            vectors[number][addresses[part] & _OFFSET] = units[part]
     return vectors
+
+
+def _by_fragment(addresses: NDArray[np.uint64]) -> Iterator[tuple[int, slice]]:
+    """Yield the id of each fragment, and which of the addresses, in its order, are in it."""
+    fragment = (addresses >> np.uint64(32)).astype(np.int64)
+    edges = [0, *(np.flatnonzero(np.diff(fragment)) + 1).tolist(), len(fragment)]
+    for start, stop in itertools.pairwise(edges):
+        if start < stop:
+            yield int(fragment[start]), slice(start, stop)
 
 
 def _name(fragment: Any) -> tuple[str, ...]:
