@@ -9,7 +9,7 @@ import statistics
 import sys
 import time
 import traceback
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -162,11 +162,13 @@ class Jax:
         self.jax = jax
         self.put = jax.device_put
         self.wait = jax.block_until_ready
-        self.pool = ThreadPoolExecutor(6)
+        self.pool, self.tuners = ThreadPoolExecutor(6), ThreadPoolExecutor(2)
+        self.untuned, self.longest = [], 20
 
     def free(self):
         """Drop what is still to be compiled."""
         self.pool.shutdown(wait=False, cancel_futures=True)
+        self.tuners.shutdown(wait=False, cancel_futures=True)
 
     def values(self, variables):
         """Return copies: a step, as `predict`, overwrites the values that it gets."""
@@ -184,6 +186,31 @@ class Jax:
             images,
         )
         return self.jax.jit(infer).lower(*arguments), arguments
+
+    def compiling(self, program, finish, given):
+        """Start a compilation without tuning, and return what waits for it."""
+        self.untuned.append(self.pool.submit(program.compile))
+        return functools.partial(finish, self.untuned[-1], given)
+
+    def tuning(self, program, finish, given, until):
+        """Start a compilation with tuning, after the others, and return what waits for it."""
+
+        def tune():
+            wait(self.untuned)
+            began = time.time()
+            # One that goes on while others are timed would disturb them.
+            if began + 1.5 * self.longest > until:
+                raise TimeoutError("no time is left for tuning")
+            compiled = program.compile(compiler_options={"xla_gpu_autotune_level": 4})
+            self.longest = max(self.longest, time.time() - began)
+            return compiled
+
+        return functools.partial(finish, self.tuners.submit(tune), given)
+
+    def training_state(self, model, optimizer):
+        """Return copies of all values that a training step changes."""
+        variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+        return tuple(self.values(each) for each in variables)
 
     def training_function(self, model, optimizer):
         """Return a function (state, images, labels) -> (state, loss), and the state."""
@@ -204,8 +231,7 @@ class Jax:
             trained, slots = optimizer.stateless_apply(slots, gradients, trained)
             return (trained, others, slots), value
 
-        variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
-        return step, tuple(self.values(each) for each in variables)
+        return step, self.training_state(model, optimizer)
 
     def lower_training(self, model, optimizer, images, labels):
         """Return the traced training step and its state."""
@@ -266,11 +292,11 @@ def parity(task):
     }
     if task["sizes"]["network"]:
         names, precisions = ["osnet_x0_25"], {"float32": "float32"}
-    for name in names:
-        golden = Golden(name)
-        height, width = golden.input_shape[2:]
-        parts = name.removeprefix("osnet_").rpartition("x")
-        for precision, policy in precisions.items():
+    for precision, policy in precisions.items():
+        for name in names:
+            golden = Golden(name)
+            height, width = golden.input_shape[2:]
+            parts = name.removeprefix("osnet_").rpartition("x")
             if time.time() > task["until"]:
                 say(network=name, precision=precision, left_out="no time is left")
                 return
@@ -488,17 +514,22 @@ def torch_works(task):
 
 
 def jax_works(task):
-    """Return names and makers of works of our network on JAX; all compile side by side."""
+    """Return names and makers of works of our network on JAX; all compile side by side.
+
+    XLA compiles all of them without tuning first, then those of large batches with it, as is its
+    default: trying algorithms out takes minutes.
+    """
     device = Jax()
     sizes = task["sizes"]
     works = []
 
     def finish_inference(future, arguments):
         compiled = future.result(timeout=max(0.1, task["until"] - time.time()))
-        return functools.partial(compiled, *arguments)
+        return functools.partial(compiled, *arguments())
 
-    def finish_training(future, state, images, labels):
+    def finish_training(future, make_state, images, labels):
         compiled = future.result(timeout=max(0.1, task["until"] - time.time()))
+        state = make_state()
 
         def call():
             nonlocal state
@@ -507,30 +538,34 @@ def jax_works(task):
 
         return call
 
-    models = {}
+    models, traced = {}, []
     for form, fused in (("jit", False), ("fused", True)):
         with fenced(form=form, work="train", batch=sizes["training"]):
             images = device.put(random_images(sizes["training"], sizes["image_size"]))
             labels = device.put(random_labels(sizes["training"]))
-            model = build(task, True, fused)
-            lowered, state = device.lower_training(model, make_optimizer(), images, labels)
-            make = functools.partial(
-                finish_training, device.pool.submit(lowered.compile), state, images, labels
-            )
-            works.append(((form, "train", sizes["training"]), make))
+            model, optimizer = build(task, True, fused), make_optimizer()
+            lowered, _ = device.lower_training(model, optimizer, images, labels)
+            # A step overwrites the state: each program gets its own.
+            state = functools.partial(device.training_state, model, optimizer)
+            finish = functools.partial(finish_training, images=images, labels=labels)
+            traced.append(((form, "train", sizes["training"]), lowered, finish, state))
+            works.append((traced[-1][0], device.compiling(*traced[-1][1:])))
         with fenced(form=form, work="infer"):
             models[form] = build(task, False, fused)
-            for batch in sizes["inference"]:
+            for batch in reversed(sizes["inference"]):
                 images = device.put(random_images(batch, sizes["image_size"]))
                 lowered, arguments = device.lower_inference(models[form], images)
-                make = functools.partial(
-                    finish_inference, device.pool.submit(lowered.compile), arguments
-                )
-                works.append(((form, "infer", batch), make))
+                given = functools.partial(tuple, arguments)
+                traced.append(((form, "infer", batch), lowered, finish_inference, given))
+                works.append((traced[-1][0], device.compiling(*traced[-1][1:])))
     for batch in sizes["inference"]:
-        # Last: these compile in their first call.
+        # These compile in their first call.
         make = functools.partial(predict_work, task, models.get("jit"), batch)
         works.append((("jit", "predict", batch), make))
+    traced = [each for each in traced if each[0][2] > 1]
+    for (form, *rest), *program in sorted(traced, key=lambda each: each[0][1], reverse=True):
+        make = device.tuning(*program, task["until"])
+        works.append(((f"{form}, tuned", *rest), make))
     return works, device
 
 
@@ -717,9 +752,17 @@ def cifar(task):
         logits = model.stateless_call(state[0], state[1], normalized(images), training=False)[0]
         return (logits.argmax(-1) != labels).sum()
 
-    run_steps = jax.jit(several_steps, donate_argnums=0)
     test_batch = 1000 if len(test_labels) % 1000 == 0 else batch
+    rng = np.random.default_rng(0)
+    key = jax.random.key(0)
+    chosen = np.zeros((steps, batch), "int32")
+    run_steps = jax.jit(several_steps, donate_argnums=0)
+    run_steps = run_steps.lower(state, chosen, key, np.float32(0)).compile()
     errors_of = jax.jit(count_errors)
+    errors_of = errors_of.lower(state, test_images[:test_batch], test_labels[:test_batch]).compile()
+    say(compiled_seconds=round(time.time() - began, 1))
+    say(ready=True)
+    sys.stdin.readline()
 
     def test():
         parts = [
@@ -729,8 +772,6 @@ def cifar(task):
         return sum(int(each) for each in parts) / len(test_labels)
 
     per_epoch = len(train_labels) // batch // steps
-    rng = np.random.default_rng(0)
-    key = jax.random.key(0)
 
     def epoch(number, rate):
         nonlocal state
@@ -754,16 +795,16 @@ def cifar(task):
         number += 1
         curve.append(error)
         if number == 1:
-            say(epoch=1, loss=loss, error=error, seconds=seconds, compiled=True)
+            say(epoch=1, loss=loss, error=error, seconds=seconds)
         elif number == 2:
             per_epoch_seconds = time.time() - start
-            left = task["seconds"] - (time.time() - began)
+            left = task["end"] - time.time()
             epochs = number + max(0, min(198, int(0.9 * left / per_epoch_seconds)))
             rate_of = per_epoch * steps * batch / seconds
             say(epochs=epochs, epoch_seconds=per_epoch_seconds, images_per_s=rate_of)
         if epochs and (number % max(1, epochs // 12) == 0 or number == epochs):
             say(epoch=number, loss=loss, error=error, rate=rate)
-        if time.time() - began > task["seconds"]:
+        if time.time() > task["end"]:
             say(left_out=f"stopped after {number} of {epochs} epochs")
             break
     say(finished=number, test_error=curve[-1], lowest=min(curve), curve=curve,
