@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_osnet._utils.tf_data import without_autotuning
+from keras_osnet._utils.tf_variables import created_outside
 from keras_osnet.architecture.configuration import Configuration, check_name, float_policy
 from keras_osnet.architecture.network import head, network
 from keras_osnet.layers.policies import check_quantization, policy_of, saved_policy
@@ -218,6 +219,11 @@ class OSNetModel(keras.Model):
         # In a tuple, as in `predict_on_batch`, so that both share one trace.
         batches = without_autotuning(tf.data.Dataset.from_tensor_slices((images,)).batch(size))
         return super().predict(batches, None, verbose, steps, callbacks)
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Take a training step, the first of which is traced once; see `keras.Model.train_step`."""
+        with created_outside(self):
+            return super().train_step(*args, **kwargs)
 
     def _assemble(
         self,

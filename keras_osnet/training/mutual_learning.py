@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_osnet._utils.checks import number
+from keras_osnet._utils.tf_variables import created_outside
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.losses.mutual_learning_loss import MutualLearningLoss
 
@@ -95,6 +96,11 @@ class MutualLearningModel(keras.Model):
         for layer in self.layers:
             name = f"{prefix}.{layer.name}" if prefix else layer.name
             yield from layer.named_parameters(name, recurse, remove_duplicate)
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Take a training step, the first of which is traced once; see `keras.Model.train_step`."""
+        with created_outside(self):
+            return super().train_step(*args, **kwargs)
 
 
 def mutual_learning_model(

@@ -260,8 +260,10 @@ class _Trainer:
             loss_weights=per_network(count, {name: each for name, (_, each) in losses.items()}),
             metrics={name: self.task.metric() for name in per_network(count, {"logits": None})},
         )
+        # Otherwise, for a backbone that is not an OSNet, TensorFlow would create the slots while it
+        # traces the first step, and trace it again.
+        self.trained.optimizer.build(self.trained.trainable_variables)
         if self.state.epochs and resumes:
-            self.trained.optimizer.build(self.trained.trainable_variables)
             self._load_weights()
 
     def _load_weights(self) -> None:
