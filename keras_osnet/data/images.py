@@ -303,12 +303,16 @@ def _upright(image: Any, pillow: Any) -> Any:
 
 
 def _resize(image: Any, image_size: tuple[int, int], pillow: Any) -> Any:
-    """Return a Pillow image at another size."""
+    """Return a Pillow image at a size; one that has it already is not copied, as Pillow does."""
+    if image.size == (image_size[1], image_size[0]):
+        return image
     return image.resize((image_size[1], image_size[0]), pillow.Resampling.BILINEAR)
 
 
 def _as_rgb(image: Any, pillow: Any) -> Any:
-    """Return a Pillow image in mode "RGB"."""
+    """Return a Pillow image in mode "RGB"; one in it already is not copied, as Pillow does."""
+    if image.mode == "RGB":
+        return image
     if image.mode == "F":
         raise ValueError("images of floating-point numbers have no defined range")
     if image.mode.startswith("I"):  # "I;16" and similar; older Pillow uses "I" for 16 bits
