@@ -40,7 +40,7 @@ def explained(uri: str, doing: str) -> Iterator[None]:
         # A panic of the library's Rust code is a BaseException.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        text = str(error)
+        text = str(getattr(error, "message", error))  # pymilvus's errors have one
         for code, pattern in _FULL.items():
             if pattern.search(text):
                 raise DiskFullError(

@@ -54,20 +54,26 @@ class Gallery:
         """Open a gallery, or one that the first vectors added will create.
 
         Args:
-            uri: A folder, such as "people.lance", or an address of an object store:
+            uri: A folder, such as "people.lance"; or an address of an object store:
                 "s3://bucket/people.lance" (or gs://, az://), with credentials from the environment
-                variables of its own tools.
+                variables of its own tools; or of Milvus: "http://host:19530/people" (or https://),
+                with a token from `MILVUS_TOKEN`, whose last part names the collection.
 
         Raises:
-            ImportError: The extra `gallery` is not installed.
+            ImportError: The extra `gallery`, or `milvus`, is not installed.
             ValueError: It is no such path or address.
         """
         place = os.fspath(path_of("uri", uri)) if not isinstance(uri, str) else uri
         scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", place)
-        if not place or (scheme and scheme[1] not in ("s3", "gs", "az")):
+        if not place or (scheme and scheme[1] not in ("s3", "gs", "az", "http", "https")):
             raise ValueError(
-                f"`uri` must be a folder or begin with s3://, gs:// or az://. Received: {place!r}"
+                "`uri` must be a folder or begin with s3://, gs://, az://, http:// or https://. "
+                f"Received: {place!r}"
             )
+        if scheme and scheme[1].startswith("http"):
+            from keras_osnet.gallery.milvus_store import MilvusStore
+
+            return cls(MilvusStore(place), place)
         from keras_osnet.gallery.lance_store import LanceStore
 
         return cls(LanceStore(place), place)

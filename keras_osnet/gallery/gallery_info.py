@@ -29,7 +29,7 @@ class GalleryInfo:
         columns: Names of all columns.
         bytes: Size of all files; None where the store does not tell.
         indexed: Number of rows in the index for approximate search; None without one.
-        version: Of the store, which counts writes.
+        version: Of the store, which counts writes; None where the store does not tell.
     """
 
     uri: str
@@ -44,7 +44,7 @@ class GalleryInfo:
     columns: tuple[str, ...]
     bytes: int | None
     indexed: int | None
-    version: int
+    version: int | None
 
 
 def describe(store: Store, schema: "pa.Schema", model: str, uri: str) -> GalleryInfo:

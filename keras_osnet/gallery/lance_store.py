@@ -162,7 +162,7 @@ class LanceStore:
             return sum(each.num_rows_indexed for each in indexes) if indexes else None
 
     def facts(self) -> dict[str, Any]:
-        """Return `version`, and `bytes` (None where not known)."""
+        """Return `version` and `bytes`, None where not known."""
         version, size = self._existing().version, None
         if _is_local(self.uri):
             size = sum(each.stat().st_size for each in Path(self.uri).rglob("*") if each.is_file())

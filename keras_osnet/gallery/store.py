@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """Rows with vectors; all errors of the library behind are `GalleryError` or `DiskFullError`."""
+    """Rows with vectors; all errors of the library behind are `GalleryError` or `DiskFullError`.
+
+    Of the other methods, all but `create` and `close` are called after `schema` returned columns.
+    """
 
     def schema(self) -> "pa.Schema | None":
         """Return the columns; None before the first row is added."""
@@ -54,7 +57,7 @@ class Store(Protocol):
         """Return the number of rows in the index for approximate search; None without one."""
 
     def facts(self) -> dict[str, Any]:
-        """Return `version`, and `bytes` (None where not known)."""
+        """Return `version` and `bytes`, None where not known."""
 
     def close(self) -> None:
         """Release what is open."""
