@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keras_osnet.gallery.errors import GalleryError
     from keras_osnet.gallery.find_visits import Visit, find_visits
     from keras_osnet.gallery.gallery import Gallery
+    from keras_osnet.gallery.row_images import read_row_images
     from keras_osnet.gallery.search_page import write_search_page
     from keras_osnet.gallery.timeline_page import write_timeline_page
 

@@ -1,8 +1,8 @@
 """Rows of a gallery as Milvus keeps them, and conditions in its language.
 
-Texts are `VARCHAR`, times `INT64` (microseconds since 1970 in UTC), vectors `FLOAT_VECTOR` of numbers
-rounded to float16. Columns of the user's own are in one of JSON. The columns with their types are
-recorded in a property of the collection, as Milvus does not know those of the user.
+Texts are `VARCHAR`, times `INT64` (microseconds since 1970 in UTC), vectors `FLOAT_VECTOR`, of
+numbers rounded to float16. Columns of the user's own are in one of JSON. The columns with their
+types are recorded in a property of the collection, as Milvus does not know those of the user.
 """
 
 import base64

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.optional import require
 from keras_osnet.data.images import read_image, require_pillow
 
@@ -24,7 +26,49 @@ class RowImage(NamedTuple):
 
 
 def row_images(rows: Sequence[Mapping[str, Any]], folder: Path | None) -> list[RowImage]:
-    """Return the images of rows, none that is outside of a folder.
+    """Return the images of rows for a page, none that is outside of a folder; see `row_pixels`.
+
+    Args:
+        rows: Rows with the column `source`.
+        folder: The folder, after all links; None for no images.
+    """
+    images = [RowImage(None, "image not shown")] * len(rows)
+    for index, image in row_pixels(rows, folder) if folder is not None else ():
+        if isinstance(image, str):
+            images[index] = RowImage(None, image)
+        else:
+            images[index] = RowImage(data_url(image), "")
+    return images
+
+
+def read_row_images(
+    result: Sequence[Sequence[Mapping[str, Any]]], folder: str | os.PathLike[str]
+) -> list[list[NDArray[np.uint8] | str]]:
+    """Read the images of the rows that a search found, as `plot_search_results` draws them.
+
+    Args:
+        result: What `Gallery.search` returned.
+        folder: The folder in which images may be read that the column `source` names, relative to
+            it or absolute. A source elsewhere is not opened: whoever wrote to the gallery chose it.
+
+    Returns:
+        For each query and row the pixels (height, width, 3), uint8, RGB; or, in place of an image,
+        why there is none.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        ImportError: A source is a video, and OpenCV is not installed.
+    """
+    rows = [row for found in result for row in found]
+    images = dict(row_pixels(rows, path_of("folder", folder).resolve(strict=True)))
+    in_order = iter([images[index] for index in range(len(rows))])
+    return [[next(in_order) for _ in found] for found in result]
+
+
+def row_pixels(
+    rows: Sequence[Mapping[str, Any]], folder: Path
+) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
+    """Yield the index of every row with its image, or with why there is none.
 
     Of a row with the columns `left` and `box`, as bulk embedding writes them, the box is cut out.
     Where there is also `frame`, the source is a video; each is decoded once, by OpenCV, up to the
@@ -33,44 +77,33 @@ def row_images(rows: Sequence[Mapping[str, Any]], folder: Path | None) -> list[R
     Args:
         rows: Rows with the column `source`, relative to the folder or absolute. A source elsewhere
             is not opened: whoever wrote to the gallery chose it.
-        folder: The folder, after all links; None for no images.
+        folder: The folder, after all links.
     """
-    if folder is None:
-        return [RowImage(None, "image not shown")] * len(rows)
-    images = [RowImage(None, "not in the folder of images")] * len(rows)
     videos: dict[Path, dict[int, list[int]]] = {}
     for index, row in enumerate(rows):
         file = _inside(folder, row.get("source"))
         if file is None:
-            continue
-        if row.get("frame") is not None and row.get("box") is not None:
+            yield index, "not in the folder of images"
+        elif row.get("frame") is not None and row.get("box") is not None:
             videos.setdefault(file, {}).setdefault(int(row["frame"]), []).append(index)
-            continue
-        try:
-            images[index] = RowImage(data_url(read_image(file), _box_of(row)), "")
-        except (OSError, ValueError):
-            images[index] = RowImage(None, "image cannot be read")
+        else:
+            try:
+                pixels = read_image(file)
+            except (OSError, ValueError):
+                yield index, "image cannot be read"
+            else:
+                has_box = row.get("left") is not None and row.get("box") is not None
+                yield index, _part(pixels, row["box"]) if has_box else pixels
     for file, wanted in videos.items():
-        for index in (each for indices in wanted.values() for each in indices):
-            images[index] = RowImage(None, "frame cannot be read")
         for number, frame in _frames(file, wanted):
-            for index in wanted[number]:
-                images[index] = RowImage(data_url(frame, rows[index]["box"]), "")
-    return images
+            for index in wanted.pop(number):
+                yield index, _part(frame, rows[index]["box"])
+        for index in (each for indices in wanted.values() for each in indices):
+            yield index, "frame cannot be read"
 
 
-def data_url(pixels: NDArray[np.uint8], box: Sequence[float] | None = None) -> str:
-    """Return an image, or the part of it in a box, as the URL of an embedded JPEG.
-
-    Args:
-        pixels: Array (height, width, 3), RGB.
-        box: Left, top, right, bottom; one without a pixel of the image is ignored.
-    """
-    if box is not None:
-        height, width = pixels.shape[:2]
-        left, top = (max(0, round(edge)) for edge in box[:2])
-        part = pixels[top : min(height, round(box[3])), left : min(width, round(box[2]))]
-        pixels = part if part.size else pixels
+def data_url(pixels: NDArray[np.uint8]) -> str:
+    """Return an image (height, width, 3), RGB, as the URL of an embedded JPEG."""
     content = io.BytesIO()
     image = require_pillow().fromarray(np.ascontiguousarray(pixels))
     image.thumbnail(_SIZE)
@@ -78,8 +111,12 @@ def data_url(pixels: NDArray[np.uint8], box: Sequence[float] | None = None) -> s
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _box_of(row: Mapping[str, Any]) -> Sequence[float] | None:
-    return row.get("box") if row.get("left") is not None else None
+def _part(pixels: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.uint8]:
+    """Return the part of an image in a box; a box without a pixel of the image is ignored."""
+    height, width = pixels.shape[:2]
+    left, top = (max(0, round(edge)) for edge in box[:2])
+    part = pixels[top : min(height, round(box[3])), left : min(width, round(box[2]))]
+    return part if part.size else pixels
 
 
 def _frames(file: Path, wanted: Mapping[int, Any]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -93,10 +130,11 @@ def _frames(file: Path, wanted: Mapping[int, Any]) -> Iterator[tuple[int, NDArra
     cv2 = require("cv2", "Images from videos", "video")
     video = cv2.VideoCapture(str(file))
     try:
-        for number in range(max(wanted) + 1):
+        numbers = set(wanted)
+        for number in range(max(numbers) + 1):
             if not video.grab():
                 return
-            if number in wanted:
+            if number in numbers:
                 read, frame = video.retrieve()
                 if read:
                     yield number, frame[..., ::-1]

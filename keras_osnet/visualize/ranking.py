@@ -9,15 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from keras_osnet._utils.checks import positive_integer
 from keras_osnet.data.records import PersonImage
 from keras_osnet.data.sampling import evenly_spaced
-from keras_osnet.metrics.ranked_lists import RankedList, ranked_lists
+from keras_osnet.metrics.ranked_lists import ranked_lists
 from keras_osnet.metrics.ranking import RankingResult
 from keras_osnet.visualize import _sheet
 from keras_osnet.visualize._images import fitting, listed_images, read_images
+from keras_osnet.visualize._ranked_rows import RankedRow, Tile, draw_ranked_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_HEIGHT, _GAP, _LABEL, _HEADER, _AFTER_QUERY = 1.35, 0.09, 0.95, 0.25, 0.2
 
 
 def plot_ranked_lists(
@@ -100,70 +99,25 @@ def plot_ranked_lists(
         files = [sides[0][found.query], *(sides[1][each] for each in found.gallery[:top])]
         rows.append([fitting(image) for image in read_images(files)])
 
-    width = _sheet.tile_width([image for row in rows for image in row], _HEIGHT)
-    longest = max(len(row) for row in rows)
-    first = _sheet.MARGIN + _LABEL
-    figure = _sheet.sheet(
-        first + _AFTER_QUERY + longest * (width + _GAP) - _GAP + _sheet.MARGIN,
-        2 * _sheet.MARGIN + _HEADER + len(rows) * (_HEIGHT + _GAP) - _GAP,
-    )
-    for rank in range(longest):
-        x = first + rank * (width + _GAP) + (_AFTER_QUERY if rank else 0) + width / 2
-        text = "query" if rank == 0 else str(rank)
-        weight = "bold" if rank == 0 else "normal"
-        _sheet.write(figure, x, _sheet.MARGIN + 0.09, text, weight=weight)
-    cameras = query_cameras
-    for number, (found, row) in enumerate(zip(ranked, rows, strict=True)):
-        y = _sheet.MARGIN + _HEADER + number * (_HEIGHT + _GAP)
-        camera = None if cameras is None else np.asarray(cameras)[found.query]
+    cameras = None if query_cameras is None else np.asarray(query_cameras)
+    drawn = []
+    for found, (query, *images) in zip(ranked, rows, strict=True):
         name = _name(query_images, found.query) or f"ID {np.asarray(query_ids)[found.query]}"
-        _write_label(figure, y + _HEIGHT / 2, name, camera, found)
-        _sheet.image_axes(figure, (first, y), (width, _HEIGHT), row[0], _sheet.INK, 1.2)
-        for rank, (image, right) in enumerate(zip(row[1:], found.matches[:top], strict=True), 1):
-            x = first + _AFTER_QUERY + rank * (width + _GAP)
-            _draw_found(figure, (x, y), (width, _HEIGHT), image, bool(right))
-    return figure
+        matches = int(found.matches.sum())
+        facts = [] if cameras is None else [f"camera {cameras[found.query]}"]
+        facts.append(f"{matches} match{'es' if matches != 1 else ''}")
+        tiles = [
+            Tile(image, right=bool(right))
+            for image, right in zip(images, found.matches[:top], strict=True)
+        ]
+        drawn.append(RankedRow(query, name, facts, tiles))
+    return draw_ranked_rows(drawn)
 
 
 def _name(images: Any, index: int) -> str | None:
     """Return the name of a person in a user's folder or table, None if there is none."""
     image = images[index] if isinstance(images, Sequence) else None
     return image.name if isinstance(image, PersonImage) else None
-
-
-def _write_label(figure: "Figure", y: float, name: str, camera: Any, found: RankedList) -> None:
-    lines: list[tuple[str, dict[str, Any]]] = [(name, {"weight": "bold"})]
-    small = {"fontsize": _sheet.SMALL, "color": _sheet.GRAY}
-    if camera is not None:
-        lines.append((f"camera {camera}", small))
-    matches = int(found.matches.sum())
-    lines.append((f"{matches} match{'es' if matches != 1 else ''}", small))
-    for number, (line, style) in enumerate(lines):
-        at = y + (number - (len(lines) - 1) / 2) * 0.16
-        text = _sheet.shortened(line, _LABEL - 0.1)
-        _sheet.write(figure, _sheet.MARGIN, at, text, ha="left", **style)
-
-
-def _draw_found(
-    figure: "Figure",
-    place: tuple[float, float],
-    size: tuple[float, float],
-    image: Any,
-    right: bool,
-) -> None:
-    color = _sheet.RIGHT if right else _sheet.WRONG
-    tile = _sheet.image_axes(figure, place, size, image, color, 2.2)
-    tile.text(
-        0.09 / size[0],
-        1 - 0.1 / size[1],
-        "✓" if right else "✗",
-        transform=tile.transAxes,
-        color="white",
-        fontsize=_sheet.SMALL,
-        ha="center",
-        va="center",
-        bbox={"boxstyle": "square,pad=0.15", "facecolor": color, "edgecolor": "none"},
-    )
 
 
 def plot_cmc(results: Mapping[str, RankingResult | ArrayLike], *, max_rank: int = 20) -> "Figure":

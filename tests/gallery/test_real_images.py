@@ -1,45 +1,19 @@
 """640 real images: bulk embedding, the gallery, and torchreid's figures."""
 
-import csv
-import tarfile
 from collections import Counter
 
 import numpy as np
 import pytest
+from pku_gallery import SIDE, ranking_of, write_vectors
 
 pytest.importorskip("lance", reason="the extra `gallery` is not installed")
 
 pytestmark = pytest.mark.large
 
-SIDE = 320
-
 
 @pytest.fixture(scope="module")
-def listing(reference, tmp_path_factory):
-    """Write a list of the images with person and camera, which their names tell."""
-    folder = tmp_path_factory.mktemp("pku")
-    with tarfile.open(reference / "data" / "pku_reid_40.tar") as archive:
-        archive.extractall(folder, filter="data")
-    file = folder / "people.csv"
-    with file.open("w", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["path", "person", "camera"])
-        for path in sorted((folder / "pku_reid").glob("*.png")):
-            person, camera = path.name.split("_")[:2]
-            rows.writerow([path, person, camera[1]])
-    return file
-
-
-@pytest.fixture(scope="module")
-def vectors(reference, listing, tmp_path_factory):
-    from keras_osnet import load_model
-    from keras_osnet.bulk import embed_to_parquet
-    from keras_osnet.deploy import litert_embedder
-
-    model = load_model(reference / "weights" / "osnet_x0_25_msmt17.pth", head="embedding")
-    folder = tmp_path_factory.mktemp("vectors")
-    assert embed_to_parquet(listing, folder, litert_embedder(model)).vectors == 2 * SIDE
-    return folder
+def vectors(reference, tmp_path_factory):
+    return write_vectors(reference, tmp_path_factory.mktemp("pku"))
 
 
 @pytest.fixture
@@ -50,24 +24,7 @@ def filled(gallery, vectors):
 
 def test_ranking(filled):
     """All of the gallery is ranked, in float16."""
-    from keras_osnet.metrics import evaluate_ranking
-
-    rows = filled.read(["key", "vector", "person", "camera"]).sort_by("key").to_pylist()
-    queries = [row for row in rows if row["camera"] == "1"]
-    others = [row for row in rows if row["camera"] == "2"]
-    assert len(queries) == len(others) == SIDE
-    result = filled.search([row["vector"] for row in queries], SIDE, not_camera=1)
-    column = {row["key"]: index for index, row in enumerate(others)}
-    distances = np.full((SIDE, SIDE), np.nan)
-    for query, found in enumerate(result):
-        for row in found:
-            distances[query, column[row["key"]]] = 1 - row["similarity"]
-    sides = (
-        [row[name] for row in side] for name in ("person", "camera") for side in (queries, others)
-    )
-    ranking = evaluate_ranking(distances, *sides)
-    assert round(100 * ranking.rank(1), 2) == 77.19
-    assert round(100 * ranking.mean_average_precision, 2) == 61.67
+    assert ranking_of(filled) == (77.19, 61.67)
 
 
 def test_gallery_evaluate(filled):

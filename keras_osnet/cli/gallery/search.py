@@ -43,10 +43,16 @@ def _names(option: str, text: str) -> Any:
     help="Write a page with images, similarities, cameras and times.",
 )
 @click.option(
+    "--figure",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.png",
+    help="Draw the images as ranked lists (.png, .svg, .pdf); needs --image-folder.",
+)
+@click.option(
     "--image-folder",
     type=options.FOLDER,
     metavar="DIR",
-    help="Folder in which the page may read images that rows name.",
+    help="Folder in which page and figure may read images that rows name.",
 )
 @options.as_json
 def command(
@@ -58,6 +64,7 @@ def command(
     limit: int,
     approximate: bool,
     output: Path | None,
+    figure: Path | None,
     image_folder: Path | None,
     as_json: bool,
     **conditions: Any,
@@ -70,8 +77,10 @@ def command(
     """
     if output is not None and options.writable(output).suffix != ".html":
         raise click.UsageError(f"--output must end in .html. Received: {output}")
-    if image_folder is not None and output is None:
-        raise click.UsageError("--image-folder is for the page; give --output FILE.html.")
+    if image_folder is not None and output is None and figure is None:
+        raise click.UsageError("--image-folder is for --output FILE.html and --figure FILE.png.")
+    if figure is not None:
+        _check_figure(figure, image_folder)
     from keras_osnet.gallery import Gallery, write_search_page
 
     given = {name: value for name, value in conditions.items() if value not in (None, ())}
@@ -102,6 +111,26 @@ def command(
             result, output, images, images=image_folder, title=place, conditions=shown
         )
         echo(f"Wrote {output}", err=as_json)
+    if figure is not None and image_folder is not None:
+        from keras_osnet.gallery import read_row_images
+        from keras_osnet.visualize import plot_search_results, save_figure
+
+        people = list(result)
+        drawn = plot_search_results(list(images), people, read_row_images(people, image_folder))
+        save_figure(drawn, figure)
+        echo(f"Wrote {figure}", err=as_json)
+
+
+def _check_figure(figure: Path, image_folder: Path | None) -> None:
+    """Raise UsageError or ImportError, before any work, if the figure could not be drawn."""
+    from keras_osnet._utils.optional import check_installed
+    from keras_osnet.visualize._sheet import FORMATS
+
+    if options.writable(figure).suffix.lower() not in FORMATS:
+        raise click.UsageError(f"--figure must end in {', '.join(FORMATS)}. Received: {figure}")
+    if image_folder is None:
+        raise click.UsageError("--figure draws images; give --image-folder DIR.")
+    check_installed("matplotlib", "Drawing figures", extra="visualize")
 
 
 def _plain(value: Any) -> Any:
