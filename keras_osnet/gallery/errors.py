@@ -40,7 +40,7 @@ def explained(uri: str, doing: str) -> Iterator[None]:
         # A panic of the library's Rust code is a BaseException.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        text = str(getattr(error, "message", error))  # pymilvus's errors have one
+        text = _text_of(error)
         for code, pattern in _FULL.items():
             if pattern.search(text):
                 raise DiskFullError(
@@ -52,6 +52,13 @@ def explained(uri: str, doing: str) -> Iterator[None]:
             f"The gallery could not be {doing}: {_short(text) or type(error).__name__}. "
             f"Received: {uri}"
         ) from error
+
+
+def _text_of(error: BaseException) -> str:
+    """Return the message of an error: those of pymilvus have one, those of gRPC have details."""
+    if callable(details := getattr(error, "details", None)):
+        return str(details())
+    return str(getattr(error, "message", error))
 
 
 def _short(text: str) -> str:

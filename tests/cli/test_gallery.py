@@ -171,6 +171,19 @@ def test_sources_outside_of_the_folder_of_images_are_not_opened(run, people, fil
     assert "<script>" not in written
 
 
+def test_figure_of_ranked_lists(run, people, file, listing, tmp_path):
+    pytest.importorskip("matplotlib")
+    place, figure = tmp_path / "people.lance", tmp_path / "ranked.png"
+    run("gallery", "add", place, listing, *weights(file))
+    image = sorted(people.glob("*.png"))[0]
+    search = ("gallery", "search", place, image, *weights(file), "--limit", 3, "--figure")
+    assert "Wrote" in run(*search, figure, "--image-folder", people).output
+    assert Image.open(figure).size[0] > 400
+    assert "--figure draws images" in run(*search, figure, code=2).output
+    refused = run(*search, tmp_path / "x.gif", "--image-folder", people, code=2).output
+    assert "--figure must end in .png" in " ".join(refused.split())
+
+
 def test_boxes_are_cut_out_of_images(run, people, file, tmp_path):
     """Of the list's box, as bulk embedding cuts it: the page shows 10 by 20 pixels."""
     image = sorted(people.glob("*.png"))[0]

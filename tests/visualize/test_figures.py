@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import keras
 import numpy as np
@@ -26,6 +27,7 @@ from keras_osnet.visualize import (
     plot_maps,
     plot_network,
     plot_ranked_lists,
+    plot_search_results,
     save_figure,
 )
 from keras_osnet.visualize._sheet import RIGHT, WRONG, text_width
@@ -498,3 +500,25 @@ def test_names_that_cannot_be_printed(tmp_path):
     legend = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
     assert legend[2:4] == ["$x^2$ and $: rank-1 50.0", "_hidden: rank-1 50.0"]
     assert legend[1] == "half \ufffd\ufffd: rank-1 50.0"
+
+
+def test_search_results_with_an_image_that_is_missing():
+    images = rng.integers(0, 256, (3, 64, 32, 3), np.uint8)
+    time = datetime(2026, 11, 27, 14, 5, tzinfo=UTC)
+    rows = [
+        {"similarity": 0.9137, "person": "Ann", "camera": "1", "time": time},
+        {"similarity": 0.5, "person": None, "camera": "2", "time": None},
+    ]
+    figure = plot_search_results(images[:2], [rows, []], [[images[2], "image cannot be read"], []])
+    assert overlaps(figure) == []
+    assert colliding_texts(figure) == []
+    assert len(figure.axes) == 4
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), images[2])
+    assert not figure.axes[2].images
+    written = set(texts(figure))
+    assert {"0.914", "Ann", "11-27 14:05", "0.500", "camera 2", "cannot"} <= written
+    assert {"query 0", "query 1", "nobody is", "near enough"} <= written
+    with pytest.raises(ValueError, match=r"`query_images` must be as many.*2\. Received: 3"):
+        plot_search_results(images, [rows, []], [[images[2]] * 2, []])
+    with pytest.raises(ValueError, match=r"`images` must be as many as the rows of result 0, 2"):
+        plot_search_results(images[:2], [rows, []], [[images[2]], []])
