@@ -3,8 +3,9 @@
     python tests/benchmarks/gallery.py --rows 20000 200000 1000000
 
 Vectors are clustered: 20 crops of each person, those under one camera nearer to each other.
-Writing, searching and NumPy run in a process each, so that memory is that of one. Needs the extra
-`gallery`, and 5 GB of memory and 4 GB of disk for a million rows.
+Writing, searching and NumPy run in a process each, so that memory is that of one. A table is
+printed at the end, and the figures of each size when they are there. Needs the extra `gallery`, and
+6 GB of memory and 4 GB of disk for a million rows.
 """
 
 import argparse
@@ -128,7 +129,14 @@ def search(place: str, rows: int) -> dict[str, Any]:
         "exact_not_camera": {"not_camera": 3},
         "exact_one_hour_not_camera": {"not_camera": 3, **hour},
     }
-    measured: dict[str, Any] = {"open_ms": round(1000 * opened, 1)}
+    begun = time.perf_counter()
+    gallery.search(queries[0], NEAREST)
+    first = time.perf_counter() - begun
+    measured: dict[str, Any] = {
+        "open_ms": round(1000 * opened, 1),
+        "first_ms": round(1000 * first, 1),
+        "peak_mb_first": peak_mb(),
+    }
     for name, given in filters.items():
         measured[name] = seconds(
             lambda i, given=given: gallery.search(queries[i], NEAREST, **given)
@@ -181,19 +189,64 @@ def numpy_alone(place: str, rows: int) -> dict[str, Any]:
     }
 
 
+def _times(step: str, name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda result: " / ".join(f"{each:,.1f}" for each in result[step][name].values())
+
+
+def _number(step: str, name: str, digits: int = 0) -> Callable[[dict[str, Any]], str]:
+    return lambda result: f"{result[step][name]:,.{digits}f}"
+
+
+TABLE: dict[str, Callable[[dict[str, Any]], str]] = {
+    "rows added per second": _number("write", "rows_per_second"),
+    "disk, MB": _number("write", "disk_mb"),
+    "disk with index, MB": _number("write", "disk_with_index_mb"),
+    "building the index, s": _number("write", "index_s", 1),
+    "opening, ms": _number("search", "open_ms", 1),
+    "first search, from files, ms": _number("search", "first_ms", 1),
+    "exact, p50 / p95 ms": _times("search", "exact"),
+    "exact, not one camera, ms": _times("search", "exact_not_camera"),
+    "exact, one hour, not one camera, ms": _times("search", "exact_one_hour_not_camera"),
+    "exact, batch of 100, ms": _times("search", "exact_batch_of_100"),
+    "NumPy, ms": _times("numpy_alone", "exact"),
+    "NumPy, not one camera, ms": _times("numpy_alone", "exact_not_camera"),
+    "NumPy, batch of 100, ms": _times("numpy_alone", "exact_batch_of_100"),
+    "approximate, ms": _times("search", "approximate"),
+    "recall at 50": _number("search", "approximate_recall_at_50", 3),
+    "approximate, not one camera, ms": _times("search", "approximate_not_camera"),
+    "recall at 50, not one camera": _number("search", "approximate_not_camera_recall_at_50", 3),
+    "memory after the first search, MB": _number("search", "peak_mb_first"),
+    "memory of exact searches, MB": _number("search", "peak_mb_exact"),
+    "memory of NumPy, MB": _number("numpy_alone", "peak_mb"),
+    "memory of adding and indexing, MB": _number("write", "peak_mb"),
+}
+
+
+def print_table(results: list[dict[str, Any]]) -> None:
+    lines = [["rows", *(f"{result['rows']:,}" for result in results)]]
+    lines += [[name, *(cell(result) for result in results)] for name, cell in TABLE.items()]
+    lines.insert(1, ["---", *("---:" for _ in results)])
+    for line in lines:
+        print(f"| {' | '.join(line)} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 200_000, 1_000_000])
     parser.add_argument("--folder", type=Path, help="for the galleries; a temporary one by default")
     given = parser.parse_args()
-    processes = multiprocessing.get_context("spawn")
+    processes, results = multiprocessing.get_context("spawn"), []
     for rows in given.rows:
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             result: dict[str, Any] = {"rows": rows}
             for step in (write, search, numpy_alone):
+                begun = time.perf_counter()
                 with processes.Pool(1) as pool:
                     result[step.__name__] = pool.apply(step, (f"{folder}/made.lance", rows))
+                result[step.__name__]["step_s"] = round(time.perf_counter() - begun, 1)
         print(json.dumps(result), flush=True)
+        results.append(result)
+    print_table(results)
 
 
 if __name__ == "__main__":
