@@ -211,7 +211,11 @@ def resize_image(image: NDArray[np.uint8], image_size: tuple[int, int]) -> NDArr
     if image.shape[:2] == tuple(image_size):
         return image
     pillow = require_pillow()
-    return np.array(_resize(pillow.fromarray(image), image_size, pillow))
+    # Channels in reverse order, as of a frame of OpenCV's, are copied one by one otherwise.
+    mode, stored = ("BGR", image[:, :, ::-1]) if image.strides[2] < 0 else ("RGB", image)
+    size = (image.shape[1], image.shape[0])
+    given = pillow.frombytes("RGB", size, np.ascontiguousarray(stored), "raw", mode)
+    return np.array(_resize(given, image_size, pillow))
 
 
 def require_pillow() -> ModuleType:

@@ -8,7 +8,6 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet._utils.batches import loaded_ahead
 from keras_osnet._utils.checks import one_of, path_of
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.data.images import ImageReadError
@@ -16,16 +15,14 @@ from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.runtime.boxes import cut_out
 from keras_osnet.runtime.effective_metadata import check_input_arguments, effective_metadata
 from keras_osnet.runtime.engines import open_engine
-from keras_osnet.runtime.images import as_pixels, listed
+from keras_osnet.runtime.images import ImageReader, listed
 from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError, read_model_file
 from keras_osnet.runtime.tracker_embedder import TrackerEmbedder
 
-_CHUNK = 32
-"""Images that are decoded and held at once."""
+_CHUNK = 128
+"""Images between two reports of progress."""
 
 _NORM_EPSILON = 1e-12
-
-_Pixels = tuple[NDArray[np.uint8], dict[int, ImageReadError]]
 
 
 class Embedder:
@@ -323,33 +320,32 @@ class Embedder:
         self, images: Sequence[Any], progress: Callable[[int], None] | None
     ) -> tuple[NDArray[np.float32], dict[int, ImageReadError]]:
         """Embed images in chunks; the rows of unreadable files are meaningless."""
-        starts = range(0, len(images), _CHUNK)
-        if len(starts) == 1 and progress is None:  # a tracker's frame: every 0.1 ms counts
-            pixels, errors = self._pixels(images, 0)
-            return self._run(pixels), errors
+        reader = ImageReader(images, self.image_size)
+        if len(images) <= _CHUNK and progress is None:
+            return self._run(reader, 0, len(images)), dict(sorted(reader.unreadable.items()))
         vectors = np.empty((len(images), self.dim), np.float32)
-        unreadable: dict[int, ImageReadError] = {}
-        done = 0
-        for pixels, errors in loaded_ahead(partial(self._pixels, images), starts):
-            vectors[done : done + len(pixels)] = self._run(pixels)
-            unreadable |= errors
-            done += len(pixels)
+        for start in range(0, len(images), _CHUNK):
+            stop = min(start + _CHUNK, len(images))
+            vectors[start:stop] = self._run(reader, start, stop)
             if progress is not None:
-                progress(done)
-        return vectors, unreadable
+                progress(stop)
+        return vectors, dict(sorted(reader.unreadable.items()))
 
-    def _pixels(self, images: Sequence[Any], start: int) -> _Pixels:
-        return as_pixels(images[start : start + _CHUNK], self.image_size, start)
-
-    def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        outputs = self._engine.run(self.metadata.to_input(pixels))
-        if outputs.size != len(pixels) * self.dim:
+    def _run(self, reader: ImageReader, first: int, last: int) -> NDArray[np.float32]:
+        """Return the vectors of images `first` to `last` - 1."""
+        outputs = self._engine.run_loaded(
+            lambda start, stop: self.metadata.to_input(reader.read(first + start, first + stop)),
+            last - first,
+            waits=reader.waits,
+        )
+        count = last - first
+        if outputs.size != count * self.dim:
             raise ModelFileError(
                 f"The model must give one vector of {self.dim} numbers for each image. "
-                f"Received: output of shape {outputs.shape} for {len(pixels)} images from "
+                f"Received: output of shape {outputs.shape} for {count} images from "
                 f"{self._path}"
             )
-        vectors = outputs.reshape(len(pixels), self.dim)
+        vectors = outputs.reshape(count, self.dim)
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         finite = np.isfinite(lengths)
         if not finite.all():

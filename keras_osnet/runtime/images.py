@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras_osnet.data.images import (
     convert_image,
     is_pillow_image,
     read_image,
+    readable_formats,
     resize_image,
 )
 from keras_osnet.data.load_images import read_together
@@ -46,14 +48,13 @@ def listed(images: Any) -> Any:
 
 
 def as_pixels(
-    images: Sequence[Any], image_size: tuple[int, int], first: int = 0
+    images: Sequence[Any], image_size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], dict[int, ImageReadError]]:
     """Return images at one size, and the errors of files that cannot be read.
 
     Args:
         images: Arrays (height, width, 3), paths or Pillow images.
         image_size: (height, width) of the result; resized as `keras_osnet.data.read_image` does.
-        first: Index of the first, as the results and messages count them.
 
     Returns:
         Array (n, *image_size, 3), black for unreadable files, and their errors by index.
@@ -62,15 +63,81 @@ def as_pixels(
         TypeError: An image is of another type, or not uint8.
         ValueError: An array has another shape.
     """
-    if isinstance(images, np.ndarray) and images.shape[1:] == (*image_size, 3) and len(images):
-        check_image(images[0], "images")
+    if isinstance(images, np.ndarray) and is_of_size(images, image_size):
         return images, {}
 
     def read(index: int) -> NDArray[np.uint8]:
-        return to_pixels(images[index], f"images[{first + index}]", image_size)
+        return to_pixels(images[index], f"images[{index}]", image_size)
 
-    pixels, errors = read_together(len(images), image_size, read)
-    return pixels, {first + index: error for index, error in errors.items()}
+    return read_together(len(images), image_size, read)
+
+
+class ImageReader:
+    """Return images of one size as pixels, a few at a time, to several threads.
+
+    Args:
+        images: Arrays (height, width, 3), paths or Pillow images.
+        image_size: (height, width) of the results; resized as `keras_osnet.data.read_image` does.
+
+    Attributes:
+        unreadable: The errors of the files that could not be read so far, by index.
+        waits: Whether some of the images are files, so that reading waits for a disk.
+
+    Raises:
+        TypeError: The first image of an array is not uint8.
+    """
+
+    def __init__(self, images: Sequence[Any], image_size: tuple[int, int]) -> None:
+        self._images, self._image_size = images, image_size
+        self._is_ready = is_of_size(images, image_size)
+        self.unreadable: dict[int, ImageReadError] = {}
+        self.waits = not isinstance(images, np.ndarray) and any(
+            isinstance(image, str | os.PathLike) for image in images
+        )
+        if not self._is_ready:
+            # Before the threads: one must not see modules that another is importing.
+            with suppress(ImportError):  # arrays of this size need no Pillow
+                readable_formats()
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Return images `start` to `stop` - 1, (n, *image_size, 3), black if unreadable.
+
+        Raises:
+            TypeError: An image is of another type, or not uint8.
+            ValueError: An array has another shape.
+        """
+        if self._is_ready:
+            pixels: NDArray[np.uint8] = self._images[start:stop]  # type: ignore[assignment]
+            return pixels
+        if stop - start == 1:  # the usual case: 0.1 ms less per image
+            return self._read_one(start)[None]
+        pixels, errors = read_together(
+            stop - start, self._image_size, lambda index: self._pixels(start + index)
+        )
+        self.unreadable.update({start + index: error for index, error in errors.items()})
+        return pixels
+
+    def _read_one(self, index: int) -> NDArray[np.uint8]:
+        try:
+            return self._pixels(index)
+        except ImageReadError as error:
+            self.unreadable[index] = error
+            return np.zeros((*self._image_size, 3), np.uint8)
+
+    def _pixels(self, index: int) -> NDArray[np.uint8]:
+        return to_pixels(self._images[index], f"images[{index}]", self._image_size)
+
+
+def is_of_size(images: Any, image_size: tuple[int, int]) -> bool:
+    """Return whether images are an array of this size; raise TypeError if it is not uint8."""
+    if (
+        not isinstance(images, np.ndarray)
+        or images.shape[1:] != (*image_size, 3)
+        or not len(images)
+    ):
+        return False
+    check_image(images[0], "images")
+    return True
 
 
 def to_pixels(

@@ -248,7 +248,7 @@ def test_the_place_of_a_wrong_image_in_a_long_list(described):
         Embedder(described("any.tflite")).embed(images)
 
 
-def test_unreadable_files(described, folder, tmp_path):
+def test_unreadable_files(described, folder, tmp_path, monkeypatch):
     embedder = Embedder(described("any.tflite"))
     whole = folder[1].read_bytes()
     (tmp_path / "broken.png").write_bytes(whole[: len(whole) // 2])
@@ -261,6 +261,7 @@ def test_unreadable_files(described, folder, tmp_path):
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
     done = []
+    monkeypatch.setattr("keras_osnet.runtime.embedder._CHUNK", 32)
     embedded = embedder.embed_files(files, progress=done.append)
     assert done == [32, 50]
     assert embedded.paths == files[1:-1]

@@ -98,6 +98,23 @@ def test_an_embedding_of_zeros_is_unlike_every_person(scene):
     np.testing.assert_array_equal(vectors, -np.eye(8)[:2])
 
 
+@pytest.mark.parametrize("name", ["any.tflite", "one.tflite", "four.tflite", "any.onnx", "any.xml"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_crop_has_the_same_vector_whatever_the_other_boxes_are(described, name, threads):
+    """Threads share the crops of a frame; the last one of an odd number is run by all of them."""
+    embedder = Embedder(described(name), threads=threads)
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (90, 120, 3), "uint8")
+    corners = rng.integers(0, 60, (9, 2))
+    boxes = np.concatenate([corners, corners + rng.integers(5, 30, (9, 2))], axis=1)
+    plain = np.concatenate(
+        [embedder.embed(frame[top:bottom, left:right]) for left, top, right, bottom in boxes]
+    )
+    for count in (9, 2, 7, 3, 1, 4):
+        vectors = embedder.embed_crops(frame, boxes[:count])
+        np.testing.assert_allclose(vectors, plain[:count], rtol=0, atol=1e-6)
+
+
 def test_wrong_arguments_of_the_callable(described, scene):
     embedder = Embedder(described("any.onnx"))
     with pytest.raises(ValueError, match=r"`box_format`.*Received: 'tlbr'"):

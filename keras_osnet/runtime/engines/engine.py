@@ -3,16 +3,21 @@
 import os
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.batches import padded
+from keras_osnet._utils.batches import loaded_ahead, padded
 from keras_osnet.runtime.engines.device import Device
+from keras_osnet.runtime.engines.sharing import Run, RunError, SharedRuns, run_or_explain
 from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError
 
 Shape = tuple[int | None, ...]
+
+_MOST_AT_ONCE = 16
+"""Copies of a model that compute at once on processors with more threads."""
 
 
 class Engine(ABC):
@@ -35,16 +40,15 @@ class Engine(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("float32",)
     device_kinds: ClassVar[tuple[str, ...]] = ("cpu",)
     """Kinds of `Device` that it can compute on, where they are there."""
-    images_a_thread: ClassVar[int]
-    """Images per thread that are run together where the file takes any number: with more, the
-    feature maps do not stay in the cache."""
-
     device: str
     input_shape: Shape
     input_dtype: str
     output_shape: Shape
-    _at_once: int | None
+    _fixed: int | None
     """Images at once that the device asks for, where the file takes any number."""
+    _most: int
+    """Likewise, the most that are run together: one on a CPU. More would not be faster there, and
+    whenever their number changes, OpenVINO takes several times as long."""
 
     @abstractmethod
     def __init__(
@@ -57,16 +61,16 @@ class Engine(ABC):
             )
         self._file = model.path
         self._wanted_output = output
-        self._most_at_once = self.images_a_thread * threads
-        self._at_once = None
+        self._most = 1
+        self._fixed = None
+        self._copies = min(threads, _MOST_AT_ONCE)
+        self._threads_each = threads // self._copies
+        self._shared: SharedRuns | None = None
         self._lock = threading.Lock()
         self._process = os.getpid()
 
     def run(self, images: NDArray) -> NDArray[np.float32]:
         """Run the model on any number of images, in as many steps as the file needs.
-
-        May be called from several threads: the calls wait for each other, because each of them
-        uses all of the engine's own threads.
 
         Args:
             images: Array (n, ...) in the file's layout, uint8 or float32; the values before any
@@ -74,6 +78,29 @@ class Engine(ABC):
 
         Returns:
             Array (n, ...), float32.
+
+        Raises:
+            RuntimeError, ModelFileError: As `run_loaded`.
+        """
+        return self.run_loaded(lambda start, stop: images[start:stop], len(images))
+
+    def run_loaded(
+        self, load: Callable[[int, int], NDArray], count: int, *, waits: bool = False
+    ) -> NDArray[np.float32]:
+        """Run the model on images that are loaded by the threads that run it.
+
+        On the CPU, several images run at the same time on a thread each, and a single one on all
+        threads. May be called from several threads: the calls wait for each other, because each of
+        them uses all of the engine's own threads.
+
+        Args:
+            load: Function from the index of a first image, and of the one after the last, to these
+                images, as for `run`. Several threads call it.
+            count: Number of images.
+            waits: Whether `load` waits for a disk or a network, so that more are loaded at once.
+
+        Returns:
+            Array (count, ...), float32.
 
         Raises:
             RuntimeError: The process was forked after the file was loaded.
@@ -85,28 +112,51 @@ class Engine(ABC):
                 "its threads stayed behind. Start processes with the method 'spawn', or load the "
                 f"model in each. Received: process {os.getpid()}, loaded in {self._process}"
             )
-        fixed = self.input_shape[0] or self._at_once
-        step = fixed or self._most_at_once
+        if not count:
+            return np.empty((0, *(side or 0 for side in self.output_shape[1:])), np.float32)
+        fixed = self.input_shape[0] or self._fixed
+        size = fixed or self._most
+        steps = -(-count // size)
+
+        def part(step: int) -> NDArray:
+            images = load(step * size, min((step + 1) * size, count))
+            return padded(images, fixed or len(images))
+
         try:
             with self._lock:
-                if len(images) == step or (0 < len(images) < step and not fixed):
-                    return self._run(images)
-                starts = range(0, len(images), step)
-                results = [self._run_part(images[k : k + step]) for k in starts]
-        except Exception as error:  # the engines' own have no common base class
-            raise self._unusable("run", error) from error
-        if not results:
-            return np.empty((0, *(side or 0 for side in self.output_shape[1:])), np.float32)
-        return np.concatenate(results)
+                results = self._results(part, steps, waits)
+        except RunError as error:
+            cause = error.__cause__
+            raise self._unusable("run", cause) from cause  # type: ignore[arg-type]
+        return results[0][:count] if steps == 1 else np.concatenate(results)[:count]
 
-    def _run_part(self, part: NDArray) -> NDArray[np.float32]:
-        """Run at most one step, padded with black images where the file takes a fixed number."""
-        fixed = self.input_shape[0] or self._at_once
-        return self._run(padded(part, fixed or len(part)))[: len(part)]
+    def _results(self, part: Callable[[int], NDArray], steps: int, waits: bool) -> list[NDArray]:
+        """Return the outputs of each step."""
+        if steps == 1 or self._copies == 1 or self._most > 1:
+            ahead = steps > 1 and (waits or self._most > 1)
+            loaded = loaded_ahead(part, range(steps)) if ahead else map(part, range(steps))
+            return [run_or_explain(self._run, images) for images in loaded]
+        # A step that would be left to one thread is done by all of them.
+        left = steps % self._copies == 1
+        results = self._shared_runs().map(part, steps - left, waits=waits)
+        return [*results, run_or_explain(self._run, part(steps - 1))] if left else results
+
+    def _shared_runs(self) -> SharedRuns:
+        """Load the copies of the model, when several images come for the first time."""
+        if self._shared is None:
+            try:
+                self._shared = SharedRuns(self._parallel(self._copies, self._threads_each))
+            except Exception as error:
+                raise self._unusable("load", error) from error
+        return self._shared
 
     @abstractmethod
     def _run(self, images: NDArray) -> NDArray[np.float32]:
-        """Run as many images as the file takes; the result is not overwritten by the next run."""
+        """Run as many images as the file takes, on all threads; the result is the caller's own."""
+
+    @abstractmethod
+    def _parallel(self, copies: int, threads: int) -> list[Run]:
+        """Return functions like `_run` that may run at the same time, on some threads each."""
 
     def _unusable(self, task: str, error: Exception) -> ModelFileError:
         """Return the error for a file that the engine cannot load or run."""

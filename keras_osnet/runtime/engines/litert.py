@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from keras_osnet._utils.optional import require
 from keras_osnet.runtime.engines.device import Device
 from keras_osnet.runtime.engines.engine import Engine, Shape
+from keras_osnet.runtime.engines.sharing import Run
 from keras_osnet.runtime.read_metadata import ModelFile
 
 
@@ -20,23 +21,20 @@ class LiteRT(Engine):
     name = "litert"
     package = "ai-edge-litert"
     module = "ai_edge_litert"
-    images_a_thread = 2
 
     def __init__(
         self, model: ModelFile, *, precision: str, threads: int, device: Device, output: str | None
     ) -> None:
         super().__init__(model, precision=precision, threads=threads, device=device, output=output)
         self.device = "cpu"
-        litert = require("ai_edge_litert.interpreter", "The engine litert", extra="litert")
+        self._litert: Any = require(
+            "ai_edge_litert.interpreter", "The engine litert", extra="litert"
+        )
+        # From memory, so that the file may be replaced or removed while it is in use.
+        self._content = model.content
         try:
-            # From memory, so that the file may be replaced or removed while it is in use.
-            self._interpreter = litert.Interpreter(model_content=model.content, num_threads=threads)
-            given = self._interpreter.get_input_details()
-            if all(None not in self._shape(each)[1:] for each in given):
-                # Otherwise LiteRT would try the smallest image, which is too small for most models.
-                self._interpreter.allocate_tensors()
-            inputs = self._interpreter.get_input_details()
-            outputs = self._interpreter.get_output_details()
+            interpreter = self._interpreter(threads)
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         except Exception as error:
             raise self._unusable("load", error) from error
         index = self._output_index(*([each["name"] for each in ends] for ends in (inputs, outputs)))
@@ -46,10 +44,44 @@ class LiteRT(Engine):
         if self.input_shape[0] is None:
             self.output_shape = (None, *self.output_shape[1:])
         self.input_dtype = np.dtype(self._input["dtype"]).name
-        is_ready = None not in self.input_shape[1:]
-        self._allocated = tuple(self._input["shape"]) if is_ready else ()
+        self._runner = _Runner(interpreter, self._input, self._output)
 
     def _run(self, images: NDArray) -> NDArray[np.float32]:
+        return self._runner.run(images)
+
+    def _parallel(self, copies: int, threads: int) -> list[Run]:
+        interpreters = [self._interpreter(threads) for _ in range(copies)]
+        return [_Runner(each, self._input, self._output).run for each in interpreters]
+
+    def _interpreter(self, threads: int) -> Any:
+        """Load the file; with memory for its feature maps where the size of images is known."""
+        interpreter = self._litert.Interpreter(model_content=self._content, num_threads=threads)
+        if all(None not in self._shape(each)[1:] for each in interpreter.get_input_details()):
+            # Otherwise LiteRT would try the smallest image, which is too small for most models.
+            interpreter.allocate_tensors()
+        return interpreter
+
+    @staticmethod
+    def _shape(tensor: dict[str, Any]) -> Shape:
+        return tuple(None if side < 0 else int(side) for side in tensor["shape_signature"])
+
+
+class _Runner:
+    """One interpreter, which keeps the memory of its feature maps.
+
+    Args:
+        interpreter: LiteRT's.
+        given: Details of the image tensor.
+        output: Likewise, of the output.
+    """
+
+    def __init__(self, interpreter: Any, given: dict[str, Any], output: dict[str, Any]) -> None:
+        self._interpreter, self._input, self._output = interpreter, given, output
+        is_ready = all(side > 0 for side in given["shape_signature"][1:])
+        self._allocated = tuple(given["shape"]) if is_ready else ()
+
+    def run(self, images: NDArray) -> NDArray[np.float32]:
+        """Return the outputs of images, which the next run does not overwrite."""
         place = self._input["index"]
         if images.shape != self._allocated:
             self._interpreter.resize_tensor_input(place, images.shape)
@@ -58,10 +90,6 @@ class LiteRT(Engine):
         self._interpreter.set_tensor(place, _stored(images, self._input))
         self._interpreter.invoke()
         return _real(self._interpreter.get_tensor(self._output["index"]), self._output)
-
-    @staticmethod
-    def _shape(tensor: dict[str, Any]) -> Shape:
-        return tuple(None if side < 0 else int(side) for side in tensor["shape_signature"])
 
 
 def _stored(values: NDArray, tensor: dict[str, Any]) -> NDArray:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import io
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.runtime.engines.device import NUMBERED, Device
 from keras_osnet.runtime.engines.engine import Engine, Shape
 from keras_osnet.runtime.engines.int8_overflow import onnxruntime_overflows
+from keras_osnet.runtime.engines.sharing import Run
 from keras_osnet.runtime.read_metadata import ModelFile
 
 
@@ -67,7 +69,6 @@ class OnnxRuntime(Engine):
     package = "onnxruntime"
     module = "onnxruntime"
     device_kinds = ("cpu", *_PROVIDERS)
-    images_a_thread = 2
 
     _DTYPES: ClassVar = {
         "tensor(float)": "float32",
@@ -85,7 +86,7 @@ class OnnxRuntime(Engine):
         self._threads = threads
         self._model = model.path if model.external else model.content
         try:
-            self._session = self._open("cpu", [_CPU])
+            self._session = self._open("cpu", [_CPU], threads)
         except Exception as error:
             raise self._unusable("load", error) from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -99,16 +100,24 @@ class OnnxRuntime(Engine):
             self._use_best()
         elif device.kind != "cpu":
             self._use(device)
-        del self._model
+        if model.external:  # the files may have changed later
+            self._shared_runs()
 
     def _run(self, images: NDArray) -> NDArray[np.float32]:
+        return self._run_session(self._session, images)
+
+    def _parallel(self, copies: int, threads: int) -> list[Run]:
+        session = self._open("cpu", [_CPU], threads)  # one computes for several threads at once
+        return [functools.partial(self._run_session, session)] * copies
+
+    def _run_session(self, session: Any, images: NDArray) -> NDArray[np.float32]:
         given = np.ascontiguousarray(images, self.input_dtype)
-        result = self._session.run([self._output], {self._input: given})[0]
+        result: NDArray[np.float32] = session.run([self._output], {self._input: given})[0]
         return result.astype(np.float32, copy=False)
 
-    def _open(self, kind: str, providers: list[Any]) -> Any:
+    def _open(self, kind: str, providers: list[Any], threads: int) -> Any:
         options = self._onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         if onnxruntime_overflows(self._onnxruntime):
@@ -147,7 +156,7 @@ class OnnxRuntime(Engine):
                 f"the present one. Received: {str(device)!r}"
             )
         try:
-            session = self._open(device.kind, self._with_options(device, available))
+            session = self._open(device.kind, self._with_options(device, available), self._threads)
             if session.get_providers()[0] != provider.name:
                 raise RuntimeError("its libraries or its driver are missing, or are too old")
             sides = [side for side in self.input_shape[1:] if side is not None]
@@ -161,7 +170,7 @@ class OnnxRuntime(Engine):
                 f"{reason}. Received: {str(device)!r}"
             ) from error
         self._session = session
-        self._most_at_once = _ON_DEVICE
+        self._most = _ON_DEVICE
         self.device = str(device)
 
     def _with_options(self, device: Device, available: list[str]) -> list[Any]:

@@ -1,5 +1,6 @@
 """`.xml` and `.onnx` files in OpenVINO."""
 
+import functools
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,11 @@ from keras_osnet._utils.optional import require
 from keras_osnet.runtime.engines.device import Device
 from keras_osnet.runtime.engines.engine import Engine, Shape
 from keras_osnet.runtime.engines.int8_overflow import OPENVINO_IN_FLOAT, openvino_overflows
+from keras_osnet.runtime.engines.sharing import Run
 from keras_osnet.runtime.read_metadata import ModelFile
+
+_ON_DEVICE = 8
+"""Images that are run together on a GPU."""
 
 
 class OpenVINO(Engine):
@@ -24,7 +29,6 @@ class OpenVINO(Engine):
     module = "openvino"
     precisions = ("float32", "bfloat16")
     device_kinds = ("cpu", "openvino")
-    images_a_thread = 4
 
     _DTYPES: ClassVar = {"f32": "float32", "f16": "float16", "u8": "uint8"}
 
@@ -69,23 +73,41 @@ class OpenVINO(Engine):
             [min(each.names, default="") for each in compiled.inputs],
             [str(output) if output in each else min(each, default="") for each in names],
         )
-        self.device = "cpu" if place == "CPU" else f"openvino:{place}"
+        if place == "CPU":
+            self.device = "cpu"
+            self._core, self._network, self._settings = core, network, chosen
+        else:
+            self.device, self._most = f"openvino:{place}", _ON_DEVICE
         self._request = compiled.create_infer_request()
         self._index = index
         self.input_shape = self._shape(compiled.input())
-        if self._at_once is not None:
+        if self._fixed is not None:
             self.input_shape = (None, *self.input_shape[1:])
         self.output_shape = self._shape(compiled.output(index))
         name = compiled.input().get_element_type().get_type_name()
         self.input_dtype = self._DTYPES.get(name, name)
 
     def _run(self, images: NDArray) -> NDArray[np.float32]:
+        return self._run_request(self._request, images)
+
+    def _parallel(self, copies: int, threads: int) -> list[Run]:
+        settings = {
+            **self._settings,
+            "INFERENCE_NUM_THREADS": copies * threads,
+            "NUM_STREAMS": copies,
+            "PERFORMANCE_HINT": "THROUGHPUT",
+        }
+        compiled = self._core.compile_model(self._network, "CPU", settings)
+        requests = [compiled.create_infer_request() for _ in range(copies)]
+        return [functools.partial(self._run_request, each) for each in requests]
+
+    def _run_request(self, request: Any, images: NDArray) -> NDArray[np.float32]:
         given = np.ascontiguousarray(images, self.input_dtype)
         # Not in this thread: OpenVINO 2026.4 can crash when a thread ends that it has computed in.
-        self._request.start_async({0: given}, share_inputs=True)
-        self._request.wait()
+        request.start_async({0: given}, share_inputs=True)
+        request.wait()
         # A copy: the tensor is written over by the next run.
-        return np.array(self._request.get_output_tensor(self._index).data, np.float32)
+        return np.array(request.get_output_tensor(self._index).data, np.float32)
 
     def _fix_batch(self, network: Any) -> None:
         """Make a network take one image at a time: an NPU has no free shapes."""
@@ -93,7 +115,7 @@ class OpenVINO(Engine):
             sides = list(port.get_partial_shape())
             if sides and sides[0].is_dynamic:
                 network.reshape({port: [1, *sides[1:]]})
-                self._at_once = 1
+                self._fixed = 1
 
     @staticmethod
     def _shape(port: Any) -> Shape:
