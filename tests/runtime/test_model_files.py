@@ -254,8 +254,11 @@ def test_an_engine_that_fails_while_it_runs(described, people, monkeypatch, name
         raise RuntimeError("of the engine")
 
     monkeypatch.setattr(embedder._engine, "_run", fail)
+    monkeypatch.setattr(embedder._engine, "_parallel", lambda copies, _: [fail] * copies)
     with pytest.raises(ModelFileError, match=f"cannot run the model.*of the engine.*{name}"):
         embedder.embed(people)
+    with pytest.raises(ModelFileError, match=f"cannot run the model.*of the engine.*{name}"):
+        embedder.embed(people[:1])
 
 
 @pytest.mark.parametrize("name", KINDS)
