@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 TABLES = (".csv", ".tsv", ".parquet")
 
 _ROWS = 4096
-_BLOCK = 1 << 20
-"""Bytes of a CSV file that are read at once, and that the types are first guessed from."""
+_BLOCK = 1 << 18
+"""Bytes of a CSV file that are read at once, and that the types are first guessed from; pyarrow
+holds up to 32 blocks."""
 
 _TEXT = ("path", "key")
 
