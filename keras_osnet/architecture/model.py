@@ -12,6 +12,7 @@ from keras_osnet._utils.tf_data import without_autotuning
 from keras_osnet._utils.tf_variables import created_outside
 from keras_osnet.architecture.configuration import Configuration, check_name, float_policy
 from keras_osnet.architecture.network import head, network
+from keras_osnet.architecture.predict_one_batch import PredictOneBatch
 from keras_osnet.layers.policies import check_quantization, policy_of, saved_policy
 
 _BATCH_SIZE = 32
@@ -33,10 +34,10 @@ class OSNetModel(keras.Model):
     `keras.models.clone_model` copies the layers instead and returns a plain `keras.Model`, as
     `keras.Model(model.input, …)` does.
 
-    On TensorFlow `predict` has little overhead. Keras wraps every array in a tf.data pipeline that
-    takes longer to start and stop than OSNet takes for an image. This class passes a pipeline
-    without autotuning (see `without_autotuning`), and calls the model directly on a single batch,
-    where `verbose="auto"` shows no progress. Results are the same.
+    `predict` has little overhead on an array of a single batch, where `verbose="auto"` shows no
+    progress: Keras's pipelines, and on JAX and torch its calls, take longer than OSNet takes for an
+    image (see `PredictOneBatch`). For several batches on TensorFlow this class passes Keras a
+    pipeline without autotuning (see `without_autotuning`). Results are the same.
 
     Args:
         name: Name of the model, torchreid's (`osnet_x1_0`) if None.
@@ -205,20 +206,43 @@ class OSNetModel(keras.Model):
         Raises:
             ValueError: An array's shape is not the model's.
         """
-        is_array = isinstance(x, np.ndarray) and len(self.inputs) == 1
+        is_array = self._is_array(x)
         if is_array:
             self._check_images(x)
         size = _BATCH_SIZE if batch_size is None else batch_size
-        if not (is_array and self._runs_alone() and isinstance(size, int) and size > 0):
+        on_tensorflow = self._runs_alone()
+        if not (
+            is_array
+            and (on_tensorflow or self._skips_keras())
+            and isinstance(size, int)
+            and size > 0
+        ):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         images = x.astype(keras.config.floatx(), copy=False) if x.dtype.kind == "f" else x
         if len(x) <= size and verbose in (0, "auto") and steps is None and callbacks is None:
             return self.predict_on_batch(images)
+        if not on_tensorflow:
+            return super().predict(x, batch_size, verbose, steps, callbacks)
         import tensorflow as tf
 
         # In a tuple, as in `predict_on_batch`, so that both share one trace.
         batches = without_autotuning(tf.data.Dataset.from_tensor_slices((images,)).batch(size))
         return super().predict(batches, None, verbose, steps, callbacks)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the model's outputs for one batch; see `keras.Model.predict_on_batch`.
+
+        Raises:
+            ValueError: An array's shape is not the model's.
+        """
+        if not self._is_array(x):
+            return super().predict_on_batch(x)
+        self._check_images(x)
+        if not self._skips_keras():
+            return super().predict_on_batch(x)
+        if self._predict_one_batch is None:
+            self._predict_one_batch = PredictOneBatch(self)
+        return self._predict_one_batch(x)
 
     def train_step(self, *args: Any, **kwargs: Any) -> Any:
         """Take a training step, the first of which is traced once; see `keras.Model.train_step`."""
@@ -237,6 +261,7 @@ class OSNetModel(keras.Model):
         super().__init__(inputs=image, outputs=result, name=name or configuration.name)
         self.dtype_policy = policy_of(dtype, "")
         self._configuration = configuration
+        self._predict_one_batch: PredictOneBatch | None = None
         operations = {id(operation) for operation in self.operations}
         # A loaded model has no values for the layers that are cut off here.
         self._named = {
@@ -255,6 +280,25 @@ class OSNetModel(keras.Model):
                 f"`x` must hold at least one image for {self.name}, in an array of shape "
                 f"{(None, *expected)}. Received: shape {images.shape}"
             )
+
+    def _is_array(self, x: Any) -> bool:
+        return isinstance(x, np.ndarray) and len(self.inputs) == 1
+
+    def _skips_keras(self) -> bool:
+        """Return whether `PredictOneBatch` can run the model as Keras would on this backend."""
+        backend = keras.backend.backend()
+        is_own = type(self).predict_step is keras.Model.predict_step  # of no subclass
+        if backend == "torch":
+            return is_own and not self.jit_compile
+        on_one_device = keras.distribution.distribution() is None
+        return (
+            backend == "jax"
+            and is_own
+            and on_one_device
+            and bool(self.jit_compile)
+            and not self.run_eagerly
+            and not keras.config.is_nnx_enabled()
+        )
 
     def _runs_alone(self) -> bool:
         """Return whether TensorFlow runs the model on a single device."""

@@ -13,7 +13,7 @@ SIZE = (32, 16)
 SMALL = {"width": 0.25, "depths": (1, 1, 1), "streams": 1, "feature_dim": 8}
 
 on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="on other backends `predict` is Keras's own"
+    keras.backend.backend() != "tensorflow", reason="no pipeline on other backends"
 )
 
 

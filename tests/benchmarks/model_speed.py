@@ -37,8 +37,13 @@ CONTENDERS = {
     "TensorFlow tf.function": {"kind": "keras", "backend": "tensorflow", "form": "function"},
     "JAX": {"kind": "keras", "backend": "jax", "form": "predict"},
     "torch": {"kind": "keras", "backend": "torch", "form": "predict"},
+    "JAX before": {"kind": "keras", "backend": "jax", "form": "before"},
+    "torch before": {"kind": "keras", "backend": "torch", "form": "before"},
+    "TensorFlow jit_compile": {"kind": "keras", "backend": "tensorflow", "form": "jit"},
+    "torch jit_compile": {"kind": "keras", "backend": "torch", "form": "jit"},
 }
-"""`compiled` is torch.compile of the network in channels-last layout."""
+"""`compiled` is torch.compile of the network in channels-last layout; `before`, Keras's own
+`predict_on_batch` and `predict`; `jit`, `model.compile(jit_compile=True)`."""
 
 
 def random_images(count):
@@ -77,7 +82,8 @@ def reference(task):
         optimizer.step()
 
     for batch in task["inference"]:
-        yield f"infer {batch}", functools.partial(infer, given(batch)), batch
+        if not task["alone"]:
+            yield f"infer {batch}", functools.partial(infer, given(batch)), batch
         yield f"alone {batch}", functools.partial(infer, given(batch)), batch
     for batch in task["training"]:
         labels = torch.from_numpy(identities(batch))
@@ -101,6 +107,11 @@ def ours(task):
             keras.optimizers.SGD(1e-3, momentum=0.9),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
+    if task["form"] == "before":
+        type(model).predict = keras.Model.predict
+        type(model).predict_on_batch = keras.Model.predict_on_batch
+    elif task["form"] == "jit":
+        model.compile(jit_compile=True)
     if task["form"] == "function":
         import tensorflow as tf
 
@@ -111,6 +122,8 @@ def ours(task):
         return
     for batch in task["inference"]:
         for work, count in (("infer", max(64, BATCHES * batch)), ("alone", batch)):
+            if work == "infer" and task["alone"]:
+                continue
             predict = functools.partial(model.predict, random_images(count), batch, verbose=0)
             yield f"{work} {batch}", predict, count
     for batch in task["training"]:
@@ -181,6 +194,7 @@ def measure(width, titles, works_wanted, arguments):
                         width=width,
                         threads=arguments.threads,
                         torchreid=str(arguments.torchreid.absolute()),
+                        alone=arguments.alone,
                         **task,
                         **works_wanted,
                     )
@@ -229,6 +243,7 @@ def main():
     parser.add_argument("--widths", type=float, nargs="+", default=[1.0, 0.25])
     parser.add_argument("--inference", type=int, nargs="*", default=INFERENCE, metavar="BATCH")
     parser.add_argument("--training", type=int, nargs="*", default=TRAINING, metavar="BATCH")
+    parser.add_argument("--alone", action="store_true", help="time arrays of a single batch only")
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
