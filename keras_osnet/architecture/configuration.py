@@ -24,7 +24,11 @@ RE_ID_SIZE = (256, 128)
 VARIANTS = ("base", "ibn", "ain")
 STEMS = ("imagenet", "cifar")
 HEADS = ("classification", "attribute", "embedding")
-POOLINGS = ("avg", "max")
+POOLINGS = ("avg", "max", "gem")
+NECKS = (None, "bn")
+
+SMALLEST_SCALE = 1.0
+"""The smallest `classifier_scale`."""
 
 STAGES = ("conv2", "conv3", "conv4")
 """The stages made of omni-scale blocks (paper, Table 1)."""
@@ -69,7 +73,9 @@ class Configuration:
     classes: int | None = None
     pooling: str | None = field(default=None, metadata=_OF_WEIGHTS)
     classifier_activation: Any = "softmax"
+    classifier_scale: float | None = field(default=None, metadata=_OF_WEIGHTS)
     feature_dim: int | None = field(default=512, metadata=_OF_WEIGHTS)
+    neck: str | None = field(default=None, metadata=_OF_WEIGHTS)
     normalize: bool = False
     include_preprocessing: bool = False
     mean: Sequence[float] | None = None
@@ -200,6 +206,10 @@ class Configuration:
             feature_dim = positive_integer("feature_dim", feature_dim, _MOST_FEATURES)
         if classes is not None:
             classes = positive_integer("classes", classes, _MOST_CLASSES)
+        neck = one_of("neck", self.neck, NECKS)
+        scale = self.classifier_scale
+        if scale is not None:
+            scale = number("classifier_scale", scale, SMALLEST_SCALE)
         activation = _checked_activation(self.classifier_activation)
         if head == "attribute" and activation == "softmax":
             activation = "sigmoid"
@@ -217,8 +227,10 @@ class Configuration:
             include_top=head is not None,
             pooling=pooling or ("avg" if head else None),
             feature_dim=feature_dim if head else None,
+            neck=neck if head else None,
             classes=(classes or DEFAULT_CLASSES[head]) if head in DEFAULT_CLASSES else None,
             classifier_activation=activation if head in DEFAULT_CLASSES else "softmax",
+            classifier_scale=scale if head in DEFAULT_CLASSES else None,
             outputs=outputs,
         )
 

@@ -13,6 +13,8 @@ from keras_osnet.architecture.model import OSNetModel
 from keras_osnet.architecture.network import HEAD_OUTPUTS
 from keras_osnet.architecture.preprocessing import statistics_of
 from keras_osnet.layers.conv_norm import ConvNorm2D
+from keras_osnet.layers.cosine_classifier import CosineClassifier
+from keras_osnet.layers.gem import GeM
 from keras_osnet.layers.omni_scale_block import OmniScaleBlock
 
 _STEMS = {7: "imagenet", 3: "cifar"}
@@ -81,19 +83,26 @@ class _Parts:
         if self.last_map is None:
             raise _not_an_osnet(model, "it does not reach the layer conv5")
         self.pooled = self._take(
-            (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
+            (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D, GeM)
         )
         self.fc: Any = None
         if len(self._rest) > 1 and isinstance(self._rest[1], keras.layers.BatchNormalization):
             self.fc = self._take(keras.layers.Dense)
             self._take(keras.layers.BatchNormalization)
         self.embedding = self._take(keras.layers.Activation)
+        self.neck = self._take(keras.layers.BatchNormalization) if self.embedding else None
+        if self.neck:
+            self.embedding = self._take(keras.layers.Activation)
         self.normalized = self._take(keras.layers.UnitNormalization)
-        self.logits = self._take(keras.layers.Dense) if self.embedding is not None else None
+        classifiers = (keras.layers.Dense, CosineClassifier)
+        self.logits = self._take(classifiers) if self.embedding is not None else None
         self.predictions = self._take(keras.layers.Activation) if self.logits is not None else None
-        if self._rest or (self.fc is not None and self.embedding is None):
-            rest = ", ".join(layer.name for layer in self._rest or [self.fc])
+        last = self.neck or self.fc
+        if self._rest or (last is not None and self.embedding is None):
+            rest = ", ".join(layer.name for layer in self._rest or [last])
             raise _not_an_osnet(model, f"it has other layers or ends in between: {rest}")
+        if isinstance(self.logits, keras.layers.Dense) and self.logits.use_bias != (not self.neck):
+            raise _not_an_osnet(model, f"its classifier has use_bias={self.logits.use_bias}")
 
     def _take(self, kind: Any) -> Any:
         """Return the next layer if it is of a kind, else None."""
@@ -143,14 +152,19 @@ def _preprocessing(parts: _Parts) -> dict[str, Any]:
 
 
 def _head(parts: _Parts) -> dict[str, Any]:
-    is_max = isinstance(parts.pooled, keras.layers.GlobalMaxPooling2D)
-    pooling = None if parts.pooled is None else "max" if is_max else "avg"
+    kinds = {keras.layers.GlobalMaxPooling2D: "max", GeM: "gem"}
+    pooling = None if parts.pooled is None else kinds.get(type(parts.pooled), "avg")
     if parts.embedding is None:
         return {"include_top": False, "pooling": pooling}
-    arguments = {"pooling": pooling, "feature_dim": parts.fc.units if parts.fc else None}
+    arguments = {
+        "pooling": pooling,
+        "feature_dim": parts.fc.units if parts.fc else None,
+        "neck": "bn" if parts.neck else None,
+    }
     if parts.logits is None:
         normalize = parts.normalized is not None
         return {**arguments, "head": "embedding", "normalize": normalize}
+    is_cosine = isinstance(parts.logits, CosineClassifier)
     activation = None if parts.predictions is None else parts.predictions.activation
     name = getattr(activation, "__name__", "")
     if getattr(keras.activations, name, None) is activation:
@@ -158,8 +172,9 @@ def _head(parts: _Parts) -> dict[str, Any]:
     return {
         **arguments,
         "head": "attribute" if activation == "sigmoid" else "classification",
-        "classes": parts.logits.units,
+        "classes": parts.logits.classes if is_cosine else parts.logits.units,
         "classifier_activation": activation,
+        "classifier_scale": parts.logits.scale if is_cosine else None,
     }
 
 

@@ -19,7 +19,8 @@ _BATCH_SIZE = 32
 """Keras's default `batch_size`."""
 
 _HEAD_ARGUMENTS = (
-    "head", "include_top", "classes", "classifier_activation", "normalize", "outputs",
+    "head", "include_top", "classes", "classifier_activation", "classifier_scale", "normalize",
+    "outputs",
 )  # fmt: skip
 """Arguments that `replace` can change: those of layers after the embedding."""
 
@@ -142,8 +143,8 @@ class OSNetModel(keras.Model):
         of classes is a new one.
 
         Args:
-            **changes: `head`, `include_top`, `classes`, `classifier_activation`, `normalize` and
-                `outputs`; the others are those of the model.
+            **changes: `head`, `include_top`, `classes`, `classifier_activation`,
+                `classifier_scale`, `normalize` and `outputs`; the others are those of the model.
 
         Raises:
             ValueError: An argument is wrong or another one.
@@ -170,7 +171,7 @@ class OSNetModel(keras.Model):
                 f"Received: {self.name} with outputs={old.outputs}"
             )
         shared = dict(self._named)
-        if new.classes != old.classes:
+        if (new.classes, new.classifier_scale) != (old.classes, old.classifier_scale):
             shared.pop("logits", None)
         if "logits" not in shared or new.classifier_activation != old.classifier_activation:
             shared.pop("predictions", None)

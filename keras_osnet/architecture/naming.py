@@ -22,6 +22,10 @@ _LAYOUTS = {
     "streams": ((0, 1), (0, 1)),
 }
 
+GEM, NECK, SCALE = "gem.p", "neck.", "classifier.scale"
+"""Names of what torchreid does not have: the exponent of GeM, the neck's tensors, and a number that
+stands for the argument `classifier_scale`."""
+
 
 @dataclass(frozen=True)
 class NamedVariable:
@@ -138,6 +142,10 @@ def _layer(
         yield from _dense("fc.0", layer, "dense")
     elif layer.name == "fc_norm":
         yield from _batch_norm("fc.1", layer)
+    elif layer.name == "pooled" and layer.weights:
+        yield NamedVariable(GEM, layer.exponent, "vector")
+    elif layer.name == "neck":
+        yield from _batch_norm("neck", layer)
     elif layer.name == "logits":
         yield from _dense("classifier", layer, "dense")
 
@@ -203,12 +211,14 @@ def _batch_norm(name: str, layer: Any) -> Iterator[NamedVariable]:
 
 def _affine(name: str, layer: Any) -> Iterator[NamedVariable]:
     yield NamedVariable(f"{name}.weight", layer.gamma, "vector")
-    yield NamedVariable(f"{name}.bias", layer.beta, "vector")
+    if layer.beta is not None:
+        yield NamedVariable(f"{name}.bias", layer.beta, "vector")
 
 
 def _dense(name: str, layer: Any, layout: str) -> Iterator[NamedVariable]:
     yield NamedVariable(f"{name}.weight", layer.kernel, layout)
-    yield NamedVariable(f"{name}.bias", layer.bias, "vector")
+    if getattr(layer, "bias", None) is not None:
+        yield NamedVariable(f"{name}.bias", layer.bias, "vector")
 
 
 def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -218,7 +228,8 @@ def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         tensors: Arrays under plain torchreid names.
 
     Returns:
-        `width`, `variant`, `feature_dim` and `classes` (None without a classifier).
+        `width`, `variant`, `feature_dim` and `classes` (None without a classifier); `pooling`,
+        `neck` and `classifier_scale` where the tensors say more than torchreid's.
 
     Raises:
         ValueError: The tensors are not an OSNet's, or the sizes of the stem, conv5, the embedding
@@ -243,12 +254,27 @@ def architecture_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
                 f"Received: {shapes.get(name, 'no such tensor')}"
             )
     is_ain, is_ibn = "pool2.0.conv.weight" in shapes, "conv2.0.IN.weight" in shapes
+    added: dict[str, Any] = {}
+    if GEM in shapes:
+        added["pooling"] = "gem"
+    if f"{NECK}weight" in shapes:
+        added["neck"] = "bn"
+    if SCALE in shapes:
+        added["classifier_scale"] = _scale(tensors[SCALE])
     return {
         "width": stem[0] / CHANNELS[0],
         "variant": "ain" if is_ain else "ibn" if is_ibn else "base",
         "feature_dim": shapes["fc.0.weight"][0] if "fc.0.weight" in shapes else None,
         "classes": classes_in(tensors),
+        **added,
     }
+
+
+def _scale(tensor: np.ndarray) -> float:
+    """Return the scale that a state dict has, or raise ValueError."""
+    if tensor.size != 1:
+        raise ValueError(f"{SCALE} must be a number. Received: shape {tensor.shape}")
+    return float(tensor.reshape(()))
 
 
 def check_description(description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
@@ -265,8 +291,12 @@ def check_description(description: Mapping[str, Any], tensors: Mapping[str, np.n
     )
     found = {**architecture_of(tensors), "depths": depths}
     del found["variant"]  # which the names tell only where blocks are those of the paper
+    found.setdefault("neck", None)
+    if configuration.pooling == "gem":
+        found.setdefault("pooling", "none with an exponent")
     if configuration.classes is None:
-        del found["classes"]
+        found.pop("classes")
+        found.pop("classifier_scale", None)
     for name, value in found.items():
         if getattr(configuration, name) != value:
             raise ValueError(

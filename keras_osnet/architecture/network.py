@@ -10,10 +10,12 @@ from keras_osnet.architecture.configuration import STAGES, Configuration
 from keras_osnet.architecture.preprocessing import preprocessing_layer
 from keras_osnet.layers import aggregation_gate, initializers
 from keras_osnet.layers.conv_norm import ConvNorm2D
+from keras_osnet.layers.cosine_classifier import CosineClassifier
+from keras_osnet.layers.gem import GeM
 from keras_osnet.layers.omni_scale_block import OmniScaleBlock
 from keras_osnet.layers.policies import policy_of
 
-HEAD_OUTPUTS = ("pooled", "embedding", "normalized", "logits", "predictions")
+HEAD_OUTPUTS = ("pooled", "features", "embedding", "normalized", "logits", "predictions")
 """Intermediates that heads compute, in this order."""
 
 _POOLING_LAYERS = {
@@ -121,8 +123,9 @@ def head(named: Mapping[str, Any], configuration: Configuration, dtype: Any) -> 
 
     Returns:
         The intermediates with the head's, as far as the architecture has them: `pooled`
-        (batch, channels), `embedding` (batch, feature_dim), `normalized`, `logits` and
-        `predictions` (batch, classes). The last one is the result.
+        (batch, channels), `features` (the embedding before a neck), `embedding` (batch,
+        feature_dim), `normalized`, `logits` and `predictions` (batch, classes). The last one is
+        the result.
     """
     built = {name: tensor for name, tensor in named.items() if name not in HEAD_OUTPUTS}
     result = built["conv5"]
@@ -133,30 +136,47 @@ def head(named: Mapping[str, Any], configuration: Configuration, dtype: Any) -> 
 
     if configuration.pooling:
         result = add("pooled", _pooled, configuration.pooling, dtype)
-    if configuration.head:
+    if configuration.head and configuration.neck:
+        result = add("features", _embedding, configuration.feature_dim, dtype, "features")
+        result = add("embedding", _neck)
+    elif configuration.head:
         result = add("embedding", _embedding, configuration.feature_dim, dtype)
     if configuration.normalize:
         result = add("normalized", _normalized)
     if configuration.classes:
-        result = add("logits", _logits, configuration.classes, dtype)
+        has_bias = configuration.neck is None
+        scale = configuration.classifier_scale
+        result = add("logits", _logits, configuration.classes, dtype, has_bias, scale)
         result = add("predictions", _predictions, configuration.classifier_activation)
     return built
 
 
-def classifier(features: Any, classes: int, activation: Any, dtype: Any = None) -> tuple[Any, Any]:
-    """Map an embedding to logits and predictions, both (batch, classes) and float32."""
-    logits = _logits(features, classes, dtype)
+def classifier(
+    features: Any,
+    classes: int,
+    activation: Any,
+    dtype: Any = None,
+    *,
+    scale: float | None = None,
+) -> tuple[Any, Any]:
+    """Map an embedding to logits and predictions, both (batch, classes) and float32.
+
+    With a scale the logits are that times the cosines; see `CosineClassifier`.
+    """
+    logits = _logits(features, classes, dtype, scale=scale)
     return logits, _predictions(logits, activation)
 
 
 def _pooled(maps: Any, pooling: str, dtype: Any) -> Any:
+    if pooling == "gem":
+        return GeM(name="pooled")(maps)
     layer = _POOLING_LAYERS[pooling]
     return layer(data_format="channels_last", dtype=dtype, name="pooled")(maps)
 
 
-def _embedding(features: Any, feature_dim: int | None, dtype: Any) -> Any:
+def _embedding(features: Any, feature_dim: int | None, dtype: Any, name: str = "embedding") -> Any:
     if feature_dim is None:
-        return keras.layers.Activation("linear", dtype="float32", name="embedding")(features)
+        return keras.layers.Activation("linear", dtype="float32", name=name)(features)
     features = keras.layers.Dense(
         feature_dim,
         kernel_initializer=initializers.dense_initializer(),
@@ -164,16 +184,27 @@ def _embedding(features: Any, feature_dim: int | None, dtype: Any) -> Any:
         name="fc",
     )(features)
     features = initializers.batch_norm(dtype=dtype, name="fc_norm")(features)
-    return keras.layers.Activation("relu", dtype="float32", name="embedding")(features)
+    return keras.layers.Activation("relu", dtype="float32", name=name)(features)
+
+
+def _neck(features: Any) -> Any:
+    """Add the neck of Luo et al. (2019): a batch norm without a shift."""
+    features = initializers.batch_norm(center=False, dtype="float32", name="neck")(features)
+    return keras.layers.Activation("linear", dtype="float32", name="embedding")(features)
 
 
 def _normalized(features: Any) -> Any:
     return keras.layers.UnitNormalization(axis=-1, dtype="float32", name="normalized")(features)
 
 
-def _logits(features: Any, classes: int, dtype: Any) -> Any:
+def _logits(
+    features: Any, classes: int, dtype: Any, has_bias: bool = True, scale: float | None = None
+) -> Any:
+    if scale is not None:
+        return CosineClassifier(classes, scale, name="logits")(features)
     return keras.layers.Dense(
         classes,
+        use_bias=has_bias,
         kernel_initializer=initializers.dense_initializer(),
         dtype=policy_of(dtype, "logits", default="float32"),
         name="logits",

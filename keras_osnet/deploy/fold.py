@@ -11,6 +11,8 @@ from keras_osnet.deploy.folded_layers import (
     aggregation_gate,
     array,
     conv_norm,
+    cosine_classifier,
+    gem,
     lite_conv,
     omni_scale_block,
     precision,
@@ -20,6 +22,8 @@ from keras_osnet.layers import (
     AggregationGate,
     BatchNorm,
     ConvNorm2D,
+    CosineClassifier,
+    GeM,
     LiteConv2D,
     OmniScaleBlock,
 )
@@ -38,7 +42,8 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     too.
 
     Instance norms are kept, because their statistics are those of the image. So is a batch norm
-    that does not follow a linear Conv2D, DepthwiseConv2D or Dense.
+    that does not follow a linear Conv2D, DepthwiseConv2D or Dense, such as a neck: it becomes
+    Keras's own, a product and a sum in an exported file.
 
     Args:
         model: A functional model, such as an OSNet of any variant, ablation and head, with or
@@ -125,6 +130,10 @@ class _Rewriter:
             return conv_norm(layer, inputs[0], layer.name)
         if isinstance(layer, LiteConv2D):
             return lite_conv(layer, inputs[0], layer.name)
+        if isinstance(layer, GeM):
+            return gem(layer, inputs[0], layer.name)
+        if isinstance(layer, CosineClassifier):
+            return cosine_classifier(layer, inputs[0], layer.name)
         if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops
             return layer(*inputs, **arguments)
         if layer.name in self.left_out:
@@ -148,7 +157,8 @@ class _Rewriter:
 
 def _copy_of(layer: keras.layers.Layer) -> keras.layers.Layer:
     """Return a layer of the same configuration in the precision of inference, without weights."""
-    return type(layer).from_config({**layer.get_config(), "dtype": precision(layer)})
+    kind = keras.layers.BatchNormalization if isinstance(layer, BatchNorm) else type(layer)
+    return kind.from_config({**layer.get_config(), "dtype": precision(layer)})
 
 
 def _with_norm(
@@ -210,7 +220,10 @@ def _producers(config: Any) -> Iterator[str]:
 
 
 def _check_layer(layer: keras.layers.Layer) -> None:
-    own = (OmniScaleBlock, AggregationGate, BatchNorm, ConvNorm2D, LiteConv2D)
+    own = (
+        *(OmniScaleBlock, AggregationGate, BatchNorm, ConvNorm2D, LiteConv2D),
+        *(GeM, CosineClassifier),
+    )
     if isinstance(layer, own) or type(layer).__module__.partition(".")[0] == "keras":
         return
     raise ValueError(

@@ -7,7 +7,15 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_osnet.layers import AggregationGate, ConvNorm2D, LiteConv2D, OmniScaleBlock
+from keras_osnet.layers import (
+    AggregationGate,
+    ConvNorm2D,
+    CosineClassifier,
+    GeM,
+    LiteConv2D,
+    OmniScaleBlock,
+)
+from keras_osnet.layers.gem import EPSILON
 
 
 def conv_norm(layer: ConvNorm2D, maps: Any, name: str) -> Any:
@@ -124,6 +132,33 @@ def omni_scale_block(
         outputs = instance_norm(block.norm, outputs, f"{name}_norm")
     outputs = keras.layers.ReLU(dtype=dtype, name=name)(outputs)
     return (outputs, gates) if return_gates else outputs
+
+
+def gem(layer: GeM, maps: Any, name: str) -> Any:
+    """Write out a `GeM`, whose exponent is a constant. What is raised to it is above 0."""
+    exponent = float(array(layer.exponent)[0])
+    maps = ops.maximum(maps, EPSILON)
+    largest = keras.layers.GlobalMaxPooling2D(
+        data_format="channels_last", keepdims=True, dtype="float32", name=f"{name}_largest"
+    )(maps)
+    powers = ops.power(ops.divide(maps, largest), exponent)
+    mean = keras.layers.GlobalAveragePooling2D(
+        data_format="channels_last", dtype="float32", name=f"{name}_mean"
+    )(powers)
+    largest = keras.layers.Flatten(dtype="float32", name=f"{name}_flat")(largest)
+    product = keras.layers.Multiply(dtype="float32", name=name)
+    return product([ops.power(mean, 1 / exponent), largest])
+
+
+def cosine_classifier(layer: CosineClassifier, embedding: Any, name: str) -> Any:
+    """Write out a `CosineClassifier`: a dense layer on embeddings of length 1."""
+    kernel = array(layer.kernel).astype("float64")
+    kernel *= layer.scale / np.maximum(np.linalg.norm(kernel, axis=0), 1e-6)
+    unit = keras.layers.UnitNormalization(axis=-1, dtype="float32", name=f"{name}_unit")(embedding)
+    dense = keras.layers.Dense(layer.classes, use_bias=False, dtype="float32", name=name)
+    dense.build(unit.shape)
+    dense.set_weights([kernel.astype("float32")])
+    return dense(unit)
 
 
 def _gate_networks(gate: AggregationGate, name: str) -> list[list[keras.layers.Conv2D]]:

@@ -33,7 +33,9 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
     classes: int | None = None,
     pooling: str | None = None,
     classifier_activation: Any = "softmax",
+    classifier_scale: float | None = None,
     feature_dim: int | None = 512,
+    neck: str | None = None,
     normalize: bool = False,
     include_preprocessing: bool = False,
     mean: Sequence[float] | None = None,
@@ -75,10 +77,18 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
             plain `keras.Model`, as no configuration could rebuild it.
         classes: Number of classes, identities or attributes. None takes the checkpoint's count,
             or without one 1000 classes, 26 attributes (PA-100K).
-        pooling: `"avg"` or `"max"`, over the whole last feature map. None is `"avg"` under a head.
+        pooling: `"avg"`, `"max"` or `"gem"` (generalized mean with a learned exponent, see
+            `keras_osnet.layers.GeM`), over the whole last feature map. None is `"avg"` under a
+            head.
         classifier_activation: Activation on top of a classification head, None for logits. An
             attribute head has `"sigmoid"` in place of the default.
+        classifier_scale: None for a dense classifier. A number s makes the logits s times the
+            cosines between the embedding and the weights of each class, for the losses `CosFace`,
+            `ArcFace` and `CircleSoftmax`; see `keras_osnet.layers.CosineClassifier`.
         feature_dim: Length of the embedding. None uses the pooled features as the embedding.
+        neck: `"bn"` puts a batch norm without a shift between the features and the embedding (Luo
+            et al., 2019): triplet and center losses apply to the output `features` before it, the
+            classifier (without a bias) and retrieval to the embedding after it.
         normalize: Scale the embedding to length 1 (`head="embedding"` only).
         include_preprocessing: Put `preprocess_input` inside, so that the model takes RGB 0–255.
         mean: Of red, green and blue in 0–1, in place of ImageNet's, for `include_preprocessing`:
@@ -88,8 +98,8 @@ def OSNet(  # noqa: N802 - a constructor in all but name, as in keras.applicatio
         outputs: Names of intermediates to return in place of the head's result, as a dict: the
             stages `conv1`, `maxpool`, `conv2`, `transition2`, `conv3`, `transition3`, `conv4`,
             `conv5`; the blocks `conv2_block1`, …; their gating vectors `conv2_block1_gates`, …
-            (batch, streams, channels); `pooled`, `embedding`, `normalized`, `logits`,
-            `predictions`.
+            (batch, streams, channels); `pooled`, `features` (before a neck), `embedding`,
+            `normalized`, `logits`, `predictions`.
         depths: Omni-scale blocks in conv2, conv3 and conv4.
         streams: T, for streams of 1 to T 3×3 layers in each block, or the depth of each stream.
         fusion: `"unified"` (the paper's gate), `"separate"`, `"streamwise"`, `"fixed"`,

@@ -203,14 +203,14 @@ def mutual_learning_model(
     return MutualLearningModel(inputs, outputs, name=name)
 
 
-def per_network(count: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Map values by a network's outputs to values by the outputs of the joint model."""
-    if count == 1:
-        return dict(values)
+def numbered(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Map values by the outputs of each network to values by the outputs of the joint model."""
+    if len(values) == 1:
+        return dict(values[0])
     return {
         f"{name}_{number}": value
-        for number in range(1, count + 1)
-        for name, value in values.items()
+        for number, own in enumerate(values, 1)
+        for name, value in own.items()
     }
 
 

@@ -1,7 +1,7 @@
 """The networks of a training: built by a recipe, frozen, and with a classifier added."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,19 +13,20 @@ from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.model import ends_in_classifier
 from keras_osnet.architecture.naming import is_finite
 from keras_osnet.architecture.preprocessing import takes_pixels
+from keras_osnet.layers import ClassCenters
 from keras_osnet.models import OSNet
 from keras_osnet.models.load_model import Checkpoint, open_checkpoint
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"
 
-_FREE = ("pooling", "mean", "std")
-"""Arguments without weights: a value from an earlier training is not binding."""
+_FREE = ("pooling", "neck", "mean", "std")
+"""Arguments without weights, or with few: a value from an earlier training is not binding."""
 
 _NETWORK = tuple(
     name
     for name in Configuration.names(of_weights=True)
-    if name not in ("variant", "width", *_FREE)
+    if name not in ("variant", "width", "classifier_scale", *_FREE)
 )
 """Arguments of `OSNet` that weights depend on, besides variant and width."""
 
@@ -43,7 +44,8 @@ def build_model(
     """Build the network that a recipe trains, for `train`.
 
     Arguments that are not given are those of the recipe's table `model`: `variant`, `width`,
-    `pooling`, `mean` and `std`, `stem`, `depths`, `image_size` and `weights`, all optional.
+    `pooling`, `neck`, `mean` and `std`, `stem`, `depths`, `image_size` and `weights`, all optional.
+    A neck or the exponent of `pooling = "gem"` that the weights do not have starts fresh.
 
     Args:
         recipe: One of `list_recipes()`, a `.toml` file, or a `Recipe`.
@@ -142,7 +144,8 @@ class Network:
 
     Attributes:
         trained: The model for `fit`. Its outputs are a dict of those that have a loss: `logits`
-            (batch, classes) and, with a triplet loss, `embedding` (batch, dim).
+            (batch, classes); with a triplet or Circle loss `embedding` (batch, dim), or `features`
+            where a neck follows; with a center loss `center` (batch, dim).
         embedder: The backbone: image to embedding.
         classifier: Image to predictions (batch, classes). This is the model that is saved; of an
             OSNet, the one that `OSNet(classes=…)` builds.
@@ -152,9 +155,36 @@ class Network:
     embedder: keras.Model
     classifier: keras.Model
 
+    def losses(self, losses: Mapping[str, tuple[Any, float]]) -> dict[str, tuple[Any, float]]:
+        """Return a task's losses and weights by the names of this network's outputs.
+
+        Args:
+            losses: By the outputs of `add_classifier`. `"center"` has the class of the loss, which
+                is made here with the network's own layer.
+        """
+        found = {}
+        for name, (loss, weight) in losses.items():
+            if name == "embedding":
+                name = self._compared
+            elif name == "center":
+                loss = loss(self.trained.get_layer("center"))
+            found[name] = (loss, weight)
+        return found
+
+    @property
+    def _compared(self) -> str:
+        """Name of the output whose vectors a triplet loss compares."""
+        return "features" if "features" in self.trained.output else "embedding"
+
 
 def add_classifier(
-    backbone: Any, classes: int, activation: str, outputs: Collection[str] = ("logits",)
+    backbone: Any,
+    classes: int,
+    activation: str,
+    outputs: Collection[str] = ("logits",),
+    *,
+    scale: float | None = None,
+    center_rate: float = 0.5,
 ) -> Network:
     """Add a new classifier to a backbone.
 
@@ -163,28 +193,45 @@ def add_classifier(
             `OSNet(head="embedding")`, or a network of Keras's with `pooling="avg"`.
         classes: Number of classes.
         activation: `"softmax"` or `"sigmoid"`.
-        outputs: Which of `"embedding"` and `"logits"` are trained. With one output Keras calls
-            its metric `accuracy`, with several `logits_accuracy` and so on.
+        outputs: Which of `"embedding"` (before a neck), `"center"` and `"logits"` are trained. With
+            one output Keras calls its metric `accuracy`, with several `logits_accuracy` and so on.
+        scale: Scale of a cosine classifier; None for a dense one.
+        center_rate: Rate of the layer `ClassCenters` for the output `"center"`.
 
     Raises:
         ValueError: The backbone is not such a model.
     """
     check_backbone(backbone)
-    shown = [name for name in ("embedding", "logits") if name in outputs]
+    compared = "embedding"
     if isinstance(backbone, OSNetModel) and backbone.configuration.head == "embedding":
-        head = "attribute" if activation == "sigmoid" else "classification"
-        classifier = backbone.replace(head=head, classes=classes, classifier_activation=activation)
-        return Network(classifier.replace(outputs=shown), backbone, classifier)
-    embedding = backbone.output
-    logits, predictions = network.classifier(embedding, classes, activation)
-    both = {"embedding": embedding, "logits": logits}
+        classifier = backbone.replace(
+            head="attribute" if activation == "sigmoid" else "classification",
+            classes=classes,
+            classifier_activation=activation,
+            classifier_scale=scale,
+        )
+        compared = "features" if backbone.configuration.neck else "embedding"
+        tensors = classifier.replace(outputs=[compared, "logits"]).output
+    else:
+        logits, predictions = network.classifier(backbone.output, classes, activation, scale=scale)
+        classifier = keras.Model(backbone.input, predictions, name=backbone.name)
+        tensors = {"embedding": backbone.output, "logits": logits}
+    shown = {compared: tensors[compared]} if "embedding" in outputs else {}
+    if "center" in outputs:
+        shown["center"] = ClassCenters(classes, center_rate, name="center")(tensors[compared])
+    if "logits" in outputs:
+        shown["logits"] = tensors["logits"]
     return Network(
-        trained=keras.Model(
-            backbone.input, {name: both[name] for name in shown}, name=backbone.name
-        ),
+        trained=keras.Model(backbone.input, shown, name=backbone.name),
         embedder=backbone,
-        classifier=keras.Model(backbone.input, predictions, name=backbone.name),
+        classifier=classifier,
     )
+
+
+def new_layers(model: keras.Model) -> set[str]:
+    """Return the names of the layers that training adds to a backbone, and of a neck."""
+    names = {layer.name for layer in _flatten_layers(model)}
+    return names & {"neck", "center", "logits"}
 
 
 def without_classifier(classifier: Any) -> keras.Model:

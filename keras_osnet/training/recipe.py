@@ -15,6 +15,13 @@ from keras_osnet.data import transforms
 from keras_osnet.data.batches import Step
 from keras_osnet.optimizers import AMSGrad, CoupledSGD
 from keras_osnet.recipes import recipe_entries, recipe_names
+from keras_osnet.training.loss_terms import (
+    LOSS_TERMS,
+    check_loss,
+    is_number,
+    needs_pairs,
+    wrong,
+)
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "amsgrad": AMSGrad}
 
@@ -22,19 +29,6 @@ _MOST_EPOCHS = 10**6
 
 _SCHEDULES = {"constant": set(), "multi_step": {"milestones", "factor"}, "cosine": set()}
 """The arguments of each schedule."""
-
-_LOSSES: dict[str, dict[str, Any]] = {
-    "reid": {
-        "label_smoothing": 0.0,
-        "entropy_weight": 0.0,
-        "triplet_weight": 0.0,
-        "triplet_margin": 0.3,
-        "mutual": False,
-    },
-    "attributes": {},
-    "classification": {"label_smoothing": 0.0},
-}
-"""The terms of each task's loss, and their defaults."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +46,21 @@ class Recipe:
             epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in torchreid.
         augmentation: The steps in their order: `name`, one of `keras_osnet.data.transforms`, and
             its arguments. Normalization is not among them; the model determines it.
-        loss: For re-identification `label_smoothing`, `entropy_weight`, `triplet_weight`,
-            `triplet_margin`, `mutual`; for classification `label_smoothing`.
+        loss: For re-identification `name` (`"softmax"`; `"cosface"`, `"arcface"` or `"circle"`
+            with their `margin` and `scale`), `label_smoothing`, `entropy_weight`; `triplet_weight`,
+            `triplet_margin` (a number or `"soft"`), `triplet_mining` (`"hard"`, `"all"` or
+            `"adaptive"`); `circle_weight`, `circle_margin`, `circle_scale` (the Circle loss of
+            pairs); `center_weight`, `center_rate`; `mutual`. For classification
+            `label_smoothing`.
         fixbase_epochs: Epochs at the start, counted within `epochs`, in which only the new
-            classifier is trained and everything else is frozen, batch norm's statistics included.
+            classifier and a neck before it are trained and everything else is frozen, batch norm's
+            statistics included.
         validation_fraction: Share of the training people on whom the best epoch is chosen; 0 for
             none.
         resize: (height, width) that images are resized to before augmentation; None for the
             size of the model's input.
-        model: Arguments of `OSNet` that belong to the recipe, such as `variant`, `pooling` or
-            `stem`, and `image_size`; see `build_model`.
+        model: Arguments of `OSNet` that belong to the recipe, such as `variant`, `pooling`, `neck`
+            or `stem`, and `image_size`; see `build_model`.
         title: A title.
         source: Where the numbers are published.
     """
@@ -117,7 +116,7 @@ class Recipe:
 
     def loss_term(self, name: str) -> Any:
         """Return a term of the loss, or its default where the recipe has none."""
-        return self.loss.get(name, _LOSSES[self.task][name])
+        return self.loss.get(name, LOSS_TERMS[self.task][name])
 
     @property
     def is_mutual(self) -> bool:
@@ -224,23 +223,23 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     entries = dict(entries)
     for key in ("optimizer", "schedule", "loss", "model"):
         if not isinstance(entries.get(key, {}), Mapping):
-            raise _wrong(source, key, "a table", entries[key])
-    if not _is_name(entries["task"], _LOSSES):
-        raise _wrong(source, "task", f"one of {', '.join(_LOSSES)}", entries["task"])
+            raise wrong(source, key, "a table", entries[key])
+    if not _is_name(entries["task"], LOSS_TERMS):
+        raise wrong(source, "task", f"one of {', '.join(LOSS_TERMS)}", entries["task"])
     _check_whole(source, "epochs", entries["epochs"], least=1)
     if entries["epochs"] > _MOST_EPOCHS:
-        raise _wrong(source, "epochs", f"at most {_MOST_EPOCHS:,}", entries["epochs"])
+        raise wrong(source, "epochs", f"at most {_MOST_EPOCHS:,}", entries["epochs"])
     for key in ("title", "source"):
         if not isinstance(entries.get(key, ""), str):
-            raise _wrong(source, key, "a text", entries[key])
+            raise wrong(source, key, "a text", entries[key])
     fixbase_epochs = entries.get("fixbase_epochs", 0)
     _check_whole(source, "fixbase_epochs", fixbase_epochs, least=0)
     if fixbase_epochs > entries["epochs"]:
         wanted = f"at most {entries['epochs']} (`epochs`)"
-        raise _wrong(source, "fixbase_epochs", wanted, fixbase_epochs)
+        raise wrong(source, "fixbase_epochs", wanted, fixbase_epochs)
     fraction = entries.get("validation_fraction", 0.0)
-    if not _is_number(fraction) or not 0 <= fraction < 1:
-        raise _wrong(source, "validation_fraction", "a number from 0 to below 1", fraction)
+    if not is_number(fraction) or not 0 <= fraction < 1:
+        raise wrong(source, "validation_fraction", "a number from 0 to below 1", fraction)
     if isinstance(entries["batch_size"], list | tuple):
         entries["batch_size"] = _pair(source, "batch_size", entries["batch_size"])
     else:
@@ -249,22 +248,23 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
         entries["resize"] = _pair(source, "resize", entries["resize"])
     _check_optimizer(source, entries["optimizer"])
     _check_schedule(source, entries["schedule"])
-    _check_loss(source, entries["task"], entries.get("loss", {}))
+    check_loss(source, entries["task"], entries.get("loss", {}))
     entries["augmentation"] = _checked_steps(source, entries.get("augmentation", ()))
     pairs = isinstance(entries["batch_size"], tuple)
-    if entries.get("loss", {}).get("triplet_weight") and not pairs:
-        wanted = "(people, images of each) for the triplet loss, which compares a person's images"
-        raise _wrong(source, "batch_size", wanted, entries["batch_size"])
+    comparing = needs_pairs(entries.get("loss", {}))
+    if comparing and not pairs:
+        wanted = f"(people, images of each) for {comparing}, which compares a person's images"
+        raise wrong(source, "batch_size", wanted, entries["batch_size"])
     return entries
 
 
 def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
     if not _is_name(table.get("name"), _OPTIMIZERS):
         names = ", ".join(_OPTIMIZERS)
-        raise _wrong(source, "optimizer.name", f"one of {names}", table.get("name"))
+        raise wrong(source, "optimizer.name", f"one of {names}", table.get("name"))
     rate = table.get("learning_rate")
-    if rate is None or not _is_number(rate) or rate <= 0:
-        raise _wrong(source, "optimizer.learning_rate", "a number above 0", rate)
+    if rate is None or not is_number(rate) or rate <= 0:
+        raise wrong(source, "optimizer.learning_rate", "a number above 0", rate)
     try:
         _OPTIMIZERS[table["name"]](**_without_name(table))
     except (TypeError, ValueError) as error:
@@ -274,35 +274,21 @@ def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
 def _check_schedule(source: str, table: Mapping[str, Any]) -> None:
     name = table.get("name")
     if not _is_name(name, _SCHEDULES):
-        raise _wrong(source, "schedule.name", f"one of {', '.join(_SCHEDULES)}", name)
+        raise wrong(source, "schedule.name", f"one of {', '.join(_SCHEDULES)}", name)
     if set(table) - {"name"} != _SCHEDULES[name]:
         wanted = ", ".join(sorted(_SCHEDULES[name])) or "nothing else"
-        raise _wrong(source, f"schedule ({name})", f"made of {wanted}", dict(table))
+        raise wrong(source, f"schedule ({name})", f"made of {wanted}", dict(table))
     if name == "multi_step":
         milestones, factor = table["milestones"], table["factor"]
         if not isinstance(milestones, list) or not all(_is_whole(each, 0) for each in milestones):
-            raise _wrong(source, "schedule.milestones", "a list of epochs", milestones)
-        if not _is_number(factor) or factor <= 0:
-            raise _wrong(source, "schedule.factor", "a number above 0", factor)
-
-
-def _check_loss(source: str, task: str, table: Mapping[str, Any]) -> None:
-    unknown = set(table) - set(_LOSSES[task])
-    if unknown:
-        terms = ", ".join(_LOSSES[task]) or "nothing"
-        raise _wrong(source, "loss", f"made of {terms} ({task})", sorted(unknown))
-    for key, value in table.items():
-        if isinstance(_LOSSES[task][key], bool):
-            if not isinstance(value, bool):
-                raise _wrong(source, f"loss.{key}", "true or false", value)
-        elif not _is_number(value) or value < 0 or (key == "label_smoothing" and value > 1):
-            limits = "from 0 to 1" if key == "label_smoothing" else "of at least 0"
-            raise _wrong(source, f"loss.{key}", f"a number {limits}", value)
+            raise wrong(source, "schedule.milestones", "a list of epochs", milestones)
+        if not is_number(factor) or factor <= 0:
+            raise wrong(source, "schedule.factor", "a number above 0", factor)
 
 
 def _checked_steps(source: str, steps: Any) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(steps, list | tuple) or not all(isinstance(one, Mapping) for one in steps):
-        raise _wrong(source, "augmentation", "a list of tables", steps)
+        raise wrong(source, "augmentation", "a list of tables", steps)
     for entry in steps:
         try:
             _make_step(entry)
@@ -333,13 +319,13 @@ def _without_name(table: Mapping[str, Any]) -> dict[str, Any]:
 def _pair(source: str, key: str, value: Any) -> tuple[int, int]:
     pair = isinstance(value, list | tuple) and len(value) == 2
     if not pair or not all(_is_whole(each, 1) for each in value):
-        raise _wrong(source, key, "two positive integers", value)
+        raise wrong(source, key, "two positive integers", value)
     return value[0], value[1]
 
 
 def _check_whole(source: str, key: str, value: Any, least: int) -> None:
     if not _is_whole(value, least):
-        raise _wrong(source, key, f"an integer of at least {least}", value)
+        raise wrong(source, key, f"an integer of at least {least}", value)
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -347,14 +333,5 @@ def _is_whole(value: Any, least: int) -> bool:
     return number is not None and number >= least
 
 
-def _is_number(value: Any) -> bool:
-    """Return whether a value is a finite number that float32 can hold."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e38
-
-
 def _is_name(value: Any, names: Collection[str]) -> TypeGuard[str]:
     return isinstance(value, str) and value in names
-
-
-def _wrong(source: str, key: str, wanted: str, value: Any) -> ValueError:
-    return ValueError(f"`{key}` of {source} must be {wanted}. Received: {value!r}")

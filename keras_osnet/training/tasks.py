@@ -25,14 +25,13 @@ from keras_osnet.evaluation import (
     evaluate_retrieval,
 )
 from keras_osnet.losses import (
-    BatchHardTripletLoss,
-    EntropyMaximization,
     LabelSmoothingSparseCrossentropy,
     WeightedBinaryCrossentropy,
     positive_ratios,
 )
 from keras_osnet.metrics.attributes import AttributeResult
 from keras_osnet.training.callbacks import VALIDATION, validation_metrics
+from keras_osnet.training.loss_terms import classifier_scale, reid_losses
 from keras_osnet.training.networks import Network
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.run_folder import digest
@@ -46,7 +45,10 @@ class Task:
         labels: Array (images, ...).
         class_names: A name for each of the classifier's outputs.
         activation: Activation that turns logits into predictions.
-        losses: A loss and its weight, by the network's output that it applies to.
+        losses: A loss and its weight, by the network's output that it applies to; see
+            `Network.losses`.
+        classifier_scale: Scale of a cosine classifier; None for a dense one.
+        center_rate: Rate of the centers, for a loss of the output `"center"`.
         monitor: Name of the metric, among those that `validate` returns, whose largest value
             determines the best epoch; None if the last epoch counts.
     """
@@ -55,7 +57,9 @@ class Task:
     labels: NDArray
     class_names: Sequence[str]
     activation: str = "softmax"
-    losses: dict[str, tuple[keras.losses.Loss, float]]
+    losses: dict[str, tuple[Any, float]]
+    classifier_scale: float | None = None
+    center_rate: float = 0.5
     monitor: str | None = None
 
     def metric(self) -> keras.metrics.Metric:
@@ -93,7 +97,9 @@ class ReidTask(Task):
                 "`dataset` must have at least two people to train on. "
                 f"Received: {len(self.class_names)} in {dataset.name}"
             )
-        self.losses = _reid_losses(recipe)
+        self.losses = reid_losses(recipe)
+        self.classifier_scale = classifier_scale(recipe)
+        self.center_rate = recipe.loss_term("center_rate")
 
     def validate(self, networks: Sequence[Network]) -> dict[str, float]:
         """Search for the people of the validation part."""
@@ -213,20 +219,6 @@ def make_task(recipe: Recipe, dataset: Dataset, seed: int) -> Task:
             f"{recipe.task}. Received: {type(dataset).__name__}"
         )
     return task(recipe, readable(dataset), seed)
-
-
-def _reid_losses(recipe: Recipe) -> dict[str, tuple[keras.losses.Loss, float]]:
-    smoothing, entropy = recipe.loss_term("label_smoothing"), recipe.loss_term("entropy_weight")
-    identity = (
-        EntropyMaximization(entropy, label_smoothing=smoothing, from_logits=True)
-        if entropy
-        else LabelSmoothingSparseCrossentropy(smoothing, from_logits=True)
-    )
-    losses: dict[str, tuple[keras.losses.Loss, float]] = {"logits": (identity, 1.0)}
-    if recipe.loss_term("triplet_weight"):
-        triplet = BatchHardTripletLoss(recipe.loss_term("triplet_margin"))
-        losses["embedding"] = (triplet, recipe.loss_term("triplet_weight"))
-    return losses
 
 
 def describe_training(

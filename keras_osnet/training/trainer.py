@@ -14,8 +14,14 @@ from keras_osnet.training.callbacks import StopUnlessFinite, TensorBoardLog
 from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.distributed import distributed
 from keras_osnet.training.distribution import Distribution, deterministic
-from keras_osnet.training.mutual_learning import mutual_learning_model, per_network
-from keras_osnet.training.networks import Network, add_classifier, checked_models, freeze_except
+from keras_osnet.training.mutual_learning import mutual_learning_model, numbered
+from keras_osnet.training.networks import (
+    Network,
+    add_classifier,
+    checked_models,
+    freeze_except,
+    new_layers,
+)
 from keras_osnet.training.recipe import Recipe, load_recipe
 from keras_osnet.training.run_folder import (
     METRICS,
@@ -109,7 +115,12 @@ def train(
         keras.utils.set_random_seed(seed)
         networks = [
             add_classifier(
-                devices.replicate(each), len(task.class_names), task.activation, task.losses
+                devices.replicate(each),
+                len(task.class_names),
+                task.activation,
+                task.losses,
+                scale=task.classifier_scale,
+                center_rate=task.center_rate,
             )
             for each in models
         ]
@@ -195,7 +206,8 @@ class _Trainer:
         log = None
         if self.devices.is_chief:
             log = TensorBoardLog(self.folder.path / "tensorboard", self.state.epochs + 1)
-        for first, end, layers in ((0, fixbase_epochs, {"logits"}), (fixbase_epochs, epochs, None)):
+        new = new_layers(self.trained)
+        for first, end, layers in ((0, fixbase_epochs, new), (fixbase_epochs, epochs, None)):
             start = max(first, self.state.epochs)
             if start >= end:
                 continue
@@ -253,12 +265,13 @@ class _Trainer:
             # Also after a stage of this process: if there are averages of weights, Keras has put
             # them in the place of the weights at its end.
             self._load_weights()
-        count, losses = len(self.networks), self.task.losses
+        count = len(self.networks)
+        losses = numbered([network.losses(self.task.losses) for network in self.networks])
         self.trained.compile(
             self.recipe.make_optimizer(),
-            loss=per_network(count, {name: loss for name, (loss, _) in losses.items()}),
-            loss_weights=per_network(count, {name: each for name, (_, each) in losses.items()}),
-            metrics={name: self.task.metric() for name in per_network(count, {"logits": None})},
+            loss={name: loss for name, (loss, _) in losses.items()},
+            loss_weights={name: weight for name, (_, weight) in losses.items()},
+            metrics={name: self.task.metric() for name in numbered([{"logits": None}] * count)},
         )
         # Otherwise, for a backbone that is not an OSNet, TensorFlow would create the slots while it
         # traces the first step, and trace it again.

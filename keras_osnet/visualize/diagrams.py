@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from keras_osnet.layers import ConvNorm2D, OmniScaleBlock
+from keras_osnet.layers import ConvNorm2D, CosineClassifier, GeM, OmniScaleBlock
 from keras_osnet.visualize import _sheet
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def _part(layer: keras.layers.Layer) -> str:
     if isinstance(layer, keras.layers.InputLayer):
         return "image"
     name = re.sub(r"_(block\d+|pool|pad)$", "", layer.name)
-    return {"fc": "embedding", "fc_norm": "embedding", "predictions": "logits"}.get(name, name)
+    names = {"fc": "embedding", "fc_norm": "embedding", "features": "embedding"}
+    return {**names, "neck": "embedding", "predictions": "logits"}.get(name, name)
 
 
 def _described(part: str, layers: list[Any]) -> tuple[str, str]:
@@ -125,14 +126,19 @@ def _described(part: str, layers: list[Any]) -> tuple[str, str]:
         pooling = ", average pooling 2×2" if part.startswith("transition") else " convolution"
         return f"{part}: 1×1{pooling}", _sheet.POINTWISE
     if part == "embedding" and len(layers) > 1:
-        return "embedding: dense, batch norm, ReLU", _sheet.POINTWISE
+        dense = ["dense, batch norm, ReLU"] if first.name == "fc" else []
+        neck = ["neck (batch norm)"] if any(layer.name == "neck" for layer in layers) else []
+        return f"embedding: {', '.join(dense + neck)}", _sheet.POINTWISE
     if part == "logits":
         activation = f", {last.activation.__name__}" if last is not first else ""
-        return f"classifier: dense{activation}", _sheet.POINTWISE
+        kind = "cosine" if isinstance(first, CosineClassifier) else "dense"
+        return f"classifier: {kind}{activation}", _sheet.POINTWISE
     texts = {
         "maxpool": "max pooling 3×3, stride 2",
         "pooled": "global max pooling"
         if "Max" in type(first).__name__
+        else "generalized-mean pooling"
+        if isinstance(first, GeM)
         else "global average pooling",
         "preprocessing": "preprocessing of RGB 0–255",
         "normalized": "scaled to length 1",

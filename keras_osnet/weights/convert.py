@@ -9,11 +9,15 @@ import numpy as np
 from keras_osnet._utils.text import shorten
 from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.naming import (
+    GEM,
+    NECK,
+    SCALE,
     NamedVariable,
     classes_in,
     describe_tensors,
     named_variables,
 )
+from keras_osnet.layers.cosine_classifier import CosineClassifier
 from keras_osnet.weights.state_dict import StateDict, shown
 
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
@@ -29,7 +33,7 @@ class ConversionReport:
         used: Names of the tensors that were copied into the model.
         skipped: Names of those that were not, each with the reason.
         missing: Names of the tensors that the checkpoint lacks, whose variables keep their values.
-            Only the classifier's can be.
+            Only those of the classifier, a neck and GeM can be.
         place: Keys and prefix that the network was found under in the checkpoint, joined with
             dots, such as "state_dict.module"; empty at the top.
     """
@@ -67,20 +71,36 @@ def load_state_dict(model: keras.Model, state: StateDict) -> ConversionReport:
             for name in tensors
             if name.startswith(_EMBEDDING)
         }
-    stored, own = classes_in(tensors), _own_classes(targets)
-    difference = why_classifier_differs(stored, own)
-    missing: tuple[str, ...] = ()
+    if SCALE in tensors:
+        skipped[SCALE] = "the scale of the classifier, which is an argument of the model"
+    if not any(layer.name in ("embedding", "features") for layer in model.layers):
+        skipped |= {
+            name: "the head, which the model does not have"
+            for name in tensors
+            if name == GEM or name.startswith(NECK)
+        }
+    # What is added to a published network starts fresh, and with a neck its classifier.
+    fresh: dict[str, tuple[str, list[str]]] = {}
+    for part, prefix in (("pooling exponent", GEM), ("neck", NECK)):
+        names = [name for name in targets if name.startswith(prefix)]
+        if names and not any(name.startswith(prefix) for name in tensors):
+            fresh[part] = (f"the checkpoint has no {part}", names)
+    own = _own_classes(targets)
+    difference = why_classifier_differs(classes_in(tensors), own)
+    if not difference and own is not None:
+        difference = _why_classifier_is_of_another_kind(model, targets, tensors)
     if difference:
         skipped |= {name: difference for name in _CLASSIFIER if name in tensors}
-        missing = tuple(name for name in _CLASSIFIER if name in targets)
-        targets = {name: entry for name, entry in targets.items() if name not in _CLASSIFIER}
+        fresh["classifier"] = (difference, [name for name in _CLASSIFIER if name in targets])
+    missing = tuple(name for _, names in fresh.values() for name in names)
+    targets = {name: entry for name, entry in targets.items() if name not in missing}
 
     _check(model, targets, tensors, skipped)
     for name, entry in targets.items():
         entry.variable.assign(entry.to_keras(tensors[name]))
 
-    if difference and own is not None:
-        warn_fresh_classifier(model.name, difference)
+    if missing:
+        warn_fresh(model.name, {part: why for part, (why, names) in fresh.items() if names})
     warn_not_finite(model, {name: tensors[name] for name in targets})
     skipped |= dict.fromkeys(state.beside, f"beside the network in {state.place!r}")
     return ConversionReport(tuple(targets), skipped, missing, state.place)
@@ -108,6 +128,9 @@ def to_torchreid(model: keras.Model) -> dict[str, np.ndarray]:
         if entry.name.endswith(".running_var"):
             count = entry.name.replace("running_var", _BATCH_COUNT)
             tensors[count] = np.zeros((), "int64")
+    for layer in model.layers:
+        if isinstance(layer, CosineClassifier):
+            tensors[SCALE] = np.array(layer.scale, "float32")
     return tensors
 
 
@@ -125,11 +148,32 @@ def why_classifier_differs(stored: int | None, wanted: int | None) -> str | None
     return f"the checkpoint's classifier has {stored} classes, the model's {wanted}"
 
 
-def warn_fresh_classifier(model: str, difference: str) -> None:
-    """Warn that the classifier of a model keeps its initial values."""
-    warn_user(
-        f"The classifier of {model} was not loaded and keeps its initial values: {difference}."
-    )
+def warn_fresh(model: str, reasons: Mapping[str, str]) -> None:
+    """Warn that parts of a model, each with the reason, keep their initial values."""
+    *rest, last = reasons
+    parts = f"{', '.join(rest)} and {last}" if rest else last
+    verbs = "were not loaded and keep their" if rest else "was not loaded and keeps its"
+    warn_user(f"The {parts} of {model} {verbs} initial values: {'; '.join(reasons.values())}.")
+
+
+def _why_classifier_is_of_another_kind(
+    model: keras.Model, targets: Mapping[str, NamedVariable], tensors: Mapping[str, np.ndarray]
+) -> str | None:
+    """Return how two classifiers of the same number of classes differ, or None."""
+    neck = f"{NECK}weight"
+    kinds = {
+        "a neck before it": (neck in tensors, neck in targets),
+        "cosines for logits": (
+            SCALE in tensors,
+            any(isinstance(layer, CosineClassifier) for layer in model.layers),
+        ),
+        "a bias": (_CLASSIFIER[1] in tensors, _CLASSIFIER[1] in targets),
+    }
+    for what, (stored, own) in kinds.items():
+        if stored != own:
+            has, lacks = ("checkpoint", "model") if stored else ("model", "checkpoint")
+            return f"the {has}'s classifier has {what}, the {lacks}'s has not"
+    return None
 
 
 def warn_not_finite(model: keras.Model, tensors: Mapping[str, np.ndarray] | None = None) -> None:

@@ -17,18 +17,20 @@ from keras_osnet._utils.files import parse_json, read_bytes
 from keras_osnet._utils.save_with_keras import FileInMemory
 from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.model import OSNetModel
+from keras_osnet.layers.cosine_classifier import CosineClassifier
+from keras_osnet.layers.gem import GeM
 from keras_osnet.weights.convert import (
-    warn_fresh_classifier,
+    warn_fresh,
     warn_not_finite,
     why_classifier_differs,
 )
 from keras_osnet.weights.file_formats import LARGEST_FILE
 from keras_osnet.weights.h5_reader import EXPANSION, checked_hdf5
 
-_HEAD = ("fc", "fc_norm", "logits")
+_HEAD = ("pooled", "fc", "fc_norm", "neck", "logits")
 
-_NORM = "batch_norm"
-"""Name of the embedding's `BatchNorm` in a file of Keras."""
+_NORM, _GEM, _COSINE = "batch_norm", "ge_m", "cosine_classifier"
+"""Names of a head's `BatchNorm`, `GeM` and `CosineClassifier` in a file of Keras."""
 
 _CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
 _CONFIGURATION_LIMIT = 16 << 20
@@ -89,8 +91,15 @@ class KerasH5Source:
             for name, shape in _shapes_in(self._content).items()
             if name.startswith("layers/")
         }
-        has_norm = any(name.startswith(f"{_NORM}/") for name in layers)
-        self._kernel = kernel = layers.get(f"{'dense_1' if has_norm else 'dense'}/vars/0")
+        # The embedding's batch norm has four variables; that of a neck has no shift.
+        has_dense_embedding = f"{_NORM}/vars/3" in layers
+        norms = {name.split("/")[0] for name in layers if name.startswith(_NORM)}
+        dense = "dense_1" if has_dense_embedding else "dense"
+        self._is_cosine = f"{_COSINE}/vars/0" in layers
+        self._has_bias = f"{dense}/vars/1" in layers
+        self._has_neck = len(norms) > has_dense_embedding
+        self._has_gem = f"{_GEM}/vars/0" in layers
+        self._kernel = kernel = layers.get(f"{_COSINE if self._is_cosine else dense}/vars/0")
         if not layers or (kernel is not None and (len(kernel) != 2 or 0 in kernel)):
             raise ValueError(
                 f"{self._path} does not hold weights that Keras saved. "
@@ -98,7 +107,8 @@ class KerasH5Source:
             )
         self.classes = None if kernel is None else kernel[1]
         # The head alone has dense layers at the top level.
-        self._backbone = sum(not name.startswith(("dense", _NORM)) for name in layers)
+        heads = ("dense", _NORM, _GEM, _COSINE)
+        self._backbone = sum(not name.startswith(heads) for name in layers)
 
     def check(self, configuration: Configuration) -> None:
         """Raise ValueError for a classifier that is not that of a network, before it is built."""
@@ -115,14 +125,20 @@ class KerasH5Source:
         A classifier that is missing or of another size leaves the model's own, with a warning.
         """
         logits = [layer for layer in model.layers if layer.name == "logits"]
-        own = logits[0].units if logits else None
+        own = logits[0].output.shape[-1] if logits else None
         backbone = sum(len(layer.variables) for layer in model.layers if layer.name not in _HEAD)
         if backbone != self._backbone:
             raise ValueError(
                 f"{self._path} does not fit {model.name}: below the head it holds "
                 f"{self._backbone} variables, the model {backbone}"
             )
+        self._check_head(model)
         difference = why_classifier_differs(self.classes, own)
+        if logits and not difference:
+            layer = logits[0]
+            kind = (isinstance(layer, CosineClassifier), bool(getattr(layer, "use_bias", False)))
+            if kind != (self._is_cosine, self._has_bias):
+                difference = "the classifiers of the file and of the model are of other kinds"
         target = model
         if own is not None and difference:
             # The same layers without the classifier: Keras loads all of a model or fails.
@@ -132,8 +148,25 @@ class KerasH5Source:
         except Exception as error:
             raise ValueError(f"{self._path} does not fit {model.name}: {error}") from error
         if own is not None and difference:
-            warn_fresh_classifier(model.name, difference)
+            warn_fresh(model.name, {"classifier": difference})
         warn_not_finite(target)
+
+    def _check_head(self, model: keras.Model) -> None:
+        """Raise ValueError for a neck or GeM on one side only: Keras loads all of a model."""
+        layers = {layer.name: layer for layer in model.layers}
+        if not layers.keys() & {"embedding", "features"}:
+            return
+        for argument, stored, own in (
+            ('neck="bn"', self._has_neck, "neck" in layers),
+            ('pooling="gem"', self._has_gem, isinstance(layers.get("pooled"), GeM)),
+        ):
+            if stored != own:
+                where = "file has" if stored else "model has"
+                raise ValueError(
+                    f"{self._path} does not fit {model.name}: only the {where} {argument}, and a "
+                    ".weights.h5 is loaded whole. `keras-osnet convert` makes it a file of which "
+                    "parts can be loaded"
+                )
 
 
 def _members(content: bytes) -> dict[str, bytes]:

@@ -13,6 +13,11 @@ HEADS = [
     {"head": "embedding"},
     {"head": "embedding", "normalize": True, "pooling": "max", "feature_dim": 64},
     {"head": "embedding", "feature_dim": None},
+    {"head": "embedding", "neck": "bn", "pooling": "gem"},
+    {"head": "embedding", "neck": "bn", "feature_dim": None, "normalize": True},
+    {"classes": 5, "neck": "bn", "classifier_scale": 16.0},
+    {"classes": 5, "neck": "bn", "classifier_activation": None},
+    {"include_top": False, "pooling": "gem"},
     {"head": "classification", "classes": 7, "include_preprocessing": True},
     {"classes": 5, "classifier_activation": None, "feature_dim": None},
     {"classes": 5, "classifier_activation": "linear", "input_shape": (None, None, 3)},
@@ -27,6 +32,7 @@ OUTPUTS = [
     {"outputs": ["conv4_block2_gates", "conv2", "pooled"]},
     {"outputs": ["embedding", "transition2", "conv2_block1_gates"]},
     {"outputs": ["logits"], "classes": 4},
+    {"outputs": ["features", "logits"], "classes": 4, "neck": "bn"},
     {"outputs": ["normalized", "conv1"], "head": "embedding", "normalize": True},
 ]
 SIZE = (64, 32, 3)

@@ -91,6 +91,8 @@ def test_a_gate_of_its_own(kind):
         {"head": "attribute", "pooling": "max"},
         {"head": "embedding", "normalize": True, "include_preprocessing": True},
         {"head": "embedding", "feature_dim": None},
+        {"head": "embedding", "neck": "bn", "pooling": "gem"},
+        {"classes": 5, "neck": "bn", "classifier_scale": 16},
         {"include_top": False},
     ],
     ids=str,

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from gradients import gradient, numerical_gradient
 from keras import ops
 
 from keras_osnet.losses import (
@@ -23,36 +24,6 @@ pytestmark = pytest.mark.backends
 def ranking(test_data):
     with np.load(test_data / "ranking.npz") as file:
         return dict(file)
-
-
-def gradient(loss, y_true, y_pred):
-    """The gradient with respect to the predictions, on whichever backend this is."""
-    y_pred = ops.convert_to_tensor(y_pred)
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
-
-        return np.asarray(jax.grad(lambda value: loss(y_true, value))(y_pred))
-    if backend == "torch":
-        y_pred = y_pred.detach().requires_grad_()
-        loss(y_true, y_pred).backward()
-        return y_pred.grad.cpu().numpy()
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(y_pred)
-        value = loss(y_true, y_pred)
-    return tape.gradient(value, y_pred).numpy()
-
-
-def numerical_gradient(loss, y_true, y_pred, step=1e-2):
-    slopes = np.zeros_like(y_pred)
-    for index in np.ndindex(*y_pred.shape):
-        high, low = y_pred.copy(), y_pred.copy()
-        high[index] += step
-        low[index] -= step
-        slopes[index] = (float(loss(y_true, high)) - float(loss(y_true, low))) / (2 * step)
-    return slopes
 
 
 def logits_and_labels(rows=6, classes=5, seed=0):

@@ -24,6 +24,8 @@ def test_heads():
     assert osnet(head="embedding").output_shape == (None, 512)
     assert osnet(head="embedding", feature_dim=64).output_shape == (None, 64)
     assert osnet(head="embedding", feature_dim=None).output_shape == (None, 128)
+    assert osnet(head="embedding", neck="bn").output_shape == (None, 512)
+    assert osnet(include_top=False, pooling="gem").output_shape == (None, 128)
     assert osnet(include_top=False).output_shape == (None, 4, 2, 128)
     assert osnet(include_top=False, pooling="avg").output_shape == (None, 128)
     assert osnet(include_top=False, pooling="max").output_shape == (None, 128)
@@ -158,7 +160,9 @@ def test_published_defaults():
         ({"include_top": False, "head": "embedding"}, "`include_top=False`.*'embedding'"),
         ({"include_top": False, "head": "classification"}, "`include_top=False`"),
         ({"normalize": True}, '`normalize=True`.*head="embedding"'),
-        ({"pooling": "gem"}, "`pooling`.*'gem'"),
+        ({"pooling": "sum"}, "`pooling`.*'gem'.*'sum'"),
+        ({"neck": "layer"}, r"`neck`.*'bn'.*Received: 'layer'"),
+        ({"classifier_scale": 0}, r"`classifier_scale`.*Received: 0"),
         ({"classes": 0}, "`classes`.*0"),
         ({"feature_dim": -1}, "`feature_dim`.*-1"),
         ({"depths": (2, 2)}, r"`depths`.*\(2, 2\)"),
