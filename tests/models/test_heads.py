@@ -87,7 +87,7 @@ def test_a_retrieval_model_ends_after_the_neck():
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param(head, marks=[] if index in (0, 5) else pytest.mark.large)
+        pytest.param(head, marks=[] if index == 2 else pytest.mark.large)
         for index, head in enumerate(HEADS)
     ],
     ids=str,
@@ -112,7 +112,7 @@ def test_every_file_keeps_them(arguments, tmp_path):
 
 
 def test_a_torch_file_says_which_head_it_has(tmp_path):
-    model = keras_osnet.OSNet(0.25, classes=5, neck="bn", pooling="gem", classifier_scale=16)
+    model = small(classes=5, neck="bn", pooling="gem", classifier_scale=16)
     write_torch_checkpoint(tmp_path / "model.pth", to_torchreid(model))
     found = open_checkpoint(tmp_path / "model.pth").description
     wanted = {"neck": "bn", "pooling": "gem", "classifier_scale": 16.0}

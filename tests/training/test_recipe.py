@@ -175,7 +175,7 @@ BASE = {
         ({"augmentation": {"name": "RandomFlip"}}, r"`augmentation` .* list of tables"),
         ({"augmentation": [{"name": "Normalize"}]}, r"`name` must be one of"),
         ({"augmentation": [{"name": "RandomFlip", "p": 1}]}, r"wrong step.*'p'"),
-        ({"loss": {"margin": 0.3}}, r"`loss` .* label_smoothing"),
+        ({"loss": {"slack": 0.3}}, r"`loss` .* label_smoothing"),
         ({"loss": {"label_smoothing": "much"}}, r"`loss.label_smoothing`"),
         ({"loss": {"mutual": 1}}, r"`loss.mutual` .* true or false"),
         ({"loss": {"triplet_weight": 0.5}}, r"`batch_size` .*\(people, images of each"),
