@@ -90,7 +90,7 @@ def prepared(model: keras.Model) -> keras.Model:
     convolution, one step in int8 where a product and a sum take two. The input is float.
 
     Args:
-        model: Of Keras's own layers, without batch norm.
+        model: Of Keras's own layers, without batch norm of maps.
 
     Returns:
         A model that computes the same, with its own variables.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.deploy.images import check_count
 from keras_osnet.deploy.int8.channel_equalization import equalize
-from keras_osnet.deploy.int8.graph import SAME_SCALE, WEIGHTED, prepared, steps
+from keras_osnet.deploy.int8.graph import SAME_SCALE, WEIGHTED, is_map, prepared, steps
 from keras_osnet.deploy.int8.rounding import (
     MOST,
     PIXELS,
@@ -96,9 +96,11 @@ def checked_images(model: keras.Model, images: NDArray) -> NDArray:
             f"have one output. Received: inputs {[tuple(each.shape) for each in inputs]}, "
             f"{len(outputs)} outputs"
         )
-    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+    # One of vectors, such as a neck, stays float as all vectors do.
+    norms = (layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+    if any(is_map(norm.output) for norm in norms):
         raise ValueError(
-            "`model` must be without batch norm, as keras_osnet.deploy.fold_batch_norm returns it. "
+            "`model` must be without batch norm of maps, as keras_osnet.deploy.fold_batch_norm returns it. "
             f"Received: {model.name}"
         )
     images = np.asarray(images)
