@@ -1,7 +1,7 @@
 """The calls of a functional model in order, and the model to round."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ class Step:
 
     Attributes:
         layer: The layer (or operation of `keras.ops`).
+        arguments: Its arguments, Keras's record of tensors and constants.
         inputs: Identifiers of its input tensors.
         output: Identifier of its output tensor.
         tensor: The output tensor.
@@ -33,11 +34,17 @@ class Step:
     """
 
     layer: Any
+    arguments: Any
     inputs: tuple[int, ...]
     output: int
     tensor: Any
     integer: bool
     held: bool
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Call the layer on values of its input tensors."""
+        args, kwargs = self.arguments.fill_in(dict(zip(self.inputs, inputs, strict=True)))
+        return self.layer(*args, **kwargs)
 
 
 def steps(model: keras.Model) -> list[Step]:
@@ -72,6 +79,7 @@ def steps(model: keras.Model) -> list[Step]:
         result.append(
             Step(
                 node.operation,
+                node.arguments,
                 tuple(id(tensor) for tensor in node.input_tensors),
                 output,
                 node.outputs[0],

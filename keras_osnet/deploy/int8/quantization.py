@@ -100,8 +100,8 @@ def checked_images(model: keras.Model, images: NDArray) -> NDArray:
     norms = (layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
     if any(is_map(norm.output) for norm in norms):
         raise ValueError(
-            "`model` must be without batch norm of maps, as keras_osnet.deploy.fold_batch_norm returns it. "
-            f"Received: {model.name}"
+            "`model` must be without batch norm of maps, as keras_osnet.deploy.fold_batch_norm "
+            f"returns it. Received: {model.name}"
         )
     images = np.asarray(images)
     types = ("uint8",) if inputs[0].dtype == "uint8" else ("uint8", "float32")
@@ -164,8 +164,8 @@ class Calibrator:
                     step.layer, clean[0], noisy[0]
                 )
             else:
-                self._clean[step.output] = _called(step.layer, clean)
-                result = _called(step.layer, noisy)
+                self._clean[step.output] = step.call(clean)
+                result = step.call(noisy)
             if isinstance(step.layer, SAME_SCALE) and step.inputs[0] in self._grids:
                 self._grids[step.output] = self._grids[step.inputs[0]]
                 result = self._grids[step.output].nearest(result)
@@ -222,7 +222,3 @@ def _check_finite(name: str, values: Any) -> tuple[float, float]:
             f"Received: {low} to {high} from {name}"
         )
     return low, high
-
-
-def _called(layer: Any, inputs: list[Any]) -> Any:
-    return layer(inputs if len(inputs) > 1 else inputs[0])
