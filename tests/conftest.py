@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+# Trainings would fill the cache folder of whoever runs the tests.
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
+
 DATA = Path(__file__).parent / "assets"
 
 HEAVY = ("bulk", "deploy", "evaluation", "training", "visualize")

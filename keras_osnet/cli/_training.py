@@ -51,8 +51,10 @@ def run(
         ValueError: An argument of building, training or testing is wrong.
         OSError: Files cannot be read or written.
     """
+    from keras_osnet._utils.jax_cache import cache_compiled_programs
     from keras_osnet.training import distributed
 
+    cache_compiled_programs()  # before networks are built, which compiles as well
     try:
         with distributed(request.distribution) as devices:
             show = devices.is_chief and not as_json

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_osnet._utils.jax_cache import cache_compiled_programs
 from keras_osnet.data import ImageBatches
 from keras_osnet.data.records import Dataset
 from keras_osnet.training.callbacks import StopUnlessFinite, TensorBoardLog
@@ -51,6 +52,9 @@ def train(
     of the last whole epoch and arrives at the same result, to the bit where the backend's
     operations are deterministic; `train` switches them to that (see `deterministic`). If the
     training is finished, its result is read.
+
+    On JAX, compiled programs are kept in the user's cache folder for later trainings; see
+    docs/speed.md.
 
     Args:
         recipe: One of `list_recipes()`, a `.toml` file, or a `Recipe`.
@@ -97,6 +101,7 @@ def train(
         ([1], True)
     """
     recipe, models, task = _prepare(recipe, model, dataset, seed)
+    cache_compiled_programs()
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     with deterministic(), distributed(distribution) as devices, ExitStack() as stack:
         batches = make_batches(

@@ -1,0 +1,52 @@
+"""JAX's cache of compiled programs on disk."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import keras
+
+_MOST = 2**30
+"""Bytes in the folder, after which JAX deletes what was not used for the longest time."""
+
+
+def cache_compiled_programs() -> None:
+    """Keep the programs that JAX compiles in the user's cache folder, for later processes.
+
+    They are in `keras-osnet/jax` of `$XDG_CACHE_HOME` (`~/.cache` by default), at most 1 GB. Not
+    on other backends, nor where the user has named a folder (`JAX_COMPILATION_CACHE_DIR`) or
+    disabled the cache (`JAX_ENABLE_COMPILATION_CACHE=false`), nor where the folder cannot be
+    written. Several processes may use the folder at once: JAX locks it.
+    """
+    if keras.backend.backend() != "jax":
+        return
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    if jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache:
+        return
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = caches / "keras-osnet" / "jax" / _processor()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if not os.access(folder, os.W_OK):
+        return
+    jax.config.update("jax_compilation_cache_max_size", _MOST)
+    # Also the small programs of a network's initial values, of which there are a hundred.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    compilation_cache.reset_cache()  # JAX looks at the options once, at its first program.
+
+
+def _processor() -> str:
+    """Return a name of this processor: a program may use instructions that another lacks."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        features = next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        features = platform.processor()
+    text = f"{platform.machine()} {features}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,68 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import hashlib, json, time
+import jax
+import keras
+import numpy as np
+from keras_osnet import OSNet
+from keras_osnet._utils.jax_cache import cache_compiled_programs
+from keras_osnet.optimizers import AMSGrad
+
+events = []
+jax.monitoring.register_event_listener(lambda name, **_: events.append(name.split("/")[-1]))
+keras.random.normal((3, 5))  # compiled before the cache is there, as a model is
+cache_compiled_programs()
+keras.utils.set_random_seed(0)
+start = time.process_time()
+model = OSNet(0.25, classes=3, input_shape=(64, 32, 3), depths=(1, 1, 1))
+model.compile(AMSGrad(), "sparse_categorical_crossentropy")
+images = np.random.default_rng(0).uniform(0, 255, (4, 64, 32, 3))
+for _ in range(3):
+    model.train_on_batch(images, np.arange(4) % 3)
+weights = b"".join(np.asarray(value).tobytes() for value in model.get_weights())
+print(json.dumps({
+    "seconds": time.process_time() - start,
+    "hits": events.count("cache_hits"),
+    "folder": jax.config.jax_compilation_cache_dir,
+    "weights": hashlib.sha256(weights).hexdigest(),
+}))
+"""
+
+
+def train_in_process(**environment):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**inherited, "KERAS_BACKEND": "jax", **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+@pytest.mark.extra_large
+def test_a_later_process_compiles_less_and_gives_the_same_numbers(tmp_path):
+    first = train_in_process(XDG_CACHE_HOME=str(tmp_path))
+    assert first["folder"].startswith(str(tmp_path / "keras-osnet" / "jax"))
+    assert first["hits"] == 0
+    second = train_in_process(XDG_CACHE_HOME=str(tmp_path))
+    assert second["hits"] > 10
+    assert second["seconds"] < 0.7 * first["seconds"], (first, second)
+    without = train_in_process(XDG_CACHE_HOME=str(tmp_path), JAX_ENABLE_COMPILATION_CACHE="false")
+    assert without["folder"] is None
+    assert first["weights"] == second["weights"] == without["weights"]
+    own = train_in_process(JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
+    assert own["folder"] == str(tmp_path / "own")
+
+
+@pytest.mark.extra_large
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    assert train_in_process(XDG_CACHE_HOME=str(tmp_path / "file"))["folder"] is None
