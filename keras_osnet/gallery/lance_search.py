@@ -1,6 +1,6 @@
 """The rows of a Lance data set that are most similar to queries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,27 +47,25 @@ def search_exactly(
     blocks = vectors.blocks(data, condition, len(queries))
     if blocks is None:
         exact = {"use_index": False, "k": limit + _MORE}
-        found = _found_by_lance(data, queries, exact, condition, [], with_row_address=True)
-        query = found["query_index"].to_numpy().astype(np.int64)
-        address = found["_rowaddr"].to_numpy()
+        table = _found_by_lance(data, queries, exact, condition, [], with_row_address=True)
+        query = table["query_index"].to_numpy().astype(np.int64)
+        address = table["_rowaddr"].to_numpy()
+        read = np.unique(address)
+        units = vector_matrix(_rows_at(data, read, ["vector"])["vector"])
+        similarity = _cosines(
+            queries, query, address, lambda some: units[np.searchsorted(read, some)]
+        )
     else:
         nearest = NearestRows(queries, limit + _MORE)
         for block in blocks:
             nearest.add(*block)
         query, address = nearest.result()
-    addresses, index = np.unique(address, return_inverse=True)
-    rows = _rows_at(data, addresses, [*dict.fromkeys([*columns, "vector"])])
-    vectors_found = vector_matrix(rows["vector"])
-    similarity = np.empty(len(query), np.float32)
-    for each in np.unique(query):
-        found = query == each
-        # Double precision, each row for itself: equal vectors have equal similarities.
-        units = vectors_found[index[found]].astype(np.float64)
-        lengths = np.sqrt((units * units).sum(axis=1))  # 1 up to the rounding to float16
-        similarity[found] = (units * queries[each]).sum(axis=1) / lengths
+        similarity = _cosines(queries, query, address, vectors.at)
     order = np.lexsort((address, -similarity, query))
     order = first_of_each(query[order], order, limit)
-    return _result(rows.select(list(columns)).take(index[order]), query[order], similarity[order])
+    addresses, index = np.unique(address[order], return_inverse=True)
+    rows = _rows_at(data, addresses, columns).take(index)
+    return _result(rows, query[order], similarity[order])
 
 
 def search_in_index(
@@ -79,6 +77,25 @@ def search_in_index(
     similarity = 1 - found["_distance"].to_numpy().astype(np.float32)
     order = np.lexsort((-similarity, query))
     return _result(found.select(list(columns)).take(order), query[order], similarity[order])
+
+
+def _cosines(
+    queries: NDArray[np.float32],
+    query: NDArray[np.int64],
+    address: NDArray[np.uint64],
+    vectors_at: Callable[[NDArray[np.uint64]], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """Return the similarities of rows (n,) to their queries (n,), in double precision.
+
+    Each row is summed for itself: equal vectors have equal similarities.
+    """
+    similarity = np.empty(len(query), np.float32)
+    for each in np.unique(query):
+        found = query == each
+        units = vectors_at(address[found]).astype(np.float64)
+        lengths = np.sqrt((units * units).sum(axis=1))  # 1 up to the rounding to float16
+        similarity[found] = (units * queries[each]).sum(axis=1) / lengths
+    return similarity
 
 
 def _found_by_lance(

@@ -22,8 +22,8 @@ _SEVERAL = 10
 _ROWS = 8192
 """Rows that are read at a time."""
 
-_OFFSET = np.uint64(0xFFFFFFFF)
-"""The part of a row's address that is its offset in its fragment; above it is the fragment's id."""
+_ID, _OFFSET = np.uint64(32), np.uint64(0xFFFFFFFF)
+"""A row's address: above 32 bits the id of its fragment, below its offset there."""
 
 Block = tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.int64]]
 
@@ -37,6 +37,7 @@ class LanceVectors:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, ...], NDArray[np.float32]] = {}
+        self._names: dict[int, tuple[str, ...]] = {}
         self._searched = False
 
     def blocks(self, data: Any, condition: Any, queries: int) -> Iterator[Block] | None:
@@ -54,7 +55,7 @@ class LanceVectors:
         if not searched and queries < _SEVERAL:
             return None
         fragments = {each.fragment_id: each for each in data.get_fragments()}
-        names = {number: _name(each) for number, each in fragments.items()}
+        self._names = names = {number: _name(each) for number, each in fragments.items()}
         self._kept = {name: kept for name, kept in self._kept.items() if name in names.values()}
         wanted = _addresses(data, condition)
         missing = [fragments[number] for number in wanted if names[number] not in self._kept]
@@ -71,6 +72,11 @@ class LanceVectors:
             for number, some in wanted.items()
         )
 
+    def at(self, addresses: NDArray[np.uint64]) -> NDArray[np.float32]:
+        """Return the vectors (n, dim) of rows that `blocks` yielded, by their addresses (n,)."""
+        rows = zip((addresses >> _ID).tolist(), (addresses & _OFFSET).tolist(), strict=True)
+        return np.stack([self._kept[self._names[number]][offset] for number, offset in rows])
+
     def clear(self) -> None:
         """Release the memory."""
         self._kept = {}
@@ -84,7 +90,7 @@ def _addresses(data: Any, condition: Any) -> dict[int, NDArray[np.uint64]]:
 
 
 def _read(data: Any, fragments: list[Any], dim: int) -> dict[int, NDArray[np.float32]]:
-    """Return the vectors of fragments by offset, of length 1; those of deleted rows are zero."""
+    """Return the vectors of fragments by offset; those of deleted rows are zero."""
     vectors = {
         each.fragment_id: np.zeros((each.physical_rows, dim), np.float32) for each in fragments
     }
@@ -94,17 +100,15 @@ def _read(data: Any, fragments: list[Any], dim: int) -> dict[int, NDArray[np.flo
         columns=["vector"], with_row_address=True, fragments=fragments, batch_size=_ROWS
     )
     for batch in scanner.to_batches():
-        addresses, units = batch["_rowaddr"].to_numpy(), vector_matrix(batch["vector"])
-        # Lengths are 1 up to the rounding to float16.
-        units /= np.sqrt(np.einsum("ij,ij->i", units, units))[:, None]
+        addresses, some = batch["_rowaddr"].to_numpy(), vector_matrix(batch["vector"])
         for number, part in _by_fragment(addresses):
-            vectors[number][addresses[part] & _OFFSET] = units[part]
+            vectors[number][addresses[part] & _OFFSET] = some[part]
     return vectors
 
 
 def _by_fragment(addresses: NDArray[np.uint64]) -> Iterator[tuple[int, slice]]:
     """Yield the id of each fragment, and which of the addresses, in its order, are in it."""
-    fragment = (addresses >> np.uint64(32)).astype(np.int64)
+    fragment = (addresses >> _ID).astype(np.int64)
     edges = [0, *(np.flatnonzero(np.diff(fragment)) + 1).tolist(), len(fragment)]
     for start, stop in itertools.pairwise(edges):
         if start < stop:
