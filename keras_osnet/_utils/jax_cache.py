@@ -24,7 +24,8 @@ def cache_compiled_programs() -> None:
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    if jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache:
+    enabled = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
+    if jax.config.jax_compilation_cache_dir or not enabled:
         return
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "keras-osnet" / "jax" / _processor()
