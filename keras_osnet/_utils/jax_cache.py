@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -24,8 +25,8 @@ def cache_compiled_programs() -> None:
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    enabled = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
-    if jax.config.jax_compilation_cache_dir or not enabled:
+    config: Any = jax.config  # whose type annotations lack these options
+    if config.jax_compilation_cache_dir or not config.jax_enable_compilation_cache:
         return
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "keras-osnet" / "jax" / _processor()
