@@ -19,10 +19,8 @@ _BY_FILE: dict[str, tuple[type[Engine], ...]] = {
 }
 """Engines by the suffix of the file; "auto" selects the first that is installed.
 
-For .onnx that is onnxruntime, which was faster for one image at a time; OpenVINO was for 32. In ms
-per image on two cores, onnxruntime and OpenVINO: x1.0 12.9 and 14.0 (batch 1), 12.9 and 12.5 (batch
-32); x0.25 2.3 and 3.6, 2.6 and 2.0. Do not compare these with the page "Choose a model", whose run
-was of .xml files on another day.
+For .onnx that is onnxruntime, which also runs on GPUs. The page "Choose a model" has the
+times of both.
 """
 
 _MOST_THREADS = 1024
