@@ -38,7 +38,7 @@ def find_visits(rows: Iterable[Mapping[str, Any]], *, gap: float = 30.0) -> list
     """Put the rows that a search found for a person together to visits.
 
     Args:
-        rows: Those of one query, `Gallery.search(…)[0]`. Rows without a camera or a time are left
+        rows: Those of one query, as `Gallery.search` returns them. Rows without a camera or a time are left
             out. If there is a column `until`, it is the time up to which a row holds.
         gap: Longest time between two rows of a visit, in seconds.
 
@@ -51,8 +51,10 @@ def find_visits(rows: Iterable[Mapping[str, Any]], *, gap: float = 30.0) -> list
         ...     {"camera": "gate", "time": datetime(2026, 11, 27, 14, 3, second, tzinfo=UTC)}
         ...     for second in (0, 10, 58)
         ... ]
-        >>> [(visit.camera, len(visit.rows)) for visit in find_visits(rows)]
-        [('gate', 2), ('gate', 1)]
+        >>> for visit in find_visits(rows):
+        ...     print(visit.camera, len(visit.rows), visit.end - visit.start)
+        gate 2 0:00:10
+        gate 1 0:00:00
     """
     longest = timedelta(seconds=number("gap", gap, 0, 1e9))
     placed = [row for row in rows if row.get("camera") is not None and row.get("time") is not None]
