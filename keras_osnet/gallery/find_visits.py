@@ -38,8 +38,8 @@ def find_visits(rows: Iterable[Mapping[str, Any]], *, gap: float = 30.0) -> list
     """Put the rows that a search found for a person together to visits.
 
     Args:
-        rows: Those of one query, as `Gallery.search` returns them. Rows without a camera or a time are left
-            out. If there is a column `until`, it is the time up to which a row holds.
+        rows: Those of one query, as `Gallery.search` returns them. Rows without a camera or a time
+            are left out. If there is a column `until`, it is the time up to which a row holds.
         gap: Longest time between two rows of a visit, in seconds.
 
     Returns:
