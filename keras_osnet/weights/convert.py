@@ -167,7 +167,6 @@ def _why_classifier_is_of_another_kind(
             SCALE in tensors,
             any(isinstance(layer, CosineClassifier) for layer in model.layers),
         ),
-        "a bias": (_CLASSIFIER[1] in tensors, _CLASSIFIER[1] in targets),
     }
     for what, (stored, own) in kinds.items():
         if stored != own:
