@@ -60,6 +60,8 @@ class OSNetModel(keras.Model):
         'osnet_x0_25'
     """
 
+    _predict_one_batch: PredictOneBatch | None = None
+
     def __init__(
         self,
         *,
@@ -262,7 +264,6 @@ class OSNetModel(keras.Model):
         super().__init__(inputs=image, outputs=result, name=name or configuration.name)
         self.dtype_policy = policy_of(dtype, "")
         self._configuration = configuration
-        self._predict_one_batch: PredictOneBatch | None = None
         operations = {id(operation) for operation in self.operations}
         # A loaded model has no values for the layers that are cut off here.
         self._named = {
