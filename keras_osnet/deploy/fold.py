@@ -114,7 +114,7 @@ class _Rewriter:
         self, model: keras.Model, image: Any, features: Any, left_out: Collection[str]
     ) -> None:
         self.image, self.features = image, features
-        self.norms = _absorbed_norms(model)
+        self.norms = absorbed_norms(model)
         self.left_out = {norm.name for norm in self.norms.values()} | set(left_out)
         self.copies: dict[str, keras.layers.Layer] = {}
 
@@ -180,7 +180,7 @@ def _with_norm(
     return copy
 
 
-def _absorbed_norms(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
+def absorbed_norms(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
     """Return the batch norms to fold, by the name of the layer before them."""
     config = keras.Model(model.inputs, model.output).get_config()
     calls = {entry["name"]: entry["inbound_nodes"] for entry in config["layers"]}

@@ -10,6 +10,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from keras_osnet.data.sampling import evenly_spaced
+from keras_osnet.deploy.fold import absorbed_norms
 from keras_osnet.deploy.images import check_count
 from keras_osnet.deploy.int8.channel_equalization import equalize
 from keras_osnet.deploy.int8.graph import SAME_SCALE, WEIGHTED, is_map, prepared, steps
@@ -96,12 +97,12 @@ def checked_images(model: keras.Model, images: NDArray) -> NDArray:
             f"have one output. Received: inputs {[tuple(each.shape) for each in inputs]}, "
             f"{len(outputs)} outputs"
         )
-    # One of vectors, such as a neck, stays float as all vectors do.
+    # One of vectors that nothing can absorb, such as a neck, stays float as all vectors do.
     norms = (layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
-    if any(is_map(norm.output) for norm in norms):
+    if absorbed_norms(model) or any(is_map(norm.output) for norm in norms):
         raise ValueError(
-            "`model` must be without batch norm of maps, as keras_osnet.deploy.fold_batch_norm "
-            f"returns it. Received: {model.name}"
+            "`model` must be without batch norm that can be folded, as "
+            f"keras_osnet.deploy.fold_batch_norm returns it. Received: {model.name}"
         )
     images = np.asarray(images)
     types = ("uint8",) if inputs[0].dtype == "uint8" else ("uint8", "float32")
