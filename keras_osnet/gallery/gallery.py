@@ -34,7 +34,9 @@ class Gallery:
     """People's embeddings with cameras and times, kept on disk or on an object store.
 
     Open one with `Gallery.open`. Several processes may read and write it at the same time; a call
-    that has returned is kept even if the process is killed right after.
+    that has returned is kept even if the process is killed right after. Calls from several threads
+    wait for each other. In a folder or on an object store, exact searches after the first keep
+    the vectors in memory, at most 2 GB, until `close`.
 
     All rows of a gallery are of one model, which its digest names; vectors are kept as float16 of
     length 1. Its columns are `key`, `vector`, `model`, `person`, `camera`, `site`, `source`,
@@ -104,7 +106,7 @@ class Gallery:
         *,
         model: str,
     ) -> int:
-        """Add vectors, all or none.
+        """Add vectors, all or none; to Milvus in parts of 1,000, some of which an error may leave.
 
         Args:
             vectors: Array (n, dim) of any real dtype; it is scaled to length 1.

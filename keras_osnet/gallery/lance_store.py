@@ -2,6 +2,7 @@
 
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -42,7 +43,8 @@ class LanceStore:
     """Rows in a Lance data set.
 
     `schema` looks up the latest version, to which the calls that follow apply. They look again if
-    another process has written meanwhile and it matters.
+    another process has written meanwhile and it matters. Calls from several threads wait for each
+    other.
     """
 
     def __init__(self, uri: str) -> None:
@@ -50,16 +52,19 @@ class LanceStore:
         self._lance: Any = optional.require("lance", "The gallery", extra="gallery")
         self._data: Any = None
         self._vectors = LanceVectors()
+        # Lance raises "Already borrowed" if one thread looks up a version while another reads.
+        self._lock = threading.RLock()
 
     def schema(self) -> "pa.Schema | None":
         """Return the columns; None before the first row is added."""
-        data = self._latest()
-        return None if data is None else data.schema
+        with self._lock:
+            data = self._latest()
+            return None if data is None else data.schema
 
     def create(self, schema: "pa.Schema") -> None:
         """Create the gallery, unless another process just has."""
         try:
-            with explained(self.uri, "created"):
+            with self._lock, explained(self.uri, "created"):
                 self._data = self._lance.write_dataset(
                     schema.empty_table(), self.uri, mode="create", enable_v2_manifest_paths=True
                 )
@@ -69,15 +74,16 @@ class LanceStore:
 
     def append(self, table: "pa.Table") -> int:
         """Add the rows whose keys are not there yet, all or none; return their number."""
-        self._grow(table.schema)
 
         def append(data: Any) -> int:
             merge = data.merge_insert("key").when_not_matched_insert_all()
             merge = merge.conflict_retries(_RETRIES).retry_timeout(_PATIENCE)
             return merge.execute(rows)["num_inserted_rows"]
 
-        rows = fit(table, self._existing().schema)
-        return self._repeat("added to", append)
+        with self._lock:
+            self._grow(table.schema)
+            rows = fit(table, self._existing().schema)
+            return self._repeat("added to", append)
 
     def nearest(
         self,
@@ -109,13 +115,18 @@ class LanceStore:
 
     def batches(self, columns: Sequence[str], where: Filter) -> "Iterator[pa.RecordBatch]":
         """Yield rows in the order of the store."""
-        data = self._existing()
-        version = data.version
+        with self._lock:
+            data = self._existing()
+            version = data.version
+            with explained(self.uri, "read"):
+                scanner = data.scanner(columns=list(columns), filter=_expression(where))
         try:
             with explained(self.uri, "read"):
-                yield from data.to_batches(columns=list(columns), filter=_expression(where))
+                yield from scanner.to_batches()
         except GalleryError as error:
-            if self._existing(latest=True).version != version:
+            with self._lock:
+                changed = self._existing(latest=True).version != version
+            if changed:
                 raise GalleryError(
                     f"The gallery was changed while it was read; repeat it. Received: {self.uri}"
                 ) from error
@@ -156,25 +167,32 @@ class LanceStore:
 
     def indexed(self) -> int | None:
         """Return the number of rows in the index for approximate search; None without one."""
-        data = self._existing()
-        with explained(self.uri, "read"):
-            indexes = data.describe_indices()
+        with self._lock:
+            data = self._existing()
+            with explained(self.uri, "read"):
+                indexes = data.describe_indices()
             return sum(each.num_rows_indexed for each in indexes) if indexes else None
 
     def facts(self) -> dict[str, Any]:
         """Return `version` and `bytes`, None where not known."""
-        version, size = self._existing().version, None
+        with self._lock:
+            version, size = self._existing().version, None
         if _is_local(self.uri):
             size = sum(each.stat().st_size for each in Path(self.uri).rglob("*") if each.is_file())
         return {"version": version, "bytes": size}
 
     def close(self) -> None:
         """Release what is open."""
-        self._data = None
-        self._vectors.clear()
+        with self._lock:
+            self._data = None
+            self._vectors.clear()
 
     def _latest(self) -> Any:
         """Return the data set in its latest version; None if there is none."""
+        with self._lock:
+            return self._latest_unlocked()
+
+    def _latest_unlocked(self) -> Any:
         if self._data is None and _is_local(self.uri) and not _is_data_set(Path(self.uri)):
             return None
         for attempt in range(_RETRIES):
@@ -214,6 +232,10 @@ class LanceStore:
         Again, in the latest version, if another process has written meanwhile: one of two writes
         that exclude each other fails, and a compaction removes the files of earlier versions.
         """
+        with self._lock:
+            return self._repeat_unlocked(doing, do)
+
+    def _repeat_unlocked(self, doing: str, do: Callable[[Any], _T]) -> _T:
         attempt = 0
         while True:
             data = self._existing()

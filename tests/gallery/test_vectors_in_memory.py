@@ -1,5 +1,7 @@
 """Searches that find the vectors in memory, beside those that read them from the files."""
 
+import threading
+
 import numpy as np
 import pytest
 from gallery_rows import START, some_columns, some_vectors
@@ -90,3 +92,34 @@ def test_many_queries_are_searched_in_memory_at_once(filled):
     found = filled.search(some_vectors(COUNT), 1)
     assert [row[0]["key"] for row in found] == [f"crop-{i}" for i in range(COUNT)]
     assert in_memory(filled) == COUNT
+
+
+def test_threads_search_while_another_writes(filled):
+    vectors, errors, searches = some_vectors(COUNT), [], []
+    done = threading.Event()
+
+    def search():
+        while not done.is_set():
+            number = 100 + len(searches) % 200
+            try:
+                (rows,) = filled.search(vectors[number], 1)
+                assert rows[0]["key"] == f"crop-{number}"
+            except BaseException as error:
+                errors.append(error)
+            searches.append(number)
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(5):
+            filled.add(some_vectors(5, seed=number + 1), model="m")
+            filled.delete(key=f"crop-{number}")
+            filled.compact()
+            assert filled.info().rows == len(filled.read(["key"]))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert searches
+    assert errors == []
