@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.optional import require
 from keras_osnet.data.images import read_image, require_pillow
+from keras_osnet.runtime.boxes import cut_out
 
 _SIZE = (240, 480)
 """Width and height of images on a page, at most."""
@@ -84,8 +86,8 @@ def row_pixels(
         file = _inside(folder, row.get("source"))
         if file is None:
             yield index, "not in the folder of images"
-        elif row.get("frame") is not None and row.get("box") is not None:
-            videos.setdefault(file, {}).setdefault(int(row["frame"]), []).append(index)
+        elif isinstance(row.get("frame"), int) and row.get("box") is not None:
+            videos.setdefault(file, {}).setdefault(row["frame"], []).append(index)
         else:
             try:
                 pixels = read_image(file)
@@ -111,12 +113,11 @@ def data_url(pixels: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _part(pixels: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.uint8]:
+def _part(pixels: NDArray[np.uint8], box: Sequence[float | None]) -> NDArray[np.uint8]:
     """Return the part of an image in a box; a box without a pixel of the image is ignored."""
-    height, width = pixels.shape[:2]
-    left, top = (max(0, round(edge)) for edge in box[:2])
-    part = pixels[top : min(height, round(box[3])), left : min(width, round(box[2]))]
-    return part if part.size else pixels
+    edges = [math.nan if edge is None else edge for edge in box]
+    crops, _ = cut_out(pixels, [edges], strict=False)
+    return crops[0] if crops else pixels
 
 
 def _frames(file: Path, wanted: Mapping[int, Any]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

@@ -11,6 +11,7 @@ from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.html_page import HtmlPage
 from keras_osnet._utils.text import drawable
 from keras_osnet.data.images import read_image
+from keras_osnet.gallery.filters import names
 from keras_osnet.gallery.find_visits import Visit, find_visits
 from keras_osnet.gallery.gallery_info import natural
 from keras_osnet.gallery.row_images import RowImage, data_url, row_images
@@ -34,7 +35,7 @@ def write_timeline_page(
     queries: Sequence[str | os.PathLike[str]],
     *,
     images: str | os.PathLike[str] | None = None,
-    cameras: Sequence[str] = (),
+    cameras: Sequence[str | int] = (),
     gap: float = 30.0,
     title: str = "",
 ) -> None:
@@ -56,7 +57,8 @@ def write_timeline_page(
         title: Name of the gallery.
 
     Raises:
-        ValueError: There are more or fewer images than queries, or `gap` is negative.
+        ValueError: There are more or fewer images than queries, `gap` is negative, or `cameras` are
+            neither names nor numbers.
         ImageReadError: A query cannot be read.
         FileNotFoundError: The folder of the file, or `images`, does not exist.
         ImportError: Jinja2, Pillow, or OpenCV for a video is not installed.
@@ -67,9 +69,10 @@ def write_timeline_page(
             f"`queries` must be as many as the result has, {len(result)}. Received: {len(queries)}"
         )
     root = None if images is None else path_of("images", images).resolve(strict=True)
+    known = dict.fromkeys(names(cameras, "cameras") or ()) if len(cameras) else {}
     people = [find_visits(rows, gap=gap) for rows in result]
     visits = [visit for person in people for visit in person]
-    others = sorted({visit.camera for visit in visits} - {*cameras}, key=natural)
+    others = sorted({visit.camera for visit in visits} - {*known}, key=natural)
     axis = _Axis(visits)
     shown = iter(row_images([visit.best for visit in visits], root))
     page.write(
@@ -84,7 +87,7 @@ def write_timeline_page(
                 "unplaced": len(rows) - sum(len(visit.rows) for visit in person),
                 "lanes": [
                     {"camera": drawable(camera), "bars": axis.bars(person, camera)}
-                    for camera in (*cameras, *others)
+                    for camera in (*known, *others)
                 ],
                 "visits": [axis.card(visit, next(shown)) for visit in person],
             }

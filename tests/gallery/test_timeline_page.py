@@ -172,3 +172,40 @@ def test_a_query_is_needed_for_each_list(page, tmp_path):
     result = SearchResult(pa.Table.from_pylist([{"query": 0, **row("a", 0)}]), 1)
     with pytest.raises(ValueError, match="`queries` must be as many as the result has, 1"):
         write_timeline_page(result, tmp_path / "page.html", [])
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ([-20.0, -9.0, 40.5, 30.0], (30, 41, 3)),  # as bulk embedding rounds and clips
+        ([-50.0, 0.0, -5.0, 60.0], (60, 80, 3)),  # outside of the frame: ignored
+        ([90.0, 70.0, 99.0, 99.0], (60, 80, 3)),
+        ([0.0, 0.0, float("nan"), 60.0], (60, 80, 3)),
+        ([0.0, None, 40.0, 60.0], (60, 80, 3)),
+    ],
+)
+def test_boxes_that_leave_the_image(page, tmp_path, box, expected):
+    Image.new("RGB", (80, 60)).save(tmp_path / "frame.png")
+    text = page([row("a", 0, source="frame.png", left=0, box=box)], images=tmp_path)
+    assert images(text)[1].shape == expected
+
+
+def test_a_column_frame_that_is_not_a_number(page, tmp_path):
+    Image.new("RGB", (80, 60)).save(tmp_path / "frame.png")
+    rows = [row("a", 0, source="frame.png", frame="last", box=[0.0, 0.0, 40.0, 60.0])]
+    assert images(page(rows, images=tmp_path))[1].shape == (60, 80, 3)
+
+
+def test_cameras_as_for_search(page):
+    for cameras, lanes in (([3, "roof", 3], ["3", "roof"]), ("3", ["3"])):
+        text = page([row("3", 0)], cameras=cameras)
+        assert re.findall(r'class="lane[^"]*"><span>(.+?)</span>', text) == lanes
+    with pytest.raises(ValueError, match="`cameras` must be a name or number"):
+        page([row("3", 0)], cameras=[None])
+
+
+def test_hostile_names_are_text(page):
+    name = '"><script>alert(1)</script>'
+    text = page([row(name, 0, person=name)], cameras=[name], title=name)
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") == 5
