@@ -1,4 +1,5 @@
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -58,3 +59,29 @@ def test_errors_of_the_model_are_told_from_those_of_loading():
     with pytest.raises(RunError) as error:
         SharedRuns([fail, fail]).map(lambda step: np.array([step]), 3)
     assert isinstance(error.value.__cause__, KeyError)
+
+
+def test_an_interrupt_between_two_steps_stops_all_threads():
+    loaded = []
+
+    class Interrupted:
+        def __enter__(self):
+            lock.acquire()
+            if threading.current_thread() is threading.main_thread() and loaded:
+                lock.release()
+                raise KeyboardInterrupt
+
+        def __exit__(self, *_):
+            lock.release()
+
+    def load(step):
+        loaded.append(step)
+        time.sleep(0.001)
+        return np.array([step])
+
+    lock = threading.Lock()
+    runs = SharedRuns([lambda images: images] * 2)
+    runs._next = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        runs.map(load, 1000)
+    assert len(loaded) < 100

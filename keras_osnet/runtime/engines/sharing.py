@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import Any
 
@@ -22,8 +22,8 @@ class RunError(Exception):
 class SharedRuns:
     """Copies of a model that run at the same time, and the threads that feed them.
 
-    One image on one thread needs no thread to wait for another, so that two images on a thread each
-    are done sooner than one after the other on two. Loading overlaps with running all by itself.
+    Threads that share one image wait for each other after every operation; with an image on a
+    thread each, none waits. While a thread loads an image, others run the model.
 
     Args:
         runs: A function for each copy; two threads never call the same one at once.
@@ -48,7 +48,7 @@ class SharedRuns:
 
         Raises:
             RunError: A model could not run.
-            Exception: What `load` raised; of several errors, that of the first step.
+            Exception: The error of `load`; of several, that of the first step.
         """
         results: list[Any] = [None] * count
         errors: dict[int, BaseException] = {}
@@ -59,9 +59,10 @@ class SharedRuns:
         ]
         try:
             self._work(steps, load, results, errors)
-        finally:
-            for each in work:
-                each.result()
+            wait(work)
+        except BaseException as error:  # Ctrl-C between two steps: the other threads stop as well
+            errors[-1] = error
+            wait(work)
         if errors:
             raise errors[min(errors)]
         return results
