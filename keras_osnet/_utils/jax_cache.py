@@ -28,11 +28,11 @@ def cache_compiled_programs() -> None:
     config: Any = jax.config  # whose type annotations lack these options
     if config.jax_compilation_cache_dir or not config.jax_enable_compilation_cache:
         return
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "keras-osnet" / "jax" / _processor()
     try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = caches / "keras-osnet" / "jax" / _processor()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home folder
         return
     if not os.access(folder, os.W_OK):
         return

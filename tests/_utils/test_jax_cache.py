@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from keras_osnet._utils import jax_cache
+
 PROGRAM = """
 import hashlib, json, time
 import jax
@@ -66,3 +68,18 @@ def test_a_later_process_compiles_less_and_gives_the_same_numbers(tmp_path):
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     assert train_in_process(XDG_CACHE_HOME=str(tmp_path / "file"))["folder"] is None
+
+
+def test_a_user_without_a_home_folder(monkeypatch):
+    jax = pytest.importorskip("jax")
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    monkeypatch.setattr("pathlib.Path.home", no_home)
+    for name in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    before = jax.config.jax_compilation_cache_dir
+    jax_cache.cache_compiled_programs()
+    assert jax.config.jax_compilation_cache_dir == before
