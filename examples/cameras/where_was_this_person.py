@@ -184,7 +184,9 @@ def read_boxes(file: Path, videos: Path, start: datetime | None) -> dict[str, pa
 
 def times_of(video: Path, frames: pa.ChunkedArray, start: datetime) -> pa.Array:
     """Return the time of each frame, by the frame rate that the video declares."""
-    rate = cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FPS)
+    opened = cv2.VideoCapture(str(video))
+    rate = opened.get(cv2.CAP_PROP_FPS)
+    opened.release()
     if not rate > 0:
         raise ValueError(
             f"The video has no frame rate: add a column `time` to --boxes. Received: {video}"
@@ -205,7 +207,9 @@ def embed_video(video: Path, boxes: pa.Table, folder: Path, embedder: Embedder) 
         raise ValueError(
             f"--boxes has changed for {video.name}: give another --folder. Received: {folder}"
         )
-    pa.parquet.write_table(boxes, table)
+    temporary = table.with_suffix(".tmp")
+    pa.parquet.write_table(boxes, temporary)
+    temporary.replace(table)  # an interruption leaves the old table or the new one
 
     def show(crops: int, position: float) -> None:
         if sys.stderr.isatty():
