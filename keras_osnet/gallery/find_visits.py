@@ -35,7 +35,7 @@ class Visit:
 
 
 def find_visits(rows: Iterable[Mapping[str, Any]], *, gap: float = 30.0) -> list[Visit]:
-    """Put the rows that a search found for a person together to visits.
+    """Group the rows that a search found for a person into visits.
 
     Args:
         rows: Those of one query, as `Gallery.search` returns them. Rows without a camera or a time
@@ -44,6 +44,9 @@ def find_visits(rows: Iterable[Mapping[str, Any]], *, gap: float = 30.0) -> list
 
     Returns:
         The visits by time.
+
+    Raises:
+        ValueError: `gap` is negative, or a time has no time zone.
 
     Example:
         >>> from datetime import UTC, datetime

@@ -1,7 +1,7 @@
-"""The vectors of a Lance data set in memory, where exact searches that follow each other want them.
+"""The vectors of a Lance data set in memory, for exact searches that follow each other.
 
-Lance's own search reads and decodes all vectors for every query, from the system's cache of files
-at best: some six times as long as the products take.
+Lance's own search reads and decodes all vectors for every query, which takes several times as long
+as the products, even from the system's cache of files.
 """
 
 import itertools
@@ -49,7 +49,9 @@ class LanceVectors:
             queries: Number of queries of the search.
 
         Returns:
-            Addresses of rows (n,), vectors, and the indices of the rows in them (n,); or
+            Blocks: addresses of rows (n,), the vectors of their fragment (any number, dim), and the
+            indices of the rows in these (n,). None if Lance's own search is to be used: at
+            the first search of few queries, for a small part of the rows, and beyond the limit.
         """
         searched, self._searched = self._searched, True
         if not searched and queries < _SEVERAL:
@@ -60,6 +62,7 @@ class LanceVectors:
         wanted = _addresses(data, condition)
         missing = [fragments[number] for number in wanted if names[number] not in self._kept]
         rows = sum(each.physical_rows for each in missing)
+        # Lance reads the rows of a narrow condition alone; here whole fragments would be read.
         if rows > 4 * sum(len(wanted[each.fragment_id]) for each in missing):
             return None
         dim = data.schema.field("vector").type.list_size

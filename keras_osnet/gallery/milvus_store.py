@@ -165,9 +165,11 @@ class MilvusStore:
                 consistency_level="Strong",
                 timeout=_SECONDS,
             )
-            while rows := pages.next():
-                yield from self._table(rows, columns).to_batches()
-            pages.close()
+            try:
+                while rows := pages.next():
+                    yield from self._table(rows, columns).to_batches()
+            finally:
+                pages.close()
 
     def count(self, where: Filter) -> int:
         """Return the number of rows."""

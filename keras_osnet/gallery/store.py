@@ -25,7 +25,10 @@ class Store(Protocol):
         """Create the gallery, unless another process just has."""
 
     def append(self, table: "pa.Table") -> int:
-        """Add the rows whose keys are not there yet, all or none; return their number."""
+        """Add the rows whose keys are not there yet; return their number.
+
+        All or none, where the library behind can.
+        """
 
     def nearest(
         self,
