@@ -29,8 +29,9 @@ _COMMANDS = {
 def command() -> None:
     """Keep embeddings with cameras and times, and search them.
 
-    GALLERY is a folder, such as people.lance, or s3://bucket/people.lance. Times are ISO 8601 with
-    a time zone: 2026-11-27T14:00Z, 2026-11-27T15:00+01:00.
+    GALLERY is a folder, such as people.lance, or s3://bucket/people.lance, or a collection of
+    Milvus, such as http://host:19530/people. Times are ISO 8601 with a time zone:
+    2026-11-27T14:00Z, 2026-11-27T15:00+01:00.
 
     \b
     keras-osnet gallery add people.lance vectors/
