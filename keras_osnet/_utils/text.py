@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from keras_osnet._utils.warn_user import warn_user
 
@@ -35,32 +35,61 @@ def encoding_of(start: bytes) -> str | None:
     return encoding
 
 
-def decode_text(content: bytes, name: str) -> str:
-    """Decode a text file: UTF-8 or UTF-16, with or without a mark, or else Windows' cp1252.
+def text_encoding(blocks: Callable[[], Iterable[bytes]], name: str) -> str:
+    """Return the encoding of a text file: UTF-8 or UTF-16, with or without a mark, or cp1252.
 
     Args:
-        content: Of the file.
-        name: The file, for the error and for the warning that it was taken for cp1252.
+        blocks: Called up to three times for the content of the file, in parts of any length.
+        name: The file, for the error and for the warning that it is taken for Windows' cp1252.
 
     Raises:
         ValueError: It is text in none of these.
     """
-    encoding = encoding_of(content)
+    encoding = encoding_of(next(iter(blocks()), b""))
     for each in (encoding,) if encoding else ("utf-8", "cp1252"):
-        try:
-            text = content.decode(each)
-        except UnicodeDecodeError:
+        if not _is_text(blocks(), each):
             continue
-        if "\0" in text:
-            break
         if each == "cp1252":
-            line = next(i for i, row in enumerate(content.splitlines(), 1) if not row.isascii())
             warn_user(
                 f"{name} is not in UTF-8 and is read as cp1252 (Windows): check its letters, first "
-                f"in line {line}, or save it as UTF-8."
+                f"in line {_first_line_beyond_ascii(blocks())}, or save it as UTF-8."
             )
-        return text
+        return each
     raise ValueError(f"The file is not text in UTF-8, UTF-16 or cp1252. Received: {name}")
+
+
+def _is_text(blocks: Iterable[bytes], encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        if any("\0" in decoder.decode(block) for block in blocks):
+            return False
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _first_line_beyond_ascii(blocks: Iterable[bytes]) -> int:
+    line = 1
+    for block in blocks:
+        end = next((i for i, byte in enumerate(block) if byte > 127), None)
+        line += block[:end].count(b"\n")
+        if end is not None:
+            break
+    return line
+
+
+def decode_text(content: bytes, name: str) -> str:
+    """Decode a text file in an encoding of `text_encoding`.
+
+    Args:
+        content: Of the file.
+        name: The file, for the error and the warning.
+
+    Raises:
+        ValueError: It is text in none of these encodings.
+    """
+    return content.decode(text_encoding(lambda: [content], name))
 
 
 def shorten(names: Iterable[str], most: int = SHOWN) -> str:

@@ -75,7 +75,7 @@ class ListSource:
     """
 
     def __init__(self, file: Path) -> None:
-        self._table = Table(file)
+        self._table = Table(file, ("path", "key"))
         names = self._table.schema.names
         if "path" not in names:
             raise ValueError(

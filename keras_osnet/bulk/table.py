@@ -1,13 +1,13 @@
 """Reading a table of any size, CSV or Parquet, a few thousand rows at a time."""
 
-import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_osnet._utils.csv_format import CsvFormat, csv_format
 from keras_osnet._utils.files import check_regular, open_regular
-from keras_osnet._utils.text import encoding_of
+from keras_osnet._utils.text import text_encoding
 from keras_osnet.bulk._arrow import arrow
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class Table:
     The types of a CSV file's columns are those that all its values fit; `path` and `key` are text.
 
     Args:
-        file: A `.csv`, `.tsv` (UTF-8 or UTF-16, with a header, separated by commas, semicolons or
-            tabs) or `.parquet` file.
+        file: A `.csv` or `.tsv` file, with a header, separated by commas, semicolons, tabs or `|`
+            and in an encoding of `keras_osnet._utils.text`; or a `.parquet` file.
+        needed: Names of columns that tell the separator of a CSV file.
 
     Attributes:
         file: The same.
@@ -45,18 +46,19 @@ class Table:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no such table.
+        ValueError: It is no such table, or has no rows.
         ImportError: pyarrow is not installed.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, needed: Sequence[str]) -> None:
         self.file = file
         arrow()
         check_regular(file)
         self._types: dict[str, Any] = {}
         self._is_parquet = file.suffix.lower() == ".parquet"
         if not self._is_parquet:
-            self._format = _csv_format(file)
+            self._encoding = text_encoding(lambda: _blocks(file), str(file))
+            self._format = self._csv_format(needed)
         self.schema, self.rows = self._scan()
 
     def batches(self) -> Iterator["pa.RecordBatch"]:
@@ -97,35 +99,39 @@ class Table:
     def _loosen(self, index: int, kind: str) -> None:
         """Let a column have a type that more values fit."""
         looser = getattr(arrow(), _LOOSER.get(kind, "string"))
-        self._types[self._format["names"][index]] = looser()
+        self._types[self._format.names[index]] = looser()
+
+    def _csv_format(self, needed: Sequence[str]) -> CsvFormat:
+        with open_regular(self.file) as opened:
+            start = opened.read(1 << 16)
+        found = csv_format(start.decode(self._encoding, "ignore"), needed)
+        if not found.names:
+            raise ValueError(f"The table is empty: a header is needed. Received: {self.file}")
+        if not found.has_rows:
+            raise ValueError(f"The table has a header, but no rows. Received: {self.file}")
+        return found
 
     def _open_csv(self) -> Any:
         reading = arrow("csv")
         types = dict.fromkeys(_TEXT, arrow().string()) | self._types
         return reading.open_csv(
             self.file,
-            read_options=reading.ReadOptions(block_size=_BLOCK, encoding=self._format["encoding"]),
+            read_options=reading.ReadOptions(
+                block_size=_BLOCK,
+                encoding=self._encoding,
+                skip_rows=self._format.skipped,
+            ),
             parse_options=reading.ParseOptions(
-                delimiter=self._format["delimiter"], newlines_in_values=True
+                delimiter=self._format.delimiter, newlines_in_values=True
             ),
             convert_options=reading.ConvertOptions(column_types=types),
         )
 
 
-def _csv_format(file: Path) -> Mapping[str, Any]:
-    """Return encoding, delimiter and the names in the header of a CSV file."""
+def _blocks(file: Path) -> Iterator[bytes]:
     with open_regular(file) as opened:
-        start = opened.read(1 << 16)
-    encoding = encoding_of(start) or "utf-8"
-    header, _, rows = start.decode(encoding, "ignore").partition("\n")
-    header = header.rstrip("\r")
-    if not header.strip():
-        raise ValueError(f"The table is empty: a header is needed. Received: {file}")
-    if not rows.strip():
-        raise ValueError(f"The table has a header, but no rows. Received: {file}")
-    delimiter = max(",;\t", key=header.count)
-    names = next(csv.reader([header], delimiter=delimiter))
-    return {"encoding": encoding, "delimiter": delimiter, "names": names}
+        while block := opened.read(_BLOCK):
+            yield block
 
 
 def _damaged(file: Path, error: Exception) -> ValueError:

@@ -43,7 +43,7 @@ class VideoSource:
         self._cv2 = require("cv2", "Reading videos", "video")
         check_regular(video)
         self._video, self._name = video, str(boxes)
-        table = Table(boxes)
+        table = Table(boxes, ("frame", "left", "top"))
         edges = box_columns(table.schema.names)
         if edges is None or "frame" not in table.schema.names:
             raise ValueError(

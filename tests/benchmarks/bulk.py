@@ -1,15 +1,16 @@
 """Bulk embedding of synthetic crops: rate beside the bare engine, memory, and killed runs.
 
     keras-osnet export --weights synthetic --width 0.25 -o osnet.tflite
-    python tests/benchmarks/bulk.py --model osnet.tflite rate --crops 4000
+    python tests/benchmarks/bulk.py --model osnet.tflite rate --crops 4000 --rounds 5
     python tests/benchmarks/bulk.py --model osnet.tflite memory --crops 20000 50000 100000
     python tests/benchmarks/bulk.py --model osnet.tflite kills --crops 100000
 
 `rate` takes turns: the engine alone on pixels that are in memory, then all of bulk embedding, from
 JPEG files to Parquet; the ratio is taken within a round, and the median over the rounds. `memory`
 is the most that a process held, for each number of crops, and the slope. `kills` ends a run with
-SIGKILL at three moments, resumes it each time, and counts every key of the result. The crops are
-2,000 JPEG files of 256 x 128, listed as often as needed. `--output` keeps the figures as JSON.
+SIGKILL at three moments, resumes it each time, and counts every key of the result; it fails if the
+last run has not ended after `--limit` minutes. The crops are 2,000 JPEG files of 256 x 128, listed
+as often as needed. `--output`, before the job, keeps the figures as JSON.
 """
 
 import argparse
@@ -55,13 +56,13 @@ def write_list(folder, crops):
     return file
 
 
-def one_run(model, listing, output, rows_per_part):
+def one_run(model, listing, folder, rows_per_part):
     """Embed in this process, and print what it took as JSON."""
     from keras_osnet.bulk import embed_to_parquet
     from keras_osnet.runtime import Embedder
 
     embedder = Embedder(model)
-    result = embed_to_parquet(listing, output, embedder, resume=True, rows_per_part=rows_per_part)
+    result = embed_to_parquet(listing, folder, embedder, resume=True, rows_per_part=rows_per_part)
     print(json.dumps({"seconds": result.seconds, "vectors": result.vectors, "MB": peak()}))
 
 
@@ -78,19 +79,23 @@ def start(model, listing, output, rows_per_part=20_000):
 
 
 def finish(process):
+    """Return what a run took."""
     text, _ = process.communicate()
-    assert process.returncode == 0
+    if process.returncode:
+        raise SystemExit(f"A run ended with status {process.returncode}.")
     return json.loads(text.splitlines()[-1])
 
 
 def rate(model, folder, crops, rounds):
+    """Measure the engine alone and bulk embedding, in turns."""
+    from keras_osnet.data import read_image
     from keras_osnet.runtime import Embedder
 
-    (crops,) = crops
     listing = write_list(folder, crops)
     embedder = Embedder(model)
     files = sorted((folder / "crops").iterdir())
-    pixels = np.stack([np.asarray(Image.open(file)) for file in files[:BATCH]])
+    pixels = np.stack([read_image(file, embedder.image_size) for file in files[:BATCH]])
+    embedder.embed(pixels)  # the first call takes longer
     results = []
     for index in range(rounds):
         started = time.perf_counter()
@@ -107,44 +112,61 @@ def rate(model, folder, crops, rounds):
     return {"rounds": results, "ratio": ratio}
 
 
-def memory(model, folder, crops, _):
+def memory(model, folder, crops):
+    """Measure the memory of runs of several lengths."""
     results = {}
     for count in crops:
         run = finish(start(model, write_list(folder, count), folder / f"memory-{count}"))
         results[count] = run
         print(f"{count:,} crops: {run['MB']:.0f} MB, {count / run['seconds']:.0f}/s", flush=True)
-    slope = float(np.polyfit(crops, [each["MB"] for each in results.values()], 1)[0])
-    print(f"{slope * 1e6:.0f} MB more per million crops")
+    peaks = [results[count]["MB"] for count in crops]
+    slope = float(np.polyfit(crops, peaks, 1)[0]) if len(results) > 1 else None
+    if slope is not None:
+        print(f"{slope * 1e6:.0f} MB more per million crops")
     files = sum(file.stat().st_size for file in (folder / f"memory-{crops[-1]}").iterdir())
     print(f"{files / crops[-1] / 1e3:.2f} GB on disk per million vectors")
     return {"runs": results, "MB_per_crop": slope, "bytes_per_vector": files / crops[-1]}
 
 
-def kills(model, folder, crops, _):
+def kills(model, folder, crops, limit):
+    """Kill a run at three moments, resume it, and look for every crop."""
     from keras_osnet.bulk import VectorDataset
 
-    (crops,) = crops
     listing, output = write_list(folder, crops), folder / "killed"
-    rows = 0
+    rows, killed = 0, []
+    end = time.monotonic() + 60 * limit
     for share in (0.1, 0.4, 0.7):
         process = start(model, listing, output, max(crops // 50, 1))
         while rows < share * crops:
             time.sleep(0.2)
             if process.poll() is not None:
                 raise SystemExit("The run ended before it was killed: give more --crops.")
+            if time.monotonic() > end:
+                process.kill()
+                raise SystemExit(f"{rows:,} rows were written after {limit} minutes.")
             rows = len(VectorDataset(output)) if list(output.glob("part-*")) else 0
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+        process.stdout.close()
+        killed.append(rows)
         print(f"killed with {rows:,} rows written", flush=True)
     run = finish(start(model, listing, output))
+    late = time.monotonic() > end
     keys = [
         key
         for batch in VectorDataset(output).batches(["key"])
         for key in batch.column(0).to_pylist()
     ]
-    assert sorted(keys) == [f"crop-{index:08}" for index in range(crops)]
-    print(f"every one of {crops:,} crops exactly once; the last run embedded {run['vectors']:,}")
-    return {"crops": crops, "last_run": run}
+    if sorted(keys) != [f"crop-{index:08}" for index in range(crops)]:
+        raise SystemExit(f"{len(keys):,} rows with {len({*keys}):,} keys, of {crops:,} crops.")
+    minutes = limit - (end - time.monotonic()) / 60
+    print(
+        f"every one of {crops:,} crops exactly once after {minutes:.1f} min; the last run embedded "
+        f"{run['vectors']:,}"
+    )
+    if late:
+        raise SystemExit(f"That took more than {limit} minutes.")
+    return {"crops": crops, "killed_at": killed, "last_run": run, "minutes": minutes}
 
 
 def main():
@@ -152,29 +174,30 @@ def main():
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--output", type=Path, help="JSON file of the figures")
     jobs = parser.add_subparsers(dest="job", required=True)
-    for job, default in (
-        ("rate", [4000]),
-        ("memory", [20_000, 50_000, 100_000]),
-        ("kills", [100_000]),
-    ):
-        one = jobs.add_parser(job)
-        one.add_argument("--crops", type=int, nargs="+", default=default)
-        one.add_argument("--rounds", type=int, default=5)
+    one = jobs.add_parser("rate")
+    one.add_argument("--crops", type=int, default=4000)
+    one.add_argument("--rounds", type=int, default=5)
+    one = jobs.add_parser("memory")
+    one.add_argument("--crops", type=int, nargs="+", default=[20_000, 50_000, 100_000])
+    one = jobs.add_parser("kills")
+    one.add_argument("--crops", type=int, default=100_000)
+    one.add_argument("--limit", type=float, default=50.0, help="minutes")
     one = jobs.add_parser("run")
     one.add_argument("listing", type=Path)
     one.add_argument("folder", type=Path)
     one.add_argument("rows_per_part", type=int)
     arguments = parser.parse_args()
-    if arguments.job == "run":
-        one_run(arguments.model, arguments.listing, arguments.folder, arguments.rows_per_part)
+    options = vars(arguments)
+    job, model, output = options.pop("job"), options.pop("model"), options.pop("output")
+    if job == "run":
+        one_run(model, **options)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_crops(folder / "crops")
-        job = {"rate": rate, "memory": memory, "kills": kills}[arguments.job]
-        figures = job(arguments.model, folder, arguments.crops, arguments.rounds)
-    if arguments.output is not None:
-        arguments.output.write_text(json.dumps(figures, indent=2))
+        figures = {"rate": rate, "memory": memory, "kills": kills}[job](model, folder, **options)
+    if output is not None:
+        output.write_text(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -88,11 +88,36 @@ def test_a_list_keeps_its_columns_and_their_types(make_list, tmp_path, embedder,
         ("path\tcamera\n0.png\t1\n", "list.tsv", "utf-8"),
         ("path,camera\r\n0.png,1\r\n", "list.csv", "utf-16"),
         ("path,camera\r\n0.png,1\r\n", "list.csv", "utf-16-le"),
+        ("path|camera\n0.png|1\n", "list.csv", "utf-8"),
+        ("sep=#\r\npath#camera\r\n0.png#1\r\n", "list.csv", "utf-8"),
+        ("sep=;\npath;camera\n0.png;1\n", "list.csv", "utf-8-sig"),
+        ("sep=|\npath|camera\n0.png|1\n", "list.csv", "utf-16"),
+        ("\n,\n\npath,camera\n0.png,1\n", "list.csv", "utf-8"),
+        ('"a;b;c;d","path"\n\n1,0.png\n', "list.csv", "utf-8"),
     ],
 )
 def test_spellings_of_csv(make_list, tmp_path, embedder, text, name, encoding):
     embed_to_parquet(make_list(text, name, encoding), tmp_path / "vectors", embedder)
-    assert rows(tmp_path / "vectors") == {"0.png": {"path": str(tmp_path / "0.png"), "camera": 1}}
+    other = "camera" if "camera" in text else "a;b;c;d"
+    assert rows(tmp_path / "vectors") == {"0.png": {"path": str(tmp_path / "0.png"), other: 1}}
+
+
+def test_a_list_of_windows(make_list, tmp_path, embedder, monkeypatch):
+    """Bytes that are not UTF-8 may come long after the beginning."""
+    monkeypatch.setattr("keras_osnet.bulk.table._BLOCK", 64)
+    lines = [f"{index:03};0.png;north\n" for index in range(50)]
+    file = make_list("key;path;site\n" + "".join(lines) + "050;0.png;süd €\n", encoding="cp1252")
+    with pytest.warns(UserWarning, match="read as cp1252.*first in line 52"):
+        embed_to_parquet(file, tmp_path / "vectors", embedder)
+    there = rows(tmp_path / "vectors")
+    assert (there["000"]["site"], there["050"]["site"]) == ("north", "süd €")
+
+
+def test_a_list_that_is_no_text(make_list, tmp_path, embedder):
+    file = make_list("")
+    file.write_bytes(b"path,site\n0.png,\x81\n")
+    with pytest.raises(ValueError, match=r"not text in UTF-8, UTF-16 or cp1252. Received: .*list"):
+        embed_to_parquet(file, tmp_path / "vectors", embedder)
 
 
 def test_a_type_holds_for_all_of_a_list(make_list, tmp_path, embedder, monkeypatch):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_osnet._utils.csv_format import csv_format
 from keras_osnet._utils.files import read_bytes
 from keras_osnet._utils.optional import require
 from keras_osnet._utils.text import decode_text
@@ -21,7 +22,6 @@ LABELS = ("path", "identity", "camera", "split")
 """Columns that are not attributes."""
 
 _LARGEST = 1 << 30
-_DELIMITERS = ",;\t|"
 
 _WHOLE = re.compile(r"([+-]?)(\d+)(?:[.,]0+)?")
 _LONGEST = 40
@@ -182,23 +182,11 @@ class Table:
 def _read_csv(path: Path, needed: Sequence[str]) -> tuple[list[str], list[list[str]], list[int]]:
     """Return the header, the rows and their lines; values are stripped."""
     text = decode_text(read_bytes(path, _LARGEST), str(path))
-    skipped = 0
-    declared = re.match(r"sep=(.)\r?\n", text)  # by which Excel knows the separator
-    if declared:
-        text, skipped = text[declared.end() :], 1
-
-    def rows_with(delimiter: str) -> Any:
-        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-
-    def needed_with(delimiter: str) -> int:
-        try:
-            names: list[str] = next(filter(any, rows_with(delimiter)), [])
-        except csv.Error:
-            return 0
-        return len(set(needed) & {name.strip().lower() for name in names})
-
-    delimiter = declared[1] if declared else max(_DELIMITERS, key=needed_with)
-    reader, rows, lines = rows_with(delimiter), [], []
+    found = csv_format(text, needed)
+    content, skipped = io.StringIO(text, newline=""), found.skipped
+    for _ in range(skipped):
+        next(content)
+    reader, rows, lines = csv.reader(content, delimiter=found.delimiter, strict=True), [], []
     line = 1
     try:
         for row in reader:
