@@ -170,6 +170,18 @@ def test_a_folded_model_is_its_own():
     assert not folded.trainable_variables
 
 
+def test_weights_that_are_too_small_to_matter_become_0():
+    model = tiny_backbone()
+    layer = model.get_layer("fc")
+    kernel, bias = layer.get_weights()
+    kernel[0, :3] = 1e-42, -1e-21, 1e-19  # the first is denormal
+    layer.set_weights([kernel, bias])
+    folded, _ = fold_batch_norm(model).get_layer("fc").get_weights()
+    np.testing.assert_array_equal(folded[0, :3], np.array([0, 0, 1e-19], "float32"))
+    np.testing.assert_array_equal(folded[1:], kernel[1:])
+    assert layer.get_weights()[0][0, 1] == np.float32(-1e-21)
+
+
 def test_a_saved_folded_model_loads_without_the_package(tmp_path):
     model = keras_osnet.OSNet(**SHALLOW, streams=2, head="embedding", normalize=True)
     folded = fold_batch_norm(give_statistics(model))
