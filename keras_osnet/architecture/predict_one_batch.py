@@ -88,7 +88,12 @@ class PredictOneBatch:
             else:
                 recording = self._recordings[key]
                 if recording is _Once or not recording.is_of(values):
-                    recording = self._recordings[key] = record(call, tensor, values)
+                    try:
+                        recording = record(call, tensor, values)
+                    except Exception:
+                        # torch.fx refuses some functions. A fault of the model shows in its call.
+                        recording = None
+                    self._recordings[key] = recording
                 outputs = call(tensor) if recording is None else recording(tensor)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 

@@ -8,7 +8,7 @@ import pytest
 from keras_osnet._utils import jax_cache
 
 PROGRAM = """
-import hashlib, json, time
+import hashlib, json
 import jax
 import keras
 import numpy as np
@@ -21,7 +21,6 @@ jax.monitoring.register_event_listener(lambda name, **_: events.append(name.spli
 keras.random.normal((3, 5))  # compiled before the cache is there, as a model is
 cache_compiled_programs()
 keras.utils.set_random_seed(0)
-start = time.process_time()
 model = OSNet(0.25, classes=3, input_shape=(64, 32, 3), depths=(1, 1, 1))
 model.compile(AMSGrad(), "sparse_categorical_crossentropy")
 images = np.random.default_rng(0).uniform(0, 255, (4, 64, 32, 3))
@@ -29,7 +28,6 @@ for _ in range(3):
     model.train_on_batch(images, np.arange(4) % 3)
 weights = b"".join(np.asarray(value).tobytes() for value in model.get_weights())
 print(json.dumps({
-    "seconds": time.process_time() - start,
     "hits": events.count("cache_hits"),
     "folder": jax.config.jax_compilation_cache_dir,
     "weights": hashlib.sha256(weights).hexdigest(),
@@ -50,13 +48,12 @@ def train_in_process(**environment):
 
 
 @pytest.mark.extra_large
-def test_a_later_process_compiles_less_and_gives_the_same_numbers(tmp_path):
+def test_a_later_process_loads_programs_and_gives_the_same_numbers(tmp_path):
     first = train_in_process(XDG_CACHE_HOME=str(tmp_path))
     assert first["folder"].startswith(str(tmp_path / "keras-osnet" / "jax"))
     assert first["hits"] == 0
     second = train_in_process(XDG_CACHE_HOME=str(tmp_path))
     assert second["hits"] > 10
-    assert second["seconds"] < 0.7 * first["seconds"], (first, second)
     without = train_in_process(XDG_CACHE_HOME=str(tmp_path), JAX_ENABLE_COMPILATION_CACHE="false")
     assert without["folder"] is None
     assert first["weights"] == second["weights"] == without["weights"]

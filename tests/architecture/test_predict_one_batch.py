@@ -163,6 +163,13 @@ class TestRecording:
         assert counts[0] == 1
         assert counts[1:] == [counts[1]] * 3
 
+    def test_a_model_that_cannot_be_recorded_is_called(self, monkeypatch):
+        def refused(*arguments):
+            raise TypeError("cannot be written into a graph")
+
+        monkeypatch.setattr("keras_osnet.architecture.torch_recording.record", refused)
+        check(OSNetModel(**SMALL, head="embedding"), images_of(1))
+
     def test_parameters_moved_to_other_memory_are_seen(self):
         model = OSNetModel(**SMALL, head="embedding")
         check(model, images_of(1))
