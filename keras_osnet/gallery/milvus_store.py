@@ -37,7 +37,7 @@ _MOST = 16_384
 _PART = 1000
 """Rows that are sent or received in one call."""
 
-_COLUMNS = "keras_osnet.columns"
+_COLUMNS = "keras_osnet_columns"
 """Property of a collection: the gallery's columns and model."""
 
 _ADDRESS = re.compile(r"(https?://[^/@?#]+)/?(?:([A-Za-z_][A-Za-z0-9_]*)/?)?")

@@ -60,6 +60,7 @@ FULL = {
     "largest": 4096,
     "cifar_batch": 128,
     "cifar_steps": 30,
+    "cifar_epochs": 200,
 }
 TINY = {
     "image_size": (64, 32),
@@ -72,6 +73,7 @@ TINY = {
     "largest": 16,
     "cifar_batch": 8,
     "cifar_steps": 2,
+    "cifar_epochs": 4,
 }
 
 

@@ -795,15 +795,17 @@ def cifar(task):
         number += 1
         curve.append(error)
         if number == 1:
-            say(epoch=1, loss=loss, error=error, seconds=seconds)
+            say(epoch=1, loss=loss, error_rate=error, seconds=seconds)
         elif number == 2:
             per_epoch_seconds = time.time() - start
             left = task["end"] - time.time()
-            epochs = number + max(0, min(198, int(0.9 * left / per_epoch_seconds)))
+            epochs = max(
+                number, min(sizes["cifar_epochs"], number + int(0.9 * left / per_epoch_seconds))
+            )
             rate_of = per_epoch * steps * batch / seconds
             say(epochs=epochs, epoch_seconds=per_epoch_seconds, images_per_s=rate_of)
         if epochs and (number % max(1, epochs // 12) == 0 or number == epochs):
-            say(epoch=number, loss=loss, error=error, rate=rate)
+            say(epoch=number, loss=loss, error_rate=error, rate=rate)
         if time.time() > task["end"]:
             say(left_out=f"stopped after {number} of {epochs} epochs")
             break
