@@ -1,6 +1,7 @@
 """`.xml` and `.onnx` files in OpenVINO."""
 
 import functools
+import threading
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,10 @@ from keras_osnet.runtime.engines.engine import Engine, Shape
 from keras_osnet.runtime.engines.int8_overflow import OPENVINO_IN_FLOAT, openvino_overflows
 from keras_osnet.runtime.engines.sharing import Run
 from keras_osnet.runtime.read_metadata import ModelFile
+
+_CONVERSION = threading.Lock()
+"""Held while arrays become tensors of OpenVINO and back: in OpenVINO 2026.4, two threads that make
+their first tensors at once can wait for each other forever."""
 
 _ON_DEVICE = 8
 """Images that are run together on a GPU."""
@@ -104,10 +109,12 @@ class OpenVINO(Engine):
     def _run_request(self, request: Any, images: NDArray) -> NDArray[np.float32]:
         given = np.ascontiguousarray(images, self.input_dtype)
         # Not in this thread: OpenVINO 2026.4 can crash when a thread ends that it has computed in.
-        request.start_async({0: given}, share_inputs=True)
+        with _CONVERSION:
+            request.start_async({0: given}, share_inputs=True)
         request.wait()
-        # A copy: the tensor is written over by the next run.
-        return np.array(request.get_output_tensor(self._index).data, np.float32)
+        with _CONVERSION:
+            # A copy: the tensor is written over by the next run.
+            return np.array(request.get_output_tensor(self._index).data, np.float32)
 
     def _fix_batch(self, network: Any) -> None:
         """Make a network take one image at a time: an NPU has no free shapes."""
