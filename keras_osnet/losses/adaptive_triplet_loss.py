@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.base import FAR, checked_margin, distances, hinge, labeled, pairs
+from keras_osnet.losses.base import FAR
+from keras_osnet.losses.triplet_loss import TripletLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
-class AdaptiveTripletLoss(keras.losses.Loss):
+class AdaptiveTripletLoss(TripletLoss):
     """Triplet loss whose weights grow with difficulty (Ristani and Tomasi, CVPR 2018).
 
     For each sample a: [m + Σₚ wₚ d(a, p) - Σₙ wₙ d(a, n)]₊, with the Euclidean distance d, the
@@ -48,21 +49,13 @@ class AdaptiveTripletLoss(keras.losses.Loss):
         name: str = "adaptive_triplet",
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype="float32")
-        self.margin = checked_margin(margin)
+        super().__init__(margin, name, reduction)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Map labels (batch,) and embeddings (batch, dim) to the samples' losses (batch,)."""
-        labels, embeddings = labeled("AdaptiveTripletLoss", y_true, y_pred)
-        same, partners = pairs(labels)
-        between = distances(embeddings)
+    def of_samples(self, between: Any, same: Any, partners: Any) -> Any:
+        """Weigh the distances by their difficulty."""
         others = ops.logical_not(same)
         to_partners = ops.softmax(ops.where(partners, between, -FAR), axis=1)
         to_others = ops.softmax(ops.where(others, -between, -FAR), axis=1)
         difference = ops.sum((to_partners - to_others) * between, axis=1)
         complete = ops.logical_and(ops.any(partners, axis=1), ops.any(others, axis=1))
-        return ops.where(complete, hinge(difference, self.margin), 0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "margin": self.margin}
+        return ops.where(complete, self.hinge(difference), 0.0)

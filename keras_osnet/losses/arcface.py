@@ -47,6 +47,8 @@ class ArcFace(MarginSoftmax):
         0.313
     """
 
+    largest_margin = math.pi / 2
+
     def __init__(
         self,
         margin: float = 0.5,
@@ -55,7 +57,7 @@ class ArcFace(MarginSoftmax):
         name: str = "arcface",
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(margin, math.pi / 2, scale, label_smoothing, name, reduction)
+        super().__init__(margin, scale, label_smoothing, name, reduction)
 
     def of_own_class(self, cosines: Any) -> Any:
         """Return cos(θ + m)."""

@@ -4,13 +4,8 @@ from typing import Any
 
 from keras import ops
 
-from keras_osnet._utils.checks import number
-
 FAR = 1e9
 """Stands for infinity where a pair is left out: infinities give NaN gradients."""
-
-_SMALLEST_SQUARE = 1e-12
-"""torchreid's floor for squared distances; the square root has no gradient at 0."""
 
 
 def tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -34,37 +29,8 @@ def labeled(loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred
 
 
-def distances(embeddings: Any) -> Any:
-    """Return the Euclidean distances (batch, batch) between embeddings (batch, dim).
-
-    They are computed from differences, not as ‖a‖² + ‖b‖² - 2ab, which loses close pairs to
-    rounding, especially where matrix products use TensorFloat-32.
-    """
-    difference = embeddings[:, None, :] - embeddings[None, :, :]
-    squares = ops.sum(ops.square(difference), axis=-1)
-    return ops.sqrt(ops.maximum(squares, _SMALLEST_SQUARE))
-
-
 def pairs(labels: Any) -> tuple[Any, Any]:
     """Return which pairs (batch, batch) are of one identity, and which of these are not i, i."""
     same = ops.equal(labels[:, None], labels[None, :])
     itself = ops.cast(ops.eye(labels.shape[0] or ops.shape(labels)[0]), "bool")
     return same, ops.logical_and(same, ops.logical_not(itself))
-
-
-def checked_margin(margin: Any) -> float | str:
-    """Return the margin of a triplet loss, a number of at least 0 or `"soft"`, or raise."""
-    if isinstance(margin, str):
-        if margin == "soft":
-            return margin
-        raise ValueError(
-            f'`margin` must be a number of at least 0, or "soft". Received: {margin!r}'
-        )
-    return number("margin", margin, low=0)
-
-
-def hinge(difference: Any, margin: float | str) -> Any:
-    """Return [difference + margin]₊, or log(1 + exp(difference)) for the margin `"soft"`."""
-    if margin == "soft":
-        return ops.softplus(difference)
-    return ops.relu(difference + margin)

@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.base import checked_margin, distances, hinge, labeled, pairs
+from keras_osnet.losses.triplet_loss import TripletLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
-class BatchAllTripletLoss(keras.losses.Loss):
+class BatchAllTripletLoss(TripletLoss):
     """Batch-all triplet loss, the mean of the terms above 0 (Hermans et al., arXiv:1703.07737).
 
     The terms are [m + d(a, p) - d(a, n)]₊ of all triplets in the batch, with the Euclidean distance
@@ -48,21 +48,13 @@ class BatchAllTripletLoss(keras.losses.Loss):
         name: str = "batch_all_triplet",
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype="float32")
-        self.margin = checked_margin(margin)
+        super().__init__(margin, name, reduction)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Map labels (batch,) and embeddings (batch, dim) to the samples' losses (batch,)."""
-        labels, embeddings = labeled("BatchAllTripletLoss", y_true, y_pred)
-        same, partners = pairs(labels)
-        between = distances(embeddings)
+    def of_samples(self, between: Any, same: Any, partners: Any) -> Any:
+        """Add up the terms that each sample anchors."""
         triplets = ops.logical_and(partners[:, :, None], ops.logical_not(same)[:, None, :])
-        terms = hinge(between[:, :, None] - between[:, None, :], self.margin)
+        terms = self.hinge(between[:, :, None] - between[:, None, :])
         terms = ops.where(triplets, terms, 0.0)
         above = ops.sum(ops.cast(terms > 0, "float32"))
         batch = ops.cast(ops.shape(terms)[0], "float32")
         return ops.sum(terms, axis=(1, 2)) * batch / ops.maximum(above, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "margin": self.margin}

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_osnet.losses.base import FAR, checked_margin, distances, hinge, labeled, pairs
+from keras_osnet.losses.base import FAR
+from keras_osnet.losses.triplet_loss import TripletLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
-class BatchHardTripletLoss(keras.losses.Loss):
+class BatchHardTripletLoss(TripletLoss):
     """Batch-hard triplet loss (Hermans et al., arXiv:1703.07737; OSNet: supplement, Table 12f).
 
     For each sample a: [m + max d(a, p) - min d(a, n)]₊, with the Euclidean distances d to the
@@ -58,20 +59,12 @@ class BatchHardTripletLoss(keras.losses.Loss):
         name: str = "batch_hard_triplet",
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype="float32")
-        self.margin = checked_margin(margin)
+        super().__init__(margin, name, reduction)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Map labels (batch,) and embeddings (batch, dim) to the samples' losses (batch,)."""
-        labels, embeddings = labeled("BatchHardTripletLoss", y_true, y_pred)
-        same, partners = pairs(labels)
-        between = distances(embeddings)
+    def of_samples(self, between: Any, same: Any, partners: Any) -> Any:
+        """Compare the farthest partner with the nearest of the others."""
         farthest = ops.max(ops.where(partners, between, 0.0), axis=1)
         nearest = ops.min(ops.where(same, FAR, between), axis=1)
         has_partner = ops.any(partners, axis=1)
         # Without another identity its distance is very large, and the hinge 0.
-        return ops.where(has_partner, hinge(farthest - nearest, self.margin), 0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "margin": self.margin}
+        return ops.where(has_partner, self.hinge(farthest - nearest), 0.0)

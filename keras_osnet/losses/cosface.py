@@ -48,7 +48,7 @@ class CosFace(MarginSoftmax):
         name: str = "cosface",
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(margin, 1.0, scale, label_smoothing, name, reduction)
+        super().__init__(margin, scale, label_smoothing, name, reduction)
 
     def of_own_class(self, cosines: Any) -> Any:
         """Return cos θ - m."""

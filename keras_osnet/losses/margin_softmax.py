@@ -1,6 +1,6 @@
 """Base class of the losses that put a margin between the cosines of classes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -13,25 +13,25 @@ class MarginSoftmax(LabelSmoothingSparseCrossentropy):
     """Cross-entropy of cosine logits, which a margin makes harder in training.
 
     Args:
-        margin: The margin, 0 to `largest`.
-        largest: The largest margin of the loss.
+        margin: The margin, 0 to `largest_margin`.
         scale: That of the classifier, at least 1.
         label_smoothing: ε of the labels, 0 to 1, as in `LabelSmoothingSparseCrossentropy`.
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`.
     """
 
+    largest_margin: ClassVar[float] = 1.0
+
     def __init__(
         self,
         margin: float,
-        largest: float,
         scale: float,
         label_smoothing: float,
         name: str,
         reduction: str | None,
     ) -> None:
         super().__init__(label_smoothing, from_logits=True, name=name, reduction=reduction)
-        self.margin = number("margin", margin, low=0, high=largest)
+        self.margin = number("margin", margin, low=0, high=self.largest_margin)
         self.scale = number("scale", scale, low=1)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:

@@ -63,13 +63,8 @@ def as_pixels(
         TypeError: An image is of another type, or not uint8.
         ValueError: An array has another shape.
     """
-    if isinstance(images, np.ndarray) and is_of_size(images, image_size):
-        return images, {}
-
-    def read(index: int) -> NDArray[np.uint8]:
-        return to_pixels(images[index], f"images[{index}]", image_size)
-
-    return read_together(len(images), image_size, read)
+    reader = ImageReader(images, image_size)
+    return reader.read(0, len(images)), dict(sorted(reader.unreadable.items()))
 
 
 class ImageReader:

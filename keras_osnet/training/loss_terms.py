@@ -22,12 +22,8 @@ from keras_osnet.losses import (
 if TYPE_CHECKING:
     from keras_osnet.training.recipe import Recipe
 
-_MARGIN_LOSSES: dict[str, tuple[type, float]] = {
-    "cosface": (CosFace, 1.0),
-    "arcface": (ArcFace, math.pi / 2),
-    "circle": (CircleSoftmax, 1.0),
-}
-"""Losses of the classifier that have a margin and a scale, and their largest margin."""
+_MARGIN_LOSSES: dict[str, Any] = {"cosface": CosFace, "arcface": ArcFace, "circle": CircleSoftmax}
+"""Losses of the classifier that have a margin and a scale."""
 
 _MINING: dict[str, type] = {
     "hard": BatchHardTripletLoss,
@@ -97,7 +93,7 @@ def check_loss(source: str, task: str, table: Mapping[str, Any]) -> None:
         elif not (key == "triplet_margin" and value == "soft"):
             low, high = _LIMITS.get(key, (0.0, math.inf))
             if key == "margin" and name in _MARGIN_LOSSES:
-                high = _MARGIN_LOSSES[name][1]
+                high = _MARGIN_LOSSES[name].largest_margin
             if not is_number(value) or not low <= value <= high:
                 limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
                 soft = ', or "soft"' if key == "triplet_margin" else ""
@@ -172,4 +168,4 @@ def _margin_loss(recipe: "Recipe", name: str) -> Any:
     """Return a margin loss; margin and scale that the recipe does not have are the loss's own."""
     given = {key: recipe.loss[key] for key in ("margin", "scale") if key in recipe.loss}
     smoothing = recipe.loss_term("label_smoothing")
-    return _MARGIN_LOSSES[name][0](**given, label_smoothing=smoothing)
+    return _MARGIN_LOSSES[name](**given, label_smoothing=smoothing)
