@@ -63,14 +63,15 @@ class LanceStore:
 
     def create(self, schema: "pa.Schema") -> None:
         """Create the gallery, unless another process just has."""
-        try:
-            with self._lock, explained(self.uri, "created"):
-                self._data = self._lance.write_dataset(
-                    schema.empty_table(), self.uri, mode="create", enable_v2_manifest_paths=True
-                )
-        except GalleryError:
-            if self._latest() is None:
-                raise
+        with self._lock:
+            try:
+                with explained(self.uri, "created"):
+                    self._data = self._lance.write_dataset(
+                        schema.empty_table(), self.uri, mode="create", enable_v2_manifest_paths=True
+                    )
+            except GalleryError:
+                if self._latest() is None:
+                    raise
 
     def append(self, table: "pa.Table") -> int:
         """Add the rows whose keys are not there yet, all or none; return their number."""
@@ -188,11 +189,7 @@ class LanceStore:
             self._vectors.clear()
 
     def _latest(self) -> Any:
-        """Return the data set in its latest version; None if there is none."""
-        with self._lock:
-            return self._latest_unlocked()
-
-    def _latest_unlocked(self) -> Any:
+        """Return the data set in its latest version; None if there is none. The lock is held."""
         if self._data is None and _is_local(self.uri) and not _is_data_set(Path(self.uri)):
             return None
         for attempt in range(_RETRIES):
@@ -233,23 +230,20 @@ class LanceStore:
         that exclude each other fails, and a compaction removes the files of earlier versions.
         """
         with self._lock:
-            return self._repeat_unlocked(doing, do)
-
-    def _repeat_unlocked(self, doing: str, do: Callable[[Any], _T]) -> _T:
-        attempt = 0
-        while True:
-            data = self._existing()
-            version = data.version
-            try:
-                with explained(self.uri, doing):
-                    return do(data)
-            except GalleryError as error:
-                attempt += 1
-                changed = self._existing(latest=True).version != version
-                if attempt == _RETRIES or not (changed or "conflict" in str(error.__cause__)):
-                    self._raise_damaged(error)
-                    raise
-                time.sleep(random.uniform(0, 0.1))
+            attempt = 0
+            while True:
+                data = self._existing()
+                version = data.version
+                try:
+                    with explained(self.uri, doing):
+                        return do(data)
+                except GalleryError as error:
+                    attempt += 1
+                    changed = self._existing(latest=True).version != version
+                    if attempt == _RETRIES or not (changed or "conflict" in str(error.__cause__)):
+                        self._raise_damaged(error)
+                        raise
+                    time.sleep(random.uniform(0, 0.1))
 
     def _grow(self, schema: "pa.Schema") -> None:
         """Add the columns of a schema that are missing; they are null in earlier rows."""

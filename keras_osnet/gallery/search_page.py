@@ -11,7 +11,7 @@ from keras_osnet._utils.html_page import HtmlPage
 from keras_osnet._utils.text import drawable
 from keras_osnet.data.images import read_image
 from keras_osnet.gallery.row_images import RowImage, data_url, row_images
-from keras_osnet.gallery.search_result import SearchResult, as_text
+from keras_osnet.gallery.search_result import SearchResult, as_text, check_queries
 
 _TEMPLATE = Path(__file__).with_name("search_page.html")
 
@@ -50,10 +50,7 @@ def write_search_page(
         ImportError: Jinja2, Pillow, or OpenCV for a video is not installed.
     """
     page = HtmlPage(_TEMPLATE, purpose="The page of a search", extra="gallery")
-    if len(queries) != len(result):
-        raise ValueError(
-            f"`queries` must be as many as the result has, {len(result)}. Received: {len(queries)}"
-        )
+    check_queries(queries, result)
     root = None if images is None else path_of("images", images).resolve(strict=True)
     shown_images = iter(row_images([row for rows in result for row in rows], root))
     page.write(

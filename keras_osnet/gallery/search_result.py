@@ -1,6 +1,6 @@
 """The rows of a gallery that a search found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +89,14 @@ class SearchResult:
 
 def _ranked(rows: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
     return enumerate(rows, 1)
+
+
+def check_queries(queries: Sequence[Any], result: SearchResult) -> None:
+    """Raise ValueError unless there is a query for each list of rows."""
+    if len(queries) != len(result):
+        raise ValueError(
+            f"`queries` must be as many as the result has, {len(result)}. Received: {len(queries)}"
+        )
 
 
 def as_text(value: Any) -> str:

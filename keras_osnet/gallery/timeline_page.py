@@ -15,7 +15,7 @@ from keras_osnet.gallery.filters import names
 from keras_osnet.gallery.find_visits import Visit, find_visits
 from keras_osnet.gallery.gallery_info import natural
 from keras_osnet.gallery.row_images import RowImage, data_url, row_images
-from keras_osnet.gallery.search_result import SearchResult
+from keras_osnet.gallery.search_result import SearchResult, check_queries
 
 _TEMPLATE = Path(__file__).with_name("timeline_page.html")
 
@@ -64,10 +64,7 @@ def write_timeline_page(
         ImportError: Jinja2, Pillow, or OpenCV for a video is not installed.
     """
     page = HtmlPage(_TEMPLATE, purpose="The page of a timeline", extra="gallery")
-    if len(queries) != len(result):
-        raise ValueError(
-            f"`queries` must be as many as the result has, {len(result)}. Received: {len(queries)}"
-        )
+    check_queries(queries, result)
     root = None if images is None else path_of("images", images).resolve(strict=True)
     known = dict.fromkeys(names(cameras, "cameras") or ()) if len(cameras) else {}
     people = [find_visits(rows, gap=gap) for rows in result]
