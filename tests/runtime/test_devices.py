@@ -6,6 +6,7 @@ import pytest
 from keras_osnet.runtime import Embedder
 from keras_osnet.runtime.engines import onnxruntime as ort_engine
 from keras_osnet.runtime.engines.device import Device
+from keras_osnet.runtime.engines.int8_overflow import onnxruntime_overflows
 
 PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
@@ -41,6 +42,7 @@ def played(monkeypatch):
     """
     import onnxruntime
 
+    onnxruntime_overflows(onnxruntime)  # asked once in a process, of the real onnxruntime
     session_class, asked = onnxruntime.InferenceSession, []
 
     def play(*kinds, fails=None, nvidia=True):
