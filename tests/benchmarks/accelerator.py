@@ -39,10 +39,21 @@ import threading
 import time
 from pathlib import Path
 
-import accelerator_parts
+import accelerator_cifar
+import accelerator_largest
+import accelerator_parity
+import accelerator_speed
 
 CONTENDERS = {"PyTorch": "torch", "torch": "torch", "JAX": "jax"}
 """Backend of each; `PyTorch` is torchreid's network, the others are ours."""
+
+CHILDREN = {
+    "parity": accelerator_parity.parity,
+    "speed": accelerator_speed.speed,
+    "largest": accelerator_largest.largest,
+    "cifar": accelerator_cifar.cifar,
+}
+"""What the process of each part does."""
 
 ROUNDS = 3
 PARITY, SETUP, TURNS, LARGEST, TESTS = 0.35, 0.45, 0.6, 0.15, 0.02
@@ -344,7 +355,8 @@ def main():
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        accelerator_parts.run(json.loads(arguments.child))
+        task = json.loads(arguments.child)
+        CHILDREN[task["part"]](task)
         return
     arguments.device = "cpu" if arguments.tiny else "cuda"
     if arguments.json:
