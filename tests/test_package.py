@@ -177,6 +177,23 @@ def test_contributing_names_files_and_tables_that_exist():
                 assert re.search(rf"^(def )?{name}\b", text, re.MULTILINE), line
 
 
+def test_scripts_import_names_that_exist():
+    """No test runs the long ones, such as `weights/train_synthetic.py`."""
+    root = PACKAGE.parent
+    folders = ("weights", "examples", "tests/benchmarks", "tests/fuzz", "docs/site")
+    names = {
+        f"{node.module}.{alias.name}": script
+        for folder in folders
+        for script in sorted((root / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(script.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_osnet")
+        for alias in node.names
+    }
+    assert len(names) > 100
+    for name, script in names.items():
+        assert _exists(name), f"{script}: {name}"
+
+
 @pytest.mark.large
 def test_names_in_documents_docstrings_and_messages_exist():
     """Such as `keras_osnet.metrics.ranking.RankingResult` in the docstring of another package."""

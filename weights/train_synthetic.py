@@ -16,17 +16,10 @@ from pathlib import Path
 import keras
 
 from keras_osnet import OSNet
-from keras_osnet.data import (
-    attributes_from_table,
-    merge_datasets,
-    read_folder,
-    read_people,
-    split_by_camera,
-)
+from keras_osnet.data import attributes_from_table, merge_datasets, read_people, split_by_camera
+from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.evaluation import evaluate_retrieval
-from keras_osnet.synthetic import (
-    write_synthetic_people,
-)
+from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import build_model, load_recipe, train
 from keras_osnet.weights import save_for_hub, save_safetensors
 
