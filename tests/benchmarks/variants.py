@@ -33,22 +33,32 @@ def network(width):
     return model
 
 
+def exported(width, folder):
+    """Return the files of a width by (width, quantization); those that are there are kept."""
+    files = {(width, each): folder / f"{width}-{each}.tflite" for each in QUANTIZATIONS}
+    if all(file.exists() for file in files.values()):
+        return files
+    images = synthetic_people(32, cameras=2, views=1).images
+    model = network(width)
+    for (_, quantization), file in files.items():
+        calibration = {"calibration": images} if quantization == "int8" else {}
+        export(model, file, quantization=quantization, images=images[:2], **calibration)
+    return files
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--widths", type=float, nargs="+", default=WIDTHS)
+    parser.add_argument("--files", type=Path, help="a folder to keep the exported files in")
     arguments = parser.parse_args()
-    images = synthetic_people(32, cameras=2, views=1).images
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.files or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
         files = {}
         for width in arguments.widths:
-            model = network(width)
-            for quantization in QUANTIZATIONS:
-                file = Path(folder, f"{width}-{quantization}.tflite")
-                calibration = {"calibration": images} if quantization == "int8" else {}
-                export(model, file, quantization=quantization, images=images[:2], **calibration)
-                files[width, quantization] = file
+            files |= exported(width, folder)
         speeds = benchmark(list(files.values()), threads=arguments.threads, rounds=arguments.rounds)
         print(f"{'width':>6}{'':>10}{'kB':>9}{'ms (quartiles)':>24}{'images/s at 32':>18}")
         for (width, quantization), speed in zip(files, speeds, strict=True):

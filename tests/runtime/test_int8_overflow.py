@@ -1,7 +1,11 @@
 """The product that shows whether engines add int8 products correctly."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import onnx
+import onnxruntime
 import openvino
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -38,6 +42,15 @@ def test_saturated_sums_are_noticed(total, expected):
         InferenceSession = type("InferenceSession", (Session,), {"total": total})
 
     assert int8_overflow.onnxruntime_overflows(Runtime) is expected
+
+
+def test_no_overflow_on_processors_with_vnni():
+    """Rounding to bfloat16, OpenVINO's default on processors with AMX units, is no overflow."""
+    information = Path("/proc/cpuinfo")
+    if not information.exists() or not re.search(r"avx(512)?_vnni", information.read_text()):
+        pytest.skip("this processor is not known to have VNNI")
+    assert not int8_overflow.openvino_overflows(openvino)
+    assert not int8_overflow.onnxruntime_overflows(onnxruntime)
 
 
 def test_openvino_can_compute_in_float():
