@@ -152,6 +152,17 @@ def blocks(shape: tuple[int, int]) -> Iterator[slice]:
         yield slice(start, min(start + rows, shape[0]))
 
 
+def distance_blocks(rows: DistanceRows) -> Iterator[NDArray[np.float32]]:
+    """Yield a distance matrix in blocks of rows; the next block reuses the memory of the last."""
+    memory: NDArray[np.float32] | None = None
+    for part in blocks(rows.shape):
+        if memory is None:  # The first block is the largest.
+            memory = np.empty((part.stop, rows.shape[1]), np.float32)
+        block = memory[: part.stop - part.start]
+        rows.write(part, block)
+        yield block
+
+
 def checked_sides(query: ArrayLike, gallery: ArrayLike, metric: str) -> tuple[NDArray, NDArray]:
     """Return the features of both sides as arrays, checked as in `pairwise_distances`."""
     check_metric(metric)

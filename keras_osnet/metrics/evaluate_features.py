@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from typing import Literal, get_args
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet._utils.checks import boolean, check_whole
 from keras_osnet.metrics.distances import (
     DistanceRows,
     Metric,
-    blocks,
     check_metric,
     checked_sides,
+    distance_blocks,
 )
 from keras_osnet.metrics.ranked_lists import checked_labels
 from keras_osnet.metrics.ranking import RankingResult, rank_blocks
@@ -92,7 +91,7 @@ def evaluate_features(
             )
         parts = rerank_rows(rows_of_all(q, g, metric), len(q))
     else:
-        parts = _blocks(DistanceRows(q, g, metric))
+        parts = distance_blocks(DistanceRows(q, g, metric))
     if protocol == "single-gallery-shot":
         return shoot_blocks(parts, labels, max_rank, repeats, seed)
     return rank_blocks(parts, labels, max_rank)
@@ -109,14 +108,3 @@ def check_ranking(
         listed = " or ".join(f'"{name}"' for name in get_args(GalleryProtocol))
         raise ValueError(f"`protocol` must be {listed}. Received: {protocol!r}")
     check_sampling(repeats, seed)
-
-
-def _blocks(rows: DistanceRows) -> Iterator[NDArray[np.float32]]:
-    """Yield blocks of rows; the next block reuses the memory of the last."""
-    memory: NDArray[np.float32] | None = None
-    for part in blocks(rows.shape):
-        if memory is None:  # The first block is the largest.
-            memory = np.empty((part.stop, rows.shape[1]), np.float32)
-        block = memory[: part.stop - part.start]
-        rows.write(part, block)
-        yield block
