@@ -15,7 +15,8 @@ class ClassCenters(keras.layers.Layer):
 
     `keras_osnet.losses.CenterLoss`, given this layer and compiled for its output, moves the centers
     in training (Wen et al., ECCV 2016). The optimizer does not: they are not trainable variables,
-    so that they are saved with a model but have no gradient. A frozen layer's centers stay.
+    so that they are saved with a model but have no gradient. A frozen layer's centers stay. Under
+    `tf.distribute` all replicas move them together, as one device does with the whole batch.
 
     Args:
         classes: Number of classes.
@@ -57,7 +58,7 @@ class ClassCenters(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
             autocast=False,
-            aggregation="mean",
+            aggregation="only_first_replica",  # all of them assign the same
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -92,6 +93,8 @@ class ClassCenters(keras.layers.Layer):
         rows = self.classes + 1
         sums = ops.segment_sum(embeddings, labels, rows)[:-1]
         counts = ops.segment_sum(ops.ones_like(embeddings[:, :1]), labels, rows)[:-1]
+        both = _over_replicas(ops.concatenate([sums, counts], axis=1))
+        sums, counts = both[:, :-1], both[:, -1:]
         centers = ops.convert_to_tensor(self.centers)
         self.centers.assign(centers - self.rate * (counts * centers - sums) / (1 + counts))
 
@@ -102,3 +105,15 @@ class ClassCenters(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "classes": self.classes, "rate": self.rate}
+
+
+def _over_replicas(values: Any) -> Any:
+    """Return the sum of a tensor over the replicas of `tf.distribute`."""
+    if keras.backend.backend() != "tensorflow":
+        return values  # JAX has one program for all devices; torch has one device.
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return values
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)

@@ -23,7 +23,7 @@ class AtLeastOne(keras.constraints.Constraint):
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class GeM(keras.layers.Layer):
-    """Generalized-mean pooling with a learned exponent (Radenović et al., TPAMI 2018, Eq. 3).
+    """Generalized-mean pooling with a learned exponent (Radenović et al., arXiv:1711.02512).
 
     f_c = (1/N Σ x^p)^(1/p) over the N positions of channel c: p = 1 is average pooling, p → ∞ max
     pooling. One p for all channels is learned, and kept at 1 or above: weight decay pulls it

@@ -10,10 +10,10 @@ from keras_osnet.losses.base import labeled
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class CenterLoss(keras.losses.Loss):
-    """Center loss (Wen et al., ECCV 2016, Eq. 2): ½ ‖x - c_y‖² for an embedding x of class y.
+    """Center loss (Wen et al., ECCV 2016): ½ ‖x - c_y‖² for an embedding x of class y.
 
     The centers c move in every training step, after the loss has been computed:
-    c_j ← c_j - α Σᵢ (c_j - xᵢ) / (1 + n_j), over the n_j samples of class j in the batch (Eq. 4).
+    c_j ← c_j - α Σᵢ (c_j - xᵢ) / (1 + n_j), over the n_j samples of class j in the batch.
     They belong to the layer `keras_osnet.layers.ClassCenters`, which passes the embeddings on, so
     that they are saved and resumed with the model. In `evaluate` they do not move. Compile a loaded
     model again before it is trained, with `CenterLoss(model.get_layer(…))`.

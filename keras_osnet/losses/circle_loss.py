@@ -12,7 +12,7 @@ from keras_osnet.losses.base import FAR, labeled, pairs
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class CircleLoss(keras.losses.Loss):
-    """Circle loss with pair labels (Sun et al., CVPR 2020, arXiv:2002.10857, Eq. 4-6).
+    """Circle loss with pair labels (Sun et al., CVPR 2020, arXiv:2002.10857).
 
     For each sample, with the cosines sₚ to the other samples of its identity in the batch and sₙ to
     those of other identities:
@@ -29,7 +29,7 @@ class CircleLoss(keras.losses.Loss):
 
     Args:
         margin: m, 0 to 1.
-        scale: γ, at least 1.
+        scale: γ, at least 1. The paper has 256 for faces; fast-reid 128 for people.
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.
 

@@ -10,7 +10,7 @@ from keras_osnet.losses.margin_softmax import MarginSoftmax
 
 @keras.saving.register_keras_serializable(package="keras_osnet")
 class CircleSoftmax(MarginSoftmax):
-    """Circle loss with class labels (Sun et al., CVPR 2020, arXiv:2002.10857, Eq. 4-6).
+    """Circle loss with class labels (Sun et al., CVPR 2020, arXiv:2002.10857).
 
     With the cosines sₚ between the embedding and the weights of its own class, and sₙ of the
     others:

@@ -28,7 +28,7 @@ _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "
 _MOST_EPOCHS = 10**6
 
 _SCHEDULES = {"constant": set(), "multi_step": {"milestones", "factor"}, "cosine": set()}
-"""The arguments of each schedule."""
+"""The arguments of each schedule, besides `warmup_epochs`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Recipe:
         optimizer: `name` (`"sgd"`: `CoupledSGD`; `"amsgrad"`: `AMSGrad`) and its arguments, such as
             `learning_rate`, `l2`, `clipnorm` or `use_ema`.
         schedule: `name`: `"constant"`; `"multi_step"`, times `factor` after each of `milestones`
-            epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in torchreid.
+            epochs; or `"cosine"`, down to 0. The rate changes between epochs, as in torchreid. In
+            the first `warmup_epochs` in which all layers are trained it rises linearly.
         augmentation: The steps in their order: `name`, one of `keras_osnet.data.transforms`, and
             its arguments. Normalization is not among them; the model determines it.
         loss: For re-identification `name` (`"softmax"`; `"cosface"`, `"arcface"` or `"circle"`
@@ -107,6 +108,10 @@ class Recipe:
     def learning_rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch, counted from 0."""
         rate = self.optimizer["learning_rate"]
+        warmup = self.schedule.get("warmup_epochs", 0)
+        number = epoch - self.fixbase_epochs
+        if 0 <= number < warmup:
+            rate *= (number + 1) / (warmup + 1)
         if self.schedule["name"] == "multi_step":
             passed = sum(epoch >= milestone for milestone in self.schedule["milestones"])
             return rate * self.schedule["factor"] ** passed
@@ -126,7 +131,7 @@ class Recipe:
     def with_epochs(self, epochs: int) -> "Recipe":
         """Return the recipe stretched or shortened to a number of epochs.
 
-        Milestones and `fixbase_epochs` keep their share of the whole.
+        Milestones, `fixbase_epochs` and `warmup_epochs` keep their share of the whole.
 
         Raises:
             ValueError: `epochs` is not a positive integer.
@@ -142,6 +147,8 @@ class Recipe:
         if "milestones" in schedule:
             steps = [round(share * each) for each in schedule["milestones"]]
             schedule["milestones"] = [max(1, each) for each in steps]
+        if "warmup_epochs" in schedule:
+            schedule["warmup_epochs"] = round(share * schedule["warmup_epochs"])
         fixbase_epochs = round(share * self.fixbase_epochs)
         return replace(self, epochs=epochs, schedule=schedule, fixbase_epochs=fixbase_epochs)
 
@@ -247,7 +254,7 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     if "resize" in entries:
         entries["resize"] = _pair(source, "resize", entries["resize"])
     _check_optimizer(source, entries["optimizer"])
-    _check_schedule(source, entries["schedule"])
+    _check_schedule(source, entries["schedule"], entries["epochs"] - fixbase_epochs)
     check_loss(source, entries["task"], entries.get("loss", {}))
     entries["augmentation"] = _checked_steps(source, entries.get("augmentation", ()))
     pairs = isinstance(entries["batch_size"], tuple)
@@ -271,11 +278,12 @@ def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
         raise ValueError(f"`optimizer` of {source}: {error}") from error
 
 
-def _check_schedule(source: str, table: Mapping[str, Any]) -> None:
+def _check_schedule(source: str, table: Mapping[str, Any], epochs: int) -> None:
+    """Check a schedule of a recipe that trains all layers in a number of epochs."""
     name = table.get("name")
     if not _is_name(name, _SCHEDULES):
         raise wrong(source, "schedule.name", f"one of {', '.join(_SCHEDULES)}", name)
-    if set(table) - {"name"} != _SCHEDULES[name]:
+    if set(table) - {"name", "warmup_epochs"} != _SCHEDULES[name]:
         wanted = ", ".join(sorted(_SCHEDULES[name])) or "nothing else"
         raise wrong(source, f"schedule ({name})", f"made of {wanted}", dict(table))
     if name == "multi_step":
@@ -284,6 +292,11 @@ def _check_schedule(source: str, table: Mapping[str, Any]) -> None:
             raise wrong(source, "schedule.milestones", "a list of epochs", milestones)
         if not is_number(factor) or factor <= 0:
             raise wrong(source, "schedule.factor", "a number above 0", factor)
+    warmup_epochs = table.get("warmup_epochs", 0)
+    _check_whole(source, "schedule.warmup_epochs", warmup_epochs, least=0)
+    if warmup_epochs > epochs:
+        wanted = f"at most {epochs} (`epochs` without `fixbase_epochs`)"
+        raise wrong(source, "schedule.warmup_epochs", wanted, warmup_epochs)
 
 
 def _checked_steps(source: str, steps: Any) -> tuple[Mapping[str, Any], ...]:

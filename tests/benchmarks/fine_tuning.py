@@ -18,14 +18,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_osnet import OSNet, load_model
 from keras_osnet.data import ReidDataset, split_by_camera
 from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.evaluation import evaluate_retrieval
-from keras_osnet.training import load_recipe, train
+from keras_osnet.training import build_model, load_recipe, train
 
 SEEDS = (0, 1, 2)
 METRICS = ("cosine", "euclidean")
+MOMENTA = (0.9, 0.97)
 
 
 def half(people, seed):
@@ -64,12 +64,75 @@ RECIPES = {
 }
 """Recipe, and whether it starts from the weights."""
 
+PARTS = {
+    "rate_6e-4": {"optimizer.learning_rate": 6e-4},
+    "rate_1e-3": {"optimizer.learning_rate": 1e-3},
+    "warmup": {"schedule.warmup_epochs": 3},
+    "epochs_30": {"epochs": 30},
+    "no_erasing": {"augmentation": [{"name": "RandomFlip"}]},
+    "neck": {"model.neck": "bn"},
+    "gem": {"model.pooling": "gem"},
+    "ema": {"optimizer.use_ema": True, "optimizer.ema_momentum": 0.95},
+    "cosface": {"loss.name": "cosface", "loss.scale": 16, "loss.margin": 0.2},
+    "arcface": {"loss.name": "arcface", "loss.scale": 16, "loss.margin": 0.2},
+    "circle_softmax": {"loss.name": "circle", "loss.scale": 32},
+    "center": {"loss.center_weight": 5e-4},
+    "p_by_k": {"batch_size": [8, 4]},
+    "triplet": {"batch_size": [8, 4], "loss.triplet_weight": 1, "loss.triplet_margin": "soft"},
+    "circle": {"batch_size": [8, 4], "loss.circle_weight": 0.05},
+}
+"""Changes of `few_people`; `few_people+neck+circle` is the recipe with two of them."""
 
-def network(weights, seed):
+
+def recipe_of(name):
+    """Return a recipe, and whether it starts from the weights."""
+    name, *parts = name.split("+")
+    recipe, pretrained = RECIPES[name]
+    for part in parts:
+        recipe = recipe.with_overrides(PARTS[part])
+    return recipe, pretrained
+
+
+def network(recipe, weights, seed):
     keras.utils.set_random_seed(seed)
-    if weights is None:
-        return OSNet(0.25, head="embedding")
-    return load_model(weights, head="embedding")
+    return build_model(recipe.with_overrides({"loss.mutual": False}), width=0.25, weights=weights)
+
+
+class Averages(keras.callbacks.Callback):
+    """Averages of the weights over the steps in which all layers are trained, as with `use_ema`.
+
+    They do not change the training, so that one gives the figures with several of them and without.
+    """
+
+    def __init__(self, embedder):
+        super().__init__()
+        self.embedder = embedder
+
+    def on_train_begin(self, logs=None):
+        self.weights = {momentum: self._now() for momentum in MOMENTA}
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = self._now()
+        for momentum, average in self.weights.items():
+            for mean, new in zip(average, now, strict=True):
+                mean += (1 - momentum) * (new - mean)
+
+    def _now(self):
+        variables = self.embedder.trainable_variables
+        return [np.array(keras.ops.convert_to_numpy(one)) for one in variables]
+
+    def figures(self, dataset):
+        """Return the figures with each of the averages, and put the last weights back."""
+        last, found = self._now(), {}
+        for momentum, average in self.weights.items():
+            self._assign(average)
+            found[momentum] = figures([self.embedder], dataset)
+        self._assign(last)
+        return found
+
+    def _assign(self, values):
+        for variable, value in zip(self.embedder.trainable_variables, values, strict=True):
+            variable.assign(value)
 
 
 def figures(models, dataset):
@@ -81,13 +144,16 @@ def figures(models, dataset):
 
 
 def measure(name, seed, arguments, people):
-    recipe, pretrained = RECIPES[name]
+    recipe, pretrained = recipe_of(name)
     dataset = half(people, seed)
     weights = arguments.weights if pretrained else None
     count = 2 if recipe.loss_term("mutual") else 1
-    models = [network(weights, seed + 100 * number) for number in range(count)]
-    before = figures(models, dataset)
+    models = [network(recipe, weights, seed + 100 * number) for number in range(count)]
+    result = {"recipe": name, "seed": seed}
+    if "+" not in name:
+        result["before"] = figures(models, dataset)
     folder = arguments.output / name / f"seed-{seed}"
+    averages = None if folder.exists() else Averages(models[0])  # not of a part of the steps
     run = train(
         recipe,
         models[0] if count == 1 else models,
@@ -95,10 +161,12 @@ def measure(name, seed, arguments, people):
         folder,
         seed=seed,
         in_memory=True,
+        callbacks=[averages] if averages else [],
         verbose=arguments.verbose,
     )
-    result = {"recipe": name, "seed": seed, "before": before}
     result["after"] = figures(run.embedders, dataset)
+    if averages:
+        result["averaged"] = averages.figures(dataset)
     if count > 1:
         result["each"] = [figures([one], dataset) for one in run.embedders]
     return result
@@ -109,7 +177,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["few_people"])
+    parser.add_argument("--recipes", nargs="+", default=["few_people"])
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--verbose", type=int, default=2)
     arguments = parser.parse_args()
@@ -126,10 +194,10 @@ def main():
 def print_table(results):
     print(f"\n{'':40}{'runs':>4}   rank-1 / mAP, cosine        euclidean")
     # `fine_tuning_reference.py` writes the same with torchreid.
-    for name in (f"{recipe}{by}" for recipe in RECIPES for by in ("", "_reference")):
+    for name in sorted({one["recipe"] for one in results}):
         own = [one for one in results if one["recipe"] == name]
         for when, found in (
-            ("before", [one["before"] for one in own]),
+            ("before", [one["before"] for one in own if "before" in one]),
             ("after", [one["after"] for one in own]),
             ("one alone", [each for one in own for each in one.get("each", ())]),
         ):

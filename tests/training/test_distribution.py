@@ -20,8 +20,10 @@ import pytest
 from keras import layers, ops
 
 from keras_osnet.data import ImageBatches
+from keras_osnet.layers import ClassCenters
 from keras_osnet.losses import (
     BatchHardTripletLoss,
+    CenterLoss,
     EntropyMaximization,
     LabelSmoothingSparseCrossentropy,
     MutualLearningLoss,
@@ -130,6 +132,24 @@ class Attributes(Scenario):
         }
 
 
+class Centers(Scenario):
+    """Images of all classes on all replicas, so that each has a part of every class's mean."""
+
+    outputs = ["center", "logits"]  # noqa: RUF012
+
+    def network(self, means):
+        embedding = layers.Dense(7, "tanh", name="embedding")(means)
+        self.centers = ClassCenters(6, name="center")
+        logits = layers.Dense(6, name="logits")(embedding)
+        return {"center": self.centers(embedding), "logits": logits}
+
+    def loss(self):
+        return {
+            "center": CenterLoss(self.centers),
+            "logits": LabelSmoothingSparseCrossentropy(0.1, from_logits=True),
+        }
+
+
 class Normalized(Scenario):
     """Batch norm, directly on the images' means; and another, frozen."""
 
@@ -207,6 +227,7 @@ def mirrored(folder):
         model.save(folder / "model.keras")
         results["entropy"] = run(Entropy(), distribution)[1]
         results["attributes"] = run(Attributes(), distribution)[1]
+        results["centers"] = run(Centers(), distribution)[1]
         results["normalized"] = averages(*run(Normalized(), distribution))
         results["errors"] = errors_of_two_replicas(distribution, *outside)
         with distributed() as same:
@@ -284,6 +305,7 @@ def multi_worker(folder):
     with distributed("multi-worker") as distribution:
         people = People(BatchHardTripletLoss, watch)
         model, result = run(people, distribution, callbacks=[Keep()])
+        centers = run(Centers(), distribution)[1]
         norm = averages(*run(Normalized(), distribution))
         distribution.on_chief(lambda: model.save(folder.parent / "model.keras"))
         distribution.barrier()
@@ -295,6 +317,7 @@ def multi_worker(folder):
         "is": [distribution.replicas, distribution.worker, distribution.is_chief],
         "people": result,
         "seen": seen,
+        "centers": centers,
         "normalized": norm,
         "predictions": predictions.tolist(),
     }
@@ -321,6 +344,7 @@ def data_parallel(folder):
         model, result = run(people, distribution, before, [PredictOdd()])
         assert model is not before
         assert distribution.replicate(model) is model
+        centers = run(Centers(), distribution)[1]
         normalized = run(Normalized(), distribution)[1]
         people.batch_size = (3, 3)
         error = message(distribution.make_dataset, people.batches())
@@ -331,6 +355,7 @@ def data_parallel(folder):
     return {
         "is": [distribution.replicas, distribution.worker, distribution.is_chief],
         "people": result,
+        "centers": centers,
         "normalized": normalized,
         "shardings": [
             [
@@ -432,6 +457,7 @@ def test_mirrored(tmp_path):
     assert_same(result["people"], on_one_device(People, TripletsOfHalves, nothing))
     assert_same(result["entropy"], on_one_device(Entropy))
     assert_same(result["attributes"], on_one_device(Attributes))
+    assert_same(result["centers"], on_one_device(Centers))
     assert_statistics_are_averaged(result["normalized"])
     saved = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     assert values(saved) == result["people"]["weights"]
@@ -474,6 +500,8 @@ def test_multi_worker(tmp_path):
     assert chief["people"] == other["people"]
     assert [(folder / "state.weights.h5").exists() for folder in folders] == [True, False]
     assert_same(chief["people"], on_one_device(People, TripletsOfHalves, nothing))
+    for worker in (chief, other):
+        assert_same(worker["centers"], on_one_device(Centers))
     assert_statistics_are_averaged(chief["normalized"])
     assert_statistics_are_averaged(other["normalized"])
     saved = keras.saving.load_model(tmp_path / "model.keras", compile=False)
@@ -491,6 +519,7 @@ def test_data_parallel(tmp_path):
     assert result["is"] == [2, [0, 1], True]
     # JAX computes what one device would, whole-batch triplets and statistics included.
     assert_same(result["people"], on_one_device(People, BatchHardTripletLoss, nothing))
+    assert_same(result["centers"], on_one_device(Centers))
     assert_same(result["normalized"], on_one_device(Normalized))
     assert [[0, 4], [4, 8]] in result["shardings"]
     pattern = r"divide by the 2 replicas.*Received: 9 images, batch_size=\(3, 3\)"

@@ -99,6 +99,16 @@ def test_fewer_epochs_keep_their_shares():
         load_recipe("few_people").with_epochs(0)
 
 
+def test_warmup_begins_when_all_layers_are_trained():
+    warm = {"schedule.warmup_epochs": 3}
+    recipe = load_recipe("fine_tune").with_overrides({"fixbase_epochs": 2, **warm})
+    rates = [recipe.learning_rate(epoch) / 0.0015 for epoch in range(6)]
+    assert rates == pytest.approx([1, 1, 0.25, 0.5, 0.75, 1])
+    cosine = load_recipe("few_people")
+    assert cosine.with_overrides(warm).learning_rate(3) == cosine.learning_rate(3) * 0.5
+    assert cosine.with_overrides(warm).with_epochs(5).schedule["warmup_epochs"] == 1
+
+
 def test_a_changed_recipe_is_checked_again():
     recipe = load_recipe("few_people")
     changed = recipe.with_overrides({"optimizer.clipnorm": 1.0, "validation_fraction": 0.5})
@@ -168,6 +178,11 @@ BASE = {
         ({"schedule": {"name": "multi_step", "factor": 0.1}}, r"made of factor, milestones"),
         ({"schedule": {"name": "cosine", "factor": 0.1}}, r"made of nothing else"),
         ({"schedule": {"name": "linear"}}, r"`schedule.name`"),
+        ({"schedule": {"name": "cosine", "warmup_epochs": -1}}, r"`schedule.warmup_epochs`"),
+        (
+            {"schedule": {"name": "cosine", "warmup_epochs": 3}, "epochs": 4, "fixbase_epochs": 2},
+            r"`schedule.warmup_epochs` of .* must be at most 2 \(`epochs` without",
+        ),
         (
             {"schedule": {"name": "multi_step", "factor": 0.1, "milestones": [1.5]}},
             r"`schedule.milestones`",
