@@ -1,15 +1,18 @@
 """Speed of `Embedder.embed_crops` on the frames of a camera, beside the bare engine.
 
     python tests/benchmarks/crops.py --files osnet_x0_25-int8.tflite osnet_x1_0-float32.xml
-    python tests/benchmarks/crops.py --resize
+    python tests/benchmarks/crops.py --resize --model osnet_x0_25.tflite --images pku_reid
 
 Boxes of people are cut out of a frame of 1280 x 720, BGR, resized and embedded. `stream` are frames
 whose number of boxes changes from each to the next; `bare` is the engine alone on the same crops,
 resized before; `one by one` has a call for each box. Every file has a process of its own for each
 number of threads, and all of them take turns, round after round; a ratio is taken within a round.
+With `--bfloat16`, `.xml` files are also computed in bfloat16.
+
 `--resize` times the resizing of one crop alone: Pillow's, which `Embedder` uses, the same filter as
 two matrix products in NumPy, and OpenCV's if it is installed; `largest` is the largest difference
-to Pillow's, of 255.
+to Pillow's, of 255. With a model and a folder of images, it also prints the cosines of embeddings
+to those with Pillow's resizing, of the images and of larger ones, which are enlarged with noise.
 """
 
 import argparse
@@ -49,9 +52,10 @@ def works(task):
     from keras_osnet.runtime.images import as_pixels
     from keras_osnet.runtime.read_metadata import read_model_file
 
-    turns.SECONDS = task["seconds"]
-    embedder = Embedder(task["file"], threads=task["threads"])
-    engine = open_engine(read_model_file(Path(task["file"])), threads=task["threads"])
+    turns.SECONDS, turns.FEWEST = task["seconds"], 1
+    settings = {"threads": task["threads"], "precision": task["precision"]}
+    embedder = Embedder(task["file"], **settings)
+    engine = open_engine(read_model_file(Path(task["file"])), **settings)
     frame, boxes = scene()
     pixels, _ = as_pixels(cut_out(frame, boxes, bgr=True)[0], SIZE)
     given = embedder.metadata.to_input(pixels)
@@ -70,21 +74,23 @@ def works(task):
     return {**found, "one by one": functools.partial(one_by_one, 10), "stream": stream}
 
 
+def tasks(arguments):
+    """Yield the title of each contender and its arguments."""
+    for file in arguments.files:
+        both = arguments.bfloat16 and file.endswith(".xml")
+        for precision in ("float32", "bfloat16") if both else ("float32",):
+            name = Path(file).name + (" in bfloat16" if precision == "bfloat16" else "")
+            for threads in arguments.threads:
+                title = f"{name}, {threads} thread{'s' * (threads > 1)}"
+                yield title, {"file": file, "threads": threads, "precision": precision}
+
+
 def measured(arguments):
     """Let all files take turns; return the seconds of each work in each round, by title."""
     with ExitStack() as stack:
         contenders = [
-            stack.enter_context(
-                Contender(
-                    __file__,
-                    f"{Path(file).name}, {threads} thread{'s' * (threads > 1)}",
-                    file=file,
-                    threads=threads,
-                    seconds=arguments.seconds,
-                )
-            )
-            for file in arguments.files
-            for threads in arguments.threads
+            stack.enter_context(Contender(__file__, title, seconds=arguments.seconds, **task))
+            for title, task in tasks(arguments)
         ]
         for _ in range(arguments.rounds):
             for contender in contenders:
@@ -110,7 +116,7 @@ def row(rounds):
 def print_table(found):
     counts = "".join(f"{f'{count} boxes':>10}" for count in BOXES)
     print(
-        f"{'ms per frame':40}{counts}{'1 by 1, 10':>12}{'stream, crops/s':>22}{'to bare, 10':>19}"
+        f"{'ms per frame':48}{counts}{'1 by 1, 10':>12}{'stream, crops/s':>22}{'to bare, 10':>19}"
     )
     for title, each in found.items():
         low, middle, high = each["crops_per_second"]
@@ -118,7 +124,7 @@ def print_table(found):
         low, middle, high = each["ratio_to_bare"][10]
         ratio = f"{middle:.2f} ({low:.2f}–{high:.2f})"
         frames = "".join(f"{each['ms'][str(count)]:10.1f}" for count in BOXES)
-        print(f"{title:40}{frames}{each['ms']['one by one']:12.1f}{rate:>22}{ratio:>19}")
+        print(f"{title:48}{frames}{each['ms']['one by one']:12.1f}{rate:>22}{ratio:>19}")
 
 
 def filter_of(size, wanted):
@@ -174,10 +180,44 @@ def compare_resizers(rounds):
             )
 
 
+def enlarged(images, height, width):
+    """Return images at another size with the noise of a sensor, a tenth of them."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for image in images[::10]:
+        large = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
+        noise = rng.normal(0, 10, (height, width, 3))
+        yield np.clip(np.rint(np.asarray(large) + noise), 0, 255).astype(np.uint8)
+
+
+def compare_embeddings(model, folder):
+    """Print the cosines of embeddings to those of images that Pillow resizes."""
+    from keras_osnet.data import read_image
+    from keras_osnet.runtime import Embedder
+
+    embedder = Embedder(model)
+    images = [read_image(file) for file in sorted(folder.glob("*.png"))]
+    sets = {"as they are": images}
+    sets |= {f"{w}x{h}, noise": list(enlarged(images, h, w)) for w, h in ((192, 512), (384, 1024))}
+    print(f"\n{'images':16}{'resized by':24}{'median cosine':>14}{'lowest':>9}")
+    for title, crops in sets.items():
+        vectors = {
+            name: embedder.embed(np.stack([resize(crop) for crop in crops]))
+            for name, resize in resizers().items()
+        }
+        for name, own in vectors.items():
+            cosines = np.einsum("ij,ij->i", own, vectors["Pillow"])
+            print(f"{title:16}{name:24}{np.median(cosines):14.5f}{cosines.min():9.5f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", nargs="+", help="exported files of images of 256 x 128")
     parser.add_argument("--resize", action="store_true", help="compare ways to resize a crop")
+    parser.add_argument("--model", help="an exported file, for the effect of resizing")
+    parser.add_argument("--images", type=Path, help="a folder of PNG images, likewise")
+    parser.add_argument("--bfloat16", action="store_true", help="also compute .xml in bfloat16")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.15, help="of each work in a turn")
@@ -192,6 +232,8 @@ def main():
     if arguments.resize:
         turns.SECONDS = arguments.seconds
         compare_resizers(arguments.rounds)
+        if arguments.model and arguments.images:
+            compare_embeddings(arguments.model, arguments.images)
     if arguments.files:
         found = {title: row(rounds) for title, rounds in measured(arguments).items()}
         if arguments.json:

@@ -120,6 +120,8 @@ class OnnxRuntime(Engine):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        # Its threads would go on waiting in a loop after a run, in the way of the copies' threads.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         if onnxruntime_overflows(self._onnxruntime):
             options.add_session_config_entry("session.x64quantprecision", "1")
         options.enable_mem_pattern = kind != "directml"  # which refuses it
