@@ -6,9 +6,10 @@
 Images of synthetic people are written as JPEG files of 128 x 64 and 512 x 256. `embedded` are those
 of `Embedder.embed_files`, or with `--keras` of `keras_osnet.evaluation.embed_images` with a
 model on Keras's backend, which `keras-osnet evaluate` calls; `bare` is the engine, or the model,
-alone on pixels in memory; `decoded` is reading and resizing alone, on all processors. Every model
-has a process of its own, and all of them take turns, round after round; the share is taken within a
-round, with its quartiles.
+alone on pixels in memory; `decoded` is reading and resizing alone, on all processors. Both need the
+same processors: `possible` is the rate at which they would be done one after the other, each on all
+of them. Every model has a process of its own, and all of them take turns, round after round; the
+shares are taken within a round, with their quartiles.
 """
 
 import argparse
@@ -80,6 +81,10 @@ def by_keras(task):
     return functools.partial(embed_images, model), bare
 
 
+def shares(ratios):
+    return np.percentile(ratios, (25, 50, 75)).tolist()
+
+
 def rows(contender):
     for size in SIZES:
         name = f"{size[0]}x{size[1]}"
@@ -91,18 +96,24 @@ def rows(contender):
             "title": contender.title,
             "images": name,
             **{work: COUNT / float(np.median(each)) for work, each in seconds.items()},
-            "share": np.percentile(seconds["bare"] / seconds["embedded"], (25, 50, 75)).tolist(),
+            "possible": COUNT / float(np.median(seconds["bare"] + seconds["decoded"])),
+            "share": shares(seconds["bare"] / seconds["embedded"]),
+            "share_of_possible": shares(
+                (seconds["bare"] + seconds["decoded"]) / seconds["embedded"]
+            ),
         }
 
 
 def print_table(found):
-    columns = f"{'embedded':>10}{'bare':>8}{'decoded':>9}"
-    print(f"{'images per second':44}{columns}{'share of bare':>22}")
+    works = ("embedded", "bare", "decoded", "possible")
+    columns = "".join(f"{work:>10}" for work in works)
+    print(f"{'images per second':44}{columns}{'share of bare':>20}{'of possible':>20}")
     for row in found:
-        low, middle, high = row["share"]
-        rates = f"{row['embedded']:10.0f}{row['bare']:8.0f}{row['decoded']:9.0f}"
-        share = f"{100 * middle:.0f}% ({100 * low:.0f}–{100 * high:.0f})"
-        print(f"{row['title']:32}{row['images']:12}{rates}{share:>22}")
+        rates = "".join(f"{row[work]:10.0f}" for work in works)
+        ratios = ""
+        for low, middle, high in (row["share"], row["share_of_possible"]):
+            ratios += f"{f'{100 * middle:.0f}% ({100 * low:.0f}–{100 * high:.0f})':>20}"
+        print(f"{row['title']:32}{row['images']:12}{rates}{ratios}")
 
 
 def main():
