@@ -33,6 +33,7 @@ _COMMANDS = {
     "evaluate": "evaluate:command",
     "attributes": "attributes:command",
     "train": "train:train",
+    "distill": "distill:command",
     "resume": "train:resume",
     "recipes": "recipes:command",
     "stats": "images:stats",

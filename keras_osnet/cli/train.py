@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keras_osnet.cli import options, people
+from keras_osnet.cli._distillation_request import DistillationRequest
 from keras_osnet.cli._training import run
 from keras_osnet.cli._training_data import OWN, TrainingSources
 from keras_osnet.cli._training_report import print_report
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _POSITIVE = click.IntRange(min=1)
 
 
-def _parsed_settings(
+def parsed_settings(
     _: click.Context, __: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return the values of KEY=VALUE, which are TOML, by key."""
@@ -68,7 +69,7 @@ def _parsed_targets(
     return targets
 
 
-def _located_weights(_: click.Context, __: click.Parameter, weights: str | None) -> str | None:
+def located_weights(_: click.Context, __: click.Parameter, weights: str | None) -> str | None:
     """Return a file's absolute path, which `resume` finds from anywhere; else the argument."""
     if weights is None or weights == options.RANDOM:
         return weights
@@ -141,7 +142,7 @@ _final = click.option(
 )
 @click.option(
     "--weights",
-    callback=_located_weights,
+    callback=located_weights,
     metavar="TAG|FILE",
     help="Initial weights: a tag (see `keras-osnet weights`), a file, or "
     f'hf://owner/repo[/file][@revision]; "{options.RANDOM}" for random values. Default: the '
@@ -170,7 +171,7 @@ _final = click.option(
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    callback=_parsed_settings,
+    callback=parsed_settings,
     help="Change an entry of the recipe: --set optimizer.learning_rate=1e-4 "
     "--set validation_fraction=0. "
     "VALUE is as in TOML. Several times for several.",
@@ -253,8 +254,8 @@ def train(
 def resume(folder: Path, final: bool, as_json: bool) -> None:
     """Resume a training that was interrupted.
 
-    DIR is the --output of `train`. The training resumes at the end of the last whole epoch.
-    Finished trainings are not repeated; if all are finished, the result is printed again.
+    DIR is the --output of `train` or `distill`. The training resumes at the end of the last whole
+    epoch. Finished trainings are not repeated; if all are finished, the result is printed again.
 
     \b
     keras-osnet resume run
@@ -263,6 +264,14 @@ def resume(folder: Path, final: bool, as_json: bool) -> None:
     from keras_osnet.training.run_folder import RunFolder
 
     place = RunFolder(folder)
+    if distillation := DistillationRequest.from_record(place):
+        from keras_osnet.cli import distill
+
+        if final:
+            raise click.UsageError("--final is for `train`, not for `distill`.")
+        with ends_at_once(place.interrupted):
+            distill.run(distillation, place, as_json)
+        return
     request = TrainingRequest.from_record(place)
     with ends_at_once(place.interrupted):
         _train(replace(request, final=request.final or final), place, as_json)

@@ -3,6 +3,7 @@
 import keras  # first: see keras_osnet._utils.registration
 
 from keras_osnet.losses.adaptive_triplet_loss import AdaptiveTripletLoss
+from keras_osnet.losses.angle_distillation import AngleDistillation
 from keras_osnet.losses.arcface import ArcFace
 from keras_osnet.losses.batch_all_triplet_loss import BatchAllTripletLoss
 from keras_osnet.losses.batch_hard_triplet_loss import BatchHardTripletLoss
@@ -10,6 +11,8 @@ from keras_osnet.losses.center_loss import CenterLoss
 from keras_osnet.losses.circle_loss import CircleLoss
 from keras_osnet.losses.circle_softmax import CircleSoftmax
 from keras_osnet.losses.cosface import CosFace
+from keras_osnet.losses.cosine_distillation import CosineDistillation
+from keras_osnet.losses.distance_distillation import DistanceDistillation
 from keras_osnet.losses.entropy_maximization import EntropyMaximization
 from keras_osnet.losses.label_smoothing_sparse_crossentropy import LabelSmoothingSparseCrossentropy
 from keras_osnet.losses.mutual_learning_loss import MutualLearningLoss
@@ -20,6 +23,7 @@ from keras_osnet.losses.weighted_binary_crossentropy import (
 
 __all__ = [
     "AdaptiveTripletLoss",
+    "AngleDistillation",
     "ArcFace",
     "BatchAllTripletLoss",
     "BatchHardTripletLoss",
@@ -27,6 +31,8 @@ __all__ = [
     "CircleLoss",
     "CircleSoftmax",
     "CosFace",
+    "CosineDistillation",
+    "DistanceDistillation",
     "EntropyMaximization",
     "LabelSmoothingSparseCrossentropy",
     "MutualLearningLoss",

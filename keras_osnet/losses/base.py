@@ -34,3 +34,39 @@ def pairs(labels: Any) -> tuple[Any, Any]:
     same = ops.equal(labels[:, None], labels[None, :])
     itself = ops.cast(ops.eye(labels.shape[0] or ops.shape(labels)[0]), "bool")
     return same, ops.logical_and(same, ops.logical_not(itself))
+
+
+def teacher_and_student(loss: str, y_true: Any, y_pred: Any, *, one_dim: bool = False) -> Any:
+    """Return the embeddings of both networks, the teacher's without gradient, or raise ValueError.
+
+    Args:
+        loss: Name of the loss.
+        y_true: The teacher's embeddings (batch, dim).
+        y_pred: The student's.
+        one_dim: Whether both must have the same length.
+    """
+    y_true, y_pred = tensors(y_true, y_pred)
+    teacher, student = tuple(y_true.shape), tuple(y_pred.shape)
+    rows_agree = teacher[:1] == student[:1] or None in (*teacher[:1], *student[:1])
+    lengths_agree = not one_dim or teacher[-1:] == student[-1:]
+    if not len(teacher) == len(student) == 2 or not rows_agree or not lengths_agree:
+        lengths = " of one length" if one_dim else ""
+        raise ValueError(
+            f"{loss} takes embeddings of shape (batch, dim){lengths} of teacher and student. "
+            f"Received: teacher's {teacher}, student's {student}"
+        )
+    return ops.stop_gradient(y_true), y_pred
+
+
+def huber(one: Any, other: Any) -> Any:
+    """Return Huber's loss at δ = 1: half the square up to a difference of 1, linear beyond."""
+    difference = ops.abs(one - other)
+    near = ops.minimum(difference, 1.0)
+    return near * (difference - near / 2)
+
+
+def mean_of_pairs(values: Any) -> Any:
+    """Return the mean (batch,) of values (batch, batch) of each sample and the others."""
+    count = ops.shape(values)[0]
+    others = 1 - ops.eye(count, dtype=values.dtype)
+    return ops.sum(values * others, axis=1) / ops.cast(ops.maximum(count - 1, 1), values.dtype)

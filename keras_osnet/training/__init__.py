@@ -7,6 +7,7 @@ from keras_osnet._utils import lazy
 if TYPE_CHECKING:
     from keras_osnet.training.callbacks import RetrievalMetrics
     from keras_osnet.training.dataset import TrainingDataset, to_tf_dataset
+    from keras_osnet.training.distill import distill
     from keras_osnet.training.distributed import distributed
     from keras_osnet.training.distribution import deterministic
     from keras_osnet.training.mutual_learning import mutual_learning_model

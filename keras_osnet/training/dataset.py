@@ -8,7 +8,7 @@ generator. (For an endless PyDataset Keras warns that it will not shuffle; pass 
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -34,8 +34,8 @@ class TrainingDataset(keras.utils.PyDataset):
     Args:
         batches: The batches.
         first_epoch: Index of the first epoch; set it to `initial_epoch` when resuming.
-        outputs: Names of outputs of the model that all learn the same labels, which are then given
-            as a dict; None for a model with one output.
+        outputs: Names of outputs of the model, for which labels are given as a dict: the same for
+            all, unless those of `batches` are a dict already; None for a model with one output.
 
     Raises:
         ValueError: `outputs` is not a list of names.
@@ -113,23 +113,24 @@ def to_tf_dataset(
 
     names = _checked_outputs(outputs)
     example = batches.batch(first_epoch, 0)
-    types = [tf.as_dtype(array.dtype) for array in example]
+    arrays = keras.tree.flatten(example)  # labels may be a dict
+    types = [tf.as_dtype(array.dtype) for array in arrays]
 
     def load(number: Any) -> Any:
         batch = tf.numpy_function(
-            lambda number: _numbered_batch(batches, first_epoch, int(number)), [number], types
+            lambda number: keras.tree.flatten(_numbered_batch(batches, first_epoch, int(number))),
+            [number],
+            types,
         )
-        for tensor, array in zip(batch, example, strict=True):
+        for tensor, array in zip(batch, arrays, strict=True):
             tensor.set_shape(array.shape)
-        images, labels = batch
+        images, labels = keras.tree.pack_sequence_as(example, batch)
         return images, _for_outputs(labels, names)
 
     return without_autotuning(tf.data.Dataset.counter().map(load).prefetch(_AHEAD))
 
 
-def _numbered_batch(
-    batches: ImageBatches, first_epoch: int, number: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _numbered_batch(batches: ImageBatches, first_epoch: int, number: int) -> tuple[np.ndarray, Any]:
     """Return the batch with a number, counted from the start of the first epoch."""
     epoch, index = divmod(number, len(batches))
     return batches.batch(first_epoch + epoch, index)
@@ -147,13 +148,22 @@ def _checked_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _for_outputs(labels: Any, outputs: tuple[str, ...] | None) -> Any:
-    return labels if outputs is None else dict.fromkeys(outputs, labels)
+    if outputs is None:
+        return labels
+    own = labels if isinstance(labels, dict) else dict.fromkeys(outputs, labels)
+    return {name: own[name] for name in outputs}
 
 
 def make_batches(
-    recipe: Recipe, model: keras.Model, images: Any, labels: Any, **arguments: Any
+    recipe: Recipe,
+    model: keras.Model,
+    images: Any,
+    labels: Any,
+    *,
+    kind: Callable[..., ImageBatches] = ImageBatches,
+    **arguments: Any,
 ) -> ImageBatches:
-    """Return a recipe's batches for a model; further arguments are those of `ImageBatches`."""
+    """Return a recipe's batches for a model; further arguments are those of `kind`."""
     batch_size = recipe.batch_size
     if isinstance(batch_size, int) and batch_size > len(images):
         warn_user(
@@ -172,6 +182,4 @@ def make_batches(
         # Erased regions are filled after normalization.
         erasing = (place for place, step in enumerate(steps) if isinstance(step, RandomErasing))
         steps.insert(next(erasing, len(steps)), Normalize())
-    return ImageBatches(
-        images, labels, image_size=size, batch_size=batch_size, steps=steps, **arguments
-    )
+    return kind(images, labels, image_size=size, batch_size=batch_size, steps=steps, **arguments)

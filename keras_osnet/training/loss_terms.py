@@ -8,6 +8,7 @@ import keras
 
 from keras_osnet.losses import (
     AdaptiveTripletLoss,
+    AngleDistillation,
     ArcFace,
     BatchAllTripletLoss,
     BatchHardTripletLoss,
@@ -15,6 +16,8 @@ from keras_osnet.losses import (
     CircleLoss,
     CircleSoftmax,
     CosFace,
+    CosineDistillation,
+    DistanceDistillation,
     EntropyMaximization,
     LabelSmoothingSparseCrossentropy,
 )
@@ -31,22 +34,39 @@ _MINING: dict[str, type] = {
     "adaptive": AdaptiveTripletLoss,
 }
 
+_OF_LABELS: dict[str, Any] = {
+    "name": "softmax",
+    "margin": None,
+    "scale": None,
+    "label_smoothing": 0.0,
+    "entropy_weight": 0.0,
+    "triplet_weight": 0.0,
+    "triplet_margin": 0.3,
+    "triplet_mining": "hard",
+    "circle_weight": 0.0,
+    "circle_margin": 0.25,
+    "circle_scale": 64.0,
+    "center_weight": 0.0,
+    "center_rate": 0.5,
+}
+"""The terms of losses that need the people on the images."""
+
+_OF_TEACHERS: dict[str, tuple[type[keras.losses.Loss], str]] = {
+    "cosine_weight": (CosineDistillation, "cosine"),
+    "distance_weight": (DistanceDistillation, "distance"),
+    "angle_weight": (AngleDistillation, "angle"),
+}
+"""Losses that need a teacher's vectors, and the output of the network that each has."""
+
+DISTILLATION_OUTPUTS = tuple(output for _, output in _OF_TEACHERS.values())
+
 LOSS_TERMS: dict[str, dict[str, Any]] = {
-    "reid": {
-        "name": "softmax",
-        "margin": None,
-        "scale": None,
-        "label_smoothing": 0.0,
-        "entropy_weight": 0.0,
-        "triplet_weight": 0.0,
-        "triplet_margin": 0.3,
-        "triplet_mining": "hard",
-        "circle_weight": 0.0,
-        "circle_margin": 0.25,
-        "circle_scale": 64.0,
-        "center_weight": 0.0,
-        "center_rate": 0.5,
-        "mutual": False,
+    "reid": {**_OF_LABELS, "mutual": False},
+    "distillation": {
+        **dict.fromkeys(_OF_TEACHERS, 0.0),
+        "projection": False,
+        "label_weight": 0.0,
+        **_OF_LABELS,
     },
     "attributes": {},
     "classification": {"label_smoothing": 0.0},
@@ -99,6 +119,9 @@ def check_loss(source: str, task: str, table: Mapping[str, Any]) -> None:
                 soft = ', or "soft"' if key == "triplet_margin" else ""
                 raise wrong(source, f"loss.{key}", f"a number {limits}{soft}", value)
     _check_together(source, name, table)
+    if task == "distillation" and not any(table.get(key) for key in _OF_TEACHERS):
+        wanted = f"made of at least one of {', '.join(_OF_TEACHERS)}, above 0"
+        raise wrong(source, "loss", wanted, dict(table))
 
 
 def _check_together(source: str, name: str, table: Mapping[str, Any]) -> None:
@@ -161,6 +184,25 @@ def reid_losses(recipe: "Recipe") -> dict[str, tuple[Any, float]]:
         losses["embedding"] = (circle, recipe.loss_term("circle_weight"))
     if recipe.loss_term("center_weight"):
         losses["center"] = (CenterLoss, recipe.loss_term("center_weight"))
+    return losses
+
+
+def distillation_losses(recipe: "Recipe") -> dict[str, tuple[Any, float]]:
+    """Return the losses of distillation and their weights, by the output that they apply to.
+
+    Those of labels are among them, as `reid_losses` has them, if the recipe has a `label_weight`.
+
+    Args:
+        recipe: Of the task `"distillation"`.
+    """
+    losses = {
+        output: (loss(), recipe.loss_term(term))
+        for term, (loss, output) in _OF_TEACHERS.items()
+        if recipe.loss_term(term)
+    }
+    share = recipe.loss_term("label_weight")
+    if share:
+        losses |= {name: (loss, share * each) for name, (loss, each) in reid_losses(recipe).items()}
     return losses
 
 

@@ -231,13 +231,15 @@ def add_classifier(
 def new_layers(model: keras.Model) -> set[str]:
     """Return the names of the layers that training adds to a backbone, and of a neck."""
     names = {layer.name for layer in _flatten_layers(model)}
-    return names & {"neck", "center", "logits"}
+    return names & {"neck", "center", "logits", "cosine"}
 
 
 def without_classifier(classifier: Any) -> keras.Model:
     """Return the backbone of a `Network`'s classifier, with the same variables."""
     if isinstance(classifier, OSNetModel):
         return classifier.replace(head="embedding")
+    if not ends_in_classifier(classifier):
+        return classifier
     embedding = classifier.get_layer("logits").input
     return keras.Model(classifier.input, embedding, name=classifier.name)
 

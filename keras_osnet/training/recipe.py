@@ -37,7 +37,7 @@ class Recipe:
 
     Attributes:
         name: The file's name, without its suffix.
-        task: `"reid"`, `"attributes"` or `"classification"`.
+        task: `"reid"`, `"distillation"` (for `distill`), `"attributes"` or `"classification"`.
         epochs: Number of epochs, of all stages together.
         batch_size: Images in a batch; or (people, images of each).
         optimizer: `name` (`"sgd"`: `CoupledSGD`; `"amsgrad"`: `AMSGrad`) and its arguments, such as
@@ -51,7 +51,10 @@ class Recipe:
             with their `margin` and `scale`), `label_smoothing`, `entropy_weight`; `triplet_weight`,
             `triplet_margin` (a number or `"soft"`), `triplet_mining` (`"hard"`, `"all"` or
             `"adaptive"`); `circle_weight`, `circle_margin`, `circle_scale` (the Circle loss of
-            pairs); `center_weight`, `center_rate`; `mutual`. For classification
+            pairs); `center_weight`, `center_rate`; `mutual`. For distillation
+            `cosine_weight`, `distance_weight`, `angle_weight`; `projection`, true to map the
+            student's embedding linearly for the cosine also where its length is the teacher's; and
+            `label_weight`, above 0 for the terms of re-identification beside. For classification
             `label_smoothing`.
         fixbase_epochs: Epochs at the start, counted within `epochs`, in which only the new
             classifier and a neck before it are trained and everything else is frozen, batch norm's
@@ -258,7 +261,9 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     check_loss(source, entries["task"], entries.get("loss", {}))
     entries["augmentation"] = _checked_steps(source, entries.get("augmentation", ()))
     pairs = isinstance(entries["batch_size"], tuple)
-    comparing = needs_pairs(entries.get("loss", {}))
+    loss = entries.get("loss", {})
+    learns_labels = entries["task"] == "reid" or loss.get("label_weight")
+    comparing = needs_pairs(loss) if learns_labels else None
     if comparing and not pairs:
         wanted = f"(people, images of each) for {comparing}, which compares a person's images"
         raise wrong(source, "batch_size", wanted, entries["batch_size"])

@@ -5,6 +5,7 @@ Reading a record does not import Keras: `keras-osnet resume` of a finished train
 
 import csv
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
+import numpy as np
 
 from keras_osnet import __version__
 from keras_osnet._utils.checks import path_of, whole_number
@@ -26,14 +28,17 @@ from keras_osnet._utils.files import (
     write_json,
 )
 from keras_osnet._utils.save_with_keras import save_with_keras
+from keras_osnet.data.records import EmbeddedImages
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
 
 RECORD = "training.json"
 _LOCK = ".lock"
 METRICS = "metrics.csv"
+VECTORS = "teacher.npz"
 
 _FORMER_RECORDS = ("run.json", "command.json")
 """Records of versions that kept several."""
@@ -72,7 +77,8 @@ class RunFolder:
     | `metrics.csv` | a line for each epoch |
     | `tensorboard/` | the same for TensorBoard |
     | `state-EPOCH.weights.h5` | network and optimizer at the end of the last whole epoch |
-    | `best.keras`, `last.keras` | networks with their classifier |
+    | `best.keras`, `last.keras` | networks with their classifier, if they have one |
+    | `teacher.npz` | of a distillation: the teacher's vectors of the training images |
 
     `train` writes all of it into one folder. `train_seeds` and `keras-osnet train` write a folder
     for each training (`seed-0/`), and one record for all beside them, in which the command line
@@ -271,6 +277,29 @@ class RunFolder:
         """Write the `best` or `last` networks."""
         for path, model in zip(self.model_paths(which, len(models)), models, strict=True):
             save_with_keras(model, path)
+
+    def write_vectors(self, vectors: EmbeddedImages) -> None:
+        """Write the vectors of a teacher, and their digest to the record."""
+        path = self.path / VECTORS
+        vectors.save(path)
+        self._write_run(vectors=digest(path.read_bytes()))
+
+    def read_vectors(self) -> "NDArray[np.float32] | None":
+        """Return the vectors of a teacher, (images, dim); None if they were not written yet.
+
+        Raises:
+            ValueError: The file does not exist any more, or is not as it was written.
+        """
+        wanted = self._read_run().get("vectors")
+        if wanted is None:
+            return None
+        path = self.path / VECTORS
+        with explain_damage(path):
+            content = path.read_bytes()
+            if digest(content) != wanted:
+                raise ValueError("it is not as it was written")
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                return file["vectors"]
 
     def _write(self, record: Mapping[str, Any], **entries: Any) -> None:
         write_json(self.root / RECORD, {**record, "keras_osnet": __version__, **entries})

@@ -1,8 +1,9 @@
 """Training tasks: re-identification, attribute recognition and classification."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from keras_osnet.data import (
     AttributeDataset,
     AttributeImages,
     ClassificationDataset,
+    ImageBatches,
     ReidDataset,
     split_by_identity,
 )
@@ -31,8 +33,9 @@ from keras_osnet.losses import (
 )
 from keras_osnet.metrics.attributes import AttributeResult
 from keras_osnet.training.callbacks import VALIDATION, validation_metrics
+from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.loss_terms import classifier_scale, reid_losses
-from keras_osnet.training.networks import Network
+from keras_osnet.training.networks import Network, add_classifier
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.run_folder import digest
 
@@ -49,6 +52,7 @@ class Task:
             `Network.losses`.
         classifier_scale: Scale of a cosine classifier; None for a dense one.
         center_rate: Rate of the centers, for a loss of the output `"center"`.
+        description: What else determines the training, of types that JSON has.
         monitor: Name of the metric, among those that `validate` returns, whose largest value
             determines the best epoch; None if the last epoch counts.
     """
@@ -60,11 +64,27 @@ class Task:
     losses: dict[str, tuple[Any, float]]
     classifier_scale: float | None = None
     center_rate: float = 0.5
+    description: Mapping[str, Any] = MappingProxyType({})
     monitor: str | None = None
 
-    def metric(self) -> keras.metrics.Metric:
-        """Return a new metric of the logits."""
-        return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    def make_batches(self, recipe: Recipe, model: keras.Model, **arguments: Any) -> ImageBatches:
+        """Return the batches of the training images; further arguments are of `ImageBatches`."""
+        return make_batches(recipe, model, self.images, self.labels, **arguments)
+
+    def make_network(self, model: keras.Model) -> Network:
+        """Add a new classifier to a backbone, and an output for each loss."""
+        return add_classifier(
+            model,
+            len(self.class_names),
+            self.activation,
+            self.losses,
+            scale=self.classifier_scale,
+            center_rate=self.center_rate,
+        )
+
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
+        """Return new metrics of the network's outputs."""
+        return {"logits": keras.metrics.SparseCategoricalAccuracy(name="accuracy")}
 
     def validate(self, networks: Sequence[Network]) -> dict[str, float]:  # noqa: ARG002
         """Return the metrics on the validation images, after an epoch."""
@@ -92,11 +112,7 @@ class ReidTask(Task):
         self.labels = learned.train_labels
         names = learned.identity_names
         self.class_names = [names[identity] for identity in learned.train_identities]
-        if len(self.class_names) < 2:
-            raise ValueError(
-                "`dataset` must have at least two people to train on. "
-                f"Received: {len(self.class_names)} in {dataset.name}"
-            )
+        check_people(dataset, self.class_names)
         self.losses = reid_losses(recipe)
         self.classifier_scale = classifier_scale(recipe)
         self.center_rate = recipe.loss_term("center_rate")
@@ -111,23 +127,7 @@ class ReidTask(Task):
 
     def test(self, networks: Sequence[Network]) -> dict[str, Any] | None:
         """Search for the dataset's queries in its gallery."""
-        if not self._dataset.query:
-            return None
-        result = evaluate_retrieval(
-            [network.embedder for network in networks],
-            self._dataset.query,
-            self._dataset.gallery,
-            protocol="single-gallery-shot" if self._dataset.single_gallery_shot else "market1501",
-        )
-        return {
-            **result.ranking.to_dict(),
-            "cmc": result.ranking.cmc.tolist(),
-            "valid_queries": result.ranking.valid_queries,
-            "queries": result.queries,
-            "gallery": result.gallery,
-            "unreadable": [str(path) for path in result.unreadable],
-            "cameras_known": result.cameras_known,
-        }
+        return test_retrieval(self._dataset, [network.embedder for network in networks])
 
 
 class AttributeTask(Task):
@@ -144,9 +144,9 @@ class AttributeTask(Task):
         loss = WeightedBinaryCrossentropy(positive_ratios(self.labels), from_logits=True)
         self.losses = {"logits": (loss, 1.0)}
 
-    def metric(self) -> keras.metrics.Metric:
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
         """Return the share of correct attributes: one is predicted where its logit is above 0."""
-        return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+        return {"logits": keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)}
 
     def validate(self, networks: Sequence[Network]) -> dict[str, float]:
         """Recognize the attributes of the validation part."""
@@ -206,12 +206,47 @@ _TASKS: dict[str, tuple[type, Any]] = {
 }
 
 
+def check_people(dataset: ReidDataset, names: Sequence[str]) -> None:
+    """Raise ValueError if there are not enough people to train on."""
+    if len(names) < 2:
+        raise ValueError(
+            "`dataset` must have at least two people to train on. "
+            f"Received: {len(names)} in {dataset.name}"
+        )
+
+
+def test_retrieval(dataset: ReidDataset, embedders: Sequence[keras.Model]) -> dict[str, Any] | None:
+    """Search for a dataset's queries in its gallery; None if it has none."""
+    if not dataset.query:
+        return None
+    result = evaluate_retrieval(
+        embedders,
+        dataset.query,
+        dataset.gallery,
+        protocol="single-gallery-shot" if dataset.single_gallery_shot else "market1501",
+    )
+    return {
+        **result.ranking.to_dict(),
+        "cmc": result.ranking.cmc.tolist(),
+        "valid_queries": result.ranking.valid_queries,
+        "queries": result.queries,
+        "gallery": result.gallery,
+        "unreadable": [str(path) for path in result.unreadable],
+        "cameras_known": result.cameras_known,
+    }
+
+
 def make_task(recipe: Recipe, dataset: Dataset, seed: int) -> Task:
     """Return the task of a recipe on a dataset.
 
     Raises:
         ValueError: The dataset is of another kind than the recipe's task.
     """
+    if recipe.task not in _TASKS:
+        raise ValueError(
+            f"`recipe` must be of the tasks {', '.join(_TASKS)}; keras_osnet.training.distill "
+            f"trains by one for distillation. Received: {recipe.name!r}"
+        )
     kind, task = _TASKS[recipe.task]
     if not isinstance(dataset, kind):
         raise ValueError(
@@ -230,6 +265,7 @@ def describe_training(
 ) -> dict[str, Any]:
     """Return a description of a training and its environment, for `RunFolder.open`."""
     return {
+        **task.description,
         "recipe": recipe.name,
         **recipe.to_dict(),
         "seed": seed,

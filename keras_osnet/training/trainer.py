@@ -12,13 +12,11 @@ from keras_osnet._utils.jax_cache import cache_compiled_programs
 from keras_osnet.data import ImageBatches
 from keras_osnet.data.records import Dataset
 from keras_osnet.training.callbacks import StopUnlessFinite, TensorBoardLog
-from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.distributed import distributed
 from keras_osnet.training.distribution import Distribution, deterministic
 from keras_osnet.training.mutual_learning import mutual_learning_model, numbered
 from keras_osnet.training.networks import (
     Network,
-    add_classifier,
     checked_models,
     freeze_except,
     new_layers,
@@ -101,34 +99,44 @@ def train(
         ([1], True)
     """
     recipe, models, task = _prepare(recipe, model, dataset, seed)
-    cache_compiled_programs()
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
+    return train_task(
+        recipe,
+        models,
+        task,
+        run,
+        seed=seed,
+        in_memory=in_memory,
+        distribution=distribution,
+        callbacks=callbacks,
+        verbose=verbose,
+    )
+
+
+def train_task(
+    recipe: Recipe,
+    models: list[keras.Model],
+    task: Task,
+    run: RunFolder,
+    *,
+    seed: int,
+    in_memory: bool,
+    distribution: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    verbose: int | str,
+) -> TrainingResult:
+    """Train a task's networks into a folder, or resume; see `train`."""
+    cache_compiled_programs()
     with deterministic(), distributed(distribution) as devices, ExitStack() as stack:
-        batches = make_batches(
-            recipe,
-            models[0],
-            task.images,
-            task.labels,
-            seed=seed,
-            in_memory=in_memory,
-            worker=devices.worker,
+        batches = task.make_batches(
+            recipe, models[0], seed=seed, in_memory=in_memory, worker=devices.worker
         )
         if devices.is_chief:
             training = describe_training(recipe, models, task, seed, devices.kind)
             stack.enter_context(run.open(training))
         devices.barrier()
         keras.utils.set_random_seed(seed)
-        networks = [
-            add_classifier(
-                devices.replicate(each),
-                len(task.class_names),
-                task.activation,
-                task.losses,
-                scale=task.classifier_scale,
-                center_rate=task.center_rate,
-            )
-            for each in models
-        ]
+        networks = [task.make_network(devices.replicate(each)) for each in models]
         trainer = _Trainer(recipe, task, networks, batches, run, devices)
         trainer.fit(callbacks, verbose)
         return trainer.finish()
@@ -270,13 +278,12 @@ class _Trainer:
             # Also after a stage of this process: if there are averages of weights, Keras has put
             # them in the place of the weights at its end.
             self._load_weights()
-        count = len(self.networks)
         losses = numbered([network.losses(self.task.losses) for network in self.networks])
         self.trained.compile(
             self.recipe.make_optimizer(),
             loss={name: loss for name, (loss, _) in losses.items()},
             loss_weights={name: weight for name, (_, weight) in losses.items()},
-            metrics={name: self.task.metric() for name in numbered([{"logits": None}] * count)},
+            metrics=numbered([self.task.metrics() for _ in self.networks]),
         )
         # Otherwise, for a backbone that is not an OSNet, TensorFlow would create the slots while it
         # traces the first step, and trace it again.

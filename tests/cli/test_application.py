@@ -25,6 +25,7 @@ COMMANDS = [
     "attributes",
     "recipes",
     "train",
+    "distill",
     "resume",
     "stats",
     "visualize",
