@@ -1,6 +1,7 @@
 """Output of the commands: tables and JSON on stdout, everything else on stderr; Keras's import."""
 
 import codecs
+import gc
 import io
 import math
 import os
@@ -196,11 +197,19 @@ def import_keras() -> None:
     Raises:
         ImportError: The backend is not installed; the message says how to get one.
     """
-    with waiting("Starting Keras …"):
-        try:
+    if "keras" in sys.modules:
+        return
+    # The imports create a million objects that stay. To look for garbage among them would take half
+    # a second meanwhile, and a second at the end of the process.
+    gc.disable()
+    try:
+        with waiting("Starting Keras …"):
             import keras  # noqa: F401
-        except (ImportError, ValueError) as error:  # ValueError: unknown KERAS_BACKEND
-            raise ImportError(_what_to_install(error)) from error
+        gc.freeze()
+    except (ImportError, ValueError) as error:  # ValueError: unknown KERAS_BACKEND
+        raise ImportError(_what_to_install(error)) from error
+    finally:
+        gc.enable()
 
 
 def _what_to_install(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from keras_osnet._utils.checks import path_of
 from keras_osnet._utils.files import write_json
 from keras_osnet.architecture.configuration import RE_ID_SIZE
+from keras_osnet.architecture.inference import inference_of
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.data.load_images import load_images
 from keras_osnet.data.records import EmbeddedImages, ReidDataset, ranking_labels
@@ -256,10 +257,15 @@ def measure_fidelity(
     image_size = (height or RE_ID_SIZE[0], width or RE_ID_SIZE[1])
     compared = comparison_images(images, image_size)
     if isinstance(compared, ReidDataset):
-        outputs = _run_both(model, engine, metadata, file, _chunks_of_people(compared, image_size))
+        people = (*compared.query, *compared.gallery)
+        files = list(dict.fromkeys(person.path for person in people))
+        infer = inference_of(model, len(files), _CHUNK)
+        chunks = _chunks_of_files(files, image_size)
+        outputs = _run_both(model, infer, engine, metadata, file, chunks)
         ranking = _ranking(outputs, compared)
     else:
-        outputs = _run_both(model, engine, metadata, file, _chunks(compared))
+        infer = inference_of(model, len(compared), _CHUNK)
+        outputs = _run_both(model, infer, engine, metadata, file, _chunks(compared))
         ranking = {}
     is_tflite = opened.kind == ".tflite"
     return FidelityReport(
@@ -292,6 +298,7 @@ class _Outputs:
 
 def _run_both(
     model: keras.Model,
+    infer: Callable[[NDArray], Any],
     engine: Engine,
     metadata: ModelMetadata,
     path: Path,
@@ -302,7 +309,7 @@ def _run_both(
     for images, paths in chunks:
         scaled = metadata.to_input(images).astype(metadata.dtype, copy=False)
         first = scaled[:1] if first is None else first
-        expected.append(_keras_output(model, images, metadata))
+        expected.append(_keras_output(model, infer, images, metadata))
         own.append(engine.run(scaled))
         files += paths
     for name, outputs in (("The Keras model", expected), ("The file", own)):
@@ -317,15 +324,16 @@ def _run_both(
 
 
 def _keras_output(
-    model: keras.Model, images: NDArray[np.uint8], metadata: ModelMetadata
+    model: keras.Model,
+    infer: Callable[[NDArray], Any],
+    images: NDArray[np.uint8],
+    metadata: ModelMetadata,
 ) -> NDArray[np.float32]:
-    pixels = images.astype(np.float32)
+    pixels: NDArray = images
     if not takes_pixels(model):
         mean, std = (np.array(each, np.float32) for each in (metadata.mean, metadata.std))
-        pixels = (pixels / np.float32(255) - mean) / std
-    given = keras.tree.pack_sequence_as(model.input, [pixels])
-    result = keras.tree.flatten(model(given, training=False))[0]
-    output = np.asarray(keras.ops.convert_to_numpy(result), np.float32)
+        pixels = (images.astype(np.float32) / np.float32(255) - mean) / std
+    output = np.asarray(keras.tree.flatten(infer(pixels))[0], np.float32)
     if metadata.l2_normalized:
         output = output / np.maximum(np.linalg.norm(output, axis=-1, keepdims=True), 1e-12)
     return output
@@ -377,11 +385,9 @@ def _chunks(images: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], Sequ
         yield images[start : start + _CHUNK], ()
 
 
-def _chunks_of_people(
-    dataset: ReidDataset, image_size: tuple[int, int]
+def _chunks_of_files(
+    files: Sequence[Path], image_size: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.uint8], Sequence[Path]]]:
-    people = (*dataset.query, *dataset.gallery)
-    files = list(dict.fromkeys(person.path for person in people))
     for start in range(0, len(files), _CHUNK):
         loaded = load_images(files[start : start + _CHUNK], image_size)
         if loaded.paths:

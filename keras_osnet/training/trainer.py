@@ -29,7 +29,7 @@ from keras_osnet.training.run_folder import (
     explain_damage,
 )
 from keras_osnet.training.tasks import Task, describe_training, make_task
-from keras_osnet.training.training_result import TrainingResult, load_classifier
+from keras_osnet.training.training_result import TrainingResult
 
 
 def train(
@@ -255,7 +255,7 @@ class _Trainer:
             classifiers, self.folder.model_paths(which, len(classifiers)), strict=True
         ):
             with explain_damage(path):
-                classifier.set_weights(load_classifier(path).get_weights())
+                classifier.load_weights(path)
         if not self.state.tested:
             with self.devices.unsharded():
                 self.state.test = self.task.test(self.networks)

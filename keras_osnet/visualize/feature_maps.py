@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet._utils.batches import padded
 from keras_osnet._utils.checks import positive_integer
+from keras_osnet.architecture.inference import inference_of
 from keras_osnet.evaluation.embed import preparation, resolve_image_size
 from keras_osnet.layers import OmniScaleBlock
 from keras_osnet.visualize._images import listed_images, read_images
@@ -62,15 +62,14 @@ def feature_maps(
     network = keras.Model(model.inputs[0], tensors, name=model.name)
     images = listed_images(images)
     image_size = resolve_image_size(model, image_size)
-    batch_size = min(positive_integer("batch_size", batch_size), len(images))
-    prepare = preparation(model)
+    batch_size = positive_integer("batch_size", batch_size)
+    prepare, infer = preparation(model), inference_of(network, len(images), batch_size)
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for start in range(0, len(images), batch_size):
         pixels = np.stack(read_images(images[start : start + batch_size], image_size))
-        # The last batch, too: a new shape would be compiled again.
-        computed = network.predict_on_batch(prepare(padded(pixels, batch_size)))
+        computed = infer(prepare(pixels))
         for name in names:
-            parts[name].append(np.asarray(computed[name][: len(pixels)], np.float32))
+            parts[name].append(np.asarray(computed[name], np.float32))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 

@@ -34,8 +34,8 @@ _NO_POWER = 1e-12
 _DAMPING = 0.01
 """Share of the mean of the diagonal that is added to it for a stable inverse."""
 
-_CHUNK = 8
-"""Images whose patches are in memory at once."""
+_PATCHES = 1 << 24
+"""Numbers in the patches that are in memory at once: 64 MB."""
 
 _ENOUGH = 65536
 """Pixels that are enough for second moments; of more, some images are skipped."""
@@ -180,8 +180,11 @@ class Moments:
         # Of large feature maps, some of the images are enough for the moments.
         pixels = int(np.prod(inputs.shape[:-1]))
         chosen = inputs[:: max(1, min(pixels // _ENOUGH, inputs.shape[0] // _FEWEST))]
-        for start in range(0, chosen.shape[0], _CHUNK):
-            seen = _patches(layer, chosen[start : start + _CHUNK])
+        kernel = int(np.prod(getattr(layer, "kernel_size", 1)))
+        numbers = int(np.prod(missing.shape[1:-1])) * kernel * inputs.shape[-1]
+        chunk = max(1, _PATCHES // numbers)
+        for start in range(0, chosen.shape[0], chunk):
+            seen = _patches(layer, chosen[start : start + chunk])
             count += seen.shape[0]
             if depthwise:
                 seen = tf.reshape(seen, (seen.shape[0], -1, missing.shape[-1]))

@@ -86,8 +86,10 @@ def test_zero_is_on_every_grid_and_what_is_outside_is_cut_off(low, high):
     assert near[3] <= max(high, 1.0) + grid.scale
 
 
+@pytest.mark.parametrize("numbers", [1, 2000, 1 << 24])
 @pytest.mark.parametrize("kind", ["full", "strided", "pointwise", "depthwise", "dense"])
-def test_moments_are_those_of_what_each_output_sees(kind):
+def test_moments_are_those_of_what_each_output_sees(kind, numbers, monkeypatch):
+    monkeypatch.setattr("keras_osnet.deploy.int8.rounding._PATCHES", numbers)
     inputs = RNG.normal(2.0, 1.0, (6, 7, 5, 3)).astype("float32")
     layer = {
         "full": lambda: keras.layers.Conv2D(4, 3, padding="same"),
