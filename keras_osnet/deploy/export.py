@@ -20,6 +20,7 @@ from keras_osnet._utils.files import (
     check_regular,
     created_folder,
 )
+from keras_osnet._utils.warn_user import warn_user
 from keras_osnet.architecture.configuration import RE_ID_SIZE
 from keras_osnet.deploy.conversion import convert, serve
 from keras_osnet.deploy.fidelity import FidelityReport, check_drop, measure_fidelity
@@ -29,7 +30,7 @@ from keras_osnet.deploy.targets import Target, target_of
 from keras_osnet.deploy.tflite import write_metadata
 from keras_osnet.runtime.embedder import Embedder
 from keras_osnet.runtime.metadata import ModelMetadata
-from keras_osnet.runtime.read_metadata import files_of
+from keras_osnet.runtime.read_metadata import files_of, read_metadata
 
 
 def export(
@@ -68,6 +69,7 @@ def export(
     A report of the comparison with the model is written beside it, such as
     `model.tflite.json`. Files appear only when everything has succeeded, and all at once: if the
     process is killed while it moves them into place, the next export or `Embedder` completes this.
+    A threshold in the replaced file is not kept, because similarities change; a warning says so.
 
     Works under every backend of Keras. TensorFlow, which has the converters, must be installed.
 
@@ -190,6 +192,7 @@ def export(
     for each in sidecars:
         if each.exists():
             check_regular(each)
+    lost = _threshold_of(written)
     folder = nullcontext() if record is None else created_folder(written.parent)
     # In the same folder, so that each file is moved into place in one step.
     with folder, replaced_together(written, files) as temporary:
@@ -205,6 +208,12 @@ def export(
     for each in sidecars.keys() - beside.keys():  # in another folder, such as Triton's
         with atomic_path(each) as unfinished:
             unfinished.write_text(sidecars[each], encoding="utf-8")
+    if lost is not None:
+        warn_user(
+            f"{written.name} replaced a file with the threshold {lost:.4f}, and has none: "
+            "similarities change with weights and quantization. `keras-osnet threshold` chooses "
+            "one for the new file."
+        )
     return report
 
 
@@ -246,6 +255,15 @@ def litert_embedder(model: keras.Model, *, threads: int | None = None) -> Embedd
         convert(served, file)
         write_metadata(file, served.metadata, served.names)
         return Embedder(file, threads=threads)
+
+
+def _threshold_of(file: Path) -> float | None:
+    """Return the similarity of the threshold in a file that is to be replaced, None without one."""
+    try:
+        metadata = read_metadata(file)
+    except (OSError, ValueError):  # there is none, or it is of another kind or damaged
+        return None
+    return None if metadata is None or metadata.threshold is None else metadata.threshold.similarity
 
 
 def _check_left_out(target: str, tensor: dict[str, Any]) -> None:

@@ -40,7 +40,8 @@ class FidelityReport:
 
     Attributes:
         file: Name of the file.
-        digest: SHA-256 digest in the file's metadata, which says of which file this is the report.
+        digest: SHA-256 digest in the file's metadata, which says of which file this is the report;
+            as long as no threshold has been written into it.
         quantization: None (float32), `"float16"`, `"dynamic"` or `"int8"`.
         size_bytes: Size of the file, with OpenVINO's weights.
         engine: Engine that ran the file: `"litert"`, `"onnxruntime"` or `"openvino"`.

@@ -2,7 +2,6 @@
 
 import dataclasses
 import tomllib
-import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from importlib import resources
@@ -21,12 +20,10 @@ from keras_osnet.runtime.metadata import (
     ModelMetadata,
 )
 from keras_osnet.runtime.read_metadata import digest_of
+from keras_osnet.runtime.replace_metadata import with_archive
 
 _FEWEST_WEIGHTS = 1024
 """Smaller kernels stay float: those of the gates, which are fast and affect every pixel."""
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest date that ZIP knows, so that the same model gives the same bytes."""
 
 
 def tflite_bytes(
@@ -72,24 +69,18 @@ def tflite_bytes(
 def write_metadata(file: Path, metadata: ModelMetadata, names: tuple[str, str]) -> None:
     """Write TFLite's own metadata into a flatbuffer, and ours and the labels into a ZIP behind it.
 
-    TFLite keeps the files of its metadata the same way: readers of the flatbuffer ignore bytes
-    after it, and readers of ZIP start at the end of a file.
-
     Args:
         file: A flatbuffer, which is replaced.
         metadata: To write.
         names: Of the input and the output in the signature.
     """
     content = add_tflite_metadata(file.read_bytes(), metadata, names)
-    file.write_bytes(content)
     text = dataclasses.replace(metadata, digest=NO_DIGEST).to_json()
     text = text.replace(NO_DIGEST, digest_of(content, text))
-    entries = {TFLITE_METADATA: text}
+    entries = {TFLITE_METADATA: text.encode()}
     if metadata.labels:
-        entries[TFLITE_LABELS] = "".join(f"{label}\n" for label in metadata.labels)
-    with zipfile.ZipFile(file, "a") as archive:
-        for name, text in entries.items():
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), text)
+        entries[TFLITE_LABELS] = "".join(f"{label}\n" for label in metadata.labels).encode()
+    file.write_bytes(with_archive(content, entries))
 
 
 def off_gpu(file: Path) -> tuple[str, ...]:

@@ -11,5 +11,6 @@ if TYPE_CHECKING:
     from keras_osnet.runtime.benchmark import benchmark
     from keras_osnet.runtime.embedder import Embedder
     from keras_osnet.runtime.read_metadata import ModelFileError, read_metadata
+    from keras_osnet.runtime.write_threshold import write_threshold
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -17,6 +17,8 @@ from keras_osnet.runtime.effective_metadata import check_input_arguments, effect
 from keras_osnet.runtime.engines import open_engine
 from keras_osnet.runtime.images import ImageReader, listed
 from keras_osnet.runtime.read_metadata import ModelFile, ModelFileError, read_model_file
+from keras_osnet.runtime.replace_metadata import digest_without_threshold
+from keras_osnet.runtime.same_person import SamePerson, compare
 from keras_osnet.runtime.tracker_embedder import TrackerEmbedder
 
 _CHUNK = 128
@@ -71,13 +73,15 @@ class Embedder:
             True, it is refused; with False, there is no warning. Load only those that you trust.
 
     Attributes:
+        path: The file, with its folders.
         metadata: As `keras_osnet.runtime.read_metadata` returns it, or made from the arguments.
         engine: Name of the engine that runs the file.
         device: The device that it runs on, such as "cpu", "cuda:0" or "openvino:GPU". Operations
             that a device lacks are computed on the CPU.
         image_size: (height, width) that images are resized to.
         dim: Length of the embeddings.
-        digest: SHA-256 digest of the file in hex, which tells whose vectors can be compared.
+        digest: SHA-256 digest of the file in hex, which tells whose vectors can be compared; of a
+            file with a threshold, as it was without.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -127,7 +131,7 @@ class Embedder:
             "channels": channels,
             "layout": layout,
         }
-        self._path = model.path.absolute()
+        self.path = model.path.absolute()
         self._arguments: dict[str, Any] = {
             "engine": engine,
             "device": device,
@@ -146,15 +150,15 @@ class Embedder:
         self.metadata, self.image_size = effective_metadata(model, self._engine, image_size, tensor)
         self.engine, self.device = self._engine.name, self._engine.device
         self.dim = self.metadata.dim
-        self.digest = model.sha256
+        self.digest = digest_without_threshold(model)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(Embedder, **self._arguments), (self._path,)
+        return partial(Embedder, **self._arguments), (self.path,)
 
     def __repr__(self) -> str:
         shown = self._arguments | {"engine": self.engine, "device": self.device}
         given = [f"{name}={value!r}" for name, value in shown.items() if value is not None]
-        return f"Embedder({', '.join([repr(os.fspath(self._path)), *given])})"
+        return f"Embedder({', '.join([repr(os.fspath(self.path)), *given])})"
 
     def __call__(self, images: Any) -> NDArray[np.float32]:
         """Call `embed`."""
@@ -284,6 +288,27 @@ class Embedder:
         """
         return TrackerEmbedder(self, box_format=box_format, bgr=bgr)
 
+    def same_person(self, first: Any, second: Any) -> SamePerson:
+        """Tell whether two images show the same person, by the threshold in the file.
+
+        `keras-osnet threshold` chooses it on your images and writes it into the file.
+
+        Args:
+            first: An image as `embed` takes it, or its embedding: array (dim,).
+            second: Likewise.
+
+        Returns:
+            A `keras_osnet.runtime.same_person.SamePerson` with `same`, `similarity` and
+            `threshold`; true in a condition if the similarity is at least the threshold.
+
+        Raises:
+            ImageReadError: A file cannot be read as an image.
+            TypeError: An image is of another type.
+            ValueError: The file has no threshold, an embedding is not of the shape above or not
+                finite, or an image is not one.
+        """
+        return compare(self, first, second)
+
     def embed_files(
         self,
         paths: Sequence[str | os.PathLike[str]],
@@ -343,7 +368,7 @@ class Embedder:
             raise ModelFileError(
                 f"The model must give one vector of {self.dim} numbers for each image. "
                 f"Received: output of shape {outputs.shape} for {count} images from "
-                f"{self._path}"
+                f"{self.path}"
             )
         vectors = outputs.reshape(count, self.dim)
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
@@ -352,7 +377,7 @@ class Embedder:
             raise ModelFileError(
                 "The model's output is not finite; the file is damaged or was converted wrongly. "
                 f"Received: {np.count_nonzero(~finite)} such rows of {len(vectors)} "
-                f"from {self._path}"
+                f"from {self.path}"
             )
         vectors /= np.maximum(lengths, _NORM_EPSILON)[:, None]
         return vectors

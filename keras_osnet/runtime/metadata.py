@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keras_osnet import __version__
 from keras_osnet._utils.checks import whole_number
 from keras_osnet._utils.constants import CHANNELS, DTYPES, LAYOUTS, MEAN, PIXEL_RANGES, STD
+from keras_osnet.runtime.threshold import Threshold
 
 FORMAT = 4
 """Version of the JSON that `to_json` writes; readers reject every other one."""
@@ -39,6 +40,8 @@ _INPUT = (
 _OUTPUT = ("kind", "dim", "l2_normalized", "labels")
 _OWN = ("quantization", "license", "source", "library_version", "digest", "weights_digest")
 _TOP = ("format", "name", "input", "output", *_OWN)
+_THRESHOLD = "threshold"
+"""The only field that a file may lack: it is written when one has been chosen."""
 
 
 def _is_positive(value: Any) -> bool:
@@ -96,6 +99,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "license": ("text or None", _is_text_or_none),
     "source": ("text or None", _is_text_or_none),
     "library_version": ("text", _is_text),
+    "threshold": ("a Threshold or None", lambda one: isinstance(one, Threshold | None)),
     "digest": ("64 hexadecimal digits or None", _is_digest),
     "weights_digest": ("64 hexadecimal digits or None", _is_digest),
 }
@@ -128,6 +132,8 @@ class ModelMetadata:
         license: Of the weights, such as "MIT"; None if unknown.
         source: Where the weights come from; None if unknown.
         library_version: Version of keras-osnet that wrote the file.
+        threshold: The similarity above which two images show the same person, which
+            `keras-osnet threshold` writes; only for embeddings. None if there is none.
         digest: SHA-256 of the file, computed with zeros in place of the digest; of a `.tflite`, of
             the flatbuffer and this metadata. None outside of a file. Not compared.
         weights_digest: SHA-256 of OpenVINO's `.bin`; None for other files. Not compared.
@@ -159,6 +165,7 @@ class ModelMetadata:
     license: str | None = None
     source: str | None = None
     library_version: str = __version__
+    threshold: Threshold | None = None
     digest: str | None = field(default=None, compare=False)
     weights_digest: str | None = field(default=None, compare=False)
 
@@ -173,6 +180,9 @@ class ModelMetadata:
         if self.pixel_range != "0-255" and self.dtype != "float32":
             wanted = f'"float32" for the pixel range "{self.pixel_range}"'
             raise _wrong("dtype", wanted, repr(self.dtype))
+
+        if self.threshold is not None and self.output_kind != "embedding":
+            raise _wrong("threshold", "None but for embeddings", self.output_kind)
 
     def to_input(self, pixels: NDArray[np.uint8]) -> NDArray:
         """Convert pixels of 0–255 to the image tensor that the model takes.
@@ -196,11 +206,15 @@ class ModelMetadata:
     def to_json(self) -> str:
         """Return the metadata as JSON text, which `from_json` reads."""
         facts = dataclasses.asdict(self)
+        threshold = facts.pop("threshold")
         facts["height"], facts["width"] = facts.pop("image_size")
         facts |= {"kind": facts.pop("output_kind"), "format": FORMAT}
         facts["input"] = {name: facts.pop(name) for name in _INPUT}
         facts["output"] = {name: facts.pop(name) for name in _OUTPUT}
-        return json.dumps({name: facts[name] for name in _TOP}, indent=2, ensure_ascii=False)
+        top = {name: facts[name] for name in _TOP}
+        if threshold is not None:
+            top[_THRESHOLD] = threshold
+        return json.dumps(top, indent=2, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "ModelMetadata":
@@ -221,6 +235,8 @@ class ModelMetadata:
             ) from error
         facts = _section(facts, "the metadata")
         _check_format(facts)
+        facts = dict(facts)
+        threshold = facts.pop(_THRESHOLD, None)
         _check_names(facts, _TOP, "the metadata")
         given = dict(_section(facts["input"], "`input`"))
         _check_names(given, _INPUT, "`input`")
@@ -233,6 +249,7 @@ class ModelMetadata:
             std=_as_tuple(given.pop("std")),
             output_kind=result.pop("kind"),
             labels=_as_tuple(result.pop("labels")),
+            threshold=None if threshold is None else Threshold.from_facts(threshold),
             **given,
             **result,
             **{name: facts[name] for name in _OWN},

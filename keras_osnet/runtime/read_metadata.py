@@ -30,7 +30,7 @@ _MARKS = (b"l2_normalized", b"library_version")
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-_ONNX_GRAPH, _ONNX_METADATA, _GRAPH_INITIALIZER, _TENSOR_EXTERNAL = 7, 14, 5, 13
+_ONNX_GRAPH, ONNX_METADATA, _GRAPH_INITIALIZER, _TENSOR_EXTERNAL = 7, 14, 5, 13
 """Numbers of protobuf fields: of a ModelProto, its GraphProto and its TensorProtos."""
 
 
@@ -313,11 +313,11 @@ def _from_protobuf(content: bytes, folder: Path) -> tuple[str | None, bool]:
     stream = io.BytesIO(content)
     text = None
     external = False
-    for number, size in _fields(stream, len(content)):
+    for number, size in protobuf_fields(stream, len(content)):
         start = stream.tell()
         if number == _ONNX_GRAPH:
             external = _has_external_weights(stream, start + size, folder)
-        elif number == _ONNX_METADATA and size <= _MOST_BYTES and text is None:
+        elif number == ONNX_METADATA and size <= _MOST_BYTES and text is None:
             entry = _entries(stream, start + size)
             if entry.get(1) == KEY.encode():
                 text = entry.get(2, b"").decode("utf-8")
@@ -327,10 +327,10 @@ def _from_protobuf(content: bytes, folder: Path) -> tuple[str | None, bool]:
 def _has_external_weights(stream: BinaryIO, end: int, folder: Path) -> bool:
     """Return whether tensors lie in other files, which must be regular and in the same folder."""
     found = False
-    for number, size in _fields(stream, end):
+    for number, size in protobuf_fields(stream, end):
         if number != _GRAPH_INITIALIZER:
             continue
-        for part, length in _fields(stream, stream.tell() + size):
+        for part, length in protobuf_fields(stream, stream.tell() + size):
             if part != _TENSOR_EXTERNAL:
                 continue
             entry = _entries(stream, stream.tell() + length)
@@ -347,10 +347,10 @@ def _has_external_weights(stream: BinaryIO, end: int, folder: Path) -> bool:
 
 def _entries(stream: BinaryIO, end: int) -> dict[int, bytes]:
     """Return the fields of a message of texts by number."""
-    return {number: stream.read(size) for number, size in _fields(stream, end)}
+    return {number: stream.read(size) for number, size in protobuf_fields(stream, end)}
 
 
-def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
+def protobuf_fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
     """Yield number and length of each field up to `end`, the stream standing at its first byte."""
     while stream.tell() < end:
         tag = _varint(stream)

@@ -1,0 +1,200 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from keras_osnet._utils import files
+from keras_osnet.runtime import Embedder, ModelFileError, read_metadata, write_threshold
+from keras_osnet.runtime.metadata import ModelMetadata
+from keras_osnet.runtime.threshold import Threshold
+
+FILES = ["one.tflite", "any.onnx", "any.xml"]
+
+THRESHOLD = Threshold(
+    similarity=0.75,
+    similarity_interval=(0.7, 0.8),
+    false_positive_rate=0.01,
+    false_positive_interval=(0.006, 0.015),
+    true_positive_rate=0.5,
+    true_positive_interval=(0.4, 0.6),
+    confidence=0.95,
+    genuine_pairs=2560,
+    impostor_pairs=99840,
+    identities=40,
+)
+
+
+def beside(path):
+    return {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_written_and_removed(described, people, name):
+    """Outputs, digest and all other bytes stay as they are."""
+    path = described(name, license='a "b" <c/> & d', source="it's é\n\t")
+    before = beside(path)
+    embedder = Embedder(path)
+    vectors, digest = embedder.embed(people), embedder.digest
+    plain = read_metadata(path)
+    assert plain.threshold is None
+
+    written = write_threshold(path, THRESHOLD, digest=digest)
+    assert written.threshold == THRESHOLD
+    assert read_metadata(path) == dataclasses.replace(plain, threshold=THRESHOLD)
+    embedder = Embedder(path, verify=True)
+    assert embedder.digest == digest
+    np.testing.assert_array_equal(embedder.embed(people), vectors)
+    assert set(beside(path)) == set(before)
+
+    other = dataclasses.replace(THRESHOLD, similarity=-0.25, similarity_interval=(-0.5, 0.0))
+    with pytest.raises(ValueError, match=r"has a threshold already; `overwrite=True`.*0\.7500"):
+        write_threshold(path, other)
+    write_threshold(path, other, overwrite=True)
+    assert read_metadata(path).threshold == other
+    write_threshold(path, None)
+    assert beside(path) == before
+
+
+def test_other_readers_take_the_file(described):
+    onnx = pytest.importorskip("onnx")
+    path = described("any.onnx")
+    model = onnx.load(path)
+    write_threshold(path, THRESHOLD)
+    changed = onnx.load(path)
+    onnx.checker.check_model(changed)
+    assert changed.graph == model.graph
+    (entry,) = changed.metadata_props
+    assert json.loads(entry.value)["threshold"]["similarity"] == 0.75
+
+
+def test_labels_and_other_files_of_the_archive_stay(described):
+    import zipfile
+
+    path = described("one.tflite")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.txt", "of other software\n")
+    write_threshold(path, THRESHOLD)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("labels.txt") == b"of other software\n"
+        assert archive.testzip() is None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_interruption_leaves_the_file(described, monkeypatch, name):
+    path = described(name)
+    before = beside(path)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_threshold(path, THRESHOLD)
+    assert beside(path) == before
+    monkeypatch.undo()
+    monkeypatch.setattr("pathlib.Path.write_bytes", lambda *_: interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        write_threshold(path, THRESHOLD)
+    assert beside(path) == before
+
+
+def test_a_process_that_was_killed_while_it_wrote(described):
+    path = described("any.onnx")
+    left = files.temporary_path(path)
+    files._own.discard(left.name)
+    left = left.rename(left.with_name(left.name)) if left.exists() else left
+    left.write_bytes(path.read_bytes()[:100])
+    files._swept.clear()
+    write_threshold(path, THRESHOLD)
+    assert read_metadata(path).threshold == THRESHOLD
+
+
+def test_a_file_that_was_replaced_meanwhile(described, monkeypatch):
+    path = described("any.onnx")
+    digest = Embedder(path).digest
+    described("any.onnx", license="another")
+    before = beside(path)
+    with pytest.raises(ModelFileError, match=r"replaced since.*any\.onnx"):
+        write_threshold(path, THRESHOLD, digest=digest)
+    assert beside(path) == before
+
+
+def test_files_without_a_place_for_it(stock, described):
+    with pytest.raises(ValueError, match=r"has no metadata. Received: .*any\.onnx"):
+        write_threshold(stock["any.onnx"], THRESHOLD)
+    path = described("any.onnx", output_kind="classification")
+    with pytest.raises(ValueError, match=r"gives embeddings. Received: classification"):
+        write_threshold(path, THRESHOLD)
+    with pytest.raises(FileNotFoundError):
+        write_threshold(path.with_name("gone.onnx"), THRESHOLD)
+    with pytest.raises(ValueError, match="`threshold` of a model's metadata must be None but"):
+        ModelMetadata(
+            name="a", dim=2, image_size=(2, 1), output_kind="attribute", threshold=THRESHOLD
+        )
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_same_person(described, people, name):
+    path = described(name)
+    with pytest.raises(ValueError, match=r"`keras-osnet threshold --weights .*any|one"):
+        Embedder(path, verify=True).same_person(people[0], people[1])
+    vectors = Embedder(path).embed(people)
+    cosines = vectors @ vectors.T
+    first, second = np.unravel_index(cosines.argmin(), cosines.shape)
+    middle = (cosines.min() + 1) / 2
+    interval = (middle - 0.1, 1.0)
+    write_threshold(
+        path,
+        dataclasses.replace(THRESHOLD, similarity=middle, similarity_interval=interval),
+    )
+    embedder = Embedder(path)
+    decision = embedder.same_person(people[first], people[second])
+    assert not decision
+    assert not decision.same
+    assert decision.threshold == middle
+    assert decision.similarity == pytest.approx(cosines.min(), abs=1e-5)
+    mixed = embedder.same_person(10 * vectors[first], people[second])
+    assert mixed.similarity == pytest.approx(decision.similarity, abs=1e-5)
+    assert embedder.same_person(vectors[first], vectors[first])
+    assert embedder.same_person(people[first], people[first]).similarity == pytest.approx(1)
+
+
+def test_arguments_of_same_person(described, people):
+    path = described("any.onnx")
+    write_threshold(path, THRESHOLD)
+    embedder = Embedder(path)
+    for wrong in (np.zeros(7), np.full(8, np.nan), np.array(["a"] * 8)):
+        with pytest.raises(ValueError, match="`second` must be an image, or an embedding of 8"):
+            embedder.same_person(people[0], wrong)
+    with pytest.raises(ValueError, match=r"`first` must be one image. Received: 2"):
+        embedder.same_person(people[:2], people[0])
+    with pytest.raises(TypeError):
+        embedder.same_person(3, people[0])
+
+
+WRONG = {
+    "similarity": 1.5,
+    "similarity_interval": (0.9, 0.8),
+    "false_positive_rate": float("nan"),
+    "false_positive_interval": 0.5,
+    "true_positive_rate": "0.5",
+    "true_positive_interval": (0.1, 0.2, 0.3),
+    "confidence": -1,
+    "genuine_pairs": 0,
+    "impostor_pairs": 1.5,
+    "identities": True,
+}
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_fields_are_checked(field):
+    facts = dataclasses.asdict(THRESHOLD) | {field: WRONG[field]}
+    with pytest.raises(ValueError, match=f"`{field}`"):
+        Threshold.from_facts(facts)
+    metadata = ModelMetadata(name="a", dim=2, image_size=(2, 1), threshold=THRESHOLD)
+    written = json.loads(metadata.to_json())
+    assert ModelMetadata.from_json(json.dumps(written)) == metadata
+    written["threshold"].pop(field)
+    with pytest.raises(ValueError, match="A threshold must have the fields"):
+        ModelMetadata.from_json(json.dumps(written))
