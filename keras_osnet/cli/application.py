@@ -31,6 +31,7 @@ _COMMANDS = {
     "embed": "embed:command",
     "gallery": "gallery:command",
     "evaluate": "evaluate:command",
+    "threshold": "threshold:command",
     "attributes": "attributes:command",
     "train": "train:train",
     "distill": "distill:command",

@@ -43,6 +43,16 @@ _NOTHING_LEFT_OUT = (
 )
 @options.metric
 @click.option("--flip", is_flag=True, help="Average the embeddings of images and mirror images.")
+@click.option(
+    "--camera-means",
+    is_flag=True,
+    help="Remove the mean embedding of each camera from those of its images.",
+)
+@options.count(
+    "--query-expansion",
+    "Average each query with its K nearest gallery images; K below a person's number of them.",
+    metavar="K",
+)
 @click.option("--rerank", is_flag=True, help="Re-rank by k-reciprocal neighbors (k1 20, k2 6).")
 @click.option(
     "--protocol",
@@ -61,6 +71,8 @@ def command(
     models: Sequence[ModelSource],
     metric: Literal["cosine", "euclidean"],
     flip: bool,
+    camera_means: bool,
+    query_expansion: int | None,
     rerank: bool,
     protocol: Literal["market1501", "single-gallery-shot"] | None,
     batch_size: int,
@@ -93,6 +105,8 @@ def command(
             metric=metric,
             max_rank=max(max_rank or 1, *_RANKS),
             flip=flip,
+            camera_means=camera_means,
+            query_expansion=query_expansion,
             rerank=rerank,
             protocol=protocol,
             batch_size=batch_size,
@@ -110,7 +124,8 @@ def command(
     together = {name: [each[name] for each in described] for name in described[0]}
     report = _report(results, max_rank, unreadable)
     report |= described[0] if len(described) == 1 else together
-    report |= {"metric": metric, "protocol": protocol, "flip": flip, "rerank": rerank}
+    report |= {"metric": metric, "protocol": protocol, "flip": flip}
+    report |= {"camera_means": camera_means, "query_expansion": query_expansion, "rerank": rerank}
     report["cameras_known"] = all(result.cameras_known for result in results)
     report |= task.facts
     report["notes"] = [] if report["cameras_known"] else [_NOTHING_LEFT_OUT]
@@ -172,11 +187,18 @@ def _facts(report: dict[str, Any], models: Sequence[dict[str, Any]]) -> list[tup
     for each in models:
         facts.append(("model", f"{each['model']}, {each['weights']}"))
         facts.append(("size", "{} × {}".format(*each["image_size"])))
+    expansion = report["query_expansion"]
     splits = f" in {report['splits']} splits" if "splits" in report else ""
     return [
         *facts,
         ("metric", report["metric"]),
         *([("flip", "averaged with mirror images")] if report["flip"] else []),
+        *([("camera means", "removed")] if report["camera_means"] else []),
+        *(
+            [("expansion", f"queries averaged with {expansion} of the gallery")]
+            if expansion
+            else []
+        ),
         *([("re-ranking", "k-reciprocal")] if report["rerank"] else []),
         ("queries", f"{report['queries']}{splits} ({report['valid_queries']} with a match)"),
         ("gallery", f"{report['gallery']}{splits}"),

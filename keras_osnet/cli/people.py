@@ -269,6 +269,35 @@ def retrieval_task(
     )
 
 
+def verification_sides(
+    source: PeopleSource,
+) -> "tuple[Sequence[PersonImage], Sequence[PersonImage] | None, str]":
+    """Read the images whose pairs are compared.
+
+    Args:
+        source: --data and the options that belong to it.
+
+    Returns:
+        Queries and gallery of a dataset or of a table that names them; else all images and None,
+        for the pairs of one set; and a description of the pairs.
+
+    Raises:
+        click.UsageError: Options contradict each other, or --data is missing.
+        ValueError: The images cannot be read.
+        OSError: Files are not there or cannot be read.
+    """
+    people = source.read()
+    if source.dataset is not None:
+        return people.query, people.gallery, BY_DATASET
+    if is_divided(people):
+        return people.query, people.gallery, BY_TABLE
+    # Distractors are many people with one number.
+    images = [image for image in people.all_images if not image.distractor]
+    under = all(image.camera is not None for image in images)
+    which = "every two images under different cameras" if under else "every two images"
+    return images, None, f"pairs are {which}"
+
+
 def _own_images(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:
     from keras_osnet.data.datasets.splits import divide_images
 

@@ -9,11 +9,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_osnet._utils.checks import boolean, check_whole
 from keras_osnet.architecture.model import ends_in_classifier
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages, PersonImage, ranking_labels
 from keras_osnet.evaluation.embed import checked_models, embed_by_all
-from keras_osnet.metrics import evaluate_features
+from keras_osnet.metrics import evaluate_features, expand_queries, remove_camera_means
 from keras_osnet.metrics.distances import Metric
 from keras_osnet.metrics.evaluate_features import GalleryProtocol, check_ranking
 from keras_osnet.metrics.ranking import RankingResult
@@ -48,6 +49,8 @@ def evaluate_retrieval(
     metric: Metric = "cosine",
     max_rank: int = 50,
     flip: bool = False,
+    camera_means: bool = False,
+    query_expansion: int | None = None,
     rerank: bool = False,
     protocol: GalleryProtocol = "market1501",
     repeats: int = 100,
@@ -73,6 +76,11 @@ def evaluate_retrieval(
         max_rank: Length of the CMC curve.
         flip: Whether to average the embedding of every image with that of its mirror image; see
             `embed_images`.
+        camera_means: Whether to remove the mean embedding of the images of each camera, queries and
+            gallery together; see `keras_osnet.metrics.remove_camera_means`. All cameras must be
+            known.
+        query_expansion: Number of nearest gallery images that a query is averaged with; see
+            `keras_osnet.metrics.expand_queries`. None for no expansion.
         rerank: Whether to re-rank by k-reciprocal encoding with torchreid's parameters, k1 = 20,
             k2 = 6 and λ = 0.3; see `keras_osnet.metrics.rerank_features`. At least 21 images are
             required.
@@ -106,6 +114,8 @@ def evaluate_retrieval(
         metric=metric,
         max_rank=max_rank,
         flip=flip,
+        camera_means=camera_means,
+        query_expansion=query_expansion,
         rerank=rerank,
         protocol=protocol,
         repeats=repeats,
@@ -124,6 +134,8 @@ def evaluate_splits(
     metric: Metric = "cosine",
     max_rank: int = 50,
     flip: bool = False,
+    camera_means: bool = False,
+    query_expansion: int | None = None,
     rerank: bool = False,
     protocol: GalleryProtocol = "market1501",
     repeats: int = 100,
@@ -143,6 +155,8 @@ def evaluate_splits(
         metric: As for `evaluate_retrieval`.
         max_rank: As for `evaluate_retrieval`.
         flip: As for `evaluate_retrieval`.
+        camera_means: As for `evaluate_retrieval`.
+        query_expansion: As for `evaluate_retrieval`.
         rerank: As for `evaluate_retrieval`.
         protocol: As for `evaluate_retrieval`.
         repeats: As for `evaluate_retrieval`.
@@ -186,6 +200,7 @@ def evaluate_splits(
             )
         for name, side in zip(("query", "gallery"), split, strict=True):
             check_people(name, side)
+        _check_improvements(*split, camera_means, query_expansion)
     models = checked_models(model)
     for each in models:
         if ends_in_classifier(each):
@@ -210,6 +225,8 @@ def evaluate_splits(
                 *sides,
                 metric=metric,
                 max_rank=max_rank,
+                camera_means=camera_means,
+                query_expansion=query_expansion,
                 rerank=rerank,
                 protocol=protocol,
                 repeats=repeats,
@@ -232,7 +249,8 @@ def evaluate_embeddings(
             `skip_unreadable=True`. Files without an embedding are left out.
         query: As for `evaluate_retrieval`.
         gallery: As for `evaluate_retrieval`.
-        **options: `metric`, `max_rank`, `rerank`, `protocol`, `repeats` and `seed` of
+        **options: `camera_means` and `query_expansion` of `evaluate_retrieval`, and `metric`,
+            `max_rank`, `rerank`, `protocol`, `repeats` and `seed` of
             `keras_osnet.metrics.evaluate_features`.
 
     Raises:
@@ -287,11 +305,42 @@ def _sides(
     return side("query", query), side("gallery", gallery), unreadable
 
 
+def _check_improvements(
+    query: Sequence[PersonImage],
+    gallery: Sequence[PersonImage],
+    camera_means: bool,
+    query_expansion: int | None,
+) -> None:
+    """Raise ValueError if an argument is wrong, or a camera is needed that is not known."""
+    if query_expansion is not None:
+        check_whole(1, query_expansion=query_expansion)
+    unknown = [each.path for each in (*query, *gallery) if each.camera is None]
+    if boolean("camera_means", camera_means) and unknown:
+        raise ValueError(
+            "`camera_means` needs the camera of every image. "
+            f"Received: {len(unknown)} images without one, the first {unknown[0]}"
+        )
+
+
 def _rank(
-    query: _Side, gallery: _Side, unreadable: dict[Path, str], **options: Any
+    query: _Side,
+    gallery: _Side,
+    unreadable: dict[Path, str],
+    *,
+    camera_means: bool = False,
+    query_expansion: int | None = None,
+    **options: Any,
 ) -> RetrievalResult:
     """Rank one side against the other; the options are those of `evaluate_features`."""
     (queries, query_vectors), (others, gallery_vectors) = query, gallery
+    _check_improvements(queries, others, camera_means, query_expansion)
     labels = ranking_labels(queries, others)
+    if camera_means:
+        both = np.concatenate([query_vectors, gallery_vectors])
+        cameras = np.concatenate([side for side in labels[2:] if side is not None])
+        both = remove_camera_means(both, cameras)
+        query_vectors, gallery_vectors = both[: len(queries)], both[len(queries) :]
+    if query_expansion is not None:
+        query_vectors = expand_queries(query_vectors, gallery_vectors, query_expansion)
     ranking = evaluate_features(query_vectors, gallery_vectors, *labels, **options)
     return RetrievalResult(ranking, len(queries), len(others), unreadable, labels[-1] is not None)

@@ -191,20 +191,14 @@ def _codes(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     sides = []
     for side, values, length in zip(("query", "gallery"), (query, gallery), shape, strict=True):
-        array = as_array(values, f"{side}_{kind}")
+        name = f"{side}_{kind}"
+        array = as_array(values, name)
         if array.shape != (length,):
             raise ValueError(
-                f"`{side}_{kind}` must have shape ({length},) to go with the {beside}. "
-                f"Received: {side}_{kind} of shape {array.shape}, {beside} of shape {shape}"
+                f"`{name}` must have shape ({length},) to go with the {beside}. "
+                f"Received: {name} of shape {array.shape}, {beside} of shape {shape}"
             )
-        if array.dtype == object or isinstance(values, list | tuple):
-            array = _of_one_type(values, f"{side}_{kind}")
-        if array.dtype.kind not in "iuUS":
-            raise TypeError(
-                f"`{side}_{kind}` must hold integers or strings. Received: dtype {array.dtype}"
-            )
-        # int64 and uint64 together would be promoted to float64, which merges large integers.
-        sides.append(array.astype(np.int64) if array.dtype.kind == "u" else array)
+        sides.append(_of_integers_or_strings(array, values, name))
     if sides[0].dtype.kind != sides[1].dtype.kind:
         raise TypeError(
             f"`query_{kind}` and `gallery_{kind}` must be of the same kind. "
@@ -212,6 +206,32 @@ def _codes(
         )
     codes = np.unique(np.concatenate(sides), return_inverse=True)[1]
     return codes[: shape[0]], codes[shape[0] :]
+
+
+def checked_codes(values: ArrayLike, name: str, length: int) -> tuple[NDArray, NDArray[np.int64]]:
+    """Return the different labels among some, ascending, and the index of each among them.
+
+    Raises:
+        ValueError: They are not of the shape (length,).
+        TypeError: They are neither integers nor strings.
+    """
+    array = as_array(values, name)
+    if array.shape != (length,):
+        raise ValueError(
+            f"`{name}` must have shape ({length},), one for each image. "
+            f"Received: shape {array.shape}"
+        )
+    return np.unique(_of_integers_or_strings(array, values, name), return_inverse=True)
+
+
+def _of_integers_or_strings(array: NDArray, values: ArrayLike, name: str) -> NDArray:
+    """Return labels as an array of one type; `array` is made of `values`."""
+    if array.dtype == object or isinstance(values, list | tuple):
+        array = _of_one_type(values, name)
+    if array.dtype.kind not in "iuUS":
+        raise TypeError(f"`{name}` must hold integers or strings. Received: dtype {array.dtype}")
+    # int64 and uint64 together would be promoted to float64, which merges large integers.
+    return array.astype(np.int64) if array.dtype.kind == "u" else array
 
 
 def _of_one_type(values: Any, name: str) -> NDArray:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keras_osnet.visualize.history import plot_history
     from keras_osnet.visualize.maps import plot_maps
     from keras_osnet.visualize.ranking import plot_cmc, plot_ranked_lists
+    from keras_osnet.visualize.roc import plot_roc
     from keras_osnet.visualize.search_results import plot_search_results
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -7,7 +7,8 @@ import keras_osnet
 
 KEYS = [
     "rank_1", "rank_5", "rank_10", "mAP", "mINP", "queries", "valid_queries", "gallery",
-    "unreadable", "weights", "model", "image_size", "metric", "protocol", "flip", "rerank",
+    "unreadable", "weights", "model", "image_size", "metric", "protocol", "flip",
+    "camera_means", "query_expansion", "rerank",
     "cameras_known", "notes", "division",
 ]  # fmt: skip
 

@@ -30,6 +30,7 @@ def check_written(result, output):
         ("ranked", "--data", "PEOPLE", "--show", 2, "--top", 3),
         ("ranked", "--query", "PEOPLE", "--gallery", "PEOPLE", "--top", 3),
         ("cmc", "--data", "PEOPLE", "--max-rank", 3),
+        ("roc", "--data", "PEOPLE"),
         ("embeddings", "--data", "PEOPLE", "--identities", 2),
     ],
 )

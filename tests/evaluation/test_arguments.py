@@ -1,5 +1,7 @@
 """Models whose outputs are not finite, and wrong arguments, are named before any result."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -142,9 +144,13 @@ def test_labels_that_do_not_fit(model, images):
 def test_options_are_checked_before_images_are_embedded(model, people):
     query, gallery = split_by_camera(people)
     done = []
-    for name in ("metric", "max_rank", "rerank", "protocol", "repeats", "seed", "flip"):
+    names = ("metric", "max_rank", "rerank", "protocol", "repeats", "seed", "flip")
+    for name in (*names, "camera_means", "query_expansion"):
         with pytest.raises(ValueError, match=rf"^`{name}` must.*Received"):
             evaluate_retrieval(model, query, gallery, progress=done.append, **{name: "x"})
+    unknown = [replace(person, camera=None) for person in gallery]
+    with pytest.raises(ValueError, match=r"^`camera_means` needs.*without one, the first"):
+        evaluate_retrieval(model, query, unknown, progress=done.append, camera_means=True)
     assert done == []
     embedded = embed_images(model, [person.path for person in people])
     with pytest.raises(ValueError, match=r"^`metric` must"):

@@ -10,6 +10,8 @@ from keras_osnet.evaluation.embed import embed_by_all
 from keras_osnet.metrics import (
     evaluate_ranking,
     evaluate_single_gallery_shot,
+    expand_queries,
+    normalize,
     pairwise_distances,
     rerank_features,
 )
@@ -146,6 +148,25 @@ def test_reranking(sides, models, vectors, metric):
     features = [of(vectors[0], side) for side in sides]
     reranked = rerank_features(*features, metric, k1=20, k2=6, lambda_value=0.3)
     assert_same(result.ranking, evaluate_ranking(reranked, *labels(*sides)))
+
+
+@pytest.mark.parametrize("expansion", [None, 2])
+@pytest.mark.parametrize("means", [False, True])
+def test_camera_means_and_query_expansion(sides, models, vectors, means, expansion):
+    result = evaluate_retrieval(models[0], *sides, camera_means=means, query_expansion=expansion)
+    query, gallery = (of(vectors[0], side) for side in sides)
+    if means:
+        # Queries are of one camera, and the gallery of the other.
+        query, gallery = (
+            side - side.mean(axis=0) for side in (normalize(query), normalize(gallery))
+        )
+    if expansion:
+        query = expand_queries(query, gallery, expansion)
+    distances = pairwise_distances(query, gallery)
+    expected = evaluate_ranking(distances, *labels(*sides))
+    assert result.ranking.mean_average_precision == pytest.approx(
+        expected.mean_average_precision, abs=1e-6
+    )
 
 
 def test_too_few_images_to_rerank(sides, models):

@@ -13,7 +13,7 @@ import keras_osnet
 from keras_osnet.data import ImageReadError
 from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.layers import OmniScaleBlock
-from keras_osnet.metrics import evaluate_ranking
+from keras_osnet.metrics import evaluate_ranking, evaluate_verification
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.visualize import (
     gate_clusters,
@@ -27,6 +27,7 @@ from keras_osnet.visualize import (
     plot_maps,
     plot_network,
     plot_ranked_lists,
+    plot_roc,
     plot_search_results,
     save_figure,
 )
@@ -247,6 +248,33 @@ def test_cmc():
     ):
         with pytest.raises(ValueError, match=message):
             plot_cmc(curves)
+
+
+def test_roc_curves():
+    rng = np.random.default_rng(0)
+    ids = np.arange(20).repeat(4)
+    results = {
+        name: evaluate_verification(rng.normal(size=(20, 8))[ids] + spread, None, ids)
+        for name, spread in (
+            ("near", 0.3 * rng.normal(size=(80, 8))),
+            ("far", rng.normal(size=(80, 8))),
+        )
+    }
+    figure = plot_roc(results, threshold=0.5)
+    (plot,) = figure.axes
+    near, mark = plot.lines[:2]
+    np.testing.assert_allclose(near.get_ydata(), 100 * results["near"].true_positive_rates)
+    assert mark.get_xydata().tolist() == [[100 * rate for rate in results["near"].rates_at(0.5)]]
+    shown = [text.get_text() for text in plot.get_legend().get_texts()]
+    assert shown[0].startswith("near: EER ")
+    assert shown[0].endswith("; at 0.500")
+    assert shown[1] == f"far: EER {100 * results['far'].equal_error_rate:.1f}"
+    assert plot.get_xlim()[1] == 100
+    for wrong in ({}, {"a": [0.5]}):
+        with pytest.raises(ValueError, match="`results` must hold"):
+            plot_roc(wrong)
+    with pytest.raises(ValueError, match="`threshold` must be a number from -1 to 1"):
+        plot_roc(results, threshold=2)
 
 
 def test_training_from_history_folder_csv_and_numbers(tmp_path):

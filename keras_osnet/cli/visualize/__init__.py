@@ -24,6 +24,7 @@ _KINDS = {
     "explain": "models:explain",
     "embeddings": "results:embeddings",
     "cmc": "results:cmc",
+    "roc": "results:roc",
     "training": "results:training",
     "network": "models:network",
     "block": "models:block",

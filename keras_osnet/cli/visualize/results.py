@@ -10,7 +10,13 @@ from keras_osnet.cli import options
 from keras_osnet.cli import visualize as figure
 from keras_osnet.cli.console import progress, warn_unreadable
 from keras_osnet.cli.options import ModelSource
-from keras_osnet.cli.people import PeopleSource, RetrievalTask, people_options, retrieval_options
+from keras_osnet.cli.people import (
+    PeopleSource,
+    RetrievalTask,
+    people_options,
+    retrieval_options,
+    verification_sides,
+)
 
 if TYPE_CHECKING:
     from keras_osnet.data import PersonImage
@@ -99,6 +105,42 @@ def cmc(
     from keras_osnet.visualize import plot_cmc
 
     figure.write(plot_cmc(results, max_rank=max_rank), output)
+
+
+@click.command("roc")
+@people_options
+@options.model_options(text=figure.SEVERAL, several=True)
+@options.batch_size
+@figure.output
+def roc(source: PeopleSource, models: Sequence[ModelSource], batch_size: int, output: Path) -> None:
+    """Draw ROC curves: how well a similarity tells whether two images show one person.
+
+    Pairs are those of `keras-osnet threshold`.
+
+    \b
+    keras-osnet visualize roc --data DIR --weights A --weights B -o roc.pdf
+    """
+    query, gallery, _ = verification_sides(source)
+    from keras_osnet.data.records import ranking_labels
+    from keras_osnet.metrics import evaluate_verification
+
+    results = {}
+    for title, each in figure.titled(models):
+        embedded = _embed([*query, *(gallery or ())], each, batch_size)
+        queries = _readable(embedded, query)
+        others = queries if gallery is None else _readable(embedded, gallery)
+        ids, other_ids, cameras, other_cameras = ranking_labels(queries, others)
+        vectors = embedded.vectors_of(queries)
+        if gallery is None:
+            results[title] = evaluate_verification(vectors, None, ids, None, cameras)
+        else:
+            other_vectors = embedded.vectors_of(others)
+            results[title] = evaluate_verification(
+                vectors, other_vectors, ids, other_ids, cameras, other_cameras
+            )
+    from keras_osnet.visualize import plot_roc
+
+    figure.write(plot_roc(results), output)
 
 
 @click.command("embeddings")
