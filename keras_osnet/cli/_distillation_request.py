@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,10 @@ class DistillationRequest:
         own: dict[str, Any] = {}
         if self.weights is not None:
             own["weights"] = None if self.weights == RANDOM else self.weights
+            if self.weights.startswith("hf://") or Path(self.weights).is_file():
+                # Such a file says how wide its network is.
+                table = {name: value for name, value in recipe.model.items() if name != "width"}
+                recipe = replace(recipe, model=table)
         built = build_model(
             recipe, width=self.width, variant=self.variant, image_size=self.image_size, **own
         )
@@ -138,7 +142,7 @@ class DistillationRequest:
             )
         there = record.get(ENTRY, {} if record else wanted)
         differing = {key for key in {*there, *wanted} if there.get(key) != wanted.get(key)}
-        if differing - _MAY_CHANGE:
+        if (record.get("runs") or (record and not there)) and differing - _MAY_CHANGE:
             names = sorted({"recipe" if key == "entries" else key for key in differing})
             raise click.UsageError(
                 f"{folder.root} has another training in it, which differs in "

@@ -102,6 +102,7 @@ def distill(
     dataset = readable(_dataset_of(images, bool(recipe.loss_term("label_weight"))))
     teachers = Teachers(teacher, flip=flip, combine=combine)
     task = DistillationTask(recipe, dataset)
+    teachers.check(task.images)
     task.description = {
         "teacher": teachers.describe(),
         "files": digest("\n".join(path.name for path in task.images)),

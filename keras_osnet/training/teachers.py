@@ -67,6 +67,12 @@ class Teachers:
         teachers = [_digest(each) for each in self._teachers]
         return {"teachers": teachers, "flip": self.flip, "combine": self.combine}
 
+    def check(self, paths: Sequence[Path]) -> None:
+        """Raise ValueError if a table lacks an image, before anything is written or computed."""
+        for teacher in self._teachers:
+            if isinstance(teacher, EmbeddedImages):
+                vectors_of_files(teacher, paths)
+
     def embed(
         self, paths: Sequence[Path], *, progress: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:

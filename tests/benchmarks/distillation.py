@@ -198,13 +198,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("data", "teacher", "student", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=["relational"])
+    parser.add_argument("--rows", nargs="*", choices=ROWS, default=["relational"])
     parser.add_argument("--seeds", nargs="*", type=int, default=range(5))
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--float-only", action="store_true", help="Do not measure int8.")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     people = read_folder(arguments.data)
+    for seed in arguments.seeds:
+        prepare(seed, arguments, people)
     for row in arguments.rows:
         for seed in arguments.seeds:
             file = arguments.output / f"{row}-{seed}.json"
@@ -218,7 +220,7 @@ def print_table(output):
         int(file.stem.rpartition("-")[2]): json.loads(file.read_text())
         for file in output.glob("before-*.json")
     }
-    print(f"{'':32}splits  rank-1   mAP   difference of rank-1    difference of mAP   of the gap")
+    print(f"\n{'':32}splits  rank-1   mAP   difference of rank-1    difference of mAP   of the gap")
     for kind in (*TEACHERS, "float", "int8"):
         seeds = sorted(before)
         print(f"before, {kind:24}{len(seeds):6}{shown([before[seed][kind] for seed in seeds])}")

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from tiny_networks import SIZE, tiny_backbone
 
-from keras_osnet.data import list_images, split_by_identity
+import keras_osnet
+from keras_osnet.bulk import embed_to_parquet
+from keras_osnet.data import list_images, load_images, split_by_identity
 from keras_osnet.data.records import EmbeddedImages
+from keras_osnet.deploy import export
 from keras_osnet.evaluation import embed_images
 from keras_osnet.metrics import normalize
+from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import distill, load_recipe, train
 from keras_osnet.training.run_folder import VECTORS, RunFolder
@@ -161,6 +165,39 @@ def test_a_table_is_a_teacher(finished, images, large, tmp_path):
     )
 
 
+@pytest.mark.large
+def test_an_exported_file_is_a_teacher(images, tmp_path):
+    file = tmp_path / "large.tflite"
+    model = keras_osnet.OSNet(
+        0.25,
+        head="embedding",
+        input_shape=(64, 32, 3),
+        depths=(1, 1, 1),
+        include_preprocessing=True,
+    )
+    export(model, file)
+    few = images[:5]
+    seen = []
+    vectors = Teachers(str(file)).embed(few, progress=seen.append)
+    assert seen == [5]
+    unit = normalize(embed_images(model, few).vectors)
+    pixels = load_images(few, (64, 32)).images[:, :, ::-1]
+    mirrored = normalize(model.predict(pixels.astype("float32"), verbose=0))
+    np.testing.assert_allclose(vectors, normalize(unit + mirrored), atol=1e-4)
+
+
+@pytest.mark.large
+def test_a_parquet_data_set_is_a_teacher(folder, images, tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra `bulk` is not installed")
+    model = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3), depths=(1, 1, 1))
+    file = tmp_path / "large.tflite"
+    export(model, file)
+    embed_to_parquet(folder, tmp_path / "vectors", Embedder(file))
+    vectors = Teachers(str(tmp_path / "vectors")).embed(images)
+    expected = Teachers(str(file), flip=False).embed(images)
+    np.testing.assert_allclose(vectors, expected, atol=1e-3)  # float16
+
+
 def test_relative_names_of_a_table_are_found(folder, images, monkeypatch):
     monkeypatch.chdir(folder)
     names = [os.path.relpath(path) for path in images]
@@ -172,6 +209,7 @@ def test_an_image_that_a_table_lacks_is_named(images, tmp_path):
     table = EmbeddedImages(np.ones((5, 4), "float32"), images[:5], {})
     with pytest.raises(ValueError, match=rf"7 of 12 images .*{images[5]}.*Received: a table of 5"):
         run(tmp_path / "run", images[:12], table)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
