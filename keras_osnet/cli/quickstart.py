@@ -34,7 +34,7 @@ from keras_osnet.cli.interrupts import ends_at_once
 def command(output: Path, data: Path | None, weights: str, width: float, epochs: int) -> None:
     """Test, fine-tune and export a model, offline.
 
-    In a few minutes, on a CPU, without a network connection: draws synthetic people, tests the
+    In about a minute, on a CPU, without a network connection: draws synthetic people, tests the
     weights that come with the package on them, fine-tunes and tests again, exports the model, and
     writes a report.
     """
