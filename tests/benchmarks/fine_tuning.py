@@ -50,6 +50,7 @@ FEW, PAPER = load_recipe("few_people"), load_recipe("fine_tune")
 SCRATCH = load_recipe("from_scratch")
 RECIPES = {
     "few_people": (plain(FEW), True),
+    "strong": (plain(load_recipe("strong")), True),
     "few_people_guarded": (FEW, True),
     "few_people_from_scratch": (plain(FEW, fixbase_epochs=0), False),
     "few_people_triplet": (
@@ -196,9 +197,14 @@ def print_table(results):
     # `fine_tuning_reference.py` writes the same with torchreid.
     for name in sorted({one["recipe"] for one in results}):
         own = [one for one in results if one["recipe"] == name]
+        averaged = [one for one in own if "averaged" in one]
         for when, found in (
             ("before", [one["before"] for one in own if "before" in one]),
             ("after", [one["after"] for one in own]),
+            *(
+                (f"momentum {momentum}", [one["averaged"][str(momentum)] for one in averaged])
+                for momentum in MOMENTA
+            ),
             ("one alone", [each for one in own for each in one.get("each", ())]),
         ):
             if found:

@@ -43,9 +43,10 @@ NAMES = [
     if recipe.optimizer["name"] == "amsgrad"
     and isinstance(recipe.batch_size, int)
     and not recipe.validation_fraction
+    and "neck" not in recipe.model
     and set(recipe.loss) <= {"label_smoothing"}
 ]
-"""Recipes that this script supports: AMSGrad, softmax alone, no people held out."""
+"""Recipes that this script supports: AMSGrad, softmax alone, no people held out, no neck."""
 
 
 def import_reference(tree):

@@ -18,6 +18,7 @@ def test_the_papers_recipes_are_there():
         "fine_tune_narrow",
         "fine_tune_cosine",
         "few_people",
+        "strong",
         "cross_domain",
         "cross_domain_ain",
         "triplet",
