@@ -93,12 +93,14 @@ def exported(checkpoint, calibration, folder):
     export(model, folder / f"{name}.tflite", batch=None)
     export(model, folder / f"{name}.onnx")
     export(model, folder / f"{name}.xml")
-    export(model, folder / f"{name}-int8.tflite", quantization="int8", calibration=calibration)
+    for suffix in (".tflite", ".xml"):
+        export(model, folder / f"{name}-int8{suffix}", quantization="int8", calibration=calibration)
     found = [
         ("LiteRT", f"{name}.tflite", "litert", "float32"),
         ("onnxruntime", f"{name}.onnx", "onnxruntime", "float32"),
         ("OpenVINO", f"{name}.xml", "openvino", "float32"),
         ("LiteRT int8", f"{name}-int8.tflite", "litert", "float32"),
+        ("OpenVINO int8", f"{name}-int8.xml", "openvino", "float32"),
     ]
     if computes_bfloat16():
         found.append(("OpenVINO bf16", f"{name}.xml", "openvino", "bfloat16"))

@@ -41,7 +41,7 @@ def exported(width, folder):
     images = synthetic_people(32, cameras=2, views=1).images
     model = network(width)
     for (_, quantization), file in files.items():
-        calibration = {"calibration": images} if quantization == "int8" else {}
+        calibration = {"calibration": images[2:34]} if quantization == "int8" else {}
         export(model, file, quantization=quantization, images=images[:2], **calibration)
     return files
 
