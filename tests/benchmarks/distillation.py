@@ -200,7 +200,7 @@ def main():
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=["relational"])
     parser.add_argument("--seeds", nargs="*", type=int, default=range(5))
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--float-only", action="store_true", help="Do not measure int8.")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ def test_the_papers_recipes_are_there():
         "fine_tune_cosine",
         "few_people",
         "strong",
+        "distill",
         "cross_domain",
         "cross_domain_ain",
         "triplet",
