@@ -3,7 +3,7 @@
     python tests/benchmarks/variants.py
 
 Weights are arbitrary, no two of a layer alike, so that nothing is stored once for several; int8 is
-calibrated on synthetic people. All files take turns in LiteRT, a process each; see
+calibrated on eight images of synthetic people. All files take turns in LiteRT, a process each; see
 `keras_osnet.runtime.benchmark`. Times are of one image of 256×128, with the Embedder's own
 work; sizes in kB of 1,000 bytes.
 """
@@ -41,7 +41,7 @@ def exported(width, folder):
     images = synthetic_people(32, cameras=2, views=1).images
     model = network(width)
     for (_, quantization), file in files.items():
-        calibration = {"calibration": images[2:34]} if quantization == "int8" else {}
+        calibration = {"calibration": images[2:10]} if quantization == "int8" else {}
         export(model, file, quantization=quantization, images=images[:2], **calibration)
     return files
 
