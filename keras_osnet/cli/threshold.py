@@ -107,7 +107,7 @@ def command(
     _check_figure(figure)
     query, gallery, division = verification_sides(source)
     write = exported is not None and not no_write
-    if write:
+    if exported is not None and write:
         from keras_osnet.runtime.read_metadata import read_model_file
         from keras_osnet.runtime.write_threshold import check_holds_threshold
 
@@ -128,7 +128,7 @@ def command(
 
         name = Path(str(model.weights)).name
         save_figure(plot_roc({name: chosen.verification}, threshold=chosen.similarity), figure)
-    if write:
+    if exported is not None and write:
         from keras_osnet.runtime import write_threshold
         from keras_osnet.runtime.threshold import Threshold
 

@@ -200,7 +200,8 @@ def evaluate_splits(
             )
         for name, side in zip(("query", "gallery"), split, strict=True):
             check_people(name, side)
-        _check_improvements(*split, camera_means, query_expansion)
+        query, gallery = split
+        _check_improvements(query, gallery, camera_means, query_expansion)
     models = checked_models(model)
     for each in models:
         if ends_in_classifier(each):

@@ -134,17 +134,18 @@ def result_of(
 ) -> VerificationResult:
     """Return the result of two histograms of `VerificationPairs`."""
     steps = np.flatnonzero(genuine + impostor)
-    rates = [
+    false, true = (
         np.concatenate([[0.0], np.cumsum(counts[steps]) / counts.sum()])
         for counts in (impostor, genuine)
-    ]
+    )
     thresholds = similarity_of(np.concatenate([[steps[0] - 1], steps]))
-    for array in (thresholds, *rates):
+    for array in (thresholds, false, true):
         array.setflags(write=False)
     return VerificationResult(
         thresholds,
-        *rates,
-        equal_error_rate=_equal_error_rate(*rates),
+        false,
+        true,
+        equal_error_rate=_equal_error_rate(false, true),
         genuine_pairs=int(genuine.sum()),
         impostor_pairs=int(impostor.sum()),
         identities=identities,

@@ -7,6 +7,7 @@ import re
 import xml.parsers.expat
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 from keras_osnet.runtime.metadata import KEY, NO_DIGEST, TFLITE_METADATA, ModelMetadata
 from keras_osnet.runtime.read_metadata import (
@@ -54,7 +55,7 @@ def digest_without_threshold(model: ModelFile) -> str:
     return hashlib.sha256(content + (model.weights or b"")).hexdigest()
 
 
-def with_archive(flatbuffer: bytes, entries: Mapping[zipfile.ZipInfo | str, bytes]) -> bytes:
+def with_archive(flatbuffer: bytes, entries: Mapping[Any, bytes]) -> bytes:
     """Return a flatbuffer with a ZIP archive behind it, as TFLite keeps the files of its metadata.
 
     Readers of the flatbuffer ignore bytes after it, and readers of ZIP start at the end of a file.

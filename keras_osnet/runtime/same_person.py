@@ -74,4 +74,4 @@ def _unit_vector(name: str, values: NDArray, dim: int) -> NDArray[np.float64]:
             f"Received: shape {values.shape}, dtype {values.dtype}"
         )
     vector = values.astype(np.float64)
-    return vector / max(np.linalg.norm(vector), 1e-12)
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)

@@ -71,7 +71,7 @@ class Threshold:
         names = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(facts, Mapping) or sorted(facts) != sorted(names):
             raise ValueError(f"A threshold must have the fields {names}. Received: {facts!r:.200}")
-        pairs = {
+        pairs: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in facts.items()
         }

@@ -37,8 +37,8 @@ def embedded(file, images):
     return Embedder(file, threads=2).embed_files([image.path for image in images]).vectors
 
 
-def vectors_of(arguments, images, folder):
-    """Yield name, number of the half, people to choose on, and vectors of all images."""
+def vectors_of(arguments, images, folder, done):
+    """Yield name, people to choose on, and vectors of all images, for what is not done."""
     from keras_osnet import load_model
     from keras_osnet.deploy import export
 
@@ -46,18 +46,24 @@ def vectors_of(arguments, images, folder):
         arguments.reference / "weights" / WEIGHTS, head="embedding", include_preprocessing=True
     )
     people = sorted({image.identity for image in images})
-    float_file = folder / "float.tflite"
-    export(model, float_file)
-    vectors = embedded(float_file, images)
-    for half in range(arguments.halves):
-        for number, chosen in enumerate(halves(people, f"verification {half}")):
-            yield "float", f"{half}.{number}", chosen, vectors
-    for half in range(arguments.int8_halves):
-        for number, chosen in enumerate(halves(people, f"verification {half}")):
-            file = folder / f"int8-{half}-{number}.tflite"
-            calibration = [image.path for image in images if image.identity in chosen]
+    divided = {
+        f"{half}.{number}": chosen
+        for half in range(max(arguments.halves, arguments.int8_halves))
+        for number, chosen in enumerate(halves(people, f"verification {half}"))
+    }
+    wanted = [name for name in list(divided)[: 2 * arguments.halves] if f"float {name}" not in done]
+    if wanted:
+        float_file = folder / "float.tflite"
+        export(model, float_file)
+        vectors = embedded(float_file, images)
+        for name in wanted:
+            yield f"float {name}", divided[name], vectors
+    for name in list(divided)[: 2 * arguments.int8_halves]:
+        if f"int8 {name}" not in done:
+            file = folder / f"int8-{name}.tflite"
+            calibration = [image.path for image in images if image.identity in divided[name]]
             export(model, file, quantization="int8", calibration=calibration)
-            yield "int8", f"{half}.{number}", chosen, embedded(file, images)
+            yield f"int8 {name}", divided[name], embedded(file, images)
 
 
 def measured(vectors, identities, cameras, chosen):
@@ -125,11 +131,9 @@ def main():
         images = read_people(folder / "pku_reid").all_images
         identities = np.array([image.identity for image in images])
         cameras = np.array([image.camera for image in images])
-        for kind, half, chosen, vectors in vectors_of(arguments, images, folder):
-            name = f"{kind} {half}"
-            if name not in results:
-                results[name] = measured(vectors, identities, cameras, chosen)
-                arguments.results.write_text(json.dumps(results))
+        for name, chosen, vectors in vectors_of(arguments, images, folder, set(results)):
+            results[name] = measured(vectors, identities, cameras, chosen)
+            arguments.results.write_text(json.dumps(results))
     table(results)
 
 
