@@ -26,7 +26,6 @@ from keras_osnet.data.datasets.splits import halves
 from keras_osnet.metrics import choose_threshold, evaluate_verification
 
 RATES = (0.1, 0.01)
-HELD = ("FPR within", "1.4 times", "TPR within", "1.4 times")
 SPREAD = (np.mean, np.min, np.max)
 WEIGHTS = "osnet_x0_25_msmt17.pth"
 
@@ -84,10 +83,10 @@ def measured(vectors, identities, cameras, chosen):
 
 
 def table(results):
-    print(
-        "| file | FPR wanted | similarity | FPR of others | TPR of others | FPR holds | TPR holds |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    columns = ("file", "choices", "FPR wanted", "similarity", "FPR of others", "TPR of others")
+    columns += ("FPR within", "1.4 times", "TPR within", "1.4 times")
+    print("|", " | ".join(columns), "|")
+    print("|", " | ".join("---" for _ in columns), "|")
     for kind in ("float", "int8"):
         for rate in map("{:g}".format, RATES):
             rows = [each[rate] for name, each in results.items() if name.startswith(kind)]
