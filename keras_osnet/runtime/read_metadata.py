@@ -17,7 +17,7 @@ from keras_osnet.runtime.metadata import KEY, NO_DIGEST, TFLITE_METADATA, ModelM
 
 FILE_KINDS = (".tflite", ".onnx", ".xml")
 
-_MOST_BYTES = 16 << 20
+MOST_BYTES = 16 << 20
 """Metadata is a few kilobytes; a hostile ZIP archive could unpack to anything."""
 
 _MOST_XML = 64 << 20
@@ -180,6 +180,28 @@ def _settled(file: Path, *, with_weights: bool) -> ModelFile:
 def _read(file: Path, with_weights: bool) -> ModelFile:
     is_xml = file.suffix.lower() == ".xml"
     content = _content(file, _MOST_XML if is_xml else _MOST_MODEL)
+    metadata, external = checked_content(file, content)
+    weights = _weights(file) if is_xml and with_weights else None
+    wanted = metadata and metadata.weights_digest
+    if weights is not None and wanted not in (None, hashlib.sha256(weights).hexdigest()):
+        raise ModelFileError(
+            f"{file.with_suffix('.bin').name} is not the file that {file.name} was exported with: "
+            "one of them was replaced or is damaged. Export both, or copy both, again. "
+            f"Received: {file}"
+        )
+    return ModelFile(file, content, weights, metadata, external)
+
+
+def checked_content(file: Path, content: bytes) -> tuple[ModelMetadata | None, bool]:
+    """Return the metadata in a model's file, and whether weights lie in other files.
+
+    Args:
+        file: Its path, whose suffix tells the kind.
+        content: All of the file.
+
+    Raises:
+        ModelFileError: It is damaged, or its digest is another than in its metadata.
+    """
     text, flatbuffer, external = _parsed(file, content)
     metadata = None
     if text is not None:
@@ -197,15 +219,7 @@ def _read(file: Path, with_weights: bool) -> ModelFile:
                 "The model's file is damaged: its SHA-256 digest is not the one that export has "
                 f"noted in it. Export it or copy it again. Received: {file}"
             )
-    weights = _weights(file) if is_xml and with_weights else None
-    wanted = metadata and metadata.weights_digest
-    if weights is not None and wanted not in (None, hashlib.sha256(weights).hexdigest()):
-        raise ModelFileError(
-            f"{file.with_suffix('.bin').name} is not the file that {file.name} was exported with: "
-            "one of them was replaced or is damaged. Export both, or copy both, again. "
-            f"Received: {file}"
-        )
-    return ModelFile(file, content, weights, metadata, external)
+    return metadata, external
 
 
 def _parsed(file: Path, content: bytes) -> tuple[str | None, bytes | None, bool]:
@@ -271,10 +285,10 @@ def _from_zip(content: bytes) -> tuple[str | None, int]:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ModelFileError("The model's file is damaged: its metadata is packed in a new way")
         with archive.open(entry) as stream:
-            text = stream.read(_MOST_BYTES + 1)  # the size that the archive names may be false
-        if len(text) > _MOST_BYTES:
+            text = stream.read(MOST_BYTES + 1)  # the size that the archive names may be false
+        if len(text) > MOST_BYTES:
             raise ModelFileError(
-                f"The model's file is damaged: its metadata is more than {_MOST_BYTES} bytes"
+                f"The model's file is damaged: its metadata is more than {MOST_BYTES} bytes"
             )
         return text.decode("utf-8"), min(each.header_offset for each in archive.infolist())
 
@@ -301,9 +315,9 @@ def _from_xml(content: bytes) -> str | None:
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.StartDoctypeDeclHandler = doctype
     parser.Parse(content, True)
-    if found and len(found[0]) > _MOST_BYTES:
+    if found and len(found[0]) > MOST_BYTES:
         raise ModelFileError(
-            f"The model's file is damaged: its metadata is more than {_MOST_BYTES} bytes"
+            f"The model's file is damaged: its metadata is more than {MOST_BYTES} bytes"
         )
     return found[0] if found else None
 
@@ -317,7 +331,7 @@ def _from_protobuf(content: bytes, folder: Path) -> tuple[str | None, bool]:
         start = stream.tell()
         if number == _ONNX_GRAPH:
             external = _has_external_weights(stream, start + size, folder)
-        elif number == ONNX_METADATA and size <= _MOST_BYTES and text is None:
+        elif number == ONNX_METADATA and size <= MOST_BYTES and text is None:
             entry = _entries(stream, start + size)
             if entry.get(1) == KEY.encode():
                 text = entry.get(2, b"").decode("utf-8")

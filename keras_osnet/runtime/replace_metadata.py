@@ -11,8 +11,11 @@ from typing import Any
 
 from keras_osnet.runtime.metadata import KEY, NO_DIGEST, TFLITE_METADATA, ModelMetadata
 from keras_osnet.runtime.read_metadata import (
+    MOST_BYTES,
     ONNX_METADATA,
     ModelFile,
+    ModelFileError,
+    checked_content,
     digest_of,
     protobuf_fields,
 )
@@ -34,13 +37,21 @@ def replace_metadata(model: ModelFile, metadata: ModelMetadata) -> bytes:
     Args:
         model: A file that has metadata.
         metadata: Of the same model; its `digest` is not used.
+
+    Raises:
+        ModelFileError: The metadata is stored in another way than keras-osnet does.
     """
     text = dataclasses.replace(metadata, digest=NO_DIGEST).to_json()
-    if model.kind == ".tflite":
-        return _in_zip(model.content, text)
-    replaced = _in_protobuf if model.kind == ".onnx" else _in_xml
-    blank = replaced(model.content, text)
-    return blank.replace(NO_DIGEST.encode(), digest_of(blank).encode())
+    try:
+        content = _replaced(model, text)
+        is_right = checked_content(model.path, content)[0] == metadata
+    # Hostile archives, protobufs and XML raise errors of very many kinds.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise _not_ours(model, f": {reason}") from error
+    if not is_right:
+        raise _not_ours(model)
+    return content
 
 
 def digest_without_threshold(model: ModelFile) -> str:
@@ -72,11 +83,34 @@ def with_archive(flatbuffer: bytes, entries: Mapping[Any, bytes]) -> bytes:
     return stream.getvalue()
 
 
+def _replaced(model: ModelFile, text: str) -> bytes:
+    if model.kind == ".tflite":
+        return _in_zip(model.content, text)
+    replaced = _in_protobuf if model.kind == ".onnx" else _in_xml
+    blank = replaced(model.content, text)
+    return blank.replace(NO_DIGEST.encode(), digest_of(blank).encode())
+
+
+def _not_ours(model: ModelFile, problem: str = "") -> ModelFileError:
+    return ModelFileError(
+        f"The metadata of the model's file is not stored as keras-osnet does{problem}. Export it "
+        f"again. Received: {model.path}"
+    )
+
+
 def _in_zip(content: bytes, text: str) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries: dict[zipfile.ZipInfo | str, bytes] = {
-            info: archive.read(info) for info in archive.infolist()
-        }
+        entries: dict[zipfile.ZipInfo | str, bytes] = {}
+        left = MOST_BYTES
+        for info in archive.infolist():
+            # Others are unpacked whole whatever the size that is asked for.
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{info.filename} is packed in a new way")
+            with archive.open(info) as stream:
+                entries[info] = stream.read(left + 1)  # the size that is named may be false
+            left -= len(entries[info])
+            if left < 0:
+                raise ValueError(f"the archive unpacks to more than {MOST_BYTES} bytes")
         flatbuffer = content[: min(info.header_offset for info in archive.infolist())]
     text = text.replace(NO_DIGEST, digest_of(flatbuffer, text))
     replaced = {
@@ -97,7 +131,7 @@ def _in_protobuf(content: bytes, text: str) -> bytes:
         start = begun - len(_head(ONNX_METADATA, size))
         entry = _field(1, KEY.encode()) + _field(2, text.encode())
         return content[:start] + _field(ONNX_METADATA, entry) + content[begun + size :]
-    raise AssertionError("the file has metadata")
+    raise ValueError("it does not begin with its key")
 
 
 def _field(number: int, value: bytes) -> bytes:
@@ -132,5 +166,6 @@ def _in_xml(content: bytes, text: str) -> bytes:
     parser.Parse(content, True)
     escaped = "".join(_ESCAPES.get(each, each) for each in text)
     place = _VALUE.search(content, found[0])
-    assert place is not None, "the file has metadata"
+    if place is None:
+        raise ValueError("it is not in UTF-8")
     return content[: place.start()] + f'value="{escaped}"'.encode() + content[place.end() :]

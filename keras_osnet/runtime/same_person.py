@@ -45,7 +45,7 @@ def compare(embedder: "Embedder", first: Any, second: Any) -> SamePerson:
     images = [each for each in sides if not _is_vector(each)]
     embedded = iter(embedder.embed(images).astype(np.float64) if images else ())
     one, other = (each if _is_vector(each) else next(embedded) for each in sides)
-    similarity = float(np.dot(one, other))
+    similarity = float(np.clip(np.dot(one, other), -1, 1))  # of float32 vectors: 1 + 1e-7
     return SamePerson(similarity >= threshold.similarity, similarity, threshold.similarity)
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from keras_osnet._utils import files
 from keras_osnet.runtime import Embedder, ModelFileError, read_metadata, write_threshold
 from keras_osnet.runtime.metadata import ModelMetadata
+from keras_osnet.runtime.read_metadata import MOST_BYTES, digest_of
 from keras_osnet.runtime.threshold import Threshold
 
 FILES = ["one.tflite", "any.onnx", "any.xml"]
@@ -69,8 +71,6 @@ def test_other_readers_take_the_file(described):
 
 
 def test_labels_and_other_files_of_the_archive_stay(described):
-    import zipfile
-
     path = described("one.tflite")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("labels.txt", "of other software\n")
@@ -78,6 +78,43 @@ def test_labels_and_other_files_of_the_archive_stay(described):
     with zipfile.ZipFile(path) as archive:
         assert archive.read("labels.txt") == b"of other software\n"
         assert archive.testzip() is None
+
+
+@pytest.mark.parametrize(
+    ("packing", "size", "problem"),
+    [
+        (zipfile.ZIP_DEFLATED, MOST_BYTES, "unpacks to more than"),
+        (zipfile.ZIP_BZIP2, 10, "zeros is packed in a new way"),
+    ],
+    ids=["large", "bzip2"],
+)
+def test_an_archive_that_unpacks_to_anything(described, packing, size, problem):
+    path = described("one.tflite")
+    write_threshold(path, THRESHOLD)
+    with zipfile.ZipFile(path, "a", packing) as archive:
+        archive.writestr("zeros", bytes(size))
+    before = beside(path)
+    with pytest.raises(ModelFileError, match=rf"{problem}.*Received: .*one\.tflite"):
+        Embedder(path)
+    with pytest.raises(ModelFileError, match=problem):
+        write_threshold(path, None)
+    assert beside(path) == before
+
+
+def test_metadata_in_another_order(described):
+    """Readers of protobufs take the fields of an entry in any order."""
+    onnx = pytest.importorskip("onnx")
+    path = described("any.onnx")
+    (entry,) = onnx.load(path).metadata_props
+    stored = entry.SerializeToString()
+    key = onnx.StringStringEntryProto(key=entry.key).SerializeToString()
+    content = path.read_bytes().replace(stored, stored[len(key) :] + key)
+    old = read_metadata(path).digest
+    new = digest_of(content, digest=old)
+    path.write_bytes(content.replace(old.encode(), new.encode()))
+    assert read_metadata(path).digest == new != old
+    with pytest.raises(ModelFileError, match=r"not stored as keras-osnet does.*any\.onnx"):
+        write_threshold(path, THRESHOLD)
 
 
 @pytest.mark.parametrize("name", FILES)
