@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,13 +97,19 @@ def read_together(
     """
     images = np.zeros((count, *image_size, 3), np.uint8)
     errors: dict[int, ImageReadError] = {}
+    stopped = Event()
 
     def fill(indices: range) -> None:
         for index in indices:
+            if stopped.is_set():
+                return
             try:
                 images[index] = read(index)
             except ImageReadError as error:
                 errors[index] = error
+            except BaseException:
+                stopped.set()
+                raise
 
     if count <= _ALONE:
         fill(range(count))
@@ -114,7 +121,10 @@ def read_together(
         # not for each image, saves a quarter of the time of small JPEG files.
         threads = min(os.cpu_count() or 1, count)
         with ThreadPoolExecutor(max_workers=threads) as pool:
-            list(pool.map(fill, (range(first, count, threads) for first in range(threads))))
+            try:
+                list(pool.map(fill, (range(first, count, threads) for first in range(threads))))
+            finally:
+                stopped.set()  # after Ctrl-C, the pool waits for the images that are being read
     return images, dict(sorted(errors.items()))
 
 

@@ -3,6 +3,7 @@ import pickle
 import re
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from keras_osnet.data.images import (
     resize_image,
 )
 from keras_osnet.data.list_images import list_images
-from keras_osnet.data.load_images import find_unreadable, load_images
+from keras_osnet.data.load_images import find_unreadable, load_images, read_together
 
 
 @pytest.fixture
@@ -360,6 +361,22 @@ def test_pixels_are_resized_as_files_are(tmp_path, pixels, size):
 
 
 # --- load_images -------------------------------------------------------------------------------
+
+
+def test_another_error_ends_all_threads():
+    """Ctrl-C, which raises in the thread that waits, must not wait for thousands of images."""
+    begun = []
+
+    def read(index):
+        begun.append(index)
+        if index == 3:
+            raise MemoryError("no memory")
+        time.sleep(0.001)
+        return np.zeros((4, 2, 3), np.uint8)
+
+    with pytest.raises(MemoryError, match="no memory"):
+        read_together(4000, (4, 2), read)
+    assert len(begun) < 1000
 
 
 def test_load_keeps_the_order_and_names_the_unreadable(tmp_path, pixels):
