@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
+from keras_osnet.cli._training_request import fits
 from keras_osnet.cli.console import waiting
 from keras_osnet.cli.options import RANDOM
 
@@ -112,14 +113,14 @@ class DistillationRequest:
         names = {each.name for each in fields(cls)}
         if not isinstance(entry, dict) or set(entry) != names:
             raise folder.damaged(f"{ENTRY} is {entry!r:.200}")
-        size = entry["image_size"]
-        return cls(
-            **{
-                **entry,
-                "teacher": tuple(entry["teacher"]),
-                "image_size": None if size is None else tuple(size),
-            }
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in entry.items()
+        }
+        for name, hint in get_type_hints(cls).items():
+            if not fits(values[name], hint):
+                raise folder.damaged(f"{ENTRY} has {name}={values[name]!r:.200}")
+        return cls(**values)
 
     def begin(self, folder: "RunFolder") -> None:
         """Write the request to the record, unless it is there.

@@ -150,7 +150,7 @@ class TrainingRequest:
             raise folder.damaged(f"command: {error!r}") from error
         for part in (request, request.sources):
             for name, hint in get_type_hints(type(part)).items():
-                if not _fits(getattr(part, name), hint):
+                if not fits(getattr(part, name), hint):
                     raise folder.damaged(f"command has {name}={getattr(part, name)!r}")
         return request
 
@@ -194,19 +194,19 @@ class TrainingRequest:
         return json.loads(json.dumps(asdict(self)))
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
     """Return whether a value from a record is of the type of an attribute."""
     if hint is Any:
         return True
     origin, inside = get_origin(hint), get_args(hint)
     if origin is UnionType:
-        return any(_fits(value, each) for each in inside)
+        return any(fits(value, each) for each in inside)
     if origin is tuple:
         each = inside[:1] * len(value) if isinstance(value, tuple) else ()
         whole = inside[-1] is ... or (isinstance(value, tuple) and len(value) == len(inside))
-        return isinstance(value, tuple) and whole and all(map(_fits, value, each))
+        return isinstance(value, tuple) and whole and all(map(fits, value, each))
     if origin is Mapping:
-        return isinstance(value, dict) and all(_fits(one, inside[1]) for one in value.values())
+        return isinstance(value, dict) and all(fits(one, inside[1]) for one in value.values())
     if hint is float:
         hint = int | float
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import one_of
+from keras_osnet._utils.checks import boolean, one_of
 from keras_osnet.data import ImageReadError, load_images
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.evaluation.embed import check_embedder, embed_images
@@ -59,7 +59,7 @@ class Teachers:
         if not listed:
             raise ValueError("`teacher` must be one teacher, or a list of some. Received: none")
         self.combine = one_of("combine", combine, ("concatenate", "average"))
-        self.flip = flip
+        self.flip = boolean("flip", flip)
         self._teachers = [open_teacher(each) for each in listed]
 
     def describe(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Tables of vectors: the `.npz` files and the Parquet data sets that `keras-osnet embed` writes."""
 
 import os
-import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,8 @@ def _read_npz(file: Path) -> tuple[Any, list[str]]:
             return content["vectors"], [str(name) for name in content["names"].ravel().tolist()]
     except FileNotFoundError as error:
         raise FileNotFoundError(f"`teacher` does not exist. Received: {file}") from error
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    # Broken files give errors of every kind: numpy's, zipfile's, zlib's.
+    except Exception as error:
         raise ValueError(
             "`teacher` must be an .npz file with `vectors` and `names`, as `keras-osnet embed` "
             f"writes it: {str(error).rstrip('.')}. Received: {file}"
@@ -76,4 +76,9 @@ def _read_folder(folder: Path) -> tuple[Any, list[str]]:
     names: list[str] = []
     for batch in dataset.batches([name]):
         names += batch.column(0).to_pylist()
+    for each in names:
+        if not isinstance(each, str):
+            raise ValueError(
+                f"`teacher` must have paths in its column {name}. Received: {each!r} in {folder}"
+            )
     return dataset.vectors(), names

@@ -129,7 +129,12 @@ def test_a_damaged_record_is_named(done, run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(done, folder)
     record = json.loads((folder / "training.json").read_text())
-    for change in ({"distill": {"teacher": 7}}, {"report": {"files": 3}}):
+    changes = [{"distill": {"teacher": 7}}, {"report": {"files": 3}}]
+    changes += [
+        {"distill": record["distill"] | wrong}
+        for wrong in ({"teacher": None}, {"image_size": 5}, {"seed": "0"}, {"settings": []})
+    ]
+    for change in changes:
         (folder / "training.json").write_text(json.dumps(record | change))
         assert "training.json is damaged" in run("resume", folder, code=1).stderr
 

@@ -1,8 +1,10 @@
 """Distillation: teachers of every kind, what is kept, and what an interruption leaves."""
 
+import io
 import json
 import os
 import shutil
+import zipfile
 
 import keras
 import numpy as np
@@ -237,6 +239,30 @@ def test_a_truncated_table_is_refused(tmp_path, images, kept):
     file = tmp_path / "vectors.npz"
     EmbeddedImages(np.ones((len(images), 4), "float32"), images, {}).save(file)
     file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=rf"must be an \.npz file .*Received: {file}"):
+        read_vector_table(file)
+
+
+@pytest.mark.parametrize("kind", ["array", "damaged", "huge"])
+def test_broken_archives_are_refused(tmp_path, kind):
+    """Each gives another kind of error: TypeError, zlib.error and MemoryError."""
+    file = tmp_path / "vectors.npz"
+    if kind == "array":
+        with file.open("wb") as stream:
+            np.save(stream, np.zeros((2, 3)))
+    elif kind == "damaged":
+        names = np.array([str(number) for number in range(50)])
+        np.savez_compressed(file, vectors=np.arange(1500.0).reshape(50, 30) ** 0.5, names=names)
+        content = bytearray(file.read_bytes())
+        content[200:260] = bytes(range(100, 160))
+        file.write_bytes(content)
+    else:
+        header = io.BytesIO()
+        facts = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 512)}
+        np.lib.format.write_array_header_1_0(header, facts)
+        np.savez(file, names=np.array(["a"]))
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr("vectors.npy", header.getvalue())
     with pytest.raises(ValueError, match=rf"must be an \.npz file .*Received: {file}"):
         read_vector_table(file)
 
