@@ -174,7 +174,7 @@ def test_files_without_a_place_for_it(stock, described):
 @pytest.mark.parametrize("name", FILES)
 def test_same_person(described, people, name):
     path = described(name)
-    with pytest.raises(ValueError, match=r"`keras-osnet threshold --weights .*any|one"):
+    with pytest.raises(ValueError, match=r"`keras-osnet threshold --weights .*(any|one)\."):
         Embedder(path, verify=True).same_person(people[0], people[1])
     vectors = Embedder(path).embed(people)
     cosines = vectors @ vectors.T
