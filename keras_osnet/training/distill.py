@@ -88,8 +88,8 @@ def distill(
         >>> student = keras_osnet.OSNet(0.25, head="embedding", input_shape=(64, 32, 3))
         >>> recipe = load_recipe("distill").with_epochs(1).with_overrides({"batch_size": 8})
         >>> result = distill(recipe, student, teacher, folder / "people", folder / "run", verbose=0)
-        >>> result.paths[0].name, result.metrics[0]["loss"] > 0
-        ('last.keras', True)
+        >>> result.paths[0].name, [row["loss"] > 0 for row in result.metrics]
+        ('last.keras', [True])
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if recipe.task != "distillation":

@@ -159,7 +159,7 @@ def test_half_precision_is_computed_in_float32(loss):
         (DistanceDistillation(), (4, 3), (5, 3)),
         (AngleDistillation(), (4,), (4, 3)),
     ],
-    ids=str,
+    ids=["cosine", "distance", "angle"],
 )
 def test_wrong_shapes_are_refused(loss, teacher, student):
     with pytest.raises(ValueError, match=r"takes embeddings of shape .*Received: teacher's"):
