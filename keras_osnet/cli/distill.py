@@ -126,8 +126,9 @@ def command(
     same call, or `keras-osnet resume DIR`, resumes the training.
 
     \b
-    keras-osnet distill --teacher msmt17_combineall --student-width 0.25 --images crops -o run
-    keras-osnet distill --teacher large.onnx --teacher vectors.npz --images crops -o run
+    keras-osnet distill --teacher msmt17_combineall --images crops -o run
+    keras-osnet distill --teacher large.onnx --teacher vectors.npz \\
+        --images crops -o run
     """
     from keras_osnet.training.run_folder import RunFolder
 

@@ -77,7 +77,7 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Choose the similarity above which two images show the same person.
+    """Choose the similarity above which two images show one person.
 
     Images are given as for `keras-osnet evaluate`. Of your own, every two images under different
     cameras are compared; of a dataset, or a table that has them, queries and gallery. The threshold

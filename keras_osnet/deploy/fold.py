@@ -173,7 +173,13 @@ class _Rewriter:
 def _copy_of(layer: keras.layers.Layer) -> keras.layers.Layer:
     """Return a layer of the same configuration in the precision of inference, without weights."""
     kind = keras.layers.BatchNormalization if isinstance(layer, BatchNorm) else type(layer)
-    return kind.from_config({**layer.get_config(), "dtype": precision(layer)})
+    return kind.from_config(_folded_config(layer))
+
+
+def _folded_config(layer: keras.layers.Layer) -> dict[str, Any]:
+    """Return the configuration of a copy, whose initializers are Keras's, as are its layers."""
+    config = {**layer.get_config(), "dtype": precision(layer)}
+    return config | {name: "zeros" for name in config if name.endswith("_initializer")}
 
 
 def _with_norm(
@@ -188,8 +194,7 @@ def _with_norm(
         shift = shift + array(layer.bias) * scale
     # The last two axes of a depthwise kernel, (channels, multiplier), form the output's channels.
     by_output = kernel.shape[-2:] if isinstance(layer, keras.layers.DepthwiseConv2D) else (-1,)
-    config = {**layer.get_config(), "dtype": precision(layer), "use_bias": True}
-    copy = type(layer).from_config(config)
+    copy = type(layer).from_config(_folded_config(layer) | {"use_bias": True})
     copy.build(input_shape)
     copy.set_weights([kernel * scale.reshape(by_output), shift])
     return copy

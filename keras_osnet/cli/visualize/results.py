@@ -113,7 +113,7 @@ def cmc(
 @options.batch_size
 @figure.output
 def roc(source: PeopleSource, models: Sequence[ModelSource], batch_size: int, output: Path) -> None:
-    """Draw ROC curves: how well a similarity tells whether two images show one person.
+    """Draw ROC curves: do two images show one person?
 
     Pairs are those of `keras-osnet threshold`.
 
