@@ -39,7 +39,7 @@ def cache_compiled_programs() -> None:
     if "JAX_COMPILATION_CACHE_MAX_SIZE" not in os.environ:
         jax.config.update("jax_compilation_cache_max_size", _MOST)
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        # Also the small programs of a network's initial values, of which there are a hundred.
+        # Also the small programs of which building, saving and evaluating need many.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     compilation_cache.reset_cache()  # JAX looks at the options once, at its first program.

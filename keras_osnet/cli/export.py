@@ -130,7 +130,7 @@ def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(min=0),
+    type=options.FiniteFloatRange(min=0),
     metavar="POINTS",
     help="Write nothing if the file loses more, in percentage points: of rank-1 and of mAP with "
     "--data, else of the worst image's cosine, or of predictions that agree.",

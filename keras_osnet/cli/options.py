@@ -1,6 +1,7 @@
 """Options that several commands share, and the model that they describe."""
 
 import functools
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,19 @@ _READ = {"data", "query", "gallery", "images", "calibration"}
 """Parameters of commands that are folders of images."""
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+class FiniteFloatRange(click.FloatRange):
+    """A number in a range. click compares NaN with the limits, which excludes nothing."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return float(number)
 
 
 def count(name: str, text: str, default: int | None = None, *, metavar: str = "N") -> Any:

@@ -41,7 +41,7 @@ _WITHOUT_CAMERAS = (
 @click.option(
     "--false-positive-rate",
     "rate",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=options.FiniteFloatRange(0, 1, min_open=True),
     default=0.01,
     show_default=True,
     metavar="RATE",
@@ -104,9 +104,6 @@ def command(
                 raise click.UsageError(f"{name} is for exported files, not for weights.")
     elif batch_size is not None:
         raise click.UsageError("--batch-size is for weights, not for exported files.")
-    from keras_osnet.metrics.verification import checked_rate
-
-    checked_rate(rate)  # NaN passes the range of the option
     _check_figure(figure)
     query, gallery, division = verification_sides(source)
     write = exported is not None and not no_write

@@ -127,7 +127,7 @@ _final = click.option(
 @people.no_check
 @click.option(
     "--test-share",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=options.FiniteFloatRange(0, 1, max_open=True),
     metavar="P",
     help="Of your own people: share to test on instead of training; 0 trains on all. Default: 0.5.",
 )

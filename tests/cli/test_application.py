@@ -211,3 +211,22 @@ def test_a_pipe_that_closes_early():
     program.stdout.close()
     assert program.stderr.read() == b""
     program.wait()
+
+
+def _options(command, path=()):
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from _options(command.get_command(context, name), (*path, name))
+    else:
+        yield from ((path, each) for each in command.params if isinstance(each, click.Option))
+
+
+def test_a_range_excludes_nan_and_infinity():
+    ranges = [each for each in _options(application) if isinstance(each[1].type, click.FloatRange)]
+    assert len(ranges) >= 4
+    for path, option in ranges:
+        for value in ("nan", "inf"):
+            with pytest.raises(click.BadParameter, match=r"not a finite number|not in the range"):
+                option.type_cast_value(click.Context(application), value)
+        assert option.type_cast_value(click.Context(application), "0.5") == 0.5, path

@@ -31,7 +31,10 @@ def _names(option: str, text: str) -> Any:
 @click.option("--after", metavar="TIME", help="Not earlier than this.")
 @click.option("--before", metavar="TIME", help="Earlier than this.")
 @click.option(
-    "--min-similarity", type=click.FloatRange(-1, 1), metavar="S", help="Lowest cosine similarity."
+    "--min-similarity",
+    type=options.FiniteFloatRange(-1, 1),
+    metavar="S",
+    help="Lowest cosine similarity.",
 )
 @click.option("--approximate", is_flag=True, help="Use the index of `gallery index`.")
 @options.count("--rerank", "Re-rank the N most similar by k-reciprocal neighbors.")
