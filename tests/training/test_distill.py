@@ -26,7 +26,7 @@ from keras_osnet.training.teachers import Teachers, vectors_of_files
 from keras_osnet.training.vector_table import read_vector_table
 
 RECIPE = load_recipe("distill").with_overrides(
-    {"epochs": 3, "batch_size": 8, "loss.cosine_weight": 1.0}
+    {"epochs": 3, "batch_size": 8, "loss.cosine_weight": 1.0, "optimizer.learning_rate": 1e-2}
 )
 
 

@@ -19,9 +19,6 @@ from keras_osnet.training import load_recipe, train
 
 pytestmark = pytest.mark.extra_large
 
-MOMENTS = [*range(1, 11), *range(14, 78, 7)]
-"""Twenty of the 78 of the training below: all of the beginning, and every seventh of the rest."""
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -39,8 +36,12 @@ def at_a_moment(function):
 Path.replace, Path.unlink = at_a_moment(Path.replace), at_a_moment(Path.unlink)
 from test_kills import run
 run(*sys.argv[2:])
+print("moments", -moment)
 """
-"""A training, killed before or after a file is renamed or removed: odd and even moments, from 1."""
+"""A training, killed before or after a file is renamed or removed: odd and even moments, from 1.
+
+With moment 0 it is not killed, and says how many there are.
+"""
 
 
 def run(people, folder):
@@ -63,13 +64,13 @@ def whole(people, tmp_path_factory):
     return run(people, tmp_path_factory.mktemp("whole") / "run")
 
 
-def start(moment, people, folder):
+def start(moment, people, folder, stdout=subprocess.DEVNULL):
     here = Path(__file__).parent
     paths = [here, here.parent, os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [sys.executable, "-c", KILLED, str(moment), people, folder],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
-        stdout=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=subprocess.DEVNULL,
     )
 
@@ -87,7 +88,11 @@ def assert_finishes(people, folder, whole):
 
 
 def test_before_and_after_every_change_of_a_file(people, whole, tmp_path):
-    for killed in MOMENTS:
+    output, _ = start(0, people, tmp_path / "whole", subprocess.PIPE).communicate()
+    moments = int(output.decode().rpartition("moments ")[2])
+    assert moments > 40
+    # All of the beginning, and ten of the rest.
+    for killed in [*range(1, 11), *range(14, moments, moments // 10)]:
         folder = tmp_path / str(killed)
         process = start(killed, people, folder)
         assert process.wait() == -signal.SIGKILL

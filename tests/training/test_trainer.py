@@ -24,6 +24,7 @@ from keras_osnet.data import (
     AttributeDataset,
     AttributeImages,
     ClassificationDataset,
+    ImageBatches,
     LabeledImages,
     split_by_identity,
 )
@@ -31,7 +32,6 @@ from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.synthetic import (
     write_synthetic_people,
 )
-from keras_osnet.training import dataset as dataset_module
 from keras_osnet.training import load_recipe, train, train_seeds
 from keras_osnet.training.run_folder import RunFolder
 from keras_osnet.training.trainer import check_folder
@@ -290,9 +290,9 @@ def test_classes_of_an_array_in_memory(tmp_path):
 @pytest.mark.large
 def test_a_model_without_preprocessing_gets_normalized_images(dataset, tmp_path, monkeypatch):
     seen = []
-    real = dataset_module.ImageBatches
+    real = ImageBatches.__init__
     monkeypatch.setattr(
-        dataset_module, "ImageBatches", lambda *a, **k: seen.append(k["steps"]) or real(*a, **k)
+        ImageBatches, "__init__", lambda *a, **k: seen.append(k["steps"]) or real(*a, **k)
     )
     recipe = RECIPE.with_overrides({"epochs": 1, "validation_fraction": 0.0})
     run(tmp_path / "a", dataset, recipe)
