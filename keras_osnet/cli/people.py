@@ -12,7 +12,7 @@ from keras_osnet.cli.options import FOLDER
 
 if TYPE_CHECKING:
     from keras_osnet.data import PersonImage, ReidDataset
-    from keras_osnet.data.records import Dataset
+    from keras_osnet.data.records import Dataset, EmbeddedImages
 
 DATA = click.Path(exists=True, path_type=Path)
 
@@ -296,6 +296,41 @@ def verification_sides(
     under = all(image.camera is not None for image in images)
     which = "every two images under different cameras" if under else "every two images"
     return images, None, f"pairs are {which}"
+
+
+def verification_arrays(
+    embedded: "EmbeddedImages",
+    query: "Sequence[PersonImage]",
+    gallery: "Sequence[PersonImage] | None",
+) -> tuple[Any, ...]:
+    """Return the arrays that the functions of verification take, without unreadable images.
+
+    Args:
+        embedded: Embeddings of all images.
+        query: As `verification_sides` returns them.
+        gallery: The same.
+
+    Returns:
+        Embeddings, identities and cameras, each of both sides in turn; None for a side that is not.
+
+    Raises:
+        ValueError: No image of a side can be read.
+    """
+    from keras_osnet.data.records import ranking_labels
+
+    queries, others = (
+        [person for person in side if person.path not in embedded.unreadable]
+        for side in (query, query if gallery is None else gallery)
+    )
+    if not (queries and others):
+        raise ValueError(
+            f"`data` must have images that can be read. Received: {len(embedded.paths)} images"
+        )
+    ids, other_ids, cameras, other_cameras = ranking_labels(queries, others)
+    vectors = embedded.vectors_of(queries)
+    if gallery is None:
+        return vectors, None, ids, None, cameras, None
+    return vectors, embedded.vectors_of(others), ids, other_ids, cameras, other_cameras
 
 
 def _own_images(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:

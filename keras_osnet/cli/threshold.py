@@ -17,12 +17,16 @@ from keras_osnet.cli.console import (
     warn_unreadable,
 )
 from keras_osnet.cli.options import ModelSource
-from keras_osnet.cli.people import PeopleSource, people_options, verification_sides
+from keras_osnet.cli.people import (
+    PeopleSource,
+    people_options,
+    verification_arrays,
+    verification_sides,
+)
 
 if TYPE_CHECKING:
     from keras_osnet.data import PersonImage
     from keras_osnet.data.records import EmbeddedImages
-    from keras_osnet.metrics.choose_threshold import ChosenThreshold
 
 _RATES = (0.1, 0.01, 0.001)
 
@@ -121,7 +125,12 @@ def command(
     people = [*query, *(gallery or ())]
     embedded, digest = _embed(people, model, device, pixel_range, batch_size or 32)
     warn_unreadable(embedded.unreadable, len({person.path for person in people}))
-    chosen = _choose(embedded, query, gallery, None if balanced else rate)
+    from keras_osnet.metrics import choose_threshold
+
+    chosen = choose_threshold(
+        *verification_arrays(embedded, query, gallery),
+        false_positive_rate=None if balanced else rate,
+    )
     cameras_known = all(person.camera is not None for person in people)
     if figure is not None:
         from keras_osnet.visualize import plot_roc, save_figure
@@ -190,32 +199,6 @@ def _embed(
             network, files, batch_size=batch_size, skip_unreadable=True, progress=advance
         )
     return embedded, None
-
-
-def _choose(
-    embedded: "EmbeddedImages",
-    query: "Sequence[PersonImage]",
-    gallery: "Sequence[PersonImage] | None",
-    rate: float | None,
-) -> "ChosenThreshold":
-    from keras_osnet.data.records import ranking_labels
-    from keras_osnet.metrics import choose_threshold
-
-    read = [
-        [person for person in side if person.path not in embedded.unreadable]
-        for side in (query, gallery or ())
-    ]
-    if not read[0] or (gallery is not None and not read[1]):
-        raise ValueError(
-            f"`data` must have images that can be read. Received: {len(embedded.paths)} images"
-        )
-    sides = read if gallery is not None else [read[0], read[0]]
-    labels = ranking_labels(*sides)
-    vectors = embedded.vectors_of(read[0])
-    if gallery is None:
-        return choose_threshold(vectors, None, labels[0], None, labels[2], false_positive_rate=rate)
-    others = embedded.vectors_of(read[1])
-    return choose_threshold(vectors, others, *labels, false_positive_rate=rate)
 
 
 def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:

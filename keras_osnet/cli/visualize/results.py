@@ -15,6 +15,7 @@ from keras_osnet.cli.people import (
     RetrievalTask,
     people_options,
     retrieval_options,
+    verification_arrays,
     verification_sides,
 )
 
@@ -121,23 +122,12 @@ def roc(source: PeopleSource, models: Sequence[ModelSource], batch_size: int, ou
     keras-osnet visualize roc --data DIR --weights A --weights B -o roc.pdf
     """
     query, gallery, _ = verification_sides(source)
-    from keras_osnet.data.records import ranking_labels
     from keras_osnet.metrics import evaluate_verification
 
     results = {}
     for title, each in figure.titled(models):
         embedded = _embed([*query, *(gallery or ())], each, batch_size)
-        queries = _readable(embedded, query)
-        others = queries if gallery is None else _readable(embedded, gallery)
-        ids, other_ids, cameras, other_cameras = ranking_labels(queries, others)
-        vectors = embedded.vectors_of(queries)
-        if gallery is None:
-            results[title] = evaluate_verification(vectors, None, ids, None, cameras)
-        else:
-            other_vectors = embedded.vectors_of(others)
-            results[title] = evaluate_verification(
-                vectors, other_vectors, ids, other_ids, cameras, other_cameras
-            )
+        results[title] = evaluate_verification(*verification_arrays(embedded, query, gallery))
     from keras_osnet.visualize import plot_roc
 
     figure.write(plot_roc(results), output)
