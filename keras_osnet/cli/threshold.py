@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keras_osnet.cli import options
+from keras_osnet.cli import options, visualize
 from keras_osnet.cli.console import (
     echo,
     per_cent,
@@ -108,7 +108,8 @@ def command(
                 raise click.UsageError(f"{name} is for exported files, not for weights.")
     elif batch_size is not None:
         raise click.UsageError("--batch-size is for weights, not for exported files.")
-    _check_figure(figure)
+    if figure is not None:
+        visualize.check(figure)
     query, gallery, division = verification_sides(source)
     write = exported is not None and not no_write
     if exported is not None and write:
@@ -159,19 +160,6 @@ def command(
         echo(f"\nWrote {figure}")
     if write:
         echo(f"\nWrote the threshold into {exported}")
-
-
-def _check_figure(figure: Path | None) -> None:
-    if figure is None:
-        return
-    if figure.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise click.BadParameter(
-            f"must end in .png, .svg, .pdf. Received: {figure}", param_hint="--figure"
-        )
-    options.writable(figure)
-    from keras_osnet._utils.optional import require
-
-    require("matplotlib.figure", "Drawing figures", extra="visualize")
 
 
 def _embed(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from keras_osnet.cli import gallery as group
-from keras_osnet.cli import options
+from keras_osnet.cli import options, visualize
 from keras_osnet.cli.console import echo, print_json, print_table
 
 
@@ -83,7 +83,9 @@ def command(
     if image_folder is not None and output is None and figure is None:
         raise click.UsageError("--image-folder is for --output FILE.html and --figure FILE.png.")
     if figure is not None:
-        _check_figure(figure, image_folder)
+        if image_folder is None:
+            raise click.UsageError("--figure draws images; give --image-folder DIR.")
+        visualize.check(figure)
     from keras_osnet.gallery import Gallery, write_search_page
 
     given = {name: value for name, value in conditions.items() if value not in (None, ())}
@@ -122,18 +124,6 @@ def command(
         drawn = plot_search_results(list(images), people, read_row_images(people, image_folder))
         save_figure(drawn, figure)
         echo(f"Wrote {figure}", err=as_json)
-
-
-def _check_figure(figure: Path, image_folder: Path | None) -> None:
-    """Raise UsageError or ImportError, before any work, if the figure could not be drawn."""
-    from keras_osnet._utils.optional import check_installed
-    from keras_osnet.visualize._sheet import FORMATS
-
-    if options.writable(figure).suffix.lower() not in FORMATS:
-        raise click.UsageError(f"--figure must end in {', '.join(FORMATS)}. Received: {figure}")
-    if image_folder is None:
-        raise click.UsageError("--figure draws images; give --image-folder DIR.")
-    check_installed("matplotlib", "Drawing figures", extra="visualize")
 
 
 def _plain(value: Any) -> Any:

@@ -53,6 +53,16 @@ output = options.output(
 )
 
 
+def check(path: Path) -> None:
+    """Raise UsageError or ImportError, before any work, unless `--figure` can be drawn."""
+    from keras_osnet._utils.optional import check_installed
+    from keras_osnet.visualize._sheet import FORMATS
+
+    if options.writable(path).suffix.lower() not in FORMATS:
+        raise click.UsageError(f"--figure must end in {', '.join(FORMATS)}. Received: {path}")
+    check_installed("matplotlib", "Drawing figures", extra="visualize")
+
+
 def show(default: int) -> Callable:
     """Return an option `--show N`."""
     return options.count("--show", "How many images to draw at most, evenly spaced.", default)
