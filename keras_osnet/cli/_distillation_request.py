@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-import click
-
-from keras_osnet.cli._training_request import fits
+from keras_osnet.cli._training_request import another_training, check_no_strangers, fits
 from keras_osnet.cli.console import waiting
 from keras_osnet.cli.options import RANDOM
 
@@ -136,20 +134,12 @@ class DistillationRequest:
     def check(self, folder: "RunFolder") -> None:
         """Raise click.UsageError if something else is in the folder."""
         record, wanted = folder.read_record(), self._entries()
-        if not record and (strangers := folder.strangers()):
-            raise click.UsageError(
-                "-o must be a new or empty folder, or that of a training. Received: "
-                f"{folder.root}, with {', '.join(strangers[:3])}"
-            )
+        if not record:
+            check_no_strangers(folder)
         there = record.get(ENTRY, {} if record else wanted)
         differing = {key for key in {*there, *wanted} if there.get(key) != wanted.get(key)}
         if (record.get("runs") or (record and not there)) and differing - _MAY_CHANGE:
-            names = sorted({"recipe" if key == "entries" else key for key in differing})
-            raise click.UsageError(
-                f"{folder.root} has another training in it, which differs in "
-                f"{', '.join(names)}. `keras-osnet resume {folder.root}` resumes that one; for "
-                "a new one use another folder."
-            )
+            raise another_training(folder, differing)
 
     def _entries(self) -> dict[str, Any]:
         """Return the request of types that JSON has, as it is in the record."""

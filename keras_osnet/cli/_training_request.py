@@ -173,25 +173,40 @@ class TrainingRequest:
             click.UsageError: Something else is in the folder.
         """
         record, wanted = folder.read_record(), self._entries()
-        if "command" not in record and (strangers := folder.strangers()):
-            raise click.UsageError(
-                "-o must be a new or empty folder, or that of a training. Received: "
-                f"{folder.root}, with {', '.join(strangers[:3])}"
-            )
+        if "command" not in record:
+            check_no_strangers(folder)
         there = record.get("command") or {}
         differing = {key for key in {*there, *wanted} if there.get(key) != wanted.get(key)}
         if record.get("runs") and differing - _MAY_CHANGE:
-            names = sorted({"recipe" if key == "entries" else key for key in differing})
-            raise click.UsageError(
-                f"{folder.root} has another training in it, which differs in "
-                f"{', '.join(names)}. `keras-osnet resume {folder.root}` resumes that one; for "
-                "a new one use another folder."
-            )
+            raise another_training(folder, differing)
         return differing
 
     def _entries(self) -> dict[str, Any]:
         """Return the request of types that JSON has, as it is in the record."""
         return json.loads(json.dumps(asdict(self)))
+
+
+def check_no_strangers(folder: "RunFolder") -> None:
+    """Raise click.UsageError if a folder without a record has files of others in it."""
+    if strangers := folder.strangers():
+        raise click.UsageError(
+            "-o must be a new or empty folder, or that of a training. Received: "
+            f"{folder.root}, with {', '.join(strangers[:3])}"
+        )
+
+
+def another_training(folder: "RunFolder", differing: set[str]) -> click.UsageError:
+    """Return the error of a folder whose training has other options.
+
+    Args:
+        folder: The folder.
+        differing: Names of attributes of the two requests.
+    """
+    names = sorted({"recipe" if key == "entries" else key for key in differing})
+    return click.UsageError(
+        f"{folder.root} has another training in it, which differs in {', '.join(names)}. "
+        f"`keras-osnet resume {folder.root}` resumes that one; for a new one use another folder."
+    )
 
 
 def fits(value: Any, hint: Any) -> bool:
