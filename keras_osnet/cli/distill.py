@@ -19,7 +19,7 @@ from keras_osnet.cli.console import (
     waiting,
 )
 from keras_osnet.cli.interrupts import ends_at_once
-from keras_osnet.cli.train import located_weights, parsed_settings
+from keras_osnet.cli.train import in_memory, located_weights, only_json, parsed_settings, seed
 from keras_osnet.recipes import recipe_entries
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ def _located_teachers(
     callback=parsed_settings,
     help="Change an entry of the recipe: --set loss.cosine_weight=1. Several times for several.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", show_default=True)
-@click.option("--in-memory", is_flag=True, help="Keep all images in memory, once read.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@seed
+@in_memory
+@only_json
 def command(
     images: Path, output: Path, recipe: str, no_flip: bool, as_json: bool, **given: Any
 ) -> None:

@@ -91,6 +91,14 @@ def _check_data(request: TrainingRequest, folder: Path) -> None:
                 )
 
 
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", show_default=True)
+
+in_memory = click.option("--in-memory", is_flag=True, help="Keep all images in memory, once read.")
+
+only_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else."
+)
+
 _final = click.option(
     "--final",
     is_flag=True,
@@ -176,7 +184,7 @@ _final = click.option(
     "--set validation_fraction=0. "
     "VALUE is as in TOML. Several times for several.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", show_default=True)
+@seed
 @click.option(
     "--seeds",
     type=_POSITIVE,
@@ -190,7 +198,7 @@ _final = click.option(
     type=click.Choice(["mirrored", "multi-worker", "data-parallel"]),
     help="Train on several devices or machines; see keras_osnet.training.distributed.",
 )
-@click.option("--in-memory", is_flag=True, help="Keep all images in memory, once read.")
+@in_memory
 @click.option(
     "--target",
     "targets",
@@ -200,7 +208,7 @@ _final = click.option(
     help="Also test on another dataset, market1501=DIR, whose cameras were not trained on. "
     "Several times for several.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@only_json
 def train(
     recipe: str,
     output: Path,

@@ -27,7 +27,12 @@ from keras_osnet.data import load_images
 from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.deploy import export
 from keras_osnet.evaluation import embed_images
-from keras_osnet.metrics import concatenate_features, evaluate_features, normalize
+from keras_osnet.metrics import (
+    camera_means,
+    concatenate_features,
+    evaluate_features,
+    remove_camera_means,
+)
 from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import distill, load_recipe
@@ -117,13 +122,11 @@ def learned(dataset):
 
 def centered(table, dataset):
     """Return vectors of length 1 less their camera's mean over the training images."""
-    vectors = normalize(table.vectors)
     camera = {one.path: one.camera for one in dataset.all_images}
     cameras = np.array([camera[path] for path in table.paths])
     trained = np.isin(table.paths, learned(dataset))
-    for each in set(cameras):
-        vectors[cameras == each] -= vectors[trained & (cameras == each)].mean(axis=0)
-    return replace(table, vectors=vectors)
+    means = camera_means(table.vectors[trained], cameras[trained])
+    return replace(table, vectors=remove_camera_means(table.vectors, cameras, means))
 
 
 def joined(tables):
