@@ -12,7 +12,7 @@ from keras_osnet.cli.options import FOLDER
 
 if TYPE_CHECKING:
     from keras_osnet.data import PersonImage, ReidDataset
-    from keras_osnet.data.records import Dataset, EmbeddedImages
+    from keras_osnet.data.records import Dataset
 
 DATA = click.Path(exists=True, path_type=Path)
 
@@ -267,70 +267,6 @@ def retrieval_task(
         },
         BY_DATASET,
     )
-
-
-def verification_sides(
-    source: PeopleSource,
-) -> "tuple[Sequence[PersonImage], Sequence[PersonImage] | None, str]":
-    """Read the images whose pairs are compared.
-
-    Args:
-        source: --data and the options that belong to it.
-
-    Returns:
-        Queries and gallery of a dataset or of a table that names them; else all images and None,
-        for the pairs of one set; and a description of the pairs.
-
-    Raises:
-        click.UsageError: Options contradict each other, or --data is missing.
-        ValueError: The images cannot be read.
-        OSError: Files are not there or cannot be read.
-    """
-    people = source.read()
-    if source.dataset is not None:
-        return people.query, people.gallery, BY_DATASET
-    if is_divided(people):
-        return people.query, people.gallery, BY_TABLE
-    # Distractors are many people with one number.
-    images = [image for image in people.all_images if not image.distractor]
-    under = all(image.camera is not None for image in images)
-    which = "every two images under different cameras" if under else "every two images"
-    return images, None, f"pairs are {which}"
-
-
-def verification_arrays(
-    embedded: "EmbeddedImages",
-    query: "Sequence[PersonImage]",
-    gallery: "Sequence[PersonImage] | None",
-) -> tuple[Any, ...]:
-    """Return the arrays that the functions of verification take, without unreadable images.
-
-    Args:
-        embedded: Embeddings of all images.
-        query: As `verification_sides` returns them.
-        gallery: The same.
-
-    Returns:
-        Embeddings, identities and cameras, each of both sides in turn; None for a side that is not.
-
-    Raises:
-        ValueError: No image of a side can be read.
-    """
-    from keras_osnet.data.records import ranking_labels
-
-    queries, others = (
-        [person for person in side if person.path not in embedded.unreadable]
-        for side in (query, query if gallery is None else gallery)
-    )
-    if not (queries and others):
-        raise ValueError(
-            f"`data` must have images that can be read. Received: {len(embedded.paths)} images"
-        )
-    ids, other_ids, cameras, other_cameras = ranking_labels(queries, others)
-    vectors = embedded.vectors_of(queries)
-    if gallery is None:
-        return vectors, None, ids, None, cameras, None
-    return vectors, embedded.vectors_of(others), ids, other_ids, cameras, other_cameras
 
 
 def _own_images(people: "ReidDataset", query_camera: int | None) -> RetrievalTask:

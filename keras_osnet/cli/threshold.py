@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keras_osnet.cli import options, visualize
+from keras_osnet.cli._verification_task import VerificationTask
 from keras_osnet.cli.console import (
     echo,
     per_cent,
@@ -17,12 +18,7 @@ from keras_osnet.cli.console import (
     warn_unreadable,
 )
 from keras_osnet.cli.options import ModelSource
-from keras_osnet.cli.people import (
-    PeopleSource,
-    people_options,
-    verification_arrays,
-    verification_sides,
-)
+from keras_osnet.cli.people import PeopleSource, people_options
 
 if TYPE_CHECKING:
     from keras_osnet.data import PersonImage
@@ -110,7 +106,7 @@ def command(
         raise click.UsageError("--batch-size is for weights, not for exported files.")
     if figure is not None:
         visualize.check(figure)
-    query, gallery, division = verification_sides(source)
+    task = VerificationTask.read(source)
     write = exported is not None and not no_write
     if exported is not None and write:
         from keras_osnet.runtime.read_metadata import read_model_file
@@ -123,15 +119,15 @@ def command(
                 f"threshold; --no-write prints it only. Received: {exported}"
             )
         check_holds_threshold(file, overwrite=force)
-    people = [*query, *(gallery or ())]
+    from keras_osnet.metrics import choose_threshold
+    from keras_osnet.metrics.choose_threshold import check_enough_pairs
+
+    allowed = None if balanced else rate
+    check_enough_pairs(task.count_pairs(), allowed)
+    people = task.images
     embedded, digest = _embed(people, model, device, pixel_range, batch_size or 32)
     warn_unreadable(embedded.unreadable, len({person.path for person in people}))
-    from keras_osnet.metrics import choose_threshold
-
-    chosen = choose_threshold(
-        *verification_arrays(embedded, query, gallery),
-        false_positive_rate=None if balanced else rate,
-    )
+    chosen = choose_threshold(*task.arrays(embedded), false_positive_rate=allowed)
     cameras_known = all(person.camera is not None for person in people)
     if figure is not None:
         from keras_osnet.visualize import plot_roc, save_figure
@@ -148,7 +144,7 @@ def command(
     report |= {"weights": model.weights, "written": write}
     report["cameras_known"] = cameras_known
     report["notes"] = [] if cameras_known else [_WITHOUT_CAMERAS]
-    report["division"] = division
+    report["division"] = task.division
     report["unreadable"] = report_unreadable(embedded.unreadable)
     if as_json:
         print_json(report)

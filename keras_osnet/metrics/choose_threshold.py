@@ -16,6 +16,7 @@ from keras_osnet.metrics.verification import (
     result_of,
 )
 from keras_osnet.metrics.verification_pairs import (
+    PairCounts,
     VerificationPairs,
     checked_pairs,
     similarity_of,
@@ -124,9 +125,10 @@ def choose_threshold(
     check_whole(100, resamples=resamples)
     check_whole(0, seed=seed)
     pairs = checked_pairs(query, gallery, query_ids, gallery_ids, query_cameras, gallery_cameras)
+    counts = pairs.count()
+    check_enough_pairs(counts, allowed)
     genuine, impostor = pairs.histograms()
-    result = result_of(genuine, impostor, len(pairs.identities))
-    _check_enough(result, allowed)
+    result = result_of(genuine, impostor, counts.identities)
 
     def chosen_at(true: NDArray, false: NDArray) -> int:
         """Return the place of the threshold in rates that rise along the last axis."""
@@ -171,13 +173,27 @@ def choose_threshold(
     )
 
 
-def _check_enough(result: VerificationResult, allowed: float | None) -> None:
-    """Raise ValueError if there are too few pairs of different people for a false positive rate."""
-    if allowed is not None and result.impostor_pairs * allowed < FEWEST_FALSE:
+def check_enough_pairs(counts: PairCounts, allowed: float | None) -> None:
+    """Check that there are enough pairs to choose a threshold.
+
+    Args:
+        counts: Numbers of pairs.
+        allowed: The false positive rate, or None for the smallest sum of both errors.
+
+    Raises:
+        ValueError: There are too few pairs of different people for the rate, or pairs of too few
+            people for an interval.
+    """
+    if allowed is not None and counts.impostor * allowed < FEWEST_FALSE:
         raise ValueError(
             f"`false_positive_rate` needs at least {FEWEST_FALSE / allowed:,.0f} pairs of "
             f"different people, {FEWEST_FALSE} of which are accepted then. "
-            f"Received: {allowed:g}, {result.impostor_pairs:,} pairs"
+            f"Received: {allowed:g}, {counts.impostor:,} pairs"
+        )
+    if counts.people < _FEWEST_PEOPLE:
+        raise ValueError(
+            f"There must be pairs of at least {_FEWEST_PEOPLE} people for an interval over people. "
+            f"Received: pairs of {counts.people} of {counts.identities} identities"
         )
 
 
@@ -208,12 +224,6 @@ def _drawn_rates(
     group_of = np.zeros(identities[-1] + 1, np.int64)
     group_of[identities] = rng.permutation(len(identities)) % groups
     genuine, impostor = pairs.counts_by_group(steps, group_of, groups)
-    people = np.count_nonzero(genuine[:, -1])
-    if people < _FEWEST_PEOPLE:
-        raise ValueError(
-            f"There must be pairs of at least {_FEWEST_PEOPLE} people for an interval over people. "
-            f"Received: pairs of {people} of {len(identities)} identities"
-        )
     within = impostor[np.arange(groups), np.arange(groups)]  # people of one group
     for start in range(0, resamples, _AT_ONCE):
         count = min(_AT_ONCE, resamples - start)

@@ -126,7 +126,7 @@ def evaluate_verification(
         (0.0, 1.0)
     """
     pairs = checked_pairs(query, gallery, query_ids, gallery_ids, query_cameras, gallery_cameras)
-    return result_of(*pairs.histograms(), len(pairs.identities))
+    return result_of(*pairs.histograms(), pairs.count().identities)
 
 
 def result_of(

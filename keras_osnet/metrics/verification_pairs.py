@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,69 @@ _ENTRIES = 2**20
 def similarity_of(step: int | NDArray) -> NDArray[np.float64]:
     """Return the similarity of a step: a distance of at most `step` / STEPS is at least that."""
     return 1.0 - np.asarray(step) / STEPS
+
+
+class PairCounts(NamedTuple):
+    """Numbers of pairs.
+
+    Attributes:
+        genuine: Pairs of one person.
+        impostor: Pairs of different people.
+        people: Identities that have a pair of one person.
+        identities: All identities.
+    """
+
+    genuine: int
+    impostor: int
+    people: int
+    identities: int
+
+
+def count_pairs(labels: Labels, one_set: bool) -> PairCounts:
+    """Count the pairs that `VerificationPairs` compares, from the labels alone.
+
+    Args:
+        labels: Identities and cameras of both sides.
+        one_set: Whether both sides are the same images.
+
+    Raises:
+        ValueError: One of the two kinds has no pair.
+    """
+    ids = np.concatenate([labels.query_ids, labels.gallery_ids])
+    if one_set and not labels.cameras_given:  # an image is no pair with itself only
+        cameras = np.tile(np.arange(len(labels.query_ids)), 2)
+    else:
+        cameras = np.concatenate([labels.query_cameras, labels.gallery_cameras])
+
+    def equal_pairs(values: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
+        """Return the different values, and how many pairs of the two sides have each."""
+        different, codes = np.unique(values, return_inverse=True)
+        sides = np.split(codes, [len(labels.query_ids)])
+        query, gallery = (np.bincount(side, minlength=len(different)) for side in sides)
+        return different, query * gallery
+
+    most = int(cameras.max()) + 1
+    of_one_camera, left_out = equal_pairs(ids * most + cameras)
+    identities, genuine = equal_pairs(ids)
+    np.subtract.at(genuine, np.searchsorted(identities, of_one_camera // most), left_out)
+    every = len(labels.query_ids) * len(labels.gallery_ids) - equal_pairs(cameras)[1].sum()
+    same, share = int(genuine.sum()), 2 if one_set else 1
+    people = int(np.count_nonzero(genuine))
+    counts = PairCounts(same // share, (int(every) - same) // share, people, len(identities))
+    for name, number in (
+        ("the same person", counts.genuine),
+        ("different people", counts.impostor),
+    ):
+        if not number:
+            under = " under different cameras" if labels.cameras_given else ""
+            sides = f"{len(labels.query_ids)} images"
+            if not one_set:
+                sides = f"{len(labels.query_ids)} queries, {len(labels.gallery_ids)} gallery images"
+            raise ValueError(
+                f"There must be a pair of images of {name}{under}. "
+                f"Received: {sides} of {len(identities)} identities"
+            )
+    return counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,25 +112,22 @@ class VerificationPairs:
         """The codes of the identities of both sides, ascending."""
         return np.unique(np.concatenate([self.labels.query_ids, self.labels.gallery_ids]))
 
+    def count(self) -> PairCounts:
+        """Count the pairs, as `count_pairs`."""
+        return count_pairs(self.labels, self.one_set)
+
     def histograms(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Count the pairs of the same and of different people by step.
 
         Returns:
             Two arrays (2 * STEPS + 1,).
-
-        Raises:
-            ValueError: One of the two kinds has no pair.
         """
         genuine, impostor = np.zeros((2, _BINS + 1), np.int64)
         for _, same, steps in self._parts():
             genuine += np.bincount(steps[same], minlength=_BINS + 1)
             steps[same] = _LEFT_OUT
             impostor += np.bincount(steps.ravel(), minlength=_BINS + 1)
-        genuine, impostor = genuine[:_BINS], impostor[:_BINS]
-        for name, counts in (("the same person", genuine), ("different people", impostor)):
-            if not counts.any():
-                raise ValueError(self._without(name))
-        return genuine, impostor
+        return genuine[:_BINS], impostor[:_BINS]
 
     def counts_by_group(
         self, steps: NDArray[np.int64], group_of: NDArray[np.int64], groups: int
@@ -114,16 +175,6 @@ class VerificationPairs:
                     steps[columns <= np.arange(rows.start, rows.stop)[:, None]] = _LEFT_OUT
                 yield rows, labels.query_ids[here, None] == labels.gallery_ids, steps
             first += len(block)
-
-    def _without(self, name: str) -> str:
-        under = " under different cameras" if self.labels.cameras_given else ""
-        sides = f"{len(self.query)} images"
-        if not self.one_set:
-            sides = f"{len(self.query)} queries, {len(self.gallery)} gallery images"
-        return (
-            f"There must be a pair of images of {name}{under}. "
-            f"Received: {sides} of {len(self.identities)} identities"
-        )
 
 
 def checked_pairs(

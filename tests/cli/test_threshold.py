@@ -149,7 +149,9 @@ def test_errors_before_the_work(run, plain, exported, threshold, six, monkeypatc
 def test_too_few_pairs_or_people(run, exported, six, people):
     error = run("threshold", "--data", six, "--weights", exported, code=1).stderr
     assert "--false-positive-rate needs at least 1,000 pairs of different people" in error
+    assert "Embedding" not in error
     arguments = ("threshold", "--data", people, "--weights", exported)
     error = run(*arguments, "--false-positive-rate", 0.5, code=1).stderr
     assert "pairs of at least 5 people" in error
+    assert "Embedding" not in error
     assert read_metadata(exported).threshold is None

@@ -26,6 +26,15 @@ def test_against_plain_loops(one_set, with_cameras, monkeypatch):
     )
     same, different = pairs_by_loops(query, gallery, named, cams if with_cameras else None, one_set)
     assert (result.genuine_pairs, result.impostor_pairs) == (len(same), len(different))
+    counted = verification_pairs.checked_pairs(
+        query,
+        None if one_set else gallery,
+        named[0],
+        None if one_set else named[1],
+        cams[0],
+        None if one_set else cams[1],
+    ).count()
+    assert counted == (len(same), len(different), 12, 12)
     assert result.identities == 12
     for threshold, *rates in zip(
         result.thresholds,

@@ -8,6 +8,7 @@ import click
 
 from keras_osnet.cli import options
 from keras_osnet.cli import visualize as figure
+from keras_osnet.cli._verification_task import VerificationTask
 from keras_osnet.cli.console import progress, warn_unreadable
 from keras_osnet.cli.options import ModelSource
 from keras_osnet.cli.people import (
@@ -15,8 +16,6 @@ from keras_osnet.cli.people import (
     RetrievalTask,
     people_options,
     retrieval_options,
-    verification_arrays,
-    verification_sides,
 )
 
 if TYPE_CHECKING:
@@ -121,13 +120,14 @@ def roc(source: PeopleSource, models: Sequence[ModelSource], batch_size: int, ou
     \b
     keras-osnet visualize roc --data DIR --weights A --weights B -o roc.pdf
     """
-    query, gallery, _ = verification_sides(source)
+    task = VerificationTask.read(source)
+    task.count_pairs()
     from keras_osnet.metrics import evaluate_verification
 
     results = {}
     for title, each in figure.titled(models):
-        embedded = _embed([*query, *(gallery or ())], each, batch_size)
-        results[title] = evaluate_verification(*verification_arrays(embedded, query, gallery))
+        embedded = _embed(task.images, each, batch_size)
+        results[title] = evaluate_verification(*task.arrays(embedded))
     from keras_osnet.visualize import plot_roc
 
     figure.write(plot_roc(results), output)
