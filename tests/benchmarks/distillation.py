@@ -20,7 +20,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from fine_tuning import half
+from fine_tuning import split_in_halves
 
 from keras_osnet import load_model
 from keras_osnet.data import load_images
@@ -135,7 +135,7 @@ def joined(tables):
 
 def prepare(seed, arguments, people):
     """Measure a split's teachers and its student before the training; keep vectors and student."""
-    dataset = half(people, seed)
+    dataset = split_in_halves(people, seed)
     folder = arguments.output
     file, student = folder / f"before-{seed}.json", folder / f"student-{seed}.keras"
     names = [folder / f"{teacher}-{seed}.npz" for teacher in TEACHERS]

@@ -1,17 +1,21 @@
-"""Accuracy of fine-tuning x0.25 on few people: recipe by recipe, three seeds.
+"""Accuracy of fine-tuning x0.25 on few people: recipe by recipe, on halves of them, with seeds.
 
-Forty people under two cameras, eight images each (the 20 people of each seed's half that are
-trained on are nobody's query). The folder is named as Market-1501 names it:
+Forty people under two cameras, eight images each. A half is 20 people to train on; the others are
+tested. A seed determines the initial values of new layers, the order of the images and their
+augmentation. The folder is named as Market-1501 names it:
 
     python tests/benchmarks/fine_tuning.py --data pku_reid --weights osnet_x0_25_msmt17.pth \
-        --output runs --recipes few_people fine_tune
+        --output runs --recipes few_people strong --halves 0 1 2 --seeds 0 1 2
 
-Every training goes into a folder below `--output`, is skipped if it is done, and goes on if it was
-interrupted. Its figures go into `RECIPE-SEED.json`, and the table is of all of these.
+Every training goes into a folder below `--output`, is skipped if it is done, and continues if it
+was interrupted. Its metrics go into `RECIPE-HALF-SEED.json`, and the table is of all of these
+files. Differences are of the same halves and seeds.
 """
 
 import argparse
+import itertools
 import json
+import math
 import statistics
 from pathlib import Path
 
@@ -23,18 +27,17 @@ from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.training import build_model, load_recipe, train
 
-SEEDS = (0, 1, 2)
 METRICS = ("cosine", "euclidean")
 MOMENTA = (0.9, 0.97)
 
 
-def half(people, seed):
+def split_in_halves(people, half):
     """Return 20 people to train on; of the others, queries of camera 1, a gallery of camera 2."""
     identities = sorted({person.identity for person in people})
-    chosen = set(np.random.default_rng(seed).permutation(identities)[: len(identities) // 2])
+    chosen = set(np.random.default_rng(half).permutation(identities)[: len(identities) // 2])
     query, gallery = split_by_camera([one for one in people if one.identity not in chosen])
     return ReidDataset(
-        name=f"half-{seed}",
+        name=f"half-{half}",
         train=tuple(one for one in people if one.identity in chosen),
         query=tuple(query),
         gallery=tuple(gallery),
@@ -144,16 +147,16 @@ def figures(models, dataset):
     return found
 
 
-def measure(name, seed, arguments, people):
+def measure(name, half, seed, arguments, people):
     recipe, pretrained = recipe_of(name)
-    dataset = half(people, seed)
+    dataset = split_in_halves(people, half)
     weights = arguments.weights if pretrained else None
     count = 2 if recipe.loss_term("mutual") else 1
     models = [network(recipe, weights, seed + 100 * number) for number in range(count)]
-    result = {"recipe": name, "seed": seed}
+    result = {"recipe": name, "half": half, "seed": seed}
     if "+" not in name:
         result["before"] = figures(models, dataset)
-    folder = arguments.output / name / f"seed-{seed}"
+    folder = arguments.output / name / f"half-{half}-seed-{seed}"
     averages = None if folder.exists() else Averages(models[0])  # not of a part of the steps
     run = train(
         recipe,
@@ -179,17 +182,20 @@ def main():
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--recipes", nargs="+", default=["few_people"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--halves", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--compare-with", default="few_people", metavar="RECIPE")
     parser.add_argument("--verbose", type=int, default=2)
     arguments = parser.parse_args()
     people = read_folder(arguments.data)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    for name in arguments.recipes:
-        for seed in arguments.seeds:
-            file = arguments.output / f"{name}-{seed}.json"
-            if not file.exists():
-                file.write_text(json.dumps(measure(name, seed, arguments, people)))
-    print_table([json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))])
+    for seed, half, name in itertools.product(arguments.seeds, arguments.halves, arguments.recipes):
+        file = arguments.output / f"{name}-{half}-{seed}.json"
+        if not file.exists():
+            file.write_text(json.dumps(measure(name, half, seed, arguments, people)))
+    results = [json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))]
+    print_table(results)
+    print_differences(results, arguments.compare_with)
 
 
 def print_table(results):
@@ -210,6 +216,24 @@ def print_table(results):
             if found:
                 cells = [_cell(found, metric, column) for metric in METRICS for column in (0, 1)]
                 print(f"{name + ', ' + when:42}{len(found):>2}   " + "   ".join(cells))
+
+
+def print_differences(results, base):
+    """Print paired differences from a recipe: mean ± standard error over halves and seeds."""
+    print(f"\n{'difference from ' + base:40}{'pairs':>6}")
+    after = {(one["recipe"], one["half"], one["seed"]): one["after"] for one in results}
+    for name in sorted({one["recipe"] for one in results} - {base}):
+        pairs = [
+            (after[key], after[base, *key[1:]])
+            for key in after
+            if key[0] == name and (base, *key[1:]) in after
+        ]
+        cells = []
+        for metric, column in itertools.product(METRICS, (0, 1)):
+            values = [new[metric][column] - old[metric][column] for new, old in pairs]
+            error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
+            cells.append(f"{statistics.fmean(values):+5.1f} ± {error:3.1f}" if values else "")
+        print(f"{name:42}{len(pairs):>2}   " + "   ".join(cells))
 
 
 def _cell(found, metric, column):

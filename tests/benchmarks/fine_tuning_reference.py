@@ -7,11 +7,12 @@ tree, which is not part of this repository; halves, pixels, recipes, ranking and
     python tests/benchmarks/fine_tuning_reference.py --torchreid deep-person-reid \
         --data pku_reid --weights osnet_x0_25_msmt17.pth --output runs --recipes fine_tune
 
-Figures go into `RECIPE_reference-SEED.json`. A training that was interrupted goes on from its last
-checkpoint; order and augmentation are functions of seed and epoch.
+Metrics go into `RECIPE_reference-HALF-SEED.json`. A training that was interrupted continues from
+its last checkpoint; order and augmentation are functions of seed and epoch.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -26,7 +27,7 @@ if __name__ == "__main__":
 
 import numpy as np
 import torch
-from fine_tuning import METRICS, RECIPES, SEEDS, half, print_table
+from fine_tuning import METRICS, RECIPES, print_table, split_in_halves
 
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.data import load_images
@@ -197,15 +198,15 @@ class Training:
         return self.erase(image.flip(2) if flipped else image.clone())
 
 
-def measure(name, seed, arguments, people, reference):
+def measure(name, half, seed, arguments, people, reference):
     recipe, pretrained = RECIPES[name]
-    dataset = half(people, seed)
+    dataset = split_in_halves(people, half)
     weights = arguments.weights if pretrained else None
     training = Training(reference, recipe, weights, dataset, seed)
-    result = {"recipe": f"{name}_reference", "seed": seed}
+    result = {"recipe": f"{name}_reference", "half": half, "seed": seed}
     result["before"] = figures(training.network, dataset)
-    print(f"{name}, seed {seed}, before: {result['before']}", flush=True)
-    folder = arguments.output / f"{name}_reference" / f"seed-{seed}"
+    print(f"{name}, half {half}, seed {seed}, before: {result['before']}", flush=True)
+    folder = arguments.output / f"{name}_reference" / f"half-{half}-seed-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pth"
     if checkpoint.exists():
@@ -227,18 +228,18 @@ def main():
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--recipes", nargs="+", choices=NAMES, default=["few_people"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--halves", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     reference = import_reference(arguments.torchreid)
     people = read_folder(arguments.data)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    for name in arguments.recipes:
-        for seed in arguments.seeds:
-            file = arguments.output / f"{name}_reference-{seed}.json"
-            if not file.exists():
-                file.write_text(json.dumps(measure(name, seed, arguments, people, reference)))
+    for seed, half, name in itertools.product(arguments.seeds, arguments.halves, arguments.recipes):
+        file = arguments.output / f"{name}_reference-{half}-{seed}.json"
+        if not file.exists():
+            file.write_text(json.dumps(measure(name, half, seed, arguments, people, reference)))
     print_table([json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))])
 
 
