@@ -1,5 +1,6 @@
 """The library's messages in the words of a command: options in place of Python arguments."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -44,6 +45,20 @@ _STAND_FOR: Mapping[str, tuple[str, ...]] = {
     "weights": ("source",),
 }
 """For arguments of the library: the parameters of commands that give their values."""
+
+_OF_FILES = {
+    "file",
+    "files",
+    "folder",
+    "model",
+    "path",
+    "paths",
+    "people",
+    "root",
+    "tag",
+    "weights",
+}
+"""Arguments of the library that any option of a file, a folder or weights can stand for."""
 
 _OPPOSITES = {"check": "no_check", "normalize": "raw", "skip_unreadable": "strict"}
 """Arguments of the library, and the flags that set them to False."""
@@ -101,18 +116,15 @@ def _spelled(
         option = _parameter(context, _OPPOSITES[name])
         return option and (f"no {option}" if value == "True" else option)
     found = _candidates(context, _FLAGS.get(name, name))
-    if not found:
-        return None
     received = after.partition("Received: ")[2]
-    # By place and length: the folder of the output may be the beginning of another path.
-    places = [
-        (received.index(text), -len(text), number)
-        for number, each in enumerate(found)
-        for text in _texts(context, each)
-        if text in received
-    ]
-    given = [number for number, each in enumerate(found) if _is_given(context, each)]
-    parameter = found[min(places)[2] if places else next(iter(given), 0)]
+    parameter = _received(context, found, received)
+    if parameter is None and name in _OF_FILES:
+        files = [each for each in context.command.params if _is_given_text(context, each)]
+        parameter = _received(context, files, received)
+    if parameter is None:
+        if not found:
+            return None
+        parameter = next((each for each in found if _is_given(context, each)), found[0])
     # An entry of a recipe or of a file's description may have the name of an option.
     is_of_a_file = after.startswith(" of ") or (before.endswith("(") and after.startswith(")"))
     if is_of_a_file and not _is_given(context, parameter):
@@ -123,6 +135,20 @@ def _spelled(
     if value == "None":
         return f"{option} random" if parameter.name == "weights" else f"no {option}"
     return " ".join([option, *(value or "").strip("()\"'").replace(",", " ").split()])
+
+
+def _received(
+    context: click.Context, parameters: list[click.Parameter], received: str
+) -> click.Parameter | None:
+    """Return the parameter whose value a message says was received."""
+    # By place and length: the folder of the output may be the beginning of another path.
+    places = [
+        (received.index(text), -len(text), number)
+        for number, each in enumerate(parameters)
+        for text in _texts(context, each)
+        if text in received
+    ]
+    return parameters[min(places)[2]] if places else None
 
 
 def _candidates(context: click.Context, name: str) -> list[click.Parameter]:
@@ -154,6 +180,13 @@ def _texts(context: click.Context, parameter: click.Parameter) -> Iterator[str]:
     for each in value if isinstance(value, tuple | list) else [value]:
         if each is not None and len(str(each)) > 2:  # a number may be anywhere by chance
             yield str(each)
+
+
+def _is_given_text(context: click.Context, parameter: click.Parameter) -> bool:
+    """Return whether a path or a text was given, or several."""
+    value = context.params.get(parameter.name or "")
+    first = next(iter(value), None) if isinstance(value, tuple | list) else value
+    return isinstance(first, str | os.PathLike) and _is_given(context, parameter)
 
 
 def _is_given(context: click.Context, parameter: click.Parameter) -> bool:

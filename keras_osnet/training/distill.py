@@ -105,7 +105,7 @@ def distill(
     teachers.check(task.images)
     task.description = {
         "teacher": teachers.describe(),
-        "files": digest("\n".join(path.name for path in task.images)),
+        "files": digest("\n".join(_relative(task.images))),
     }
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     with run.open(describe_training(recipe, models, task, seed, None)):
@@ -124,6 +124,13 @@ def distill(
         callbacks=callbacks,
         verbose=verbose,
     )
+
+
+def _relative(paths: Sequence[Path]) -> list[str]:
+    """Return paths below the folder that all files are in, which is the same if that is moved."""
+    files = [path.absolute() for path in paths]
+    root = os.path.commonpath([file.parent for file in files])
+    return [Path(os.path.relpath(file, root)).as_posix() for file in files]
 
 
 def _check_stages(recipe: Recipe) -> None:

@@ -20,10 +20,11 @@ from keras_osnet.metrics.features import (
     normalize,
 )
 from keras_osnet.models.load_model import open_checkpoint
-from keras_osnet.runtime import Embedder
+from keras_osnet.runtime import Embedder, read_metadata
 from keras_osnet.runtime.read_metadata import FILE_KINDS
 from keras_osnet.training.run_folder import digest
 from keras_osnet.training.vector_table import is_vector_table, read_vector_table
+from keras_osnet.weights.catalogue import find_weights, list_weights
 
 Teacher: TypeAlias = keras.Model | Embedder | EmbeddedImages | str | os.PathLike[str]
 """A network, an exported file or vectors, or the name of one; see `open_teacher`."""
@@ -147,13 +148,32 @@ def open_teacher(teacher: Teacher) -> "keras.Model | Embedder | EmbeddedImages":
         )
     name = os.fspath(teacher)
     if name.lower().endswith(FILE_KINDS):
+        if read_metadata(name) is None:
+            raise ValueError(
+                "`teacher` must be a file that keras-osnet exported, which says what its input is; "
+                "for another, compute the vectors with `keras-osnet embed --pixel-range …` and "
+                f"take their table. Received: {name}"
+            )
         return Embedder(name)
     if is_vector_table(name):
         return read_vector_table(name)
+    if not (name.startswith("hf://") or Path(name).exists()):
+        _check_tag(name)
     checkpoint = open_checkpoint(name)
     return checkpoint.build(
         head="embedding", image_size=checkpoint.embedding_size, include_preprocessing=True
     )[0]
+
+
+def _check_tag(name: str) -> None:
+    try:
+        find_weights(name, variant="base", width=None)
+    except ValueError as error:
+        tags = ", ".join(dict.fromkeys(each.tag for each in list_weights(variant="base")))
+        raise ValueError(
+            f"`teacher` must be a file that exists, or the tag of published weights: {tags}. "
+            f"Received: {name}"
+        ) from error
 
 
 def vectors_of_files(table: EmbeddedImages, paths: Sequence[Path]) -> NDArray[np.float32]:

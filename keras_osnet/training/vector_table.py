@@ -52,19 +52,19 @@ def read_vector_table(path: str | os.PathLike[str]) -> EmbeddedImages:
 
 
 def _read_npz(file: Path) -> tuple[Any, list[str]]:
+    missing: list[str] = []
     try:
         with open_regular(file) as stream, np.load(stream, allow_pickle=False) as content:
             missing = [name for name in ("vectors", "names") if name not in content]
-            if missing:
-                raise ValueError(f"it has no {' and '.join(missing)}")
             return content["vectors"], [str(name) for name in content["names"].ravel().tolist()]
     except FileNotFoundError as error:
         raise FileNotFoundError(f"`teacher` does not exist. Received: {file}") from error
     # Broken files give errors of every kind: numpy's, zipfile's, zlib's.
     except Exception as error:
+        found = f"has no {' and '.join(missing)}" if missing else "is damaged or of another kind"
         raise ValueError(
             "`teacher` must be an .npz file with `vectors` and `names`, as `keras-osnet embed` "
-            f"writes it: {str(error).rstrip('.')}. Received: {file}"
+            f"writes it; this one {found}. Received: {file}"
         ) from error
 
 

@@ -150,6 +150,26 @@ def test_images_that_are_gone(done, run, tmp_path):
     assert f"does not exist any more. Received: {tmp_path / 'gone'}" in result.stderr
 
 
+def test_labels_are_learned_as_well(files, run_json, arguments, tmp_path):
+    report = run_json(*arguments, "--labels", "-o", tmp_path / "run")
+    assert report["labels"] is True
+    # Softmax with smoothing over 4 people, beside the cosine loss.
+    assert report["logits_loss"] > 1
+    assert report["loss"] == pytest.approx(report["cosine_loss"] + report["logits_loss"], rel=0.1)
+    assert run_json("resume", tmp_path / "run")["loss"] == report["loss"]
+    result = run_json(*arguments, "--labels", "-o", tmp_path / "run")
+    assert result["loss"] == report["loss"]
+
+
+def test_labels_need_people(files, run, arguments, tmp_path):
+    (tmp_path / "crops").mkdir()
+    arguments[arguments.index("--images") + 1] = tmp_path / "crops"
+    shutil.copy(next((files / "crops").glob("*.png")), tmp_path / "crops" / "one.png")
+    result = run(*arguments, "--labels", "-o", tmp_path / "run", code=1)
+    assert "--images" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_labels_weigh_one_unless_set():
     entries = {"task": "distillation", "epochs": 1, "batch_size": 4, "loss": {"cosine_weight": 1.0}}
     entries |= {

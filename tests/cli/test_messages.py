@@ -75,6 +75,13 @@ def test_every_option_of_every_command(name, option):
         ("train", {}, "`epochs` of own.toml must be 1", "`epochs` of own.toml must be 1"),
         ("train", {"epochs": 3}, "`epochs` must be 1", "--epochs must be 1"),
         ("recipes", {"name": "x"}, "`recipe` must be one of y", "NAME must be one of y"),
+        ("distill", {"teacher": ("/d/t",)}, "`weights` is bad. Received: /d/t", "--teacher is bad"),
+        ("distill", {"teacher": ("/d/t", "/d/u")}, "`path` is bad. Received: /d/u", "--teacher is"),
+        ("distill", {"teacher": ("/d/t",), "images": "/d/i", "output": "/d/o"},
+         "`folder` is bad. Received: /d/t", "--teacher is bad"),
+        ("distill", {"images": "/d/i", "output": "/d/o"},
+         "`root` is bad. Received: /d/i", "--images is bad"),
+        ("distill", {"teacher": ("/d/t",)}, "`names` are bad. Received: /d/t", "`names` are bad."),
     ],
 )  # fmt: skip
 def test_arguments_without_an_option_of_their_name(name, given, message, shown):

@@ -156,6 +156,20 @@ def test_another_distillation_in_the_folder_is_refused(finished, images, large, 
         run(place, **arguments)
 
 
+def test_images_are_told_apart_by_their_folders_wherever_these_are(images, large, tmp_path):
+    for folder in ("first/a", "first/b"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(images[0], tmp_path / "first/a/1.png")
+    shutil.copy(images[1], tmp_path / "first/b/2.png")
+    run(tmp_path / "run", list_images(tmp_path / "first"), large)
+    shutil.move(tmp_path / "first", tmp_path / "moved")
+    run(tmp_path / "run", list_images(tmp_path / "moved"), large)
+    shutil.move(tmp_path / "moved/b/2.png", tmp_path / "moved/a/2.png")
+    (tmp_path / "moved/b").rmdir()
+    with pytest.raises(ValueError, match=r"differs in"):
+        run(tmp_path / "run", list_images(tmp_path / "moved"), large)
+
+
 def test_a_table_is_a_teacher(finished, images, large, tmp_path):
     table = tmp_path / "vectors.npz"
     embed_images(large, images, flip=True).save(table)
@@ -217,8 +231,8 @@ def test_an_image_that_a_table_lacks_is_named(images, tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ({"vectors": np.ones((2, 3))}, "it has no names"),
-        ({"names": np.array(["a", "b"])}, "it has no vectors"),
+        ({"vectors": np.ones((2, 3))}, "has no names"),
+        ({"names": np.array(["a", "b"])}, "has no vectors"),
         ({"vectors": np.ones((2, 3)), "names": np.array(["a"])}, "2 vectors and 1 names"),
         ({"vectors": np.ones((2, 3)), "names": np.array(["a", "a"])}, "a twice"),
         ({"vectors": np.full((1, 3), np.nan), "names": np.array(["a"])}, "finite"),
