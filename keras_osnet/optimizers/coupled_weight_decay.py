@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_osnet._utils.checks import number
+from keras_osnet._utils.checks import boolean, check_whole, number
 
 
 class CoupledWeightDecay:
@@ -36,10 +36,12 @@ class CoupledWeightDecay:
         **kwargs: The optimizer's own arguments.
 
     Raises:
-        ValueError: `l2` is not a number of at least 0, or `weight_decay` is given.
+        ValueError: `l2` is not a number of at least 0, `weight_decay` is given, or an argument that
+            every Keras optimizer has is out of its range.
     """
 
     def __init__(self, *args: Any, l2: float = 5e-4, **kwargs: Any) -> None:
+        _check_common(kwargs)
         super().__init__(*args, **kwargs)
         self.l2 = number("l2", l2, low=0)
         weight_decay = getattr(self, "weight_decay", None)
@@ -65,6 +67,25 @@ class CoupledWeightDecay:
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "l2": self.l2}  # type: ignore[misc]
+
+
+def _check_common(arguments: Mapping[str, Any]) -> None:
+    """Check arguments of Keras's optimizers, which takes most values as they are.
+
+    A negative `clipnorm`, for example, turns every gradient around.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name in ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor"):
+        if name in given and not number(name, given[name], low=0):
+            raise ValueError(f"`{name}` must be above 0. Received: {given[name]!r}")
+    if "use_ema" in given:
+        boolean("use_ema", given["use_ema"])
+    if "ema_momentum" in given:
+        number("ema_momentum", given["ema_momentum"], low=0, high=1)
+    if "ema_overwrite_frequency" in given:
+        check_whole(1, ema_overwrite_frequency=given["ema_overwrite_frequency"])
+    if "gradient_accumulation_steps" in given:
+        check_whole(2, gradient_accumulation_steps=given["gradient_accumulation_steps"])
 
 
 class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):

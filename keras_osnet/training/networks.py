@@ -9,28 +9,16 @@ import keras
 
 from keras_osnet._utils.checks import check_image_size
 from keras_osnet.architecture import OSNetModel, network
-from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.model import ends_in_classifier
 from keras_osnet.architecture.naming import is_finite
 from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.layers import ClassCenters
 from keras_osnet.models import OSNet
 from keras_osnet.models.load_model import Checkpoint, open_checkpoint
+from keras_osnet.training.model_table import FREE, NETWORK
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"
-
-_FREE = ("pooling", "neck", "mean", "std")
-"""Arguments without weights, or with few: a value from an earlier training is not binding."""
-
-_NETWORK = tuple(
-    name
-    for name in Configuration.names(of_weights=True)
-    if name not in ("variant", "width", "classifier_scale", *_FREE)
-)
-"""Arguments of `OSNet` that weights depend on, besides variant and width."""
-
-_KNOWN = ("variant", "width", *_FREE, *_NETWORK, "image_size", "weights")
 
 
 def build_model(
@@ -79,7 +67,7 @@ def build_model(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    table = _checked_table(recipe)
+    table = recipe.model
     width = table.get("width") if width is None else width
     variant = table.get("variant") if variant is None else variant
     weights = table.get("weights") if weights == _RECIPES_OWN else weights
@@ -96,12 +84,12 @@ def build_model(
                 head="embedding",
                 input_shape=None if size is None else (*size, 3),
                 include_preprocessing=True,
-                **{key: table[key] for key in (*_FREE, *_NETWORK) if key in table},
+                **{key: table[key] for key in (*FREE, *NETWORK) if key in table},
             )
             for _ in range(count)
         ]
     else:
-        checkpoint = _fitted(open_checkpoint(weights, width=width, variant=variant), recipe, table)
+        checkpoint = _fitted(open_checkpoint(weights, width=width, variant=variant), recipe)
         models = [
             checkpoint.build(
                 head="embedding",
@@ -113,19 +101,10 @@ def build_model(
     return models if count > 1 else models[0]
 
 
-def _checked_table(recipe: Recipe) -> dict[str, Any]:
-    unknown = sorted(set(recipe.model) - set(_KNOWN))
-    if unknown:
-        raise ValueError(
-            f"`model` of the recipe {recipe.name!r} may have {', '.join(_KNOWN)}. "
-            f"Received: {', '.join(unknown)}"
-        )
-    return dict(recipe.model)
-
-
-def _fitted(checkpoint: Checkpoint, recipe: Recipe, table: dict[str, Any]) -> Checkpoint:
+def _fitted(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
     """Return the checkpoint with the arguments of the recipe, as far as its weights allow."""
-    wanted = {key: table[key] for key in _NETWORK if key in table}
+    table = recipe.model
+    wanted = {key: table[key] for key in NETWORK if key in table}
     for key, value in wanted.items():
         held = checkpoint.description.get(key, value)
         # TOML has lists where a description may have tuples.
@@ -134,7 +113,7 @@ def _fitted(checkpoint: Checkpoint, recipe: Recipe, table: dict[str, Any]) -> Ch
                 f"`weights` must be of the network that the recipe {recipe.name!r} trains, with "
                 f"{key}={value!r}. Received: {checkpoint.path} with {key}={held!r}"
             )
-    wanted |= {key: table[key] for key in _FREE if key in table}
+    wanted |= {key: table[key] for key in FREE if key in table}
     return replace(checkpoint, description={**checkpoint.description, **wanted})
 
 

@@ -22,6 +22,7 @@ from keras_osnet.training.loss_terms import (
     needs_pairs,
     wrong,
 )
+from keras_osnet.training.model_table import check_model, entry_error
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "amsgrad": AMSGrad}
 
@@ -224,12 +225,14 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe's entries, with tuples for pairs, if all of them are valid."""
     known = {each.name for each in fields(Recipe)} - {"name"}
     needed = {"task", "epochs", "batch_size", "optimizer", "schedule"}
-    for problem, keys in (
-        ("does not know", set(entries) - known),
-        ("lacks", needed - set(entries)),
-    ):
-        if keys:
-            raise ValueError(f"A recipe {problem} {', '.join(sorted(keys))}. Received: {source}")
+    unknown, missing = sorted(set(entries) - known), sorted(needed - set(entries))
+    if unknown:
+        raise ValueError(
+            f"{source} must be made of the entries {', '.join(sorted(known))}. "
+            f"Received: {', '.join(unknown)}"
+        )
+    if missing:
+        raise ValueError(f"{source} lacks {', '.join(missing)}. Received: {', '.join(entries)}")
     entries = dict(entries)
     for key in ("optimizer", "schedule", "loss", "model"):
         if not isinstance(entries.get(key, {}), Mapping):
@@ -259,6 +262,7 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     _check_optimizer(source, entries["optimizer"])
     _check_schedule(source, entries["schedule"], entries["epochs"] - fixbase_epochs)
     check_loss(source, entries["task"], entries.get("loss", {}))
+    check_model(source, entries.get("model", {}))
     entries["augmentation"] = _checked_steps(source, entries.get("augmentation", ()))
     pairs = isinstance(entries["batch_size"], tuple)
     loss = entries.get("loss", {})
@@ -277,10 +281,15 @@ def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
     rate = table.get("learning_rate")
     if rate is None or not is_number(rate) or rate <= 0:
         raise wrong(source, "optimizer.learning_rate", "a number above 0", rate)
+    optimizer = _OPTIMIZERS[table["name"]]
+    known = optimizer().get_config()
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise wrong(source, "optimizer", f"made of {', '.join(known)}", unknown)
     try:
-        _OPTIMIZERS[table["name"]](**_without_name(table))
+        optimizer(**_without_name(table))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"`optimizer` of {source}: {error}") from error
+        raise entry_error(source, "optimizer", error) from error
 
 
 def _check_schedule(source: str, table: Mapping[str, Any], epochs: int) -> None:
@@ -321,7 +330,7 @@ def _make_step(entry: Mapping[str, Any]) -> Step:
     name = entry.get("name")
     if not _is_name(name, transforms.__all__) or name == "Normalize":
         names = ", ".join(each for each in transforms.__all__ if each != "Normalize")
-        raise ValueError(f"`name` must be one of {names}")
+        raise ValueError(f"its name must be one of {names}")
     # TOML has lists where steps have tuples.
     arguments = {
         key: tuple(value) if isinstance(value, list) else value

@@ -469,9 +469,13 @@ class TestErrors:
     def test_settings_that_are_wrong(self, train):
         error = train("--set", "epochs=0", code=1).stderr
         assert error == ("Error: `epochs` of tiny must be an integer of at least 1. Received: 0\n")
-        assert "does not know lr" in train("--set", "lr=1", code=1).stderr
+        assert "Received: lr\n" in train("--set", "lr=1", code=1).stderr
         assert "a key once" in train("--set", "epochs=1", "--set", "epochs=2", code=2).stderr
-        assert "may have variant" in train("--set", "model.depht=1", code=1).stderr
+        assert "made of variant" in train("--set", "model.depht=1", code=1).stderr
+        error = train("--set", 'model.neck="layer"', code=1).stderr
+        assert error == (
+            "Error: `model.neck` of tiny must be one of None, 'bn'. Received: 'layer'\n"
+        )
         error = train("--batch-size", 8, recipe="triplet", code=2).stderr
         assert "--set" in error
         assert "batch_size=[16, 4]" in error

@@ -277,6 +277,26 @@ def test_wrong_arguments_are_refused():
         AMSGrad(epsilon=-1e-8)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("clipnorm", [-1, 0]),
+        ("clipvalue", [-1, 0]),
+        ("global_clipnorm", [-1, 0]),
+        ("loss_scale_factor", [-1, 0]),
+        ("use_ema", [2, "yes"]),
+        ("ema_momentum", [1.5, -0.1]),
+        ("ema_overwrite_frequency", [0, 1.5]),
+        ("gradient_accumulation_steps", [1, 2.5]),
+    ],
+)
+def test_values_that_keras_takes_as_they_are_are_refused(pair, name, values):
+    make, _ = pair
+    for value in values:
+        with pytest.raises(ValueError, match=rf"`{name}` must be.*Received: .*{value}"):
+            make(**{name: value})
+
+
 def test_variables_may_be_exempt_from_the_term(pair):
     decayed, exempt = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
     optimizer = pair[0](l2=0.1)
