@@ -156,24 +156,31 @@ def output(*suffixes: str, text: str) -> Any:
     )
 
 
-def writable(path: Path) -> Path:
+def writable(path: Path, option: str | None = None) -> Path:
     """Return a file's path if its folder exists and can be written to.
+
+    Args:
+        path: The path.
+        option: The option in quotes, for errors; click adds it in a callback.
 
     Raises:
         click.BadParameter: It does not exist, or cannot be written to.
     """
     if not path.parent.is_dir():
-        raise click.BadParameter(f"must be in a folder that exists. Received: {path}")
-    _check_writable(path.parent, path)
+        raise click.BadParameter(
+            f"must be in a folder that exists. Received: {path}", param_hint=option
+        )
+    _check_writable(path.parent, path, option)
     return path
 
 
-def _check_writable(folder: Path, path: Path) -> None:
+def _check_writable(folder: Path, path: Path, option: str | None = None) -> None:
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise click.BadParameter(
-            f"must be in a folder that can be written to: {error.strerror}. Received: {path}"
+            f"must be in a folder that can be written to: {error.strerror}. Received: {path}",
+            param_hint=option,
         ) from error
 
 

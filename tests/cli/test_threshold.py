@@ -138,6 +138,8 @@ def test_errors_before_the_work(run, plain, exported, threshold, six, monkeypatc
     assert "Give --data PATH" in run("threshold", "--weights", exported, code=2).stderr
     error = run(*threshold, "--figure", tmp_path / "roc.gif", code=2).stderr
     assert "must end in .png, .svg, .pdf" in error
+    error = run(*threshold, "--figure", tmp_path / "gone" / "roc.png", code=2).stderr
+    assert "Invalid value for '--figure': must be in a folder that exists" in error
     error = run(*threshold, "--false-positive-rate", "nan", code=2).stderr
     assert "'nan' is not a finite number" in error
     error = run(*threshold, "--batch-size", 2, code=2).stderr

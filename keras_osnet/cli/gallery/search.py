@@ -78,7 +78,7 @@ def command(
     keras-osnet gallery search people.lance image.jpg --weights osnet.onnx --not-camera 3 \\
         --after 2026-11-27T14:00Z --before 2026-11-27T15:00Z -o page.html --image-folder crops
     """
-    if output is not None and options.writable(output).suffix != ".html":
+    if output is not None and options.writable(output, "'--output'").suffix != ".html":
         raise click.UsageError(f"--output must end in .html. Received: {output}")
     if image_folder is not None and output is None and figure is None:
         raise click.UsageError("--image-folder is for --output FILE.html and --figure FILE.png.")

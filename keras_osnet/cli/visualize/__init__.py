@@ -58,7 +58,7 @@ def check(path: Path) -> None:
     from keras_osnet._utils.optional import check_installed
     from keras_osnet.visualize._sheet import FORMATS
 
-    if options.writable(path).suffix.lower() not in FORMATS:
+    if options.writable(path, "'--figure'").suffix.lower() not in FORMATS:
         raise click.UsageError(f"--figure must end in {', '.join(FORMATS)}. Received: {path}")
     check_installed("matplotlib", "Drawing figures", extra="visualize")
 
