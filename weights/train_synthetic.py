@@ -157,9 +157,9 @@ times 30 people and 15 look-alikes (groups of three who differ in shoes, a print
 scarf), each time under 16 other synthetic cameras, 128 × 64 pixels. Tested on 100 people who are
 not part of the training data, under 16 cameras of the training data (`synthetic`) and under 16
 others (`synthetic-other-cameras`), on 34 groups of look-alikes under cameras of the training data
-(`synthetic-look-alikes`), and, to show how
-little this says about real images, on 40 people of PKU-Reid (`pku-reid-40`). Queries are the images
-of the first camera, the gallery those of all others.
+(`synthetic-look-alikes`), and, to show how little this says about real images, on 40 people of
+PKU-Reid (`pku-reid-40`). Queries are the images of the first camera, the gallery those of all
+others.
 """
 
 ATTRIBUTES = """
