@@ -26,6 +26,7 @@ def script(monkeypatch, tmp_path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     few = {"WORLDS": range(20, 22), "PEOPLE": range(2), "LOOK_ALIKES": range(3, 6)}
+    few |= {"FIRST_PEOPLE": range(4), "FIRST_LOOK_ALIKES": range(6, 9)}
     few |= {"UNSEEN": range(90, 92), "UNSEEN_LOOK_ALIKES": range(93, 96), "CAMERAS": 2}
     for name, value in (few | {"DRESSED": range(10, 20), "SIZE": (32, 16)}).items():
         monkeypatch.setattr(module, name, value)
@@ -36,14 +37,15 @@ def script(monkeypatch, tmp_path):
 def test_both_networks_are_trained_and_written(script, tmp_path, capsys):
     work = tmp_path / "work"
     work.mkdir()
-    script.train_embedding(work, real=work / "people_20")
+    script.train_embedding(work, real=work / "embedding_people_20")
     script.train_attributes(work)
     embedder = load_model(tmp_path / "osnet_x0_25_synthetic" / "model.safetensors")
     assert embedder.input_shape[1:] == (32, 16, 3)
     card = (tmp_path / "osnet_x0_25_synthetic" / "README.md").read_text("utf-8")
     for name in ("synthetic-other-cameras", "synthetic-look-alikes", "pku-reid-40"):
         assert f"type: {name}" in card
-    assert open_checkpoint(work / "embedding.safetensors").classes == 2 * (2 + 3)
+    assert open_checkpoint(work / "embedding" / "last.keras").classes == 2 * (2 + 3)
+    assert open_checkpoint(work / "attributes_first.safetensors").classes == 4 + 3
     attributes = load_model(tmp_path / "osnet_x0_25_synthetic_attributes" / "model.safetensors")
     assert isinstance(attributes, keras.Model)
     assert attributes.output_shape == (None, 26)
