@@ -116,7 +116,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--query", type=Path, nargs="+", help="images of people to look for")
     parser.add_argument("--model", type=Path, help="exported file: .tflite, .onnx or .xml")
     parser.add_argument("--start", help="time at which the videos begin: 2026-11-27T14:00Z")
-    parser.add_argument("--min-similarity", type=float, default=0.78, help="below: somebody else")
+    parser.add_argument("--min-similarity", type=float, default=0.73, help="below: somebody else")
     parser.add_argument("--gap", type=float, default=30.0, help="seconds that end a visit")
     parser.add_argument("--people", type=int, default=6, help="synthetic people")
     parser.add_argument("--folder", type=Path, default=Path("cameras"), help="output folder")
