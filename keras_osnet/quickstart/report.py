@@ -32,9 +32,10 @@ from keras_osnet.visualize.embeddings import project_embeddings
 from keras_osnet.visualize.feature_maps import gate_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from keras_osnet.data.records import EmbeddedImages
     from keras_osnet.quickstart.quickstart import QuickstartResult
@@ -50,8 +51,6 @@ _ELSEWHERE = {"rank-1", "mAP", "latency", "ready"}
 
 _QUERIES, _TOP = 5, 8
 """Number of ranked lists, and their length."""
-
-_LAST_GATES = "conv4_block2_gates"
 
 _CLUSTERS, _CLUSTERED, _NEAREST = 4, 200, 10
 """Of the gates: number of clusters, of images at most, and of images drawn of each cluster."""
@@ -149,7 +148,8 @@ def _figures(result: "QuickstartResult") -> "dict[str, Figure]":
     }
     clustered = [image.path for image in people.gallery[:_CLUSTERED]]
     gates = feature_maps(trained, clustered, gate_names(trained))
-    clusters = gate_clusters(gates[_LAST_GATES], min(_CLUSTERS, len(clustered)))
+    block, count = informative_gates(gates, _CLUSTERS)
+    clusters = gate_clusters(gates[block], count)
     curves = {"before": result.before.ranking, "after fine-tuning": result.after.ranking}
     return {
         "cmc": plot_cmc(curves),
@@ -160,6 +160,28 @@ def _figures(result: "QuickstartResult") -> "dict[str, Figure]":
         "clusters": plot_gate_clusters(clustered, clusters, top=_NEAREST),
         "embeddings": _plot_embeddings(result.embeddings[1], people.gallery),
     }
+
+
+def informative_gates(gates: "Mapping[str, NDArray]", clusters: int) -> tuple[str, int]:
+    """Choose the block whose gates the images are clustered by.
+
+    The gates of a narrow network have one or two hidden units. If these are inactive, the gates of
+    a block are the same for all images.
+
+    Args:
+        gates: Gating vectors (images, streams, channels) by block, the last block last.
+        clusters: Number of clusters that is wanted.
+
+    Returns:
+        The last block whose gates tell as many images apart, else the one that tells most apart;
+        and the number of clusters.
+    """
+    different = {
+        name: len(np.unique(values.reshape(len(values), -1).round(4), axis=0))
+        for name, values in gates.items()
+    }
+    block = max(reversed(different), key=lambda name: min(different[name], clusters))
+    return block, min(different[block], clusters)
 
 
 def telling_queries(before: "Sequence[bool]", after: "Sequence[bool]") -> list[int]:

@@ -45,7 +45,8 @@ def main() -> None:
         for weights in arguments.weights:
             results[Path(weights).name] = track(boxmot, folder, video, weights)
         results["synthetic, near"] = track(boxmot, folder, video, "synthetic", near=True)
-    print(f"BoxMOT {boxmot.version('boxmot')}, BoT-SORT; {len(video.images)} frames, 8 people")
+        version = boxmot.version("boxmot")
+    print(f"BoxMOT {version}, BoT-SORT; {len(video.images)} frames, 8 people")
     for name, result in results.items():
         print(
             f"{name:30} IDF1 {result['idf1']:.3f}, {result['right']} of {result['boxes']} boxes "

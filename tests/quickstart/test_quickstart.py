@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import keras
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -14,7 +15,7 @@ from keras_osnet._utils import optional
 from keras_osnet.cli.application import application
 from keras_osnet.quickstart import quickstart
 from keras_osnet.quickstart.quickstart import own_people
-from keras_osnet.quickstart.report import telling_queries, write_report
+from keras_osnet.quickstart.report import informative_gates, telling_queries, write_report
 from keras_osnet.synthetic import write_synthetic_people
 
 module = sys.modules["keras_osnet.quickstart.quickstart"]
@@ -75,7 +76,8 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
     trained = {image.identity for image in made.dataset.train}
     assert trained.isdisjoint(image.identity for image in made.dataset.query)
     assert made.before.ranking.rank(1) > 0.3  # eight people, of whom chance finds one in eight
-    assert made.before.ranking.cmc.tolist() != made.after.ranking.cmc.tolist()
+    precision = [each.ranking.mean_average_precision for each in (made.before, made.after)]
+    assert precision[0] != precision[1]
     assert made.model.is_file()
     assert made.fidelity.quantization == "int8"
     assert made.fidelity.cosine_min > 0.9
@@ -129,6 +131,16 @@ def test_from_nothing_to_a_page(tmp_path, few_people, without_graphs):
         quickstart(tmp_path / "out", epochs=2, log=said.append, verbose=0)
     with pytest.raises(FileExistsError, match=r"another `data`.*with None, asked for"):
         quickstart(tmp_path / "out", data=tmp_path, epochs=1, log=said.append, verbose=0)
+
+
+def test_images_are_clustered_by_the_last_gates_that_tell_them_apart():
+    same, two = np.full((9, 4, 8), 0.5), np.repeat([0.1, 0.9], [4, 5])[:, None, None]
+    many = np.linspace(0, 1, 9)[:, None, None] * np.ones((1, 4, 8))
+    two = two * np.ones((1, 4, 8))
+    assert informative_gates({"one": many, "last": many}, 4) == ("last", 4)
+    assert informative_gates({"one": many, "second": many, "last": same}, 4) == ("second", 4)
+    assert informative_gates({"one": two, "last": same}, 4) == ("one", 2)
+    assert informative_gates({"one": same, "last": same + 1e-7 * many}, 4) == ("last", 1)
 
 
 def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeypatch):
