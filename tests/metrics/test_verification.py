@@ -16,24 +16,13 @@ def test_against_plain_loops(one_set, with_cameras, monkeypatch):
     query, gallery = (vectors[each] for each in sides)
     named = [np.array([f"person {each}" for each in ids[side]]) for side in sides]
     cams = [cameras[each] for each in sides] if with_cameras else [None, None]
-    result = evaluate_verification(
-        query,
-        None if one_set else gallery,
-        named[0],
-        None if one_set else named[1],
-        cams[0],
-        None if one_set else cams[1],
+    arguments = (
+        (query, None, named[0], None, cams[0], None) if one_set else (query, gallery, *named, *cams)
     )
+    result = evaluate_verification(*arguments)
     same, different = pairs_by_loops(query, gallery, named, cams if with_cameras else None, one_set)
     assert (result.genuine_pairs, result.impostor_pairs) == (len(same), len(different))
-    counted = verification_pairs.checked_pairs(
-        query,
-        None if one_set else gallery,
-        named[0],
-        None if one_set else named[1],
-        cams[0],
-        None if one_set else cams[1],
-    ).count()
+    counted = verification_pairs.checked_pairs(*arguments).count()
     assert counted == (len(same), len(different), 12, 12)
     assert result.identities == 12
     for threshold, *rates in zip(
