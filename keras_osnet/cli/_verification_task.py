@@ -51,6 +51,10 @@ class VerificationTask:
         """The images of both sides."""
         return [*self.query, *(self.gallery or ())]
 
+    @property
+    def _others(self) -> "Sequence[PersonImage]":
+        return self.query if self.gallery is None else self.gallery
+
     def count_pairs(self) -> "PairCounts":
         """Count the pairs.
 
@@ -61,9 +65,8 @@ class VerificationTask:
         from keras_osnet.metrics.ranked_lists import checked_labels
         from keras_osnet.metrics.verification_pairs import count_pairs
 
-        others = self.query if self.gallery is None else self.gallery
-        shape = len(self.query), len(others)
-        labels = checked_labels(*ranking_labels(self.query, others), shape, "images")
+        shape = len(self.query), len(self._others)
+        labels = checked_labels(*ranking_labels(self.query, self._others), shape, "images")
         return count_pairs(labels, one_set=self.gallery is None)
 
     def arrays(self, embedded: "EmbeddedImages") -> tuple[Any, ...]:
@@ -83,7 +86,7 @@ class VerificationTask:
 
         queries, others = (
             [person for person in side if person.path not in embedded.unreadable]
-            for side in (self.query, self.query if self.gallery is None else self.gallery)
+            for side in (self.query, self._others)
         )
         if not (queries and others):
             raise ValueError(

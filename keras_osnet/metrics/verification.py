@@ -126,7 +126,8 @@ def evaluate_verification(
         (0.0, 1.0)
     """
     pairs = checked_pairs(query, gallery, query_ids, gallery_ids, query_cameras, gallery_cameras)
-    return result_of(*pairs.histograms(), pairs.count().identities)
+    counts = pairs.count()  # fails before the distances are computed
+    return result_of(*pairs.histograms(), counts.identities)
 
 
 def result_of(

@@ -1,6 +1,7 @@
 """The terms of the losses in recipes: their checks, and the losses that they stand for."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,14 @@ _LIMITS = {
 def wrong(source: str, key: str, wanted: str, value: Any) -> ValueError:
     """Return the error for a wrong entry of a recipe."""
     return ValueError(f"`{key}` of {source} must be {wanted}. Received: {value!r}")
+
+
+def entry_error(source: str, table: str, message: str) -> ValueError:
+    """Return the error of an argument as that of the recipe's entry which gave its value."""
+    name = re.match(r"`(\w+)`", message)
+    if name is None:
+        return ValueError(f"`{table}` of {source}: {message}")
+    return ValueError(f"`{table}.{name[1]}` of {source}{message[name.end() :]}")
 
 
 def is_number(value: Any) -> bool:

@@ -1,13 +1,12 @@
 """The table `model` of recipes: its keys and their check."""
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from keras_osnet._utils.checks import check_image_size
 from keras_osnet.architecture.configuration import Configuration
-from keras_osnet.training.loss_terms import wrong
+from keras_osnet.training.loss_terms import entry_error, wrong
 
 FREE = ("pooling", "neck", "mean", "std")
 """Arguments of `OSNet` without weights, or with few: a value of earlier training does not bind."""
@@ -45,17 +44,5 @@ def check_model(source: str, table: Mapping[str, Any]) -> None:
             arguments["input_shape"] = (*table["image_size"], 3)
         Configuration(**arguments, head="embedding", include_preprocessing=True)
     except (TypeError, ValueError) as error:
-        raise entry_error(source, "model", error) from error
-
-
-def entry_error(source: str, table: str, error: Exception) -> ValueError:
-    """Return the error of an argument as that of the entry of a recipe which gave its value."""
-    of_entry = re.compile(r"^`(?:input_shape|(\w+))`")
-    message = str(error)
-    if not of_entry.match(message):
-        return ValueError(f"`{table}` of {source}: {message}")
-    return ValueError(
-        of_entry.sub(
-            lambda match: f"`{table}.{match[1] or 'image_size'}` of {source}", message, count=1
-        )
-    )
+        message = str(error).replace("`input_shape`", "`image_size`")
+        raise entry_error(source, "model", message) from error

@@ -15,7 +15,7 @@ from keras_osnet.architecture.preprocessing import takes_pixels
 from keras_osnet.layers import ClassCenters
 from keras_osnet.models import OSNet
 from keras_osnet.models.load_model import Checkpoint, open_checkpoint
-from keras_osnet.training.model_table import FREE, NETWORK
+from keras_osnet.training.model_table import FREE, NETWORK, check_model
 from keras_osnet.training.recipe import Recipe, load_recipe
 
 _RECIPES_OWN = "recipe"
@@ -67,6 +67,7 @@ def build_model(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
+    check_model(recipe.name, recipe.model)  # a recipe may be made without `from_dict`
     table = recipe.model
     width = table.get("width") if width is None else width
     variant = table.get("variant") if variant is None else variant

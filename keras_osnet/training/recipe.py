@@ -18,11 +18,12 @@ from keras_osnet.recipes import recipe_entries, recipe_names
 from keras_osnet.training.loss_terms import (
     LOSS_TERMS,
     check_loss,
+    entry_error,
     is_number,
     needs_pairs,
     wrong,
 )
-from keras_osnet.training.model_table import check_model, entry_error
+from keras_osnet.training.model_table import check_model
 
 _OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"sgd": CoupledSGD, "amsgrad": AMSGrad}
 
@@ -282,14 +283,14 @@ def _check_optimizer(source: str, table: Mapping[str, Any]) -> None:
     if rate is None or not is_number(rate) or rate <= 0:
         raise wrong(source, "optimizer.learning_rate", "a number above 0", rate)
     optimizer = _OPTIMIZERS[table["name"]]
-    known = optimizer().get_config()
-    unknown = sorted(set(table) - set(known))
-    if unknown:
-        raise wrong(source, "optimizer", f"made of {', '.join(known)}", unknown)
     try:
         optimizer(**_without_name(table))
     except (TypeError, ValueError) as error:
-        raise entry_error(source, "optimizer", error) from error
+        known = optimizer().get_config()
+        if unknown := sorted(set(table) - set(known)):
+            wanted = f"made of {', '.join(known)}"
+            raise wrong(source, "optimizer", wanted, unknown) from error
+        raise entry_error(source, "optimizer", str(error)) from error
 
 
 def _check_schedule(source: str, table: Mapping[str, Any], epochs: int) -> None:

@@ -157,7 +157,7 @@ def open_teacher(teacher: Teacher) -> "keras.Model | Embedder | EmbeddedImages":
         return Embedder(name)
     if is_vector_table(name):
         return read_vector_table(name)
-    if not (name.startswith("hf://") or Path(name).exists()):
+    if not (name.startswith("hf://") or Path(name).expanduser().exists()):
         _check_tag(name)
     checkpoint = open_checkpoint(name)
     return checkpoint.build(

@@ -247,6 +247,5 @@ def test_every_file_says_where_its_numbers_are_from(name):
 )
 def test_values_that_no_training_could_use(name, values):
     for value in values:
-        with pytest.raises(ValueError, match=rf"`{name}` of fine_tune|Received: ") as error:
+        with pytest.raises(ValueError, match=r"fine_tune.*Received: "):
             load_recipe("fine_tune").with_overrides({name: value})
-        assert "fine_tune" in str(error.value)
