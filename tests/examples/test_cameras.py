@@ -38,15 +38,18 @@ def test_people_are_found_after_a_kill_and_strangers_are_not(exported, tmp_path)
     result = run(*options)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "gate.avi: 0 boxes embedded" in result.stdout
-    right, found, _, there, none = re.search(
+    visits = re.search(
         r"(\d+) of (\d+) visits .* (\d+) of (\d+) were found.* (\d) of 2 strangers had none",
         result.stdout,
-    ).groups()
-    assert int(found) >= 6
-    assert (right, right, none) == (found, there, "2")
+    )
+    right, found, again_found, there, none = map(int, visits.groups())
+    # A visit may be missed, as no two cameras show the same colors; a wrong one may not be listed.
+    assert right == found == again_found >= there - 1
+    assert there >= 6
+    assert none == 2
     page = (folder / "where.html").read_text()
-    assert page.count('class="bar"') == int(found)
-    assert page.count('alt="visit') == int(found)
+    assert page.count('class="bar"') == found
+    assert page.count('alt="visit') == found
     assert page.count("Nobody is near enough") == 2
     assert set(re.findall(r'class="lane[^"]*"><span>(\w+)<', page)) >= {"gate", "hall"}
 
