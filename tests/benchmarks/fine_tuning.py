@@ -29,6 +29,7 @@ from keras_osnet.training import build_model, load_recipe, train
 
 METRICS = ("cosine", "euclidean")
 MOMENTA = (0.9, 0.97)
+BASE = "few_people"
 
 
 def split_in_halves(people, half):
@@ -176,26 +177,41 @@ def measure(name, half, seed, arguments, people):
     return result
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def new_parser(description, recipes=None):
+    """Return the options of this script and of `fine_tuning_reference.py`."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--recipes", nargs="+", default=["few_people"])
+    parser.add_argument("--recipes", nargs="+", choices=recipes, default=[BASE])
     parser.add_argument("--halves", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--compare-with", default="few_people", metavar="RECIPE")
-    parser.add_argument("--verbose", type=int, default=2)
-    arguments = parser.parse_args()
+    return parser
+
+
+def measure_missing(arguments, measure, suffix=""):
+    """Measure what has no file yet; return the results in all files.
+
+    Args:
+        arguments: Parsed by `new_parser`.
+        measure: Maps a recipe's name, half, seed, arguments and people to a result.
+        suffix: Follows the recipe's name in the names of files.
+    """
     people = read_folder(arguments.data)
     arguments.output.mkdir(parents=True, exist_ok=True)
     for seed, half, name in itertools.product(arguments.seeds, arguments.halves, arguments.recipes):
-        file = arguments.output / f"{name}-{half}-{seed}.json"
+        file = arguments.output / f"{name}{suffix}-{half}-{seed}.json"
         if not file.exists():
             file.write_text(json.dumps(measure(name, half, seed, arguments, people)))
-    results = [json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))]
+    return [json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))]
+
+
+def main():
+    parser = new_parser(__doc__.splitlines()[0])
+    parser.add_argument("--verbose", type=int, default=2)
+    results = measure_missing(parser.parse_args(), measure)
     print_table(results)
-    print_differences(results, arguments.compare_with)
+    print_differences(results)
 
 
 def print_table(results):
@@ -218,15 +234,15 @@ def print_table(results):
                 print(f"{name + ', ' + when:42}{len(found):>2}   " + "   ".join(cells))
 
 
-def print_differences(results, base):
-    """Print paired differences from a recipe: mean ± standard error over halves and seeds."""
-    print(f"\n{'difference from ' + base:40}{'pairs':>6}")
+def print_differences(results):
+    """Print paired differences from `BASE`: mean ± standard error over halves and seeds."""
+    print(f"\n{'difference from ' + BASE:40}{'pairs':>6}")
     after = {(one["recipe"], one["half"], one["seed"]): one["after"] for one in results}
-    for name in sorted({one["recipe"] for one in results} - {base}):
+    for name in sorted({one["recipe"] for one in results} - {BASE}):
         pairs = [
-            (after[key], after[base, *key[1:]])
+            (after[key], after[BASE, *key[1:]])
             for key in after
-            if key[0] == name and (base, *key[1:]) in after
+            if key[0] == name and (BASE, *key[1:]) in after
         ]
         cells = []
         for metric, column in itertools.product(METRICS, (0, 1)):

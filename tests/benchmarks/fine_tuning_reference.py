@@ -11,13 +11,11 @@ Metrics go into `RECIPE_reference-HALF-SEED.json`. A training that was interrupt
 its last checkpoint; order and augmentation are functions of seed and epoch.
 """
 
-import argparse
-import itertools
-import json
 import os
 import random
 import sys
 import types
+from functools import partial
 from pathlib import Path
 
 # Keras is used for the recipes only, so TensorFlow need not be imported. (Not where this file is
@@ -27,11 +25,17 @@ if __name__ == "__main__":
 
 import numpy as np
 import torch
-from fine_tuning import METRICS, RECIPES, print_table, split_in_halves
+from fine_tuning import (
+    METRICS,
+    RECIPES,
+    measure_missing,
+    new_parser,
+    print_table,
+    split_in_halves,
+)
 
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.data import load_images
-from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.data.records import camera_labels, identity_labels
 from keras_osnet.metrics import evaluate_features
 
@@ -59,9 +63,9 @@ def import_reference(tree):
     root = tree / "torchreid"
     if not root.is_dir():
         raise SystemExit(f"--torchreid must be torchreid's source tree. Received: {tree}")
-    for room in ("", ".models", ".data", ".utils"):
-        package = types.ModuleType(f"torchreid{room}")
-        package.__path__ = [str(root / room[1:])]
+    for part in ("", ".models", ".data", ".utils"):
+        package = types.ModuleType(f"torchreid{part}")
+        package.__path__ = [str(root / part[1:])]
         sys.modules[package.__name__] = package
     transforms = types.ModuleType("torchvision.transforms")
     transforms.__getattr__ = lambda name: None  # any name can be imported, none used
@@ -222,25 +226,14 @@ def measure(name, half, seed, arguments, people, reference):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = new_parser(__doc__.splitlines()[0], recipes=NAMES)
     parser.add_argument("--torchreid", type=Path, required=True, help="torchreid's source tree")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--recipes", nargs="+", choices=NAMES, default=["few_people"])
-    parser.add_argument("--halves", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     reference = import_reference(arguments.torchreid)
-    people = read_folder(arguments.data)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    for seed, half, name in itertools.product(arguments.seeds, arguments.halves, arguments.recipes):
-        file = arguments.output / f"{name}_reference-{half}-{seed}.json"
-        if not file.exists():
-            file.write_text(json.dumps(measure(name, half, seed, arguments, people, reference)))
-    print_table([json.loads(file.read_text()) for file in sorted(arguments.output.glob("*.json"))])
+    results = measure_missing(arguments, partial(measure, reference=reference), "_reference")
+    print_table(results)
 
 
 if __name__ == "__main__":
