@@ -1,4 +1,4 @@
-"""A network that trains quickly: an OSNet's training step takes half a minute to compile."""
+"""A network that trains quickly: an OSNet's training step takes seconds to compile."""
 
 import keras
 

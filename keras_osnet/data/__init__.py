@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         AttributeDataset,
         AttributeImages,
         ClassificationDataset,
+        EmbeddedImages,
         LabeledImages,
         PersonImage,
         ReidDataset,

@@ -46,7 +46,7 @@ class RetrievalMetrics(keras.callbacks.Callback):
 
     Example:
         ```python
-        people = split_by_identity(identity_folders("my_people"), 0.2)
+        people = split_by_identity(read_people("my_people").train, 0.2)
         model.fit(dataset, callbacks=[RetrievalMetrics(people.query, people.gallery)])
         ```
     """

@@ -371,5 +371,4 @@ def _announce(stage: str, start: int, end: int, epochs: int) -> None:
     """Print the stage that follows, and that its first step takes long."""
     backend = keras.backend.backend()
     wait = "" if backend == "torch" else f": compiling the first step on {backend} takes a while"
-    wait += ", half a minute or more on a slow machine" if wait else ""
     print(f"Training {stage}, epochs {start + 1} to {end} of {epochs}{wait}.", flush=True)
