@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_osnet.gallery.columns import unit_vectors
+from keras_osnet.metrics.ranked_lists import checked_codes
 
 
 def average_tracklets(
@@ -16,7 +17,7 @@ def average_tracklets(
 
     Args:
         vectors: Array (n, dim) of any real dtype; each is scaled to length 1 first.
-        tracklets: The tracklet of every vector: n texts or numbers. People's names do as well.
+        tracklets: The tracklet of every vector: n texts or integers. People's names do as well.
         columns: Other columns, of n values each. A tracklet gets the values of its first crop.
 
     Returns:
@@ -25,6 +26,7 @@ def average_tracklets(
 
     Raises:
         ValueError: The lengths differ, or vectors are not as above.
+        TypeError: Tracklets are neither texts nor integers, such as a None among them.
 
     Example:
         >>> from keras_osnet.gallery import average_tracklets
@@ -33,18 +35,36 @@ def average_tracklets(
         ([[1.0, 0.0], [0.0, 1.0]], {'tracklet': ['a', 'b'], 'crops': [1, 2]})
     """
     units = unit_vectors(vectors)
-    columns = {name: values for name, values in (columns or {}).items() if name != "tracklet"}
-    for name, values in {"tracklets": tracklets, **columns}.items():
-        if len(values) != len(units):
-            raise ValueError(
-                f"`{name}` must have a value for every vector. "
-                f"Received: {len(values)} values, {len(units)} vectors"
-            )
-    first: dict[Any, int] = {}
-    index = np.array([first.setdefault(each, len(first)) for each in tracklets])
-    sums = np.zeros((len(first), units.shape[1]))
-    np.add.at(sums, index, units)
-    heads = np.unique(index, return_index=True)[1].tolist()
-    kept = {name: [values[row] for row in heads] for name, values in columns.items()}
-    counts = np.bincount(index).tolist()
-    return unit_vectors(sums), {"tracklet": list(first), **kept, "crops": counts}
+    labels, codes = checked_codes(tracklets, "tracklets", len(units))
+    if not isinstance(columns, Mapping | None):
+        raise ValueError(
+            f"`columns` must be a dictionary of columns. Received: {type(columns).__name__}"
+        )
+    kept = {
+        name: _column(name, values, len(units))
+        for name, values in (columns or {}).items()
+        if name != "tracklet"
+    }
+    heads = np.unique(codes, return_index=True)[1]
+    order = np.argsort(heads)
+    sums = np.zeros((len(labels), units.shape[1]))
+    np.add.at(sums, codes, units)
+    return unit_vectors(sums[order], "mean vectors"), {
+        "tracklet": labels[order].tolist(),
+        **{name: [values[row] for row in heads[order]] for name, values in kept.items()},
+        "crops": np.bincount(codes)[order].tolist(),
+    }
+
+
+def _column(name: str, values: Any, length: int) -> list[Any]:
+    """Return the values of a column as a list: one of pandas is not indexed by place."""
+    try:
+        listed = list(values)
+    except TypeError:  # a number, or None
+        listed = []
+    if len(listed) != length:
+        raise ValueError(
+            f"`{name}` of `columns` must have a value for every vector. "
+            f"Received: {len(listed)} values, {length} vectors"
+        )
+    return listed

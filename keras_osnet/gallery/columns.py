@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from keras_osnet._utils import optional
 from keras_osnet.gallery.times import utc
 from keras_osnet.metrics import normalize
-from keras_osnet.metrics.features import checked_numbers
+from keras_osnet.metrics.features import as_array, checked_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ def unit_vectors(vectors: ArrayLike, name: str = "vectors") -> NDArray[np.float3
     Raises:
         ValueError: They are not such numbers, or one is zero, which has no direction.
     """
-    array = np.asarray(vectors)
+    array = as_array(vectors, name)
     array = checked_numbers(array[None] if array.ndim == 1 else array, name)
     zero = np.flatnonzero(~array.any(axis=1))
     if len(zero):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet.metrics.features import checked_features, scale_to_unit
+from keras_osnet.metrics.features import as_array, checked_features, scale_to_unit
 from keras_osnet.metrics.ranked_lists import checked_codes
 
 _ROUNDING = 1e-6
@@ -62,8 +62,8 @@ def remove_camera_means(
         a camera.
 
     Raises:
-        ValueError: Arrays are not as above, an embedding is NaN or infinite, or there is no mean of
-            a camera.
+        ValueError: Arrays or means are not as above, an embedding is NaN or infinite, or there is
+            no mean of a camera.
         TypeError: Cameras are neither integers nor strings.
 
     Example:
@@ -74,18 +74,23 @@ def remove_camera_means(
     labels, codes = checked_codes(cameras, "cameras", len(units))
     if means is None:
         means = camera_means(units, cameras)
-    known = {camera: np.asarray(mean, np.float64) for camera, mean in means.items()}
+    if not isinstance(means, Mapping):
+        raise ValueError(
+            "`means` must be a dictionary from cameras to their means, as of `camera_means`. "
+            f"Received: {type(means).__name__}"
+        )
     for code, camera in enumerate(labels.tolist()):
-        mean = known.get(camera)
-        if mean is None:
+        if camera not in means:
             raise ValueError(
                 f"`means` must have the mean of every camera. Received: none of {camera!r}, "
-                f"means of {list(known)!s:.200}"
+                f"means of {list(means)!s:.200}"
             )
-        if mean.shape != units.shape[1:] or not np.isfinite(mean).all():
+        name = f"means[{camera!r}]"
+        mean = checked_features(as_array(means[camera], name)[None], name)
+        if mean.shape[1:] != units.shape[1:]:
             raise ValueError(
-                f"`means` must be arrays of {units.shape[1]} finite numbers. "
-                f"Received: shape {mean.shape} for camera {camera!r}"
+                f"`{name}` must be an array of {units.shape[1]} numbers. "
+                f"Received: shape {mean.shape[1:]}"
             )
         units[codes == code] -= mean
     # What rounding leaves of a vector that is its camera's mean would become any vector.

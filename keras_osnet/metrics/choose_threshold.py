@@ -186,7 +186,7 @@ def check_enough_pairs(counts: PairCounts, allowed: float | None) -> None:
     """
     if allowed is not None and counts.impostor * allowed < FEWEST_FALSE:
         raise ValueError(
-            f"`false_positive_rate` needs at least {FEWEST_FALSE / allowed:,.0f} pairs of "
+            f"`false_positive_rate` needs at least {np.ceil(FEWEST_FALSE / allowed):,.0f} pairs of "
             f"different people, {FEWEST_FALSE} of which are accepted then. "
             f"Received: {allowed:g}, {counts.impostor:,} pairs"
         )

@@ -35,7 +35,7 @@ def expand_queries(
         >>> expanded.astype(float).round(3).tolist()
         [[0.707, 0.707]]
     """
-    _check(k, alpha)
+    alpha = _checked_alpha(k, alpha)
     return _expanded(*checked_sides(query, gallery, "cosine"), k, alpha)
 
 
@@ -60,14 +60,14 @@ def augment_gallery(gallery: ArrayLike, k: int, *, alpha: float = 0.0) -> NDArra
         >>> augment_gallery([[1.0, 0.0], [0.0, 1.0]], k=1).astype(float).round(3).tolist()
         [[0.707, 0.707], [0.707, 0.707]]
     """
-    _check(k, alpha)
+    alpha = _checked_alpha(k, alpha)
     images = checked_numbers(gallery, "gallery")
     return _expanded(images, images, k, alpha, with_itself=False)
 
 
-def _check(k: int, alpha: float) -> None:
+def _checked_alpha(k: int, alpha: float) -> float:
     check_whole(1, k=k)
-    number("alpha", alpha, 0)
+    return number("alpha", alpha, 0)
 
 
 def _expanded(
@@ -82,7 +82,7 @@ def _expanded(
                 line[row] = np.inf
             rows = np.concatenate([query[row, None], gallery[_nearest(line, k)]])
             units = scale_to_unit(rows.astype(np.float64))
-            weights = np.maximum(units[1:] @ units[0], 0) ** alpha
+            weights = np.clip(units[1:] @ units[0], 0, 1) ** alpha  # rounding leaves 1 + 1e-16
             result[row] = scale_to_unit(units[:1] + weights @ units[1:])
             row += 1
     return result

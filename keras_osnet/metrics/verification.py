@@ -47,8 +47,8 @@ class VerificationResult:
             ValueError: The threshold is not from -1 to 1.
         """
         threshold = number("threshold", threshold, -1, 1)
-        # `thresholds` descends: the last one that is not below.
-        place = np.searchsorted(-self.thresholds, -threshold, side="right") - 1
+        # `thresholds` descends: the last one that is not below, or the first, above every pair's.
+        place = max(int(np.searchsorted(-self.thresholds, -threshold, side="right")) - 1, 0)
         return float(self.false_positive_rates[place]), float(self.true_positive_rates[place])
 
     def true_positive_rate_at(self, false_positive_rate: float) -> float:
@@ -97,7 +97,8 @@ def evaluate_verification(
     one camera look more alike than under two, and the threshold would be that of another question.
 
     Similarities are computed as by `pairwise_distances`, some rows at a time, and counted in steps
-    of 2⁻¹⁶: the rates at these thresholds are exact, and there are none between.
+    of 2⁻¹⁶: the rates at these thresholds are exact, and there are none between. Equal embeddings
+    have the similarity 1, whatever rounding leaves.
 
     Args:
         query: Embeddings (num_query, dim) of any real dtype.

@@ -16,6 +16,9 @@ STEPS = 2**16
 
 _BINS = 2 * STEPS + 1  # cosine distances of 0–2
 _LEFT_OUT = _BINS
+_ROUNDING = np.float32(2**-30)
+"""Of equal embeddings, the distance in steps that float64 sums leave, at most."""
+
 _ENTRIES = 2**20
 """Pairs that are counted at a time."""
 
@@ -169,7 +172,7 @@ class VerificationPairs:
                 rows = range(first + start, first + start + len(part))
                 here = slice(rows.start, rows.stop)
                 # A product by a power of two is exact, and so is the comparison by its ceiling.
-                steps = np.ceil(part * np.float32(STEPS)).astype(np.int32)
+                steps = np.ceil(part * np.float32(STEPS) - _ROUNDING).astype(np.int32)
                 steps[labels.query_cameras[here, None] == labels.gallery_cameras] = _LEFT_OUT
                 if self.one_set:
                     steps[columns <= np.arange(rows.start, rows.stop)[:, None]] = _LEFT_OUT

@@ -283,6 +283,40 @@ def test_tracklets(gallery):
     ]
 
 
+def test_tracklets_of_every_kind():
+    """In any order of labels, and columns by place: those of pandas are indexed by their own."""
+
+    class Column:
+        def __iter__(self):
+            return iter([7, 8, 9])
+
+    vectors = np.eye(3)
+    for tracklets in ([5, 2, 5], np.array([5, 2, 5]), ("z", "a", "z")):
+        means, columns = average_tracklets(vectors, tracklets, {"time": Column()})
+        np.testing.assert_allclose(means, [[0.5**0.5, 0, 0.5**0.5], [0, 1, 0]], rtol=1e-6)
+        assert columns == {"tracklet": list(tracklets[:2]), "time": [7, 8], "crops": [2, 1]}
+    for wrong in ([None, 1, None], [1.0, 2.0, float("nan")], [True, False, True]):
+        with pytest.raises(TypeError, match="`tracklets` must hold integers or strings"):
+            average_tracklets(vectors, wrong)
+    for wrong in (None, 3, iter("aba"), [[1], [2], [1]], ["a", "b"]):
+        with pytest.raises(ValueError, match=r"`tracklets` must have shape \(3,\)"):
+            average_tracklets(vectors, wrong)
+    for column in ([1, 2], None, 3):
+        with pytest.raises(ValueError, match="`time` of `columns` must have a value for every"):
+            average_tracklets(vectors, [1, 2, 1], {"time": column})
+    with pytest.raises(ValueError, match="`columns` must be a dictionary of columns"):
+        average_tracklets(vectors, [1, 2, 1], [[1, 2, 3]])
+
+
+def test_vectors_that_are_no_numbers(gallery):
+    masked = np.ma.masked_array(np.eye(2), [[0, 0], [0, 1]])
+    for vectors, problem in ((masked, "masked values"), ([[1, 2], [3]], "a list of rows of one")):
+        with pytest.raises(ValueError, match=f"`vectors` must .*{problem}"):
+            average_tracklets(vectors, [1, 2])
+        with pytest.raises(ValueError, match=f"`vectors` must .*{problem}"):
+            gallery.add(vectors, model="m")
+
+
 def test_places_without_a_gallery(tmp_path):
     absent = Gallery.open(tmp_path / "absent.lance")
     for call in (

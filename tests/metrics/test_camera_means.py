@@ -51,5 +51,20 @@ def test_arguments():
         remove_camera_means([[np.inf, 1]], [1])
     with pytest.raises(ValueError, match=r"mean of every camera. Received: none of 3, means"):
         remove_camera_means(good, [1, 1, 3], {1: np.zeros(3)})
-    with pytest.raises(ValueError, match=r"arrays of 3 finite numbers. Received: shape \(2,\)"):
-        remove_camera_means(good, [1, 1, 1], {1: np.zeros(2)})
+
+
+@pytest.mark.parametrize(
+    ("means", "problem"),
+    [
+        ([np.zeros(3)], r"`means` must be a dictionary .* Received: list"),
+        ({1: np.zeros(2)}, r"`means\[1\]` must be an array of 3 numbers. Received: shape \(2,\)"),
+        ({1: np.full(3, np.nan)}, r"`means\[1\]` must be finite"),
+        ({1: "abc"}, r"`means\[1\]` must be a non-empty array"),
+        ({1: ["a", "b", "c"]}, r"`means\[1\]` must hold real numbers"),
+        ({1: np.zeros(3) + 1j}, r"`means\[1\]` must hold real numbers"),
+        ({1: np.ma.masked_array(np.zeros(3), [0, 0, 1])}, r"`means\[1\]` must not have masked"),
+    ],
+)
+def test_means_of_other_kinds(means, problem):
+    with pytest.raises(ValueError, match=problem):
+        remove_camera_means(np.eye(3), [1, 1, 1], means)

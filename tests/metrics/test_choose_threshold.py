@@ -43,6 +43,15 @@ def test_in_the_middle_between_people_who_are_well_apart():
     assert chosen.false_positive_interval == (0, 0)
 
 
+def test_people_who_are_unlike_themselves():
+    """Similarity -1 of the same person, 0 of different people: best is to accept nobody."""
+    vectors = np.concatenate([np.eye(6), -np.eye(6)])
+    ids = np.tile(np.arange(6), 2)
+    chosen = choose_threshold(vectors, None, ids, false_positive_rate=None)
+    assert 0 < chosen.similarity <= 1
+    assert (chosen.false_positive_rate, chosen.true_positive_rate) == (0, 0)
+
+
 def test_the_bootstrap_against_plain_loops():
     """Draw people in loops, with the pairs of two drawn people as often as these were drawn."""
     vectors, ids, _ = people(8, 5)
@@ -107,6 +116,8 @@ def test_arguments():
     vectors, ids, _ = people(6, 3)
     with pytest.raises(ValueError, match=r"needs at least 10,000 pairs.*Received: 0.001, 135"):
         choose_threshold(vectors, None, ids, false_positive_rate=0.001)
+    with pytest.raises(ValueError, match=r"needs at least 334 pairs.*Received: 0.03, 135"):
+        choose_threshold(vectors, None, ids, false_positive_rate=0.03)
     with pytest.raises(ValueError, match=r"at least 5 people.*of 4 of 4"):
         choose_threshold(vectors[:12], None, ids[:12], false_positive_rate=0.5)
     with pytest.raises(ValueError, match=r"`confidence` must be between 0 and 1. Received: 1"):

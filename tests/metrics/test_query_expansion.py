@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,16 @@ def test_ties_and_zeros():
     )
     np.testing.assert_array_equal(expand_queries([[0, 0]], [[0, 0]], 1), [[0, 0]])
     np.testing.assert_array_equal(augment_gallery([[0, 2]], 5), [[0, 1]])  # nothing beside itself
+
+
+def test_exponents():
+    rng = np.random.default_rng(0)
+    query = rng.normal(size=(20, 5))
+    halves = expand_queries(query, query, 3, alpha=Fraction(1, 2))
+    np.testing.assert_array_equal(halves, expand_queries(query, query, 3, alpha=0.5))
+    # Only the image itself counts then, whose similarity may be rounded to 1 + 1e-16.
+    alone = expand_queries(query, query, 3, alpha=1e308)
+    np.testing.assert_allclose(alone, query / np.linalg.norm(query, axis=1, keepdims=True), 1e-6)
 
 
 def test_arguments():

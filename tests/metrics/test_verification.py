@@ -72,6 +72,25 @@ def test_equal_error_rate():
     assert result.rates_at(-1) == (1, 1)
 
 
+def test_above_all_pairs():
+    vectors, ids, _ = people()
+    result = evaluate_verification(vectors, None, ids)
+    assert result.thresholds[0] < 0.99
+    for threshold in (result.thresholds[0], np.nextafter(result.thresholds[0], 1), 0.99, 1):
+        assert result.rates_at(threshold) == (0, 0)
+
+
+@pytest.mark.parametrize("dim", [3, 64])
+def test_equal_embeddings_are_at_the_threshold_of_1(dim):
+    """In float64 their similarity is up to some 1e-15 below 1, depending on the numbers."""
+    rng = np.random.default_rng(0)
+    ids = np.arange(10).repeat(4)
+    for _ in range(5):
+        result = evaluate_verification(np.tile(rng.normal(size=dim), (40, 1)), None, ids)
+        np.testing.assert_array_equal(result.thresholds, [1 + 2**-16, 1])
+        assert result.rates_at(1) == (1, 1)
+
+
 def test_people_who_are_well_apart():
     vectors, ids, _ = people(noise=0.01)
     result = evaluate_verification(vectors, None, ids)
