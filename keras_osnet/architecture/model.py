@@ -387,15 +387,3 @@ def is_own_input(tensor: Any) -> bool:
         and tensor.shape[0] is None
         and not (tensor.sparse or layer.optional)
     )
-
-
-@keras.saving.register_keras_serializable(package="keras_osnet", name="PromptModel")
-class _SavedBefore(keras.Model):
-    """Loads models of `.keras` files that were saved before `OSNetModel` existed."""
-
-    @classmethod
-    def from_config(cls, config: Any, custom_objects: Any = None) -> Any:  # noqa: ARG003
-        raise ValueError(
-            "The file was saved before keras-osnet had the class OSNetModel, and cannot be loaded: "
-            "build the model with keras_osnet.OSNet and save it again."
-        )

@@ -201,13 +201,6 @@ def test_inputs_that_no_configuration_rebuilds():
         assert numbers(model).shape == (3, 5)
 
 
-def test_files_of_before_are_refused(model, tmp_path):
-    config = keras.saving.serialize_keras_object(model)
-    config |= {"registered_name": "keras_osnet>PromptModel", "class_name": "PromptModel"}
-    with pytest.raises(ValueError, match="before keras-osnet had the class OSNetModel"):
-        keras.saving.deserialize_keras_object(config)
-
-
 def test_channels_first_of_a_users_settings(model, tmp_path):
     before = numbers(model)
     keras.config.set_image_data_format("channels_first")
