@@ -49,7 +49,7 @@ class DistillationTask(Task):
             names = dataset.identity_names
             self.labels = dataset.train_labels
             self.class_names = [names[identity] for identity in dataset.train_identities]
-            check_people(dataset, self.class_names)
+            check_people(recipe, dataset, self.class_names)
             self.classifier_scale = classifier_scale(recipe)
             self.center_rate = recipe.loss_term("center_rate")
         else:

@@ -272,6 +272,9 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     if comparing and not pairs:
         wanted = f"(people, images of each) for {comparing}, which compares a person's images"
         raise wrong(source, "batch_size", wanted, entries["batch_size"])
+    if pairs and not learns_labels and entries["task"] != "classification":
+        wanted = "a number of images: nothing says who is on them"
+        raise wrong(source, "batch_size", wanted, entries["batch_size"])
     return entries
 
 

@@ -112,7 +112,7 @@ class ReidTask(Task):
         self.labels = learned.train_labels
         names = learned.identity_names
         self.class_names = [names[identity] for identity in learned.train_identities]
-        check_people(dataset, self.class_names)
+        check_people(recipe, dataset, self.class_names)
         self.losses = reid_losses(recipe)
         self.classifier_scale = classifier_scale(recipe)
         self.center_rate = recipe.loss_term("center_rate")
@@ -206,12 +206,17 @@ _TASKS: dict[str, tuple[type, Any]] = {
 }
 
 
-def check_people(dataset: ReidDataset, names: Sequence[str]) -> None:
-    """Raise ValueError if there are not enough people to train on."""
-    if len(names) < 2:
+def check_people(recipe: Recipe, dataset: ReidDataset, names: Sequence[str]) -> None:
+    """Raise ValueError if there are fewer people to train on than two, or than in a batch."""
+    least, why = 2, ""
+    if isinstance(recipe.batch_size, tuple) and recipe.batch_size[0] > least:
+        least, why = recipe.batch_size[0], ", as many as a batch of the recipe"
+    if len(names) < least:
+        held_out = len(dataset.train_identities) - len(names)
+        others = f", besides {held_out} for validation" if held_out else ""
         raise ValueError(
-            "`dataset` must have at least two people to train on. "
-            f"Received: {len(names)} in {dataset.name}"
+            f"`dataset` must have at least {least} people to train on{why}. "
+            f"Received: {len(names)} in {dataset.name}{others}"
         )
 
 

@@ -6,7 +6,7 @@ import pytest
 from tiny_networks import SIZE, tiny_backbone
 
 import keras_osnet
-from keras_osnet.data import split_by_identity
+from keras_osnet.data import ReidDataset, split_by_identity
 from keras_osnet.losses import (
     AdaptiveTripletLoss,
     ArcFace,
@@ -22,6 +22,7 @@ from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import build_model, load_recipe, train
 from keras_osnet.training.loss_terms import classifier_scale, reid_losses
 from keras_osnet.training.networks import add_classifier, new_layers, without_classifier
+from keras_osnet.training.tasks import ReidTask
 
 RECIPE = load_recipe("few_people").with_overrides(
     {"epochs": 2, "fixbase_epochs": 1, "batch_size": [4, 2], "validation_fraction": 0.0}
@@ -170,3 +171,20 @@ def test_an_osnet_with_a_neck_trains(dataset, tmp_path):
     assert np.isfinite(trained.metrics[0]["features_loss"])
     assert trained.embedders[0].get_layer("pooled").exponent.numpy() != 3
     assert trained.load_embedders()[0].layers[-1].name == "embedding"
+
+
+def test_fewer_people_than_in_a_batch(tmp_path):
+    people = write_synthetic_people(tmp_path, 4, views=2, image_size=(8, 4))
+    dataset = ReidDataset(name="four", train=tuple(people), query=(), gallery=())
+    assert len(ReidTask(RECIPE, dataset, seed=0).class_names) == 4
+    message = (
+        "at least 4 people to train on, as many as a batch.*3 in four, besides 1 for validation"
+    )
+    with pytest.raises(ValueError, match=message):
+        ReidTask(RECIPE.with_overrides({"validation_fraction": 0.25}), dataset, seed=0)
+
+
+@pytest.mark.parametrize("name", ["distill", "attributes"])
+def test_batches_of_people_without_people(name):
+    with pytest.raises(ValueError, match=r"`batch_size`.*a number of images.*Received: .*4, 2"):
+        load_recipe(name).with_overrides({"batch_size": [4, 2]})
