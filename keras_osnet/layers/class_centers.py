@@ -69,13 +69,7 @@ class ClassCenters(keras.layers.Layer):
         return ops.cast(inputs, "float32")
 
     def centers_of(self, labels: Any) -> Any:
-        """Map labels (batch,) to their centers (batch, dim), NaN for what is no class."""
-        known = ops.logical_and(labels >= 0, labels < self.classes)
-        centers = ops.take(self.centers, ops.where(known, labels, 0), axis=0)
-        return ops.where(known[:, None], centers, float("nan"))
-
-    def move(self, labels: Any, embeddings: Any) -> None:
-        """Move the centers towards embeddings (batch, dim) of labels (batch,), in training only.
+        """Map labels (batch,) to their centers (batch, dim), NaN for what is no class.
 
         Raises:
             ValueError: The layer was never called: it is that of another model.
@@ -86,6 +80,12 @@ class ClassCenters(keras.layers.Layer):
                 f"again with CenterLoss(model.get_layer({self.name!r})). Received: a layer that "
                 "was not called"
             )
+        known = ops.logical_and(labels >= 0, labels < self.classes)
+        centers = ops.take(self.centers, ops.where(known, labels, 0), axis=0)
+        return ops.where(known[:, None], centers, float("nan"))
+
+    def move(self, labels: Any, embeddings: Any) -> None:
+        """Move the centers towards embeddings (batch, dim) of labels (batch,), in training only."""
         if not self._is_training:
             return
         known = ops.logical_and(labels >= 0, labels < self.classes)

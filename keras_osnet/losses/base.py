@@ -7,6 +7,9 @@ from keras import ops
 FAR = 1e9
 """Stands for infinity where a pair is left out: infinities give NaN gradients."""
 
+_LABELS = 2.0**24
+"""Labels are smaller: float32 has all whole numbers up to this one."""
+
 
 def tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Return the two as tensors. Keras passes lists as lists of scalars."""
@@ -14,9 +17,10 @@ def tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def labeled(loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Return integer labels (batch,) as int32 and a prediction (batch, n), or raise ValueError.
+    """Return labels (batch,) as int32 and a prediction (batch, n), or raise ValueError.
 
-    Keras passes labels as float32, in which whole numbers are exact up to 2**24.
+    A label that is not a whole number from 0 to below 2**24 becomes -1: Keras passes labels as
+    float32, in which larger ones run together, and each backend casts NaN in its own way.
     """
     y_true, y_pred = tensors(y_true, y_pred)
     truth, prediction = tuple(y_true.shape), tuple(y_pred.shape)
@@ -26,7 +30,11 @@ def labeled(loss: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
             f"{loss} takes labels of shape (batch,), whole numbers and not one-hot, and "
             f"predictions of shape (batch, n). Received: labels {truth}, predictions {prediction}"
         )
-    return ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred
+    given = ops.cast(ops.reshape(y_true, (-1,)), "float32")
+    labels = ops.cast(given, "int32")
+    whole = ops.equal(ops.cast(labels, "float32"), given)
+    valid = ops.logical_and(whole, ops.logical_and(given >= 0, given < _LABELS))
+    return ops.where(valid, labels, -1), y_pred
 
 
 def pairs(labels: Any) -> tuple[Any, Any]:

@@ -26,7 +26,8 @@ class BatchAllTripletLoss(TripletLoss):
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.
 
-    Labels: (batch,) or (batch, 1), whole numbers 0 to 2**24, of any dtype.
+    Labels: (batch,) or (batch, 1), whole numbers from 0 to below 2**24, of any dtype; the loss of
+    any other is NaN.
 
     Predictions: embeddings (batch, dim) of any float type; the loss is computed in float32.
 

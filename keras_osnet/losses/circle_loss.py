@@ -33,7 +33,8 @@ class CircleLoss(keras.losses.Loss):
         name: Name of the loss.
         reduction: As in `keras.losses.Loss`; the mean over the batch if not given.
 
-    Labels: (batch,) or (batch, 1), whole numbers 0 to 2**24, of any dtype.
+    Labels: (batch,) or (batch, 1), whole numbers from 0 to below 2**24, of any dtype; the loss of
+    any other is NaN.
 
     Predictions: embeddings (batch, dim) of any float type and length; the loss is computed in
     float32.
@@ -77,7 +78,8 @@ class CircleLoss(keras.losses.Loss):
         total_of_partners = ops.logsumexp(
             ops.where(partners, self.scale * of_partners, -FAR), axis=1
         )
-        return ops.softplus(total_of_others + total_of_partners)
+        losses = ops.softplus(total_of_others + total_of_partners)
+        return ops.where(labels >= 0, losses, float("nan"))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

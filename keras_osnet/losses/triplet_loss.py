@@ -29,7 +29,8 @@ class TripletLoss(keras.losses.Loss):
         """Map labels (batch,) and embeddings (batch, dim) to the samples' losses (batch,)."""
         labels, embeddings = labeled(type(self).__name__, y_true, y_pred)
         same, partners = pairs(labels)
-        return self.of_samples(_distances(embeddings), same, partners)
+        losses = self.of_samples(_distances(embeddings), same, partners)
+        return ops.where(labels >= 0, losses, float("nan"))
 
     def of_samples(self, between: Any, same: Any, partners: Any) -> Any:
         """Return the losses (batch,).

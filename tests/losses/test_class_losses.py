@@ -127,8 +127,9 @@ def test_one_class_has_the_loss_0(make):
 
 @pytest.mark.parametrize("make", LOSSES)
 def test_a_label_that_is_no_class_is_not_passed_over(make):
-    values = ops.convert_to_numpy(make(reduction=None)([0, 3, -1], np.zeros((3, 3), "float32")))
-    assert np.isnan(values).tolist() == [False, True, True]
+    labels = np.array([0, 3, -1, 0.5, math.nan, 2.0**32])
+    values = ops.convert_to_numpy(make(reduction=None)(labels, np.zeros((6, 3), "float32")))
+    assert np.isnan(values).tolist() == [False, True, True, True, True, True]
 
 
 @pytest.mark.parametrize("make", LOSSES)
@@ -250,8 +251,13 @@ class TestCenterLoss:
 
     def test_a_label_that_is_no_class_is_not_passed_over(self):
         _, layer = center_model()
-        values = CenterLoss(layer, reduction=None)([0, 3, -1], layer(np.ones((3, 2), "float32")))
-        assert np.isnan(ops.convert_to_numpy(values)).tolist() == [False, True, True]
+        labels = np.array([0, 3, -1, 0.5, math.nan, 2.0**32])
+        values = CenterLoss(layer, reduction=None)(labels, layer(np.ones((6, 2), "float32")))
+        assert np.isnan(ops.convert_to_numpy(values)).tolist() == [False, *[True] * 5]
+
+    def test_a_layer_of_no_model_is_refused(self):
+        with pytest.raises(ValueError, match=r"`centers` must be a layer of the model"):
+            CenterLoss(ClassCenters(3))([0], np.ones((1, 2), "float32"))
 
     def test_other_arguments_are_refused(self):
         with pytest.raises(ValueError, match=r"`centers` must be a layer.*Received: int"):

@@ -176,6 +176,16 @@ def test_no_gradient_goes_through_the_weights_of_circle():
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=name)
+@pytest.mark.parametrize("label", [-1, 0.5, math.nan, 2**24 + 1, 2.0**40])
+def test_a_label_that_float32_cannot_tell_apart_is_not_passed_over(loss, label):
+    labels = np.array([0, 0, 1, label])
+    embeddings = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.5], [0.5, 1.0]], "float32")
+    of_samples = type(loss).from_config({**loss.get_config(), "reduction": None})
+    values = ops.convert_to_numpy(of_samples(labels, embeddings))
+    assert np.isnan(values).tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=name)
 def test_configuration_survives_serialization(loss):
     restored = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(restored) is type(loss)
