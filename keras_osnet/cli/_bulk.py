@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from keras_osnet.cli.console import echo, printable, warn
-from keras_osnet.cli.options import creatable, writable
+from keras_osnet.cli.outputs import creatable, writable
 
 if TYPE_CHECKING:
     from keras_osnet.runtime import Embedder

@@ -18,7 +18,7 @@ from keras_osnet import __version__
 from keras_osnet._utils.warn_user import OSNetWarning
 from keras_osnet.cli.console import INTERRUPTED, echo, escape_unprintable, printable, warn
 from keras_osnet.cli.messages import with_options
-from keras_osnet.cli.options import check_output
+from keras_osnet.cli.outputs import check_output
 
 _COMMANDS = {
     "quickstart": "quickstart:command",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keras_osnet.cli import options
+from keras_osnet.cli import options, outputs
 from keras_osnet.cli._distillation_request import DistillationRequest
 from keras_osnet.cli.console import (
     echo,
@@ -59,7 +59,7 @@ def _located_teachers(
     metavar="DIR",
     help="Folder of images to learn on, with all in its subfolders; nothing has to be labeled.",
 )
-@options.output_folder(
+@outputs.output_folder(
     "Output folder: new, empty, or of this training, which is then resumed.", required=True
 )
 @click.option(

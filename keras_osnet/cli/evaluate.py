@@ -125,6 +125,8 @@ def command(
     report = _report(results, max_rank, unreadable)
     report |= described[0] if len(described) == 1 else together
     report |= {"metric": metric, "protocol": protocol, "flip": flip}
+    if query_expansion is not None:  # all of a smaller gallery
+        query_expansion = min(query_expansion, max(result.gallery for result in results))
     report |= {"camera_means": camera_means, "query_expansion": query_expansion, "rerank": rerank}
     report["cameras_known"] = all(result.cameras_known for result in results)
     report |= task.facts

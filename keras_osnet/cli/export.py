@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from keras_osnet._utils.constants import CHANNELS, DTYPES, LAYOUTS, PIXEL_RANGES
-from keras_osnet.cli import options
+from keras_osnet.cli import options, outputs
 from keras_osnet.cli.console import echo, import_keras, print_facts, print_json, waiting, warn
 from keras_osnet.cli.options import EXPORTED, FOLDER, ModelSource
 from keras_osnet.cli.people import PeopleSource, people_options, retrieval_task
@@ -28,10 +28,10 @@ def _output(context: click.Context, _: click.Parameter, path: Path) -> Path:
             f"must end in {', '.join(EXPORTED)}, or be a folder with --for. Received: {path}"
         )
     if name is None or path.suffix in targets()[name].file_suffixes:
-        return options.writable(path)
+        return outputs.writable(path)
     if path.suffix in EXPORTED:
         raise click.BadParameter(f"must be {targets()[name].places}. Received: {path}")
-    return options.creatable(path)
+    return outputs.creatable(path)
 
 
 def _batch(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:

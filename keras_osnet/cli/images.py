@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from keras_osnet.cli import options
+from keras_osnet.cli import options, outputs
 from keras_osnet.cli.console import (
     echo,
     print_json,
@@ -96,7 +96,7 @@ def _images(data: Path, dataset: str | None) -> Any:
 
 
 @click.command("synthetic")
-@options.output_folder("Folder to write to, new or empty.", required=True)
+@outputs.output_folder("Folder to write to, new or empty.", required=True)
 @options.count("--identities", "People.", 20)
 @options.count("--cameras", "Cameras.", 2)
 @options.count("--views", "Images of each person per camera.", 4)

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +29,6 @@ WEIGHTS = (
 
 EXPORTED = tuple(FORMATS)
 """Suffixes of exported models."""
-
-_READ = {"data", "query", "gallery", "images", "calibration"}
-"""Parameters of commands that are folders of images."""
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -130,119 +126,6 @@ input_size = image_size(
     "else 256 128.",
     default=None,
 )
-
-
-def output(*suffixes: str, text: str) -> Any:
-    """Return an option `--output FILE` that is refused before the work if it cannot be written.
-
-    Args:
-        suffixes: Those that the file may have.
-        text: The help.
-    """
-
-    def check(_: click.Context, __: click.Parameter, path: Path) -> Path:
-        if path.suffix not in suffixes:
-            raise click.BadParameter(f"must end in {', '.join(suffixes)}. Received: {path}")
-        return writable(path)
-
-    return click.option(
-        "-o",
-        "--output",
-        required=True,
-        type=click.Path(dir_okay=False, path_type=Path),
-        callback=check,
-        metavar=f"FILE{suffixes[0]}" if len(suffixes) == 1 else "FILE",
-        help=text,
-    )
-
-
-def writable(path: Path, option: str | None = None) -> Path:
-    """Return a file's path if its folder exists and can be written to.
-
-    Args:
-        path: The path.
-        option: The option in quotes, for errors; click adds it in a callback.
-
-    Raises:
-        click.BadParameter: It does not exist, or cannot be written to.
-    """
-    if not path.parent.is_dir():
-        raise click.BadParameter(
-            f"must be in a folder that exists. Received: {path}", param_hint=option
-        )
-    _check_writable(path.parent, path, option)
-    return path
-
-
-def _check_writable(folder: Path, path: Path, option: str | None = None) -> None:
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise click.BadParameter(
-            f"must be in a folder that can be written to: {error.strerror}. Received: {path}",
-            param_hint=option,
-        ) from error
-
-
-def output_folder(text: str, **settings: Any) -> Any:
-    """Return an option `--output DIR` that is refused before the work if it cannot be written.
-
-    Args:
-        text: The help.
-        settings: Of `click.option`: a default, or that it is required.
-    """
-
-    def check(_: click.Context, __: click.Parameter, path: Path) -> Path:
-        return creatable(path)
-
-    return click.option(
-        "-o",
-        "--output",
-        type=click.Path(file_okay=False, path_type=Path),
-        callback=check,
-        metavar="DIR",
-        help=text,
-        **settings,
-    )
-
-
-def creatable(folder: Path) -> Path:
-    """Return the path of a folder that exists or can be created, and can be written to.
-
-    Raises:
-        click.BadParameter: It is not such a path.
-    """
-    parents = (folder.absolute(), *folder.absolute().parents)
-    existing = next(each for each in parents if each.exists())
-    if not existing.is_dir():
-        raise click.BadParameter(f"must not be in or at a file. Received: {folder}")
-    _check_writable(existing, folder)
-    return folder
-
-
-def check_output(context: click.Context) -> None:
-    """Raise click.BadParameter if the output of a command would be among the images it reads.
-
-    The next run would read it, too. Figures that are not images (.svg, .pdf) may be there.
-    """
-    parameters = {each.name: each for each in context.command.params}
-    output = context.params.get("output")
-    if not isinstance(output, Path) or not isinstance(parameters["output"].type, click.Path):
-        return
-    if parameters["output"].type.file_okay and output.suffix != ".png":
-        return
-    for name in _READ & parameters.keys():
-        given = context.params[name]
-        for each in given if isinstance(given, tuple | list) else [given]:
-            if isinstance(each, Path) and each.is_dir():
-                read, written = each.resolve(), output.resolve()
-                if read == written or read in written.parents:
-                    raise click.BadParameter(
-                        f"must not be in the folder of images that are read, {each}: it would be "
-                        f"taken for one of them the next time. Received: {output}",
-                        context,
-                        parameters["output"],
-                    )
 
 
 @dataclass(frozen=True)

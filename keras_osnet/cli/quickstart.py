@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from keras_osnet.cli import options
+from keras_osnet.cli import options, outputs
 from keras_osnet.cli.console import echo, import_keras, print_table, warn
 from keras_osnet.cli.interrupts import ends_at_once
 
 
 @click.command("quickstart")
-@options.output_folder(
+@outputs.output_folder(
     "Folder for everything; an interrupted run in it is continued.",
     default=Path("quickstart"),
     show_default=True,

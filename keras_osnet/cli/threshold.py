@@ -55,11 +55,8 @@ _WITHOUT_CAMERAS = (
 @options.device
 @options.pixel_range
 @options.count("--batch-size", "Images per batch; of weights. Default: 32.")
-@click.option(
-    "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.png",
-    help="Draw the ROC curve with the threshold (.png, .svg, .pdf).",
+@visualize.figure_option(
+    "Draw the ROC curve with the threshold (.png, .svg, .pdf).", name="--figure", required=False
 )
 @click.option("--no-write", is_flag=True, help="Do not write the threshold into the file.")
 @click.option("--force", is_flag=True, help="Replace the threshold that the file has.")
@@ -104,8 +101,6 @@ def command(
                 raise click.UsageError(f"{name} is for exported files, not for weights.")
     elif batch_size is not None:
         raise click.UsageError("--batch-size is for weights, not for exported files.")
-    if figure is not None:
-        visualize.check(figure)
     task = VerificationTask.read(source)
     write = exported is not None and not no_write
     if exported is not None and write:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keras_osnet.cli import options, people
+from keras_osnet.cli import options, outputs, people
 from keras_osnet.cli._distillation_request import DistillationRequest
 from keras_osnet.cli._training import run
 from keras_osnet.cli._training_data import OWN, TrainingSources
@@ -145,7 +145,7 @@ _final = click.option(
     help="Train on all people of a dataset; there is no test.",
 )
 @_final
-@options.output_folder(
+@outputs.output_folder(
     "Output folder: new, empty, or of this training, which is then resumed.", required=True
 )
 @click.option(

@@ -158,6 +158,11 @@ def to_pixels(
         except Exception as error:  # one that is decoded only now, from a damaged file
             file = Path(str(getattr(image, "filename", "") or name))
             raise ImageReadError({file: str(error) or type(error).__name__}) from error
+    if not isinstance(image, np.ndarray):
+        raise TypeError(
+            f"`{name}` must be an array (height, width, 3), the path of a file or a Pillow image. "
+            f"Received: {type(image).__name__}"
+        )
     check_image(image, name)
     return image if image_size is None else resize_image(image, image_size)
 

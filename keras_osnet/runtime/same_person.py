@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet.runtime.images import listed
+from keras_osnet.runtime.images import to_pixels
 
 if TYPE_CHECKING:
     from keras_osnet.runtime.embedder import Embedder
@@ -40,31 +40,31 @@ def compare(embedder: "Embedder", first: Any, second: Any) -> SamePerson:
             f"a file that keras-osnet exported. Received: {embedder.path}"
         )
     sides = [
-        _vector_or_image(*each, embedder.dim) for each in (("first", first), ("second", second))
+        _vector_or_pixels(name, each, embedder)
+        for name, each in (("first", first), ("second", second))
     ]
-    images = [each for each in sides if not _is_vector(each)]
-    embedded = iter(embedder.embed(images).astype(np.float64) if images else ())
-    one, other = (each if _is_vector(each) else next(embedded) for each in sides)
+    images = [each for each in sides if each.ndim == 3]
+    embedded = iter(embedder.embed(np.stack(images)).astype(np.float64) if images else ())
+    one, other = (next(embedded) if each.ndim == 3 else each for each in sides)
     similarity = float(np.clip(np.dot(one, other), -1, 1))  # of float32 vectors: 1 + 1e-7
     return SamePerson(similarity >= threshold.similarity, similarity, threshold.similarity)
 
 
-def _is_vector(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 1
-
-
-def _vector_or_image(name: str, value: Any, dim: int) -> Any:
-    """Return an embedding at length 1, or one image.
+def _vector_or_pixels(name: str, value: Any, embedder: "Embedder") -> NDArray:
+    """Return an embedding at length 1, or one image of the model's size.
 
     Raises:
-        ValueError: It is neither.
+        ImageReadError: It is a file that cannot be read as an image.
+        TypeError: It is of another type.
+        ValueError: It is an array of another shape, or several images.
     """
-    if _is_vector(value):
-        return _unit_vector(name, value, dim)
-    images = listed(value)
-    if len(images) != 1:
-        raise ValueError(f"`{name}` must be one image. Received: {len(images)} images")
-    return images[0]
+    if isinstance(value, np.ndarray) and value.ndim < 3:
+        return _unit_vector(name, value, embedder.dim)
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 4):
+        if len(value) != 1:
+            raise ValueError(f"`{name}` must be one image. Received: {len(value)} images")
+        value = value[0]
+    return to_pixels(value, name, embedder.image_size)
 
 
 def _unit_vector(name: str, values: NDArray, dim: int) -> NDArray[np.float64]:
@@ -74,4 +74,5 @@ def _unit_vector(name: str, values: NDArray, dim: int) -> NDArray[np.float64]:
             f"Received: shape {values.shape}, dtype {values.dtype}"
         )
     vector = values.astype(np.float64)
+    vector /= np.abs(vector).max() or 1.0  # squares of large values overflow
     return vector / max(float(np.linalg.norm(vector)), 1e-12)

@@ -24,6 +24,7 @@ def write_threshold(
 
     The model inside is not touched, and neither is `Embedder.digest`: vectors from before and after
     can be compared. The file is replaced in one step: an interrupted process leaves it as it was.
+    Of a symbolic link, the file that it leads to is written.
 
     Args:
         path: A `.tflite`, `.onnx` or `.xml` file that `keras_osnet.deploy.export` wrote.
@@ -40,7 +41,7 @@ def write_threshold(
         ModelFileError: The file is damaged, or was replaced since the threshold was measured.
         ValueError: The file was not written by keras-osnet, gives no embeddings, or has a threshold
             already.
-        OSError: The file cannot be written.
+        OSError: The file cannot be written, such as one that is read-only.
 
     Example:
         >>> import keras_osnet
@@ -75,21 +76,26 @@ def write_threshold(
         raise _replaced(model)
     written = dataclasses.replace(metadata, threshold=threshold)
     content = replace_metadata(model, written)
-    with locked(model.path.parent):
-        if model.path.read_bytes() != model.content:
+    target = model.path.resolve()
+    with locked(target.parent):
+        if target.read_bytes() != model.content:
             raise _replaced(model)
-        with atomic_path(model.path) as temporary:
+        with atomic_path(target) as temporary:
             temporary.write_bytes(content)
-            shutil.copymode(model.path, temporary)
+            shutil.copymode(target, temporary)
     return written
 
 
 def check_holds_threshold(model: ModelFile, overwrite: bool) -> ModelMetadata:
-    """Return the metadata of a file, or raise ValueError unless a threshold can be written to it.
+    """Return the metadata of a file, or raise an error unless a threshold can be written to it.
 
     Args:
         model: The file.
         overwrite: Whether the threshold that it has may be replaced.
+
+    Raises:
+        ValueError: As for `write_threshold`.
+        OSError: The file or its folder is read-only.
     """
     metadata = model.metadata
     if metadata is None:
@@ -107,6 +113,13 @@ def check_holds_threshold(model: ModelFile, overwrite: bool) -> ModelMetadata:
             "The file has a threshold already; `overwrite=True` replaces it. "
             f"Received: {metadata.threshold.similarity:.4f} in {model.path}"
         )
+    target = model.path.resolve()
+    for each in (target, target.parent):
+        if not os.access(each, os.W_OK):
+            raise OSError(
+                "A threshold cannot be written without permission to write to the file and to its "
+                f"folder. Received: {model.path}, no permission for {each}"
+            )
     return metadata
 
 

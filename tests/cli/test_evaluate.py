@@ -55,6 +55,15 @@ def test_the_other_way_round_and_as_two_folders(run_json, evaluate, people, tmp_
     assert as_folders == turned
 
 
+def test_query_expansion_above_the_gallery(run, run_json, evaluate, people):
+    arguments = (*evaluate, "--data", people, "--query-expansion")
+    report = run_json(*arguments, 99)
+    assert report["query_expansion"] == report["gallery"] == 6
+    assert report == run_json(*arguments, 6)
+    assert "queries averaged with 6 of the gallery" in run(*arguments, 99).stdout
+    assert run_json(*arguments, 2)["query_expansion"] == 2
+
+
 def test_the_curve(run, run_json, evaluate, people):
     report = run_json(*evaluate, "--data", people, "--max-rank", 3)
     assert len(report["cmc"]) == 3

@@ -181,7 +181,7 @@ def test_figure_of_ranked_lists(run, people, file, listing, tmp_path):
     assert Image.open(figure).size[0] > 400
     assert "--figure draws images" in run(*search, figure, code=2).output
     refused = run(*search, tmp_path / "x.gif", "--image-folder", people, code=2).output
-    assert "--figure must end in .png" in " ".join(refused.split())
+    assert "'--figure': must end in .png" in " ".join(refused.split())
 
 
 def test_boxes_are_cut_out_of_images(run, people, file, tmp_path):

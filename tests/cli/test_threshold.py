@@ -138,6 +138,8 @@ def test_errors_before_the_work(run, plain, exported, threshold, six, monkeypatc
     assert "Give --data PATH" in run("threshold", "--weights", exported, code=2).stderr
     error = run(*threshold, "--figure", tmp_path / "roc.gif", code=2).stderr
     assert "must end in .png, .svg, .pdf" in error
+    error = run(*threshold, "--figure", six / "roc.png", code=2).stderr
+    assert "'--figure': must not be in the folder of images that are read" in error
     error = run(*threshold, "--figure", tmp_path / "gone" / "roc.png", code=2).stderr
     assert "Invalid value for '--figure': must be in a folder that exists" in error
     error = run(*threshold, "--false-positive-rate", "nan", code=2).stderr
@@ -146,6 +148,12 @@ def test_errors_before_the_work(run, plain, exported, threshold, six, monkeypatc
     assert "--batch-size is for weights" in error
     error = run(*arguments, tmp_path / "gone.onnx", code=1).stderr
     assert "no such model file" in error
+
+
+def test_no_permission_to_write(run, threshold, exported, monkeypatch):
+    monkeypatch.setattr(Embedder, "embed_files", None)
+    monkeypatch.setattr("os.access", lambda path, mode: path != exported.parent)
+    assert f"no permission for {exported.parent}" in run(*threshold, code=1).stderr
 
 
 def test_too_few_pairs_or_people(run, exported, six, people):

@@ -155,6 +155,13 @@ def test_networks_and_blocks(run, output):
     assert "must be an OmniScaleBlock" in run(*arguments, code=1).stderr
 
 
+def test_without_matplotlib(run, people, tmp_path, monkeypatch):
+    """It is missed before the work."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    command = ("visualize", "roc", "--data", people, "--weights", "gone.pth", "-o")
+    assert "Drawing figures needs matplotlib" in run(*command, tmp_path / "a.png", code=1).stderr
+
+
 def test_help_and_usage(run, people, tmp_path):
     text = run("visualize", "--help").stdout
     assert all(f"\n  {kind} " in text for kind in _KINDS)

@@ -1,9 +1,12 @@
 import dataclasses
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_osnet._utils import files
 from keras_osnet.runtime import Embedder, ModelFileError, read_metadata, write_threshold
@@ -157,6 +160,65 @@ def test_a_file_that_was_replaced_meanwhile(described, monkeypatch):
     assert beside(path) == before
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_symbolic_link(described, tmp_path, name):
+    path = described(name)
+    names = list(beside(path))
+    folder = tmp_path / "links"
+    folder.mkdir()
+    for each in names:
+        (folder / each).symlink_to(path.with_name(each))
+    write_threshold(folder / name, THRESHOLD)
+    assert read_metadata(path).threshold == THRESHOLD
+    assert (folder / name).is_symlink()
+    assert Embedder(folder / name, verify=True).metadata.threshold == THRESHOLD
+
+
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_no_permission(described, monkeypatch, place):
+    path = described("any.onnx")
+    before = beside(path)
+    closed = path if place == "file" else path.parent
+    monkeypatch.setattr("os.access", lambda each, mode: each != closed)
+    with pytest.raises(OSError, match=rf"without permission.*no permission for {closed}$"):
+        write_threshold(path, THRESHOLD)
+    assert beside(path) == before
+
+
+def test_processes_that_write_at_once(described):
+    """One writes, and the others say that the file has changed or has a threshold already."""
+    path = described("any.xml")
+    program = (
+        "import sys\n"
+        "from keras_osnet.runtime import write_threshold\n"
+        "from keras_osnet.runtime.threshold import Threshold\n"
+        "from keras_osnet.runtime.read_metadata import ModelFileError\n"
+        f"facts = {dataclasses.asdict(THRESHOLD)}\n"
+        "sys.stdin.readline()\n"
+        "try: write_threshold(sys.argv[1], Threshold(**facts | {'identities': int(sys.argv[2])}))\n"
+        "except ModelFileError: print('replaced since')\n"
+        "except ValueError: print('has one')\n"
+        "else: print('wrote')\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, path, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in (1, 2, 3)
+    ]
+    for each in processes:
+        each.stdin.write("\n")
+        each.stdin.flush()
+    said = [each.communicate()[0].strip() for each in processes]
+    assert set(said) <= {"wrote", "has one", "replaced since"}
+    assert said.count("wrote") == 1
+    assert read_metadata(path).threshold.identities == 1 + said.index("wrote")
+    Embedder(path, verify=True)
+
+
 def test_files_without_a_place_for_it(stock, described):
     with pytest.raises(ValueError, match=r"has no metadata. Received: .*any\.onnx"):
         write_threshold(stock["any.onnx"], THRESHOLD)
@@ -201,13 +263,33 @@ def test_arguments_of_same_person(described, people):
     path = described("any.onnx")
     write_threshold(path, THRESHOLD)
     embedder = Embedder(path)
-    for wrong in (np.zeros(7), np.full(8, np.nan), np.array(["a"] * 8)):
+    for wrong in (np.zeros(7), np.full(8, np.nan), np.array(["a"] * 8), np.zeros((1, 8))):
         with pytest.raises(ValueError, match="`second` must be an image, or an embedding of 8"):
             embedder.same_person(people[0], wrong)
     with pytest.raises(ValueError, match=r"`first` must be one image. Received: 2"):
         embedder.same_person(people[:2], people[0])
-    with pytest.raises(TypeError):
-        embedder.same_person(3, people[0])
+    for wrong in (None, 3, b"a.png", [[people[0]]], np.float32(3)):
+        with pytest.raises(TypeError, match=r"`second` must be an array .*, the path of a file or"):
+            embedder.same_person(np.ones(8), wrong)
+    with pytest.raises(TypeError, match="`first` must be RGB of 0–255 in uint8"):
+        embedder.same_person(people[0] / 255, people[0])
+    with pytest.raises(ValueError, match=r"`second` must have the shape \(height, width, 3\)"):
+        embedder.same_person(people[0], people[0][:, :, :2])
+
+
+def test_same_person_of_every_kind(described, people, tmp_path):
+    path = described("any.onnx")
+    write_threshold(path, THRESHOLD)
+    embedder = Embedder(path)
+    picture = Image.fromarray(people[0])
+    picture.save(tmp_path / "Zoë.png")
+    vector = embedder.embed(people[0])[0]
+    huge = vector.astype(np.float64) * 1e300  # its squares overflow
+    kinds = [people[0], people[:1], [people[0]], picture, tmp_path / "Zoë.png", vector, huge]
+    for first in kinds:
+        for second in kinds:
+            assert embedder.same_person(first, second).similarity == pytest.approx(1, abs=1e-6)
+    assert embedder.same_person(people[0], np.zeros(8)).similarity == 0
 
 
 WRONG = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from keras_osnet.cli import gallery as group
-from keras_osnet.cli import options
+from keras_osnet.cli import options, outputs
 from keras_osnet.cli.console import echo, print_facts, print_json, waiting
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -109,7 +109,7 @@ def index(place: str) -> None:
 
 @click.command("export")
 @group.place
-@options.output(".parquet", text="File to write; replaced if it exists.")
+@outputs.output_file(".parquet", text="File to write; replaced if it exists.")
 def export(place: str, output: Path) -> None:
     """Write all rows to a Parquet file, which `gallery add` reads."""
     from keras_osnet.gallery import Gallery

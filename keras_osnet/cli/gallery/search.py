@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from keras_osnet.cli import gallery as group
-from keras_osnet.cli import options, visualize
+from keras_osnet.cli import options, outputs, visualize
 from keras_osnet.cli.console import echo, print_json, print_table
 
 
@@ -38,18 +38,13 @@ def _names(option: str, text: str) -> Any:
 )
 @click.option("--approximate", is_flag=True, help="Use the index of `gallery index`.")
 @options.count("--rerank", "Re-rank the N most similar by k-reciprocal neighbors.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.html",
-    help="Write a page with images, similarities, cameras and times.",
+@outputs.output_file(
+    ".html", text="Write a page with images, similarities, cameras and times.", required=False
 )
-@click.option(
-    "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.png",
-    help="Draw the images as ranked lists (.png, .svg, .pdf); needs --image-folder.",
+@visualize.figure_option(
+    "Draw the images as ranked lists (.png, .svg, .pdf); needs --image-folder.",
+    name="--figure",
+    required=False,
 )
 @click.option(
     "--image-folder",
@@ -78,14 +73,10 @@ def command(
     keras-osnet gallery search people.lance image.jpg --weights osnet.onnx --not-camera 3 \\
         --after 2026-11-27T14:00Z --before 2026-11-27T15:00Z -o page.html --image-folder crops
     """
-    if output is not None and options.writable(output, "'--output'").suffix != ".html":
-        raise click.UsageError(f"--output must end in .html. Received: {output}")
     if image_folder is not None and output is None and figure is None:
         raise click.UsageError("--image-folder is for --output FILE.html and --figure FILE.png.")
-    if figure is not None:
-        if image_folder is None:
-            raise click.UsageError("--figure draws images; give --image-folder DIR.")
-        visualize.check(figure)
+    if figure is not None and image_folder is None:
+        raise click.UsageError("--figure draws images; give --image-folder DIR.")
     from keras_osnet.gallery import Gallery, write_search_page
 
     given = {name: value for name, value in conditions.items() if value not in (None, ())}

@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from keras_osnet.cli import options
+from keras_osnet.cli import options, outputs
 from keras_osnet.cli.application import LazyGroup
 from keras_osnet.cli.console import describe_unreadable, echo, warn_unreadable
 from keras_osnet.cli.options import ModelSource
@@ -48,19 +48,18 @@ def command() -> None:
 SEVERAL = f"{options.WEIGHTS} Give it several times to compare."
 
 
-output = options.output(
-    ".png", ".svg", ".pdf", text="Figure to write, .png, .svg or .pdf; replaced if it exists."
-)
+def figure_option(text: str, **settings: Any) -> Any:
+    """Return an option of a figure to write.
+
+    Args:
+        text: The help.
+        settings: Of `outputs.output_file`: another name, or that it is not required.
+    """
+    needs = ("matplotlib", "Drawing figures", "visualize")
+    return outputs.output_file(".png", ".svg", ".pdf", text=text, needs=needs, **settings)
 
 
-def check(path: Path) -> None:
-    """Raise UsageError or ImportError, before any work, unless `--figure` can be drawn."""
-    from keras_osnet._utils.optional import check_installed
-    from keras_osnet.visualize._sheet import FORMATS
-
-    if options.writable(path, "'--figure'").suffix.lower() not in FORMATS:
-        raise click.UsageError(f"--figure must end in {', '.join(FORMATS)}. Received: {path}")
-    check_installed("matplotlib", "Drawing figures", extra="visualize")
+output = figure_option("Figure to write, .png, .svg or .pdf; replaced if it exists.")
 
 
 def show(default: int) -> Callable:
