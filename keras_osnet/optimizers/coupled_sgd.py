@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet._utils.checks import number
+from keras_osnet._utils.checks import boolean, number
 from keras_osnet.optimizers.coupled_weight_decay import FlatOptimizer
 
 
@@ -45,7 +45,7 @@ class CoupledSGD(FlatOptimizer):
     ) -> None:
         super().__init__(learning_rate=learning_rate, l2=l2, **kwargs)
         self.momentum = number("momentum", momentum, low=0, high=1)
-        self.nesterov = nesterov
+        self.nesterov = boolean("nesterov", nesterov)
         self.slot_names = ("momentum",) if self.momentum else ()
 
     def update(

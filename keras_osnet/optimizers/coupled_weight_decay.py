@@ -40,6 +40,9 @@ class CoupledWeightDecay:
             every Keras optimizer has is out of its range.
     """
 
+    _exempt_paths: Sequence[str] = ()
+    _exempt_names: Sequence[str] = ()
+
     def __init__(self, *args: Any, l2: float = 5e-4, **kwargs: Any) -> None:
         _check_common(kwargs)
         super().__init__(*args, **kwargs)
@@ -64,9 +67,47 @@ class CoupledWeightDecay:
         gradient = ops.cast(gradient, value.dtype)
         return gradient + self.l2 * value if self._use_weight_decay(variable) else gradient  # type: ignore[attr-defined]
 
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Create the optimizer's variables, and find the exempt ones of a saved optimizer."""
+        saved = self._exempt_paths or self._exempt_names
+        if saved and not hasattr(self, "_exclude_from_weight_decay"):
+            listed = [variable for variable in variables if _path(variable) in self._exempt_paths]
+            super().exclude_from_weight_decay(listed, self._exempt_names)  # type: ignore[misc]
+        super().build(variables)  # type: ignore[misc]
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[keras.Variable] | None = None, var_names: Any = None
+    ) -> None:
+        """Exempt variables from the term; see `keras.optimizers.Optimizer`.
+
+        Keras does not save the exemptions with an optimizer; this class does, those of `var_list`
+        by their paths.
+        """
+        super().exclude_from_weight_decay(var_list, var_names)  # type: ignore[misc]
+        self._exempt_paths = tuple(map(_path, var_list or ()))
+        self._exempt_names = tuple(var_names or ())
+
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "l2": self.l2}  # type: ignore[misc]
+        """Return the constructor's arguments, and the exemptions if there are any."""
+        config = {**super().get_config(), "l2": self.l2}  # type: ignore[misc]
+        if self._exempt_paths or self._exempt_names:
+            config["exempt_paths"] = list(self._exempt_paths)
+            config["exempt_names"] = list(self._exempt_names)
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
+        """Rebuild an optimizer, without its state, from its `get_config()`."""
+        arguments = dict(config)
+        paths, names = arguments.pop("exempt_paths", ()), arguments.pop("exempt_names", ())
+        optimizer = super().from_config(arguments, custom_objects)  # type: ignore[misc]
+        optimizer._exempt_paths, optimizer._exempt_names = tuple(paths), tuple(names)
+        return optimizer
+
+
+def _path(variable: Any) -> str:
+    """Return a variable's path; one of TensorFlow itself has only a name."""
+    return variable.path if isinstance(variable, keras.Variable) else variable.name
 
 
 def _check_common(arguments: Mapping[str, Any]) -> None:
@@ -75,6 +116,8 @@ def _check_common(arguments: Mapping[str, Any]) -> None:
     A negative `clipnorm`, for example, turns every gradient around.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
+    if isinstance(given.get("learning_rate"), float):
+        number("learning_rate", given["learning_rate"], low=0)
     for name in ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor"):
         if name in given and not number(name, given[name], low=0):
             raise ValueError(f"`{name}` must be above 0. Received: {given[name]!r}")
@@ -111,7 +154,8 @@ class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
         for index, variable in enumerate(variables):
             # float8's scales are set to their gradients by Keras.
             if not self._overwrite_variable_with_gradient(variable):
-                groups.setdefault(str(variable.dtype), []).append(index)
+                dtype = keras.backend.standardize_dtype(variable.dtype)
+                groups.setdefault(dtype, []).append(index)
         self._groups = list(groups.values())
         self._slots = [
             [
@@ -147,7 +191,10 @@ class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
         import tensorflow as tf
 
         # As in Keras: sum over the replicas, then update the copy on each device.
-        values = [variable.value for variable in trainable_variables]
+        values = [
+            variable.value if isinstance(variable, keras.Variable) else variable
+            for variable in trainable_variables
+        ]
         summed = self._all_reduce_sum_gradients(list(zip(grads, values, strict=True)))
 
         def on_all_devices(strategy: Any, grads: Sequence[Any], learning_rate: Any) -> None:
@@ -182,7 +229,7 @@ class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
             [
                 ops.cast(gradients[index], variable.dtype)
                 if index in gradients
-                else ops.zeros(variable.shape, variable.dtype)
+                else ops.zeros(tuple(variable.shape), variable.dtype)
                 for index, variable in zip(indices, variables, strict=True)
             ]
         )
@@ -199,7 +246,7 @@ class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
         parts = ops.split(step, np.cumsum(sizes)[:-1].tolist()) if len(sizes) > 1 else [step]
         for variable, part, has in zip(variables, parts, has_gradient, strict=True):
             if has:
-                self.assign_sub(variable, ops.reshape(part, variable.shape))
+                self.assign_sub(variable, ops.reshape(part, tuple(variable.shape)))
 
 
 def _flatten(tensors: Sequence[Any]) -> Any:

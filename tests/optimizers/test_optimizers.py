@@ -1,5 +1,7 @@
 """The optimizers against torch's own, step by step."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -194,6 +196,22 @@ def test_a_variable_without_gradient_is_left_alone(pair):
     assert ops.convert_to_numpy(moved) < [1.0]
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras takes no others")
+def test_variables_of_tensorflow_itself(pair):
+    import tensorflow as tf
+
+    make, reference = pair
+    steps = gradients(steps=3)
+    variables = [tf.Variable(value, name="mine") for value in start()]
+    optimizer = make()
+    optimizer.exclude_from_weight_decay(var_names=["other"])
+    optimizer.build(variables)
+    step = tf.function(lambda *grads: optimizer.apply(grads, variables))
+    for grads in steps:
+        step(*grads)
+    assert_equal([variable.numpy() for variable in variables], torchs(reference, steps))
+
+
 @pytest.mark.parametrize("jit", [False, True])
 def test_fit_adds_the_term_to_kernel_bias_and_norm(jit):
     """A loss of zero slope: what moves the variables is the decay alone."""
@@ -269,12 +287,17 @@ def test_wrong_arguments_are_refused():
     for make in (CoupledSGD, AMSGrad):
         with pytest.raises(ValueError, match=r"`l2` must be.*Received: -1"):
             make(l2=-1)
+        for rate in (math.nan, math.inf, -0.1):
+            with pytest.raises(ValueError, match=r"`learning_rate` must be.*Received: "):
+                make(learning_rate=rate)
     for name in ("beta_1", "beta_2"):
         for value in (1.0, 0, 1.5):
             with pytest.raises(ValueError, match=rf"`{name}` must be.*Received: {value}"):
                 AMSGrad(**{name: value})
     with pytest.raises(ValueError, match=r"`epsilon` must be.*Received: "):
         AMSGrad(epsilon=-1e-8)
+    with pytest.raises(ValueError, match=r"`nesterov` must be.*Received: 'no'"):
+        CoupledSGD(nesterov="no")
 
 
 @pytest.mark.parametrize(
@@ -304,6 +327,33 @@ def test_variables_may_be_exempt_from_the_term(pair):
     apply(optimizer, [np.zeros(1, "float32")] * 2, [decayed, exempt])
     assert ops.convert_to_numpy(decayed) < [1.0]
     assert ops.convert_to_numpy(exempt) == [1.0]
+
+
+def test_exemptions_are_saved_with_the_optimizer(pair):
+    """Keras forgets them, so that a loaded model would go on with the term for all variables."""
+    names = ("kernel", "bias", "gamma")
+    optimizer = pair[0](l2=0.1)
+    assert "exempt_names" not in optimizer.get_config()
+    variables = [keras.Variable([1.0], name=name) for name in names]
+    optimizer.exclude_from_weight_decay(var_list=variables[2:], var_names=["bias"])
+    optimizer.build(variables)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert again.get_config() == optimizer.get_config()
+    others = [keras.Variable([1.0], name=name) for name in names]
+    for one, its in ((optimizer, variables), (again, others)):
+        apply(one, [np.zeros(1, "float32")] * 3, its)
+        decayed, *exempt = (ops.convert_to_numpy(each) for each in its)
+        assert decayed < [1.0]
+        assert exempt == [[1.0], [1.0]]
+
+
+def test_a_variable_that_shares_the_path_of_an_exempt_one_is_decayed(pair):
+    one, other = (keras.Variable([1.0], name="bias") for _ in range(2))
+    optimizer = pair[0](l2=0.1)
+    optimizer.exclude_from_weight_decay(var_list=[one])
+    apply(optimizer, [np.zeros(1, "float32")] * 2, [one, other])
+    assert ops.convert_to_numpy(one) == [1.0]
+    assert ops.convert_to_numpy(other) < [1.0]
 
 
 def test_slots_of_a_variable_without_gradient_stay(pair):
