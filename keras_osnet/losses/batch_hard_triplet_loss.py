@@ -38,8 +38,7 @@ class BatchHardTripletLoss(TripletLoss):
     Predictions: embeddings (batch, dim) of any float type; the loss is computed in float32.
 
     A `sample_weight` of (batch,) multiplies each sample's own term. A sample of weight 0 is still
-    mined by others. Under `tf.distribute` each replica mines its own part of the
-    batch.
+    mined by others. Under `tf.distribute` each replica mines its own part of the batch.
 
     Raises:
         ValueError: `margin` is neither a number of at least 0 nor `"soft"`, or labels or embeddings

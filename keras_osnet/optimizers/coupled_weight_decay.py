@@ -136,8 +136,8 @@ class FlatOptimizer(CoupledWeightDecay, keras.optimizers.Optimizer):
 
     A Keras optimizer has slots for each variable and updates one after the other. In an OSNet of
     327 variables, these are most of the operations of the training step, and take longer to trace
-    and compile than the rest. Here the gradients and variables are concatenated,
-    updated once and split. Every number is the same.
+    and compile than the rest. Here the gradients and variables are concatenated, updated
+    once and split. Every number is the same.
 
     There is a vector for each dtype among the variables. Subclasses name their slots and implement
     `update`.

@@ -1,4 +1,4 @@
-"""Train by recipe: the trainer, its results, callbacks and distribution."""
+"""Train by recipe: the trainer, its results, distillation, callbacks and distribution."""
 
 from typing import TYPE_CHECKING
 
