@@ -64,6 +64,14 @@ def path_of(name: str, value: Any) -> Path:
     raise ValueError(f"`{name}` must be a path. Received: {value!r}")
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the home folder in place of "~".
+
+    `Path.expanduser` raises a RuntimeError for "~name" of a user who does not exist.
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def check_image_size(size: Any, name: str = "image_size") -> None:
     """Raise ValueError unless `size` is (height, width), two positive integers."""
     if (

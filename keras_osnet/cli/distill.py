@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from keras_osnet._utils.checks import expanded
 from keras_osnet.cli import options, outputs
 from keras_osnet.cli._distillation_request import DistillationRequest
 from keras_osnet.cli.console import (
@@ -33,9 +34,12 @@ def _located_teachers(
     context: click.Context, parameter: click.Parameter, teachers: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return absolute paths of files and folders, which `resume` finds from anywhere."""
+    from keras_osnet.weights import list_weights
+
+    tags = {each.tag for each in list_weights()}
     return tuple(
-        str(Path(each).absolute())
-        if Path(each).is_dir()
+        str(expanded(each).absolute())
+        if expanded(each).is_dir() and each not in tags
         else located_weights(context, parameter, each) or each
         for each in teachers
     )

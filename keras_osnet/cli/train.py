@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from keras_osnet._utils.checks import expanded
 from keras_osnet.cli import options, outputs, people
 from keras_osnet.cli._distillation_request import DistillationRequest
 from keras_osnet.cli._training import run
@@ -75,7 +76,7 @@ def located_weights(_: click.Context, __: click.Parameter, weights: str | None) 
         return weights
     from keras_osnet.weights import list_weights
 
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     is_tag = weights in {checkpoint.tag for checkpoint in list_weights()}
     return str(path.absolute()) if path.is_file() and not is_tag else weights
 

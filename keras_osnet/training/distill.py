@@ -1,6 +1,7 @@
 """Distillation: a small network learns the embeddings of a large one."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from keras_osnet._utils.checks import path_of
 from keras_osnet.data import PersonImage, ReidDataset, list_images
 from keras_osnet.data.readable import readable
 from keras_osnet.data.records import EmbeddedImages
+from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.distillation_task import DistillationTask
 from keras_osnet.training.networks import checked_models
 from keras_osnet.training.recipe import Recipe, load_recipe
@@ -102,9 +104,11 @@ def distill(
     dataset = readable(_dataset_of(images, bool(recipe.loss_term("label_weight"))))
     teachers = Teachers(teacher, flip=flip, combine=combine)
     task = DistillationTask(recipe, dataset)
-    teachers.check(task.images)
+    with warnings.catch_warnings(action="ignore"):  # `train_task` gives them
+        # What it would refuse, before the teacher runs for hours.
+        make_batches(recipe, models[0], task.images, task.labels, seed=seed)
     task.description = {
-        "teacher": teachers.describe(),
+        "teacher": teachers.describe(task.images),
         "files": digest("\n".join(_relative(task.images))),
     }
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)

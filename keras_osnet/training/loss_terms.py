@@ -146,12 +146,30 @@ def _check_together(source: str, name: str, table: Mapping[str, Any]) -> None:
         raise wrong(source, "loss.circle_weight", wanted, table["circle_weight"])
 
 
-def needs_pairs(table: Mapping[str, Any]) -> str | None:
-    """Return the name of a loss in the table that compares a person's images, None without one."""
+def check_batch_size(
+    source: str, task: str, table: Mapping[str, Any], batch_size: int | tuple[int, int]
+) -> None:
+    """Raise ValueError for batches in which a loss of a recipe has nothing to compare.
+
+    Args:
+        source: The recipe's name or file.
+        task: Its task.
+        table: Its table `loss`, checked.
+        batch_size: Images in a batch; or (people, images of each).
+    """
+    people, each = batch_size if isinstance(batch_size, tuple) else (batch_size, 1)
+    learns_labels = task == "reid" or table.get("label_weight")
     for key, loss in (("triplet_weight", "the triplet loss"), ("circle_weight", "the Circle loss")):
-        if table.get(key):
-            return loss
-    return None
+        if learns_labels and table.get(key) and min(people, each) < 2:
+            wanted = f"(people, images of each), two or more, for {loss}, which compares them"
+            raise wrong(source, "batch_size", wanted, batch_size)
+    if isinstance(batch_size, tuple) and not learns_labels and task != "classification":
+        wanted = "a number of images: nothing says who is on them"
+        raise wrong(source, "batch_size", wanted, batch_size)
+    for key, least in (("distance_weight", 2), ("angle_weight", 3)):
+        if table.get(key) and people * each < least:
+            wanted = f"at least {least} images for `loss.{key}`, which compares those of a batch"
+            raise wrong(source, "batch_size", wanted, batch_size)
 
 
 def classifier_scale(recipe: "Recipe") -> float | None:

@@ -17,6 +17,7 @@ from keras_osnet.models import OSNet
 from keras_osnet.models.load_model import Checkpoint, open_checkpoint
 from keras_osnet.training.model_table import FREE, NETWORK, check_model
 from keras_osnet.training.recipe import Recipe, load_recipe
+from keras_osnet.training.run_folder import digest
 
 _RECIPES_OWN = "recipe"
 
@@ -206,6 +207,18 @@ def add_classifier(
         embedder=backbone,
         classifier=classifier,
     )
+
+
+def architecture_digest(model: keras.Model) -> str:
+    """Return a digest of what a model computes, but for its weights; equal in every process.
+
+    Types and shapes without names of layers, which Keras numbers per process; of an OSNet all
+    arguments, such as the mean and std of its preprocessing.
+    """
+    layers = [type(layer).__name__ for layer in model.layers]
+    shapes = [tuple(variable.shape) for variable in model.variables]
+    arguments = model.configuration.to_dict() if isinstance(model, OSNetModel) else {}
+    return digest(f"{model.input_shape} {model.output_shape} {layers} {shapes} {arguments}")
 
 
 def new_layers(model: keras.Model) -> set[str]:

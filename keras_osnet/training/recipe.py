@@ -17,10 +17,10 @@ from keras_osnet.optimizers import AMSGrad, CoupledSGD
 from keras_osnet.recipes import recipe_entries, recipe_names
 from keras_osnet.training.loss_terms import (
     LOSS_TERMS,
+    check_batch_size,
     check_loss,
     entry_error,
     is_number,
-    needs_pairs,
     wrong,
 )
 from keras_osnet.training.model_table import check_model
@@ -152,9 +152,10 @@ class Recipe:
         if "milestones" in schedule:
             steps = [round(share * each) for each in schedule["milestones"]]
             schedule["milestones"] = [max(1, each) for each in steps]
-        if "warmup_epochs" in schedule:
-            schedule["warmup_epochs"] = round(share * schedule["warmup_epochs"])
         fixbase_epochs = round(share * self.fixbase_epochs)
+        if "warmup_epochs" in schedule:
+            warmup_epochs = round(share * schedule["warmup_epochs"])
+            schedule["warmup_epochs"] = min(warmup_epochs, epochs - fixbase_epochs)
         return replace(self, epochs=epochs, schedule=schedule, fixbase_epochs=fixbase_epochs)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> "Recipe":
@@ -265,16 +266,7 @@ def _checked(source: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     check_loss(source, entries["task"], entries.get("loss", {}))
     check_model(source, entries.get("model", {}))
     entries["augmentation"] = _checked_steps(source, entries.get("augmentation", ()))
-    pairs = isinstance(entries["batch_size"], tuple)
-    loss = entries.get("loss", {})
-    learns_labels = entries["task"] == "reid" or loss.get("label_weight")
-    comparing = needs_pairs(loss) if learns_labels else None
-    if comparing and not pairs:
-        wanted = f"(people, images of each) for {comparing}, which compares a person's images"
-        raise wrong(source, "batch_size", wanted, entries["batch_size"])
-    if pairs and not learns_labels and entries["task"] != "classification":
-        wanted = "a number of images: nothing says who is on them"
-        raise wrong(source, "batch_size", wanted, entries["batch_size"])
+    check_batch_size(source, entries["task"], entries.get("loss", {}), entries["batch_size"])
     return entries
 
 

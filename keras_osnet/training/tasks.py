@@ -35,7 +35,7 @@ from keras_osnet.metrics.attributes import AttributeResult
 from keras_osnet.training.callbacks import VALIDATION, validation_metrics
 from keras_osnet.training.dataset import make_batches
 from keras_osnet.training.loss_terms import classifier_scale, reid_losses
-from keras_osnet.training.networks import Network, add_classifier
+from keras_osnet.training.networks import Network, add_classifier, architecture_digest
 from keras_osnet.training.recipe import Recipe
 from keras_osnet.training.run_folder import digest
 
@@ -275,7 +275,7 @@ def describe_training(
         **recipe.to_dict(),
         "seed": seed,
         "models": [model.name for model in models],
-        "architecture": [digest(_shape(model)) for model in models],
+        "architecture": [architecture_digest(model) for model in models],
         "images": len(task.labels),
         "classes": len(task.class_names),
         "class_names": list(task.class_names),
@@ -284,10 +284,3 @@ def describe_training(
         "backend": keras.backend.backend(),
         "keras_osnet": __version__,
     }
-
-
-def _shape(model: keras.Model) -> str:
-    """Describe types and shapes, without names of layers: Keras numbers them per process."""
-    layers = [type(layer).__name__ for layer in model.layers]
-    variables = [tuple(variable.shape) for variable in model.variables]
-    return f"{model.input_shape} {layers} {variables}"

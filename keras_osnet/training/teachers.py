@@ -9,19 +9,20 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_osnet._utils.checks import boolean, one_of
+from keras_osnet._utils.checks import boolean, expanded, one_of
 from keras_osnet.data import ImageReadError, load_images
 from keras_osnet.data.records import EmbeddedImages
 from keras_osnet.evaluation.embed import check_embedder, embed_images
 from keras_osnet.metrics.features import (
-    checked_features,
+    checked_numbers,
     concatenate_features,
     flip_average,
     normalize,
 )
 from keras_osnet.models.load_model import open_checkpoint
 from keras_osnet.runtime import Embedder, read_metadata
-from keras_osnet.runtime.read_metadata import FILE_KINDS
+from keras_osnet.runtime.read_metadata import FILE_KINDS, ModelFileError
+from keras_osnet.training.networks import architecture_digest
 from keras_osnet.training.run_folder import digest
 from keras_osnet.training.vector_table import is_vector_table, read_vector_table
 from keras_osnet.weights.catalogue import find_weights, list_weights
@@ -63,16 +64,21 @@ class Teachers:
         self.flip = boolean("flip", flip)
         self._teachers = [open_teacher(each) for each in listed]
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the vectors depend on, of types that JSON has."""
-        teachers = [_digest(each) for each in self._teachers]
-        return {"teachers": teachers, "flip": self.flip, "combine": self.combine}
+        lengths = [_dim(each) for each in self._teachers]
+        if self.combine == "average" and len(set(lengths)) > 1:
+            raise ValueError(
+                '`combine="average"` needs teachers with vectors of one length; "concatenate" '
+                f"takes any. Received: lengths {', '.join(map(str, lengths))}"
+            )
 
-    def check(self, paths: Sequence[Path]) -> None:
-        """Raise ValueError if a table lacks an image, before anything is written or computed."""
-        for teacher in self._teachers:
-            if isinstance(teacher, EmbeddedImages):
-                vectors_of_files(teacher, paths)
+    def describe(self, paths: Sequence[Path]) -> dict[str, Any]:
+        """Return what the vectors of images depend on, of types that JSON has.
+
+        Raises:
+            ValueError: A table lacks an image, has two rows for one, or a vector of no use.
+        """
+        teachers = [_digest(each, paths) for each in self._teachers]
+        return {"teachers": teachers, "flip": self.flip, "combine": self.combine}
 
     def embed(
         self, paths: Sequence[Path], *, progress: Callable[[int], None] | None = None
@@ -85,27 +91,13 @@ class Teachers:
 
         Raises:
             ImageReadError: A file cannot be read.
-            ValueError: A table lacks an image, a vector is zero or not finite, or lengths differ
-                that are to be averaged.
+            ValueError: A table lacks an image, or a vector is zero or not finite.
         """
         parts = []
         for number, teacher in enumerate(self._teachers):
             before = number * len(paths)
             report = None if progress is None else lambda done, b=before: progress(b + done)
             parts.append(self._of_one(teacher, paths, report))
-        lengths = [part.shape[1] for part in parts]
-        if self.combine == "average" and len(set(lengths)) > 1:
-            raise ValueError(
-                '`combine="average"` needs teachers with vectors of one length; "concatenate" '
-                f"takes any. Received: lengths {', '.join(map(str, lengths))}"
-            )
-        for part in parts:
-            zero = ~checked_features(part, "teacher").any(axis=1)
-            if zero.any():
-                raise ValueError(
-                    "`teacher` must give a vector that is not zero for every image. Received: a "
-                    f"zero vector for {paths[int(np.argmax(zero))]}"
-                )
         if self.combine == "average":
             return normalize(np.mean([normalize(part) for part in parts], axis=0))
         return normalize(concatenate_features(parts))
@@ -119,8 +111,10 @@ class Teachers:
         if isinstance(teacher, EmbeddedImages):
             return vectors_of_files(teacher, paths)
         if isinstance(teacher, Embedder):
-            return _by_exported_file(teacher, paths, self.flip, progress)
-        return embed_images(teacher, paths, flip=self.flip, progress=progress).vectors
+            vectors = _by_exported_file(teacher, paths, self.flip, progress)
+        else:
+            vectors = embed_images(teacher, paths, flip=self.flip, progress=progress).vectors
+        return _usable(vectors, paths)
 
 
 def open_teacher(teacher: Teacher) -> "keras.Model | Embedder | EmbeddedImages":
@@ -136,7 +130,15 @@ def open_teacher(teacher: Teacher) -> "keras.Model | Embedder | EmbeddedImages":
         ValueError: It is none of these, or is damaged.
         OSError: A file cannot be read or downloaded.
     """
-    if isinstance(teacher, Embedder | EmbeddedImages):
+    if isinstance(teacher, Embedder):
+        return teacher
+    if isinstance(teacher, EmbeddedImages):
+        checked_numbers(teacher.vectors, "teacher")
+        if len(teacher.vectors) != len(teacher.paths):
+            raise ValueError(
+                "`teacher` must have a vector for each path. Received: "
+                f"{len(teacher.vectors)} vectors and {len(teacher.paths)} paths"
+            )
         return teacher
     if isinstance(teacher, keras.Model):
         check_embedder(teacher, None)
@@ -147,22 +149,32 @@ def open_teacher(teacher: Teacher) -> "keras.Model | Embedder | EmbeddedImages":
             f"an exported file or a table of vectors. Received: {teacher!r:.200}"
         )
     name = os.fspath(teacher)
-    if name.lower().endswith(FILE_KINDS):
-        if read_metadata(name) is None:
-            raise ValueError(
-                "`teacher` must be a file that keras-osnet exported, which says what its input is; "
-                "for another, compute the vectors with `keras-osnet embed --pixel-range …` and "
-                f"take their table. Received: {name}"
-            )
-        return Embedder(name)
-    if is_vector_table(name):
-        return read_vector_table(name)
-    if not (name.startswith("hf://") or Path(name).expanduser().exists()):
-        _check_tag(name)
+    # A tag goes before a file or folder of that name.
+    if not name.startswith("hf://") and name not in {each.tag for each in list_weights()}:
+        name = str(expanded(name))
+        if name.lower().endswith(FILE_KINDS):
+            return _open_exported_file(name)
+        if is_vector_table(name):
+            return read_vector_table(name)
+        if not Path(name).exists():
+            _check_tag(name)
     checkpoint = open_checkpoint(name)
     return checkpoint.build(
         head="embedding", image_size=checkpoint.embedding_size, include_preprocessing=True
     )[0]
+
+
+def _open_exported_file(name: str) -> Embedder:
+    try:
+        return Embedder(name)
+    except ValueError as error:
+        if isinstance(error, ModelFileError) or read_metadata(name) is not None:
+            raise
+        raise ValueError(
+            "`teacher` must be a file that keras-osnet exported, which says what its input is; "
+            "for another, compute the vectors with `keras-osnet embed --pixel-range …` and "
+            f"take their table. Received: {name}"
+        ) from error
 
 
 def _check_tag(name: str) -> None:
@@ -182,9 +194,14 @@ def vectors_of_files(table: EmbeddedImages, paths: Sequence[Path]) -> NDArray[np
     The table's names are looked up as absolute paths.
 
     Raises:
-        ValueError: A file is not in the table.
+        ValueError: A file is not in the table, is there twice, or its vector is zero or not finite.
     """
-    rows = {_absolute(path): row for row, path in enumerate(table.paths)}
+    rows: dict[str, int] = {}
+    for row, path in enumerate(table.paths):
+        if rows.setdefault(_absolute(path), row) != row:
+            raise ValueError(
+                f"`teacher` must have one row for each image. Received: two rows for {path}"
+            )
     names = [_absolute(path) for path in paths]
     lost = [path for path, name in zip(paths, names, strict=True) if name not in rows]
     if lost:
@@ -194,7 +211,22 @@ def vectors_of_files(table: EmbeddedImages, paths: Sequence[Path]) -> NDArray[np
             f"{lost[0]}. Received: a table of {len(table.paths):,} rows, such as "
             f"{table.paths[0] if table.paths else 'none'}"
         )
-    return np.asarray(table.vectors, np.float32)[[rows[name] for name in names]]
+    found = np.asarray(table.vectors)[[rows[name] for name in names]]
+    with np.errstate(over="ignore"):  # refused as infinite
+        return _usable(found.astype(np.float32), paths)
+
+
+def _usable(vectors: NDArray[np.float32], paths: Sequence[Path]) -> NDArray[np.float32]:
+    """Return vectors of files, or raise ValueError if one has no direction to learn."""
+    finite = np.isfinite(vectors).all(axis=1)
+    usable = finite & vectors.any(axis=1)
+    if not usable.all():
+        first = int(np.argmin(usable))
+        raise ValueError(
+            "`teacher` must give a finite vector that is not zero for every image. Received: "
+            f"{'a zero vector' if finite[first] else 'NaN or infinity'} for {paths[first]}"
+        )
+    return vectors
 
 
 def _by_exported_file(
@@ -223,12 +255,20 @@ def _absolute(path: Path) -> str:
     return os.path.normpath(path.absolute())
 
 
-def _digest(teacher: "keras.Model | Embedder | EmbeddedImages") -> str:
-    """Return a digest of all that determines a teacher's vectors."""
+def _dim(teacher: "keras.Model | Embedder | EmbeddedImages") -> int:
+    """Return the length of a teacher's vectors."""
+    if isinstance(teacher, Embedder):
+        return teacher.dim
+    if isinstance(teacher, EmbeddedImages):
+        return np.shape(teacher.vectors)[1]
+    return teacher.output_shape[1]
+
+
+def _digest(teacher: "keras.Model | Embedder | EmbeddedImages", paths: Sequence[Path]) -> str:
+    """Return a digest of all that determines a teacher's vectors of images."""
     if isinstance(teacher, Embedder):
         return teacher.digest
     if isinstance(teacher, EmbeddedImages):
-        content = np.ascontiguousarray(teacher.vectors).tobytes()
-        return digest(content + "\n".join(path.name for path in teacher.paths).encode())
+        return digest(vectors_of_files(teacher, paths).tobytes())
     weights = b"".join(np.ascontiguousarray(each).tobytes() for each in teacher.get_weights())
-    return digest(f"{teacher.input_shape} {teacher.output_shape}".encode() + weights)
+    return digest(architecture_digest(teacher).encode() + weights)

@@ -40,7 +40,7 @@ def read_vector_table(path: str | os.PathLike[str]) -> EmbeddedImages:
             f"{len(names)} names in {file}"
         )
     try:
-        vectors = checked_numbers(vectors, "vectors").astype(np.float32)
+        vectors = checked_numbers(vectors, "vectors")
     except ValueError as error:
         raise ValueError(f"`teacher` must be a table of vectors: {error}, in {file}") from error
     twice = [name for name, count in Counter(names).items() if count > 1]

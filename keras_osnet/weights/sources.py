@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_osnet._utils.checks import path_of
+from keras_osnet._utils.checks import expanded, path_of
 from keras_osnet._utils.files import check_regular
 from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.describe import describe
@@ -146,7 +146,7 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
             '"hf://owner/repo[/file][@revision]"; `keras_osnet.OSNet` builds an untrained model '
             f"without it. Received: {weights!r}"
         )
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     # A tag takes precedence over a file of that name in the working directory.
     if weights not in tags:
         if path.is_file():

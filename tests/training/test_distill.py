@@ -22,7 +22,7 @@ from keras_osnet.runtime import Embedder
 from keras_osnet.synthetic import write_synthetic_people
 from keras_osnet.training import distill, load_recipe, train
 from keras_osnet.training.run_folder import VECTORS, RunFolder
-from keras_osnet.training.teachers import Teachers, vectors_of_files
+from keras_osnet.training.teachers import Teachers, open_teacher, vectors_of_files
 from keras_osnet.training.vector_table import read_vector_table
 
 RECIPE = load_recipe("distill").with_overrides(
@@ -307,16 +307,96 @@ def test_progress_counts_all_teachers(images, large):
     assert seen == sorted(seen)
 
 
-def test_lengths_that_cannot_be_averaged(images, large):
+def test_lengths_that_cannot_be_averaged(large):
     with pytest.raises(ValueError, match=r"one length.*Received: lengths 16, 8"):
-        Teachers([large, tiny_backbone()], combine="average").embed(images)
+        Teachers([large, tiny_backbone()], combine="average")
 
 
-def test_a_zero_vector_is_refused(images):
-    vectors = np.ones((len(images), 4), "float32")
-    vectors[3] = 0
-    with pytest.raises(ValueError, match=rf"zero vector for {images[3]}"):
-        Teachers(EmbeddedImages(vectors, images, {})).embed(images)
+@pytest.mark.parametrize(
+    ("value", "problem"), [(0, "a zero vector"), (1e300, "NaN or infinity"), (1e-300, "a zero")]
+)
+def test_a_vector_of_no_use_is_refused_first(images, large, tmp_path, value, problem):
+    vectors = np.ones((len(images), 4))
+    vectors[3] = value
+    table = EmbeddedImages(vectors, images, {})
+    with pytest.raises(ValueError, match=rf"Received: {problem}.* for {images[3]}"):
+        run(tmp_path / "run", images, [large, table])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "problem"),
+    [
+        (np.ones(3), r"`teacher` must be a non-empty array"),
+        (np.full((3, 2), np.nan), r"`teacher` must be finite"),
+        (np.array([["a", "b"]] * 3), r"`teacher` must hold real numbers"),
+        (np.ones((2, 2)), r"a vector for each path. Received: 2 vectors and 3 paths"),
+    ],
+    ids=["flat", "nan", "text", "short"],
+)
+def test_vectors_that_are_no_table(images, vectors, problem):
+    with pytest.raises(ValueError, match=problem):
+        Teachers(EmbeddedImages(vectors, images[:3], {}))
+
+
+def test_two_rows_of_a_table_for_one_image(images):
+    paths = [*images, images[0].parent / "." / ".." / images[0].parent.name / images[0].name]
+    table = EmbeddedImages(np.eye(len(paths), dtype="float32"), paths, {})
+    with pytest.raises(ValueError, match=r"one row for each image. Received: two rows for "):
+        Teachers(table).describe(images)
+
+
+def test_a_table_is_told_apart_by_the_vectors_of_the_images(images):
+    vectors = np.eye(len(images), dtype="float32")
+    known = Teachers(EmbeddedImages(vectors, images, {})).describe(images[:4])
+    # Rows in another order and of further images do not matter, another vector does.
+    reversed_rows = EmbeddedImages(vectors[::-1], images[::-1], {})
+    assert Teachers(reversed_rows).describe(images[:4]) == known
+    swapped = EmbeddedImages(vectors, [images[1], images[0], *images[2:]], {})
+    assert Teachers(swapped).describe(images[:4]) != known
+
+
+def test_teachers_of_the_same_weights_that_compute_something_else(images):
+    def teacher(**arguments):
+        keras.utils.set_random_seed(0)
+        return keras_osnet.OSNet(
+            0.25,
+            head="embedding",
+            input_shape=(64, 32, 3),
+            depths=(1, 1, 1),
+            streams=1,
+            include_preprocessing=True,
+            **arguments,
+        )
+
+    changes = [{}, {}, {"pooling": "max"}, {"mean": [0.5] * 3, "std": [0.5] * 3}]
+    same, again, *others = [Teachers(teacher(**each)).describe(images) for each in changes]
+    assert same == again
+    assert same not in others
+
+
+def test_a_table_in_the_home_folder(images, tmp_path, monkeypatch):
+    EmbeddedImages(np.eye(len(images)), images, {}).save(tmp_path / "vectors.npz")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Teachers("~/vectors.npz").embed(images).shape == (len(images), len(images))
+
+
+def test_a_tag_goes_before_a_folder_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "synthetic").mkdir()
+    assert open_teacher("synthetic").name == "osnet_x0_25"
+
+
+def test_what_the_training_refuses_is_said_before_the_teacher_runs(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(Teachers, "embed", lambda *_, **__: pytest.fail("the teacher ran"))
+    table = EmbeddedImages(np.eye(len(images)), images, {})
+    with pytest.raises(ValueError, match=r"`seed` must be"):
+        run(tmp_path / "run", images, table, seed=-1)
+    arguments = {"head": "embedding", "depths": (1, 1, 1), "streams": 1}
+    model = keras_osnet.OSNet(0.25, input_shape=(None, None, 3), **arguments)
+    with pytest.raises(ValueError, match=r"`model` must have a fixed image size"):
+        run(tmp_path / "run", images, table, model=model)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("teacher", [7, [], None], ids=str)

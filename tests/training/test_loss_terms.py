@@ -92,6 +92,19 @@ def test_wrong_terms_are_named(loss, message):
 def test_pairs_need_several_images_of_a_person():
     with pytest.raises(ValueError, match=r"`batch_size`.*for the Circle loss.*Received: 8"):
         recipe(circle_weight=1).with_overrides({"batch_size": 8})
+    for batch_size in ([4, 1], [1, 4]):
+        with pytest.raises(ValueError, match=r"`batch_size`.*two or more, for the triplet loss"):
+            recipe(triplet_weight=1).with_overrides({"batch_size": batch_size})
+
+
+@pytest.mark.parametrize(("loss", "least"), [("distance_weight", 2), ("angle_weight", 3)])
+def test_relations_need_several_images(loss, least):
+    recipe = load_recipe("distill").with_overrides({"loss": {loss: 1.0}})
+    assert recipe.with_overrides({"batch_size": least}).batch_size == least
+    with pytest.raises(
+        ValueError, match=rf"`batch_size` .* at least {least} images for `loss.{loss}"
+    ):
+        recipe.with_overrides({"batch_size": least - 1})
 
 
 def test_an_osnet_with_a_neck_is_compared_before_it():

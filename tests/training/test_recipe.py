@@ -111,6 +111,14 @@ def test_warmup_begins_when_all_layers_are_trained():
     assert cosine.with_overrides(warm).with_epochs(5).schedule["warmup_epochs"] == 1
 
 
+def test_any_number_of_epochs_is_a_valid_recipe():
+    changes = {"epochs": 10, "fixbase_epochs": 5, "schedule.warmup_epochs": 5}
+    recipe = load_recipe("few_people").with_overrides(changes)
+    for epochs in range(1, 25):
+        shorter = recipe.with_epochs(epochs)
+        assert shorter.with_overrides({"title": shorter.title}) == shorter
+
+
 def test_a_changed_recipe_is_checked_again():
     recipe = load_recipe("few_people")
     changed = recipe.with_overrides({"optimizer.clipnorm": 1.0, "validation_fraction": 0.5})
