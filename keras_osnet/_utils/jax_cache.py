@@ -3,13 +3,18 @@
 import hashlib
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import keras
+from filelock import FileLock, Timeout
 
 _MOST = 2**30
 """Bytes in the folder, after which JAX deletes what was not used for the longest time."""
+
+_WAIT = 10
+"""Seconds to wait for another process that uses the folder, as long as JAX waits."""
 
 
 def cache_compiled_programs() -> None:
@@ -41,8 +46,22 @@ def cache_compiled_programs() -> None:
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         # Also the small programs of which building, saving and evaluating need many.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if config.jax_compilation_cache_max_size != -1:  # without a limit JAX stores no times
+        _remove_partial(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     compilation_cache.reset_cache()  # JAX looks at the options once, at its first program.
+
+
+def _remove_partial(folder: Path) -> None:
+    """Remove programs of processes that were killed while they wrote them.
+
+    JAX writes the time of the last use after the program. Where a time is missing it stores no
+    other program, and a partial program is read, refused and compiled again by every process.
+    """
+    with suppress(OSError, Timeout), FileLock(folder / ".lockfile", timeout=_WAIT):
+        for program in folder.glob("*-cache"):
+            if not program.with_name(f"{program.name.removesuffix('-cache')}-atime").exists():
+                program.unlink()
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,10 +36,29 @@ print(json.dumps({
 """
 
 
-def train_in_process(**environment):
+SMALL_PROGRAM = """
+import json, warnings
+import jax
+from jax import numpy as jnp
+from keras_osnet._utils.jax_cache import cache_compiled_programs
+
+events = []
+jax.monitoring.register_event_listener(lambda name, **_: events.append(name.split("/")[-1]))
+cache_compiled_programs()
+warnings.simplefilter("error")
+for side in (3, 4):
+    jax.jit(lambda x: jnp.sin(x) @ x.T)(jnp.ones((side, side)))
+print(json.dumps({
+    "hits": events.count("cache_hits"),
+    "folder": jax.config.jax_compilation_cache_dir,
+}))
+"""
+
+
+def train_in_process(program=PROGRAM, **environment):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     process = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         env={**inherited, "KERAS_BACKEND": "jax", **environment},
         capture_output=True,
         text=True,
@@ -65,6 +85,26 @@ def test_a_later_process_loads_programs_and_gives_the_same_numbers(tmp_path):
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     assert train_in_process(XDG_CACHE_HOME=str(tmp_path / "file"))["folder"] is None
+
+
+@pytest.mark.extra_large
+def test_programs_of_killed_processes_are_compiled_again(tmp_path):
+    folder = Path(train_in_process(SMALL_PROGRAM, XDG_CACHE_HOME=str(tmp_path))["folder"])
+    programs = sorted(folder.glob("*-cache"))
+    first, second, third = programs[:3]
+    os.truncate(first, first.stat().st_size // 2)  # killed while it wrote the program,
+    time_of(first).unlink()
+    time_of(second).unlink()  # after it,
+    third.unlink()  # and before it
+    for hits in (len(programs) - 3, len(programs)):
+        again = train_in_process(SMALL_PROGRAM, XDG_CACHE_HOME=str(tmp_path))
+        assert again["hits"] == hits
+        assert sorted(folder.glob("*-cache")) == programs
+        assert all(time_of(program).exists() for program in programs)
+
+
+def time_of(program):
+    return program.with_name(program.name.removesuffix("-cache") + "-atime")
 
 
 def test_a_user_without_a_home_folder(monkeypatch):
