@@ -4,7 +4,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,12 @@ def number(name: str, value: Any, low: float, high: float = math.inf) -> float:
         limits = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
         raise ValueError(f"`{name}` must be a number {limits}. Received: {value!r}")
     return result
+
+
+def check_dictionary(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is a dictionary or another mapping."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"`{name}` must be a dictionary. Received: {type(value).__name__}")
 
 
 def path_of(name: str, value: Any) -> Path:

@@ -14,7 +14,12 @@ from keras_osnet.architecture.model import ends_in_classifier
 from keras_osnet.data.images import ImageReadError
 from keras_osnet.data.records import EmbeddedImages, PersonImage, ranking_labels
 from keras_osnet.evaluation.embed import checked_models, embed_by_all
-from keras_osnet.metrics import evaluate_features, expand_queries, remove_camera_means
+from keras_osnet.metrics import (
+    evaluate_features,
+    expand_queries,
+    normalize,
+    remove_camera_means,
+)
 from keras_osnet.metrics.distances import Metric
 from keras_osnet.metrics.evaluate_features import GalleryProtocol, check_ranking
 from keras_osnet.metrics.ranking import RankingResult
@@ -80,7 +85,8 @@ def evaluate_retrieval(
             gallery together; see `keras_osnet.metrics.remove_camera_means`. All cameras must be
             known.
         query_expansion: Number of nearest gallery images that a query is averaged with; see
-            `keras_osnet.metrics.expand_queries`. None for no expansion.
+            `keras_osnet.metrics.expand_queries`. All vectors are scaled to length 1. None for no
+            expansion.
         rerank: Whether to re-rank by k-reciprocal encoding with torchreid's parameters, k1 = 20,
             k2 = 6 and λ = 0.3; see `keras_osnet.metrics.rerank_features`. At least 21 images are
             required.
@@ -343,5 +349,6 @@ def _rank(
         query_vectors, gallery_vectors = both[: len(queries)], both[len(queries) :]
     if query_expansion is not None:
         query_vectors = expand_queries(query_vectors, gallery_vectors, query_expansion)
+        gallery_vectors = normalize(gallery_vectors)  # as the queries: Euclidean distances need it
     ranking = evaluate_features(query_vectors, gallery_vectors, *labels, **options)
     return RetrievalResult(ranking, len(queries), len(others), unreadable, labels[-1] is not None)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet._utils.checks import check_dictionary
 from keras_osnet.gallery.columns import unit_vectors
 from keras_osnet.metrics.ranked_lists import checked_codes
 
@@ -36,13 +37,11 @@ def average_tracklets(
     """
     units = unit_vectors(vectors)
     labels, codes = checked_codes(tracklets, "tracklets", len(units))
-    if not isinstance(columns, Mapping | None):
-        raise ValueError(
-            f"`columns` must be a dictionary of columns. Received: {type(columns).__name__}"
-        )
+    columns = {} if columns is None else columns
+    check_dictionary("columns", columns)
     kept = {
         name: _column(name, values, len(units))
-        for name, values in (columns or {}).items()
+        for name, values in columns.items()
         if name != "tracklet"
     }
     heads = np.unique(codes, return_index=True)[1]

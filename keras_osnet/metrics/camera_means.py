@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_osnet._utils.checks import check_dictionary
 from keras_osnet.metrics.features import as_array, checked_features, scale_to_unit
 from keras_osnet.metrics.ranked_lists import checked_codes
 
@@ -74,11 +75,7 @@ def remove_camera_means(
     labels, codes = checked_codes(cameras, "cameras", len(units))
     if means is None:
         means = camera_means(units, cameras)
-    if not isinstance(means, Mapping):
-        raise ValueError(
-            "`means` must be a dictionary from cameras to their means, as of `camera_means`. "
-            f"Received: {type(means).__name__}"
-        )
+    check_dictionary("means", means)
     for code, camera in enumerate(labels.tolist()):
         if camera not in means:
             raise ValueError(

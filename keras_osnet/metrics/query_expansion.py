@@ -25,7 +25,8 @@ def expand_queries(
         alpha: Exponent of the weights, at least 0.
 
     Returns:
-        Array (num_query, dim), float32, rows of length 1, or 0.
+        Array (num_query, dim), float32, rows of length 1, or 0. For Euclidean distances from these,
+        scale the gallery with `normalize`.
 
     Raises:
         ValueError: An array is not as above, the two differ in `dim`, or a number is wrong.

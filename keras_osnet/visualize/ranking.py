@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_osnet._utils.checks import positive_integer
+from keras_osnet._utils.checks import check_dictionary, positive_integer
 from keras_osnet.data.records import PersonImage
 from keras_osnet.data.sampling import evenly_spaced
 from keras_osnet.metrics.ranked_lists import ranked_lists
@@ -144,6 +144,7 @@ def plot_cmc(results: Mapping[str, RankingResult | ArrayLike], *, max_rank: int 
     max_rank = positive_integer("max_rank", max_rank)
     if not results:
         raise ValueError("`results` must hold at least one curve. Received: none")
+    check_dictionary("results", results)
     curves = {name: _checked(name, result)[:max_rank] for name, result in results.items()}
     figure = _sheet.sheet(5.4, 3.8)
     plot = _sheet.plain(_sheet.axes(figure, 0.65, 0.2, 4.6, 3.05))

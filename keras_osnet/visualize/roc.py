@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from keras_osnet._utils.checks import check_dictionary
 from keras_osnet.metrics.verification import FEWEST_FALSE, VerificationResult
 from keras_osnet.visualize import _sheet
 
@@ -41,6 +42,7 @@ def plot_roc(
     """
     if not results:
         raise ValueError("`results` must hold at least one result. Received: none")
+    check_dictionary("results", results)
     for name, result in results.items():
         if not isinstance(result, VerificationResult):
             raise ValueError(

@@ -150,19 +150,22 @@ def test_reranking(sides, models, vectors, metric):
     assert_same(result.ranking, evaluate_ranking(reranked, *labels(*sides)))
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("expansion", [None, 2])
 @pytest.mark.parametrize("means", [False, True])
-def test_camera_means_and_query_expansion(sides, models, vectors, means, expansion):
-    result = evaluate_retrieval(models[0], *sides, camera_means=means, query_expansion=expansion)
+def test_camera_means_and_query_expansion(sides, models, vectors, means, expansion, metric):
+    result = evaluate_retrieval(
+        models[0], *sides, metric=metric, camera_means=means, query_expansion=expansion
+    )
     query, gallery = (of(vectors[0], side) for side in sides)
     if means:
         # Queries are of one camera, and the gallery of the other.
         query, gallery = (
-            side - side.mean(axis=0) for side in (normalize(query), normalize(gallery))
+            normalize(side - side.mean(axis=0)) for side in (normalize(query), normalize(gallery))
         )
     if expansion:
-        query = expand_queries(query, gallery, expansion)
-    distances = pairwise_distances(query, gallery)
+        query, gallery = expand_queries(query, gallery, expansion), normalize(gallery)
+    distances = pairwise_distances(query, gallery, metric)
     expected = evaluate_ranking(distances, *labels(*sides))
     assert result.ranking.mean_average_precision == pytest.approx(
         expected.mean_average_precision, abs=1e-6

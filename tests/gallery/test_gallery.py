@@ -304,7 +304,7 @@ def test_tracklets_of_every_kind():
     for column in ([1, 2], None, 3):
         with pytest.raises(ValueError, match="`time` of `columns` must have a value for every"):
             average_tracklets(vectors, [1, 2, 1], {"time": column})
-    with pytest.raises(ValueError, match="`columns` must be a dictionary of columns"):
+    with pytest.raises(ValueError, match=r"`columns` must be a dictionary. Received: list"):
         average_tracklets(vectors, [1, 2, 1], [[1, 2, 3]])
 
 

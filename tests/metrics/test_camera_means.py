@@ -56,7 +56,7 @@ def test_arguments():
 @pytest.mark.parametrize(
     ("means", "problem"),
     [
-        ([np.zeros(3)], r"`means` must be a dictionary .* Received: list"),
+        ([np.zeros(3)], r"`means` must be a dictionary. Received: list"),
         ({1: np.zeros(2)}, r"`means\[1\]` must be an array of 3 numbers. Received: shape \(2,\)"),
         ({1: np.full(3, np.nan)}, r"`means\[1\]` must be finite"),
         ({1: "abc"}, r"`means\[1\]` must be a non-empty array"),

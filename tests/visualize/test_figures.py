@@ -273,6 +273,9 @@ def test_roc_curves():
     for wrong in ({}, {"a": [0.5]}):
         with pytest.raises(ValueError, match="`results` must hold"):
             plot_roc(wrong)
+    for draw in (plot_roc, plot_cmc):
+        with pytest.raises(ValueError, match=r"`results` must be a dictionary. Received: list"):
+            draw([results["near"]])
     with pytest.raises(ValueError, match="`threshold` must be a number from -1 to 1"):
         plot_roc(results, threshold=2)
 

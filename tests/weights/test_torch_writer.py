@@ -85,6 +85,7 @@ def test_storages_are_aligned(tmp_path):
     ("tensors", "message"),
     [
         ({}, "at least one tensor. Received: tensors={}"),
+        ([np.ones(2)], "`tensors` must be a dictionary. Received: list"),
         ({3: np.ones(2)}, "must be text. Received: 3"),
         ({"a": np.ones(2, "uint16")}, "Received: 'a' of uint16"),
         ({"a": np.array(["text"])}, "Received: 'a' of <U4"),

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from keras_osnet._utils.checks import check_dictionary
 from keras_osnet._utils.files import atomic_path
 from keras_osnet.weights.torch_file.tensors import STORAGES
 
@@ -44,6 +45,7 @@ def write_torch_checkpoint(
     """
     if not tensors:
         raise ValueError(f"A checkpoint needs at least one tensor. Received: tensors={tensors!r}")
+    check_dictionary("tensors", tensors)
     # A sum of an array without dimensions is a NumPy scalar.
     tensors = {
         name: np.asarray(value) if isinstance(value, np.generic) else value
