@@ -120,8 +120,9 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: It is not JSON, or holds no object.
         OSError: It cannot be read.
     """
+    content = read_bytes(path, _JSON_LIMIT)
     try:
-        return parse_json(read_bytes(path, _JSON_LIMIT), path.name)
+        return parse_json(content, path.name)
     except ValueError as error:
         raise ValueError(f"{error}. Received: {path}") from error
 

@@ -66,21 +66,24 @@ class DistillationRequest:
         labels = {"loss.label_weight": 1.0} if self.labels else {}
         return recipe.with_overrides({**labels, **self.settings})
 
-    def read(self) -> "Path | ReidDataset":
-        """Return the folder of the images; with labels, their people.
+    def read(self) -> "list[Path] | ReidDataset":
+        """Return the images; with labels, their people.
 
         Raises:
-            FileNotFoundError: It does not exist any more.
-            ValueError: The people cannot be read.
+            OSError: The folder does not exist any more, is none, or may not be read.
+            ValueError: There are no images, or the people cannot be read.
         """
+        from keras_osnet.data import list_images, read_people
+
         if not Path(self.images).exists():
             raise FileNotFoundError(f"`images` does not exist any more. Received: {self.images}")
-        if not self.labels:
-            return Path(self.images)
-        from keras_osnet.data import read_people
-
         with waiting("Looking for images …"):
-            return read_people(self.images)
+            if self.labels:
+                return read_people(self.images)
+            try:
+                return list_images(self.images)
+            except (NotADirectoryError, ValueError) as error:
+                raise type(error)(str(error).replace("`folder`", "`images`")) from error
 
     def build_model(self, recipe: "Recipe") -> "keras.Model":
         """Build the student."""

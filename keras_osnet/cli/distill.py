@@ -167,17 +167,13 @@ def _trained(
     request: DistillationRequest, recipe: Any, images: Any, folder: "RunFolder", *, show: bool
 ) -> dict[str, Any]:
     """Train, and return the report."""
-    from keras_osnet.data import list_images
     from keras_osnet.data.readable import readable
     from keras_osnet.training import distill
     from keras_osnet.training.run_folder import RunFolder
 
     with waiting("Building the network …"):
         model = request.build_model(recipe)
-    if isinstance(images, Path):
-        with waiting("Looking for images …"):
-            images = list_images(images)
-    else:
+    if not isinstance(images, list):
         images = replace(readable(images), query=(), gallery=())
     count = len(images if isinstance(images, list) else images.train)
     facts = {

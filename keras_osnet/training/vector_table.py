@@ -71,7 +71,10 @@ def _read_npz(file: Path) -> tuple[Any, list[str]]:
 def _read_folder(folder: Path) -> tuple[Any, list[str]]:
     from keras_osnet.bulk import VectorDataset
 
-    dataset = VectorDataset(folder)
+    try:
+        dataset = VectorDataset(folder)
+    except (FileNotFoundError, ValueError) as error:
+        raise type(error)(str(error).replace("`folder`", "`teacher`")) from error
     name = next(each for each in _NAMES if each in dataset.schema.names)
     names: list[str] = []
     for batch in dataset.batches([name]):

@@ -139,15 +139,37 @@ def test_a_damaged_record_is_named(done, run, tmp_path):
         assert "training.json is damaged" in run("resume", folder, code=1).stderr
 
 
-def test_images_that_are_gone(done, run, tmp_path):
-    folder = tmp_path / "run"
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("gone", "does not exist any more"),
+        ("file", "must be a folder"),
+        ("empty", "holds no images"),
+    ],
+)
+def test_images_that_are_gone(done, run, arguments, tmp_path, name, problem):
+    folder, images = tmp_path / "run", tmp_path / name
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
     shutil.copytree(done, folder)
     record = json.loads((folder / "training.json").read_text())
     del record["report"]
-    record["distill"]["images"] = str(tmp_path / "gone")
+    record["distill"]["images"] = str(images)
     (folder / "training.json").write_text(json.dumps(record))
-    result = run("resume", folder, code=1)
-    assert f"does not exist any more. Received: {tmp_path / 'gone'}" in result.stderr
+    error = run("resume", folder, code=1).stderr
+    assert f"`images` {problem}" in error
+    assert f"Received: {images}" in error
+    if images.exists():
+        arguments[arguments.index("--images") + 1] = images
+        result = run(*arguments, "-o", tmp_path / "new", code=1)
+        assert f"--images {problem}" in result.stderr
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_of_images_is_no_teacher(files, run, arguments, tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra `bulk` is not installed")
+    result = run(*arguments[:-1], files / "crops", "-o", tmp_path / "run", code=1)
+    assert "--teacher must hold the vectors of keras_osnet.bulk" in result.stderr
 
 
 def test_labels_are_learned_as_well(files, run_json, arguments, tmp_path):
