@@ -21,7 +21,8 @@ def plot_roc(
 
     Args:
         results: For each model's name the result of `keras_osnet.metrics.evaluate_verification`.
-        threshold: A similarity to mark on every curve.
+        threshold: A similarity to mark on every curve; at the left end if it accepts fewer pairs
+            than are drawn.
 
     Returns:
         A matplotlib figure with one diagram; see `save_figure`.
@@ -52,7 +53,7 @@ def plot_roc(
     figure = _sheet.sheet(5.4, 3.8)
     plot = _sheet.plain(_sheet.axes(figure, 0.65, 0.2, 4.6, 3.05))
     plot.set_xscale("log")
-    pairs = max(result.impostor_pairs for result in results.values())
+    left = 100 * min(FEWEST_FALSE / max(each.impostor_pairs for each in results.values()), 0.1)
     for index, (name, result) in enumerate(results.items()):
         color = _sheet.COLORS[index % len(_sheet.COLORS)]
         plot.plot(
@@ -66,8 +67,9 @@ def plot_roc(
         )
         if threshold is not None:
             false, true = result.rates_at(threshold)
-            plot.plot([100 * false], [100 * true], marker="o", color=color, label="_mark")
-    plot.set_xlim(100 * min(FEWEST_FALSE / pairs, 0.1), 100)
+            place = max(100 * false, left), 100 * true  # no logarithm of 0
+            plot.plot(*place, marker="o", color=color, label="_mark", clip_on=False)
+    plot.set_xlim(left, 100)
     plot.set_ylim(0, 101)
     plot.xaxis.set_major_formatter("{x:g}")
     plot.set_xlabel(

@@ -104,6 +104,29 @@ def test_an_archive_that_unpacks_to_anything(described, packing, size, problem):
     assert beside(path) == before
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_damaged_files(described, name):
+    """A changed bit is noticed, or is where neither the model nor its metadata are."""
+    path = described(name)
+    write_threshold(path, THRESHOLD)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    noticed = []
+    for place in rng.choice(len(whole), 40, replace=False):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            write_threshold(path, None)
+        except ValueError as error:
+            noticed.append(str(error))
+            assert path.read_bytes() == damaged
+        else:
+            assert read_metadata(path).threshold is None
+    assert all(str(path) in each for each in noticed)
+    assert len(noticed) >= (30 if name == "one.tflite" else 40)  # not all of ZIP headers
+
+
 def test_metadata_in_another_order(described):
     """Readers of protobufs take the fields of an entry in any order."""
     onnx = pytest.importorskip("onnx")

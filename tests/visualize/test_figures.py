@@ -265,6 +265,8 @@ def test_roc_curves():
     near, mark = plot.lines[:2]
     np.testing.assert_allclose(near.get_ydata(), 100 * results["near"].true_positive_rates)
     assert mark.get_xydata().tolist() == [[100 * rate for rate in results["near"].rates_at(0.5)]]
+    (nobody,) = plot_roc({"near": results["near"]}, threshold=1).axes
+    assert nobody.lines[1].get_xydata().tolist() == [[nobody.get_xlim()[0], 0]]
     shown = [text.get_text() for text in plot.get_legend().get_texts()]
     assert shown[0].startswith("near: EER ")
     assert shown[0].endswith("; at 0.500")
