@@ -188,9 +188,11 @@ def convert_image(image: Any, image_size: tuple[int, int] | None = None) -> NDAr
         Array (height, width, 3), uint8, 0–255.
 
     Raises:
-        ValueError: The image has 32 bits per pixel and channel.
+        ValueError: The image has no pixel, or 32 bits per pixel and channel.
     """
     pillow = require_pillow()
+    if 0 in image.size:
+        raise ValueError(f"it is {image.width}x{image.height}, without a pixel")
     rgb = _as_rgb(_upright(image, pillow), pillow)
     return np.array(rgb if image_size is None else _resize(rgb, image_size, pillow))
 

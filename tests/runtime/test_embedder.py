@@ -58,6 +58,8 @@ def test_pillow_images(described, folder):
     assert images[0].info["transparency"] == 0
     with pytest.raises(ValueError, match="floating-point"):
         embedder.embed(images[3].convert("F"))
+    with pytest.raises(ImageReadError, match=r"it is 0x9, without a pixel.*Received: images\[1\]"):
+        embedder.embed([images[3], images[3].crop((5, 0, 5, 9))])
 
 
 @pytest.mark.parametrize(("file", "engine"), FILES)
