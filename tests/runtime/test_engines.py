@@ -1,3 +1,4 @@
+import importlib
 import os
 import sys
 
@@ -6,6 +7,9 @@ import pytest
 
 from keras_osnet.runtime import Embedder
 from keras_osnet.runtime.engines import computes_bfloat16, engines_for, usable_cpus
+
+# The function of the same name hides the module.
+open_engine = importlib.import_module("keras_osnet.runtime.engines.open_engine")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* holds no digest:UserWarning")
 
@@ -185,7 +189,32 @@ def test_quantized_inputs_and_outputs(quantized, people, by_keras, dtype):
     assert cosines.min() > 0.99
 
 
-def test_threads_are_those_that_the_process_may_use():
+def test_threads_are_those_that_the_process_may_use(monkeypatch, tmp_path):
     assert 1 <= usable_cpus() <= os.cpu_count()
-    if hasattr(os, "sched_getaffinity"):
-        assert usable_cpus() == len(os.sched_getaffinity(0))
+    monkeypatch.setattr(open_engine, "_CONTROL_GROUP", tmp_path)  # where nothing is limited
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert usable_cpus() == 64
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(48)), raising=False)
+    assert usable_cpus() == 48
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "150000 100000\n"}, 2),  # --cpus=1.5
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "6400000 100000\n"}, 48),
+        ({"cpu.max": "max 100000\n"}, 48),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 48),
+    ],
+)
+def test_threads_of_a_container_with_limited_time(monkeypatch, tmp_path, files, expected):
+    monkeypatch.setattr(open_engine, "_CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(48)), raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert usable_cpus() == expected

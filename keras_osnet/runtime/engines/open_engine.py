@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from keras_osnet._utils.checks import one_of, positive_integer
@@ -25,6 +26,12 @@ times of both.
 
 _MOST_THREADS = 1024
 """More than any processor has; engines fail for lack of memory with far more."""
+
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""That of a container, as it sees it itself."""
+
+_TIME_LIMITS = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
+"""Files with the time that may be used in a period, and the period: versions 2 and 1."""
 
 ENGINES = tuple(each.name for each in (LiteRT, OnnxRuntime, OpenVINO))
 
@@ -93,10 +100,28 @@ def open_engine(
 
 
 def usable_cpus() -> int:
-    """Return the number of processors that this process may use."""
+    """Return the number of processors that this process may use.
+
+    A container may see all processors of its machine and be limited in time, as by Docker's
+    `--cpus`; then it is this limit, rounded up. With four threads for each processor, onnxruntime
+    takes ten times as long for an image.
+    """
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    return min(count, _time_limit() or count)
+
+
+def _time_limit() -> int | None:
+    """Return how many processors' time a container has, rounded up; None if it is not limited."""
+    for names in _TIME_LIMITS:
+        with suppress(OSError, ValueError):  # ValueError: no limit in version 2 is "max"
+            numbers = " ".join((_CONTROL_GROUP / name).read_text() for name in names).split()
+            quota, period = map(int, numbers)
+            if quota > 0:
+                return -(-quota // period)
+    return None
 
 
 def _able(engines: list[type[Engine]], device: Device) -> list[type[Engine]]:
