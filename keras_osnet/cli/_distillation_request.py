@@ -61,10 +61,22 @@ class DistillationRequest:
         from keras_osnet.training import Recipe
 
         recipe = Recipe.from_dict(self.recipe, self.entries)
+        if recipe.task != "distillation":
+            raise ValueError(
+                "`recipe` must be of the task distillation. "
+                f"Received: {self.recipe!r}, whose task is {recipe.task}"
+            )
         if self.epochs is not None:
             recipe = recipe.with_epochs(self.epochs)
         labels = {"loss.label_weight": 1.0} if self.labels else {}
-        return recipe.with_overrides({**labels, **self.settings})
+        recipe = recipe.with_overrides({**labels, **self.settings})
+        weight = recipe.loss_term("label_weight")
+        if self.labels != (weight > 0):
+            raise ValueError(
+                "A `loss.label_weight` above 0 needs --labels, and --labels needs it. Received: "
+                f"`loss.label_weight` {weight!r} {'with' if self.labels else 'without'} --labels"
+            )
+        return recipe
 
     def read(self) -> "list[Path] | ReidDataset":
         """Return the images; with labels, their people.

@@ -1,7 +1,8 @@
 """Train and test for the commands `train` and `resume`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,18 +56,24 @@ def run(
     from keras_osnet.training import distributed
 
     cache_compiled_programs()  # before networks are built, which compiles as well
-    try:
-        with distributed(request.distribution) as devices:
-            show = devices.is_chief and not as_json
-            report = _Run(request, recipe, data, folder, devices, show).report()
-    except FloatingPointError as error:
-        raise click.ClickException(
-            f"{error}; another: --set optimizer.learning_rate=…, with another --output"
-        ) from error
+    with explained_divergence(), distributed(request.distribution) as devices:
+        show = devices.is_chief and not as_json
+        report = _Run(request, recipe, data, folder, devices, show).report()
     if devices.is_chief:
         with folder.locked():
             folder.write_record(report=report)
         print_report(report, folder, as_json=as_json)
+
+
+@contextmanager
+def explained_divergence() -> Iterator[None]:
+    """Raise the error of a loss that is not finite as one of the command line."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise click.ClickException(
+            f"{error}; another: --set optimizer.learning_rate=…, with another --output"
+        ) from error
 
 
 class _Run:

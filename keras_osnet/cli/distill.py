@@ -11,6 +11,7 @@ import click
 from keras_osnet._utils.checks import expanded
 from keras_osnet.cli import options, outputs
 from keras_osnet.cli._distillation_request import DistillationRequest
+from keras_osnet.cli._training import explained_divergence
 from keras_osnet.cli.console import (
     echo,
     import_keras,
@@ -157,7 +158,8 @@ def run(request: DistillationRequest, folder: "RunFolder", as_json: bool) -> Non
         import_keras()
         recipe = request.make_recipe()
         request.begin(folder)
-        report = _trained(request, recipe, images, folder, show=not as_json)
+        with explained_divergence():
+            report = _trained(request, recipe, images, folder, show=not as_json)
         with folder.locked():
             folder.write_record(report=report)
     _print_report(report, folder, as_json)

@@ -192,6 +192,34 @@ def test_labels_need_people(files, run, arguments, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_recipe_of_another_task(run, arguments, tmp_path):
+    arguments[arguments.index("--recipe") + 1] = "strong"
+    result = run(*arguments, "-o", tmp_path / "run", code=1)
+    assert "--recipe must be of the task distillation. Received: 'strong'" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "received"),
+    [
+        (["--set", "loss.label_weight=1"], "`loss.label_weight` 1 without --labels"),
+        (["--labels", "--set", "loss.label_weight=0"], "`loss.label_weight` 0 with --labels"),
+    ],
+    ids=["weight", "flag"],
+)
+def test_labels_and_their_weight_go_together(run, arguments, tmp_path, options, received):
+    result = run(*arguments, *options, "-o", tmp_path / "run", code=1)
+    assert f"Received: {received}" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite(run, arguments, tmp_path):
+    rate = ["--set", "optimizer.learning_rate=1e30", "--epochs", 3]
+    result = run(*arguments, *rate, "-o", tmp_path / "run", code=1)
+    assert "The loss is not finite" in result.stderr
+    assert "another: --set optimizer.learning_rate=…, with another --output" in result.stderr
+
+
 def test_labels_weigh_one_unless_set():
     entries = {"task": "distillation", "epochs": 1, "batch_size": 4, "loss": {"cosine_weight": 1.0}}
     entries |= {
