@@ -218,7 +218,7 @@ def vectors_of_files(table: EmbeddedImages, paths: Sequence[Path]) -> NDArray[np
 
 def _usable(vectors: NDArray[np.float32], paths: Sequence[Path]) -> NDArray[np.float32]:
     """Return vectors of files, or raise ValueError if one has no direction to learn."""
-    finite = np.isfinite(vectors).all(axis=1)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(vectors).all(axis=1))
     usable = finite & vectors.any(axis=1)
     if not usable.all():
         first = int(np.argmin(usable))
