@@ -22,7 +22,7 @@ from keras_osnet.data import attributes_from_table, merge_datasets, read_people,
 from keras_osnet.data.datasets.market1501 import read_folder
 from keras_osnet.evaluation import evaluate_retrieval
 from keras_osnet.synthetic import write_synthetic_people
-from keras_osnet.training import build_model, load_recipe, train
+from keras_osnet.training import Recipe, build_model, load_recipe, train
 from keras_osnet.training.training_result import TrainingResult
 from keras_osnet.weights import save_for_hub, save_safetensors
 
@@ -38,7 +38,7 @@ PEOPLE, LOOK_ALIKES = range(30), range(30, 45)
 DRESSED, DRESSED_CAMERAS, DRESSED_WORLD = range(1000, 4000), 4, 0
 """For attributes: many people with few images each, because each person wears one outfit."""
 
-FIRST_PEOPLE, FIRST_LOOK_ALIKES = range(600), range(300)
+FIRST_PEOPLE, FIRST_LOOK_ALIKES, FIRST_EPOCHS = range(600), range(300), 14
 """Identities of the same seed, to find again before attributes are learned."""
 
 UNSEEN, UNSEEN_LOOK_ALIKES = range(10_000, 10_100), range(9_999, 10_099)
@@ -64,7 +64,8 @@ def main() -> None:
 
 def train_embedding(work: Path, real: Path | None) -> None:
     """Train the weights for re-identification."""
-    run = learn_people(work, "embedding", WORLDS, PEOPLE, LOOK_ALIKES)
+    recipe = load_recipe(HERE / "synthetic.toml")
+    run = learn_people(work, "embedding", recipe, WORLDS, PEOPLE, LOOK_ALIKES)
     metrics = {}
     for name, folder in tests(work).items():
         metrics[name] = found(run.embedders[0], read_folder(folder))
@@ -77,8 +78,9 @@ def train_embedding(work: Path, real: Path | None) -> None:
 
 def train_attributes(work: Path) -> None:
     """Train the weights for attributes."""
+    recipe = load_recipe(HERE / "synthetic.toml").with_epochs(FIRST_EPOCHS)
     worlds = [DRESSED_WORLD]
-    first = learn_people(work, "attributes_first", worlds, FIRST_PEOPLE, FIRST_LOOK_ALIKES)
+    first = learn_people(work, "attributes_first", recipe, worlds, FIRST_PEOPLE, FIRST_LOOK_ALIKES)
     save_safetensors(first.classifiers[0], work / "attributes_first.safetensors")
     recipe = load_recipe(HERE / "synthetic_attributes.toml")
     people = work / "dressed"
@@ -94,10 +96,14 @@ def train_attributes(work: Path) -> None:
 
 
 def learn_people(
-    work: Path, name: str, worlds: Sequence[int], people: range, look_alikes: range
+    work: Path,
+    name: str,
+    recipe: Recipe,
+    worlds: Sequence[int],
+    people: range,
+    look_alikes: range,
 ) -> TrainingResult:
     """Draw people under the cameras of each world, and train a network to find them again."""
-    recipe = load_recipe(HERE / "synthetic.toml")
     folders = []
     for world in worlds:
         print(f"Drawing people, seed {world}", flush=True)

@@ -26,7 +26,7 @@ def script(monkeypatch, tmp_path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     few = {"WORLDS": range(20, 22), "PEOPLE": range(2), "LOOK_ALIKES": range(3, 6)}
-    few |= {"FIRST_PEOPLE": range(4), "FIRST_LOOK_ALIKES": range(6, 9)}
+    few |= {"FIRST_PEOPLE": range(4), "FIRST_LOOK_ALIKES": range(6, 9), "FIRST_EPOCHS": 1}
     few |= {"UNSEEN": range(90, 92), "UNSEEN_LOOK_ALIKES": range(93, 96), "CAMERAS": 2}
     for name, value in (few | {"DRESSED": range(10, 20), "SIZE": (32, 16)}).items():
         monkeypatch.setattr(module, name, value)
