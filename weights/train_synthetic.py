@@ -39,7 +39,7 @@ DRESSED, DRESSED_CAMERAS, DRESSED_WORLD = range(1000, 4000), 4, 0
 """For attributes: many people with few images each, because each person wears one outfit."""
 
 FIRST_PEOPLE, FIRST_LOOK_ALIKES, FIRST_EPOCHS = range(600), range(300), 14
-"""Identities of the same seed, to find again before attributes are learned."""
+"""Identities of the same seed, to find again before attributes are learned, and for how long."""
 
 UNSEEN, UNSEEN_LOOK_ALIKES = range(10_000, 10_100), range(9_999, 10_099)
 """Test identities. The first of the look-alikes is the first of a group of three."""

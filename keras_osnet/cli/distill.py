@@ -35,12 +35,11 @@ def _located_teachers(
     context: click.Context, parameter: click.Parameter, teachers: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return absolute paths of files and folders, which `resume` finds from anywhere."""
-    from keras_osnet.weights import list_weights
+    from keras_osnet.weights.catalogue import is_tag
 
-    tags = {each.tag for each in list_weights()}
     return tuple(
         str(expanded(each).absolute())
-        if expanded(each).is_dir() and each not in tags
+        if expanded(each).is_dir() and not is_tag(each)
         else located_weights(context, parameter, each) or each
         for each in teachers
     )

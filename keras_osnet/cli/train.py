@@ -74,11 +74,10 @@ def located_weights(_: click.Context, __: click.Parameter, weights: str | None) 
     """Return a file's absolute path, which `resume` finds from anywhere; else the argument."""
     if weights is None or weights == options.RANDOM:
         return weights
-    from keras_osnet.weights import list_weights
+    from keras_osnet.weights.catalogue import is_tag
 
     path = expanded(weights)
-    is_tag = weights in {checkpoint.tag for checkpoint in list_weights()}
-    return str(path.absolute()) if path.is_file() and not is_tag else weights
+    return str(path.absolute()) if path.is_file() and not is_tag(weights) else weights
 
 
 def _check_data(request: TrainingRequest, folder: Path) -> None:

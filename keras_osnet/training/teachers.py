@@ -25,7 +25,7 @@ from keras_osnet.runtime.read_metadata import FILE_KINDS, ModelFileError
 from keras_osnet.training.networks import architecture_digest
 from keras_osnet.training.run_folder import digest
 from keras_osnet.training.vector_table import is_vector_table, read_vector_table
-from keras_osnet.weights.catalogue import find_weights, list_weights
+from keras_osnet.weights.catalogue import find_weights, is_tag, list_weights
 
 Teacher: TypeAlias = keras.Model | Embedder | EmbeddedImages | str | os.PathLike[str]
 """A network, an exported file or vectors, or the name of one; see `open_teacher`."""
@@ -149,8 +149,7 @@ def open_teacher(teacher: Teacher) -> "keras.Model | Embedder | EmbeddedImages":
             f"an exported file or a table of vectors. Received: {teacher!r:.200}"
         )
     name = os.fspath(teacher)
-    # A tag goes before a file or folder of that name.
-    if not name.startswith("hf://") and name not in {each.tag for each in list_weights()}:
+    if not name.startswith("hf://") and not is_tag(name):
         name = str(expanded(name))
         if name.lower().endswith(FILE_KINDS):
             return _open_exported_file(name)

@@ -81,6 +81,11 @@ def list_weights(variant: str | None = None, width: float | None = None) -> list
     ]
 
 
+def is_tag(name: Any) -> bool:
+    """Return whether a name is a tag, which takes precedence over a file or folder so called."""
+    return any(entry.tag == name for entry in _read_catalogue())
+
+
 def find_weights(tag: str, *, variant: str, width: float | None) -> WeightsInfo:
     """Return the catalogue's entry of one model trained on one dataset, or on several.
 

@@ -12,7 +12,7 @@ from keras_osnet._utils.files import check_regular
 from keras_osnet.architecture.configuration import Configuration
 from keras_osnet.architecture.describe import describe
 from keras_osnet.architecture.naming import architecture_of, classes_in
-from keras_osnet.weights.catalogue import bundled_file, find_weights, list_weights
+from keras_osnet.weights.catalogue import bundled_file, find_weights, is_tag, list_weights
 from keras_osnet.weights.convert import ConversionReport, load_state_dict, to_torchreid
 from keras_osnet.weights.file_formats import (
     KERAS,
@@ -139,16 +139,15 @@ def resolve_weights(weights: str | os.PathLike[str], *, variant: str, width: flo
     """
     if isinstance(weights, str) and weights.startswith("hf://"):
         return resolve_hub_reference(weights)
-    tags = sorted({checkpoint.tag for checkpoint in list_weights()})
     if not isinstance(weights, (str, os.PathLike)) or not os.fspath(weights):
+        tags = sorted({checkpoint.tag for checkpoint in list_weights()})
         raise ValueError(
             f"`weights` must be a tag ({', '.join(tags)}), the path of a file, or "
             '"hf://owner/repo[/file][@revision]"; `keras_osnet.OSNet` builds an untrained model '
             f"without it. Received: {weights!r}"
         )
     path = expanded(weights)
-    # A tag takes precedence over a file of that name in the working directory.
-    if weights not in tags:
+    if not is_tag(weights):
         if path.is_file():
             return path
         if path.is_dir():

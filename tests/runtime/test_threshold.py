@@ -304,11 +304,11 @@ def test_same_person_of_every_kind(described, people, tmp_path):
     path = described("any.onnx")
     write_threshold(path, THRESHOLD)
     embedder = Embedder(path)
-    picture = Image.fromarray(people[0])
-    picture.save(tmp_path / "Zoë.png")
+    image = Image.fromarray(people[0])
+    image.save(tmp_path / "Zoë.png")
     vector = embedder.embed(people[0])[0]
     huge = vector.astype(np.float64) * 1e300  # its squares overflow
-    kinds = [people[0], people[:1], [people[0]], picture, tmp_path / "Zoë.png", vector, huge]
+    kinds = [people[0], people[:1], [people[0]], image, tmp_path / "Zoë.png", vector, huge]
     for first in kinds:
         for second in kinds:
             assert embedder.same_person(first, second).similarity == pytest.approx(1, abs=1e-6)
